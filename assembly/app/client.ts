@@ -1,0 +1,420 @@
+// The load: flows that begin requests at their times, and sessions that follow each request to its answer or its end.
+import {
+  PROTOCOL_HTTP,
+  PROTOCOL_ICMP,
+  PROTOCOL_UDP,
+} from "../layout/codes.ts";
+import {
+  FLOW_ADDRESS,
+  FLOW_ID,
+  FLOW_INTERVAL,
+  FLOW_LINE,
+  FLOW_NAMES,
+  FLOW_NAMESPACE,
+  FLOW_NEXT_AT,
+  FLOW_POISSON,
+  FLOW_PORT,
+  FLOW_PROTOCOL,
+  FLOW_RANDOM,
+  FLOW_REQUEST,
+  FLOW_REQUEST_BYTES,
+  FLOW_RESOLVER,
+  FLOW_SEQUENCE,
+  FLOW_SOCKET,
+  FLOW_STOP,
+  FLOW_TIMEOUT,
+  LINE_REFUSED,
+  LINE_SENT,
+  LINE_TIMED_OUT,
+  LINE_UNRESOLVED,
+  NS_MACHINE,
+  OWNER_FLOW,
+  OWNER_RESOLVER,
+  SESSION_ADDRESS,
+  SESSION_ANSWERS,
+  SESSION_EXPECTED,
+  SESSION_FLOW,
+  SESSION_GENERATION,
+  SESSION_NAME,
+  SESSION_QUERY_A,
+  SESSION_QUERY_AAAA,
+  SESSION_RECEIVED,
+  SESSION_SEQUENCE,
+  SESSION_SIZE,
+  SESSION_SOCKET,
+  SESSION_START,
+  SESSION_TCP,
+  TCP_ARG,
+  TCP_OWNER,
+} from "../layout/records.ts";
+import { DNS_A, DNS_AAAA } from "../layout/zone.ts";
+import { newPacket, nextId, payloadOf, send } from "../ip/packet.ts";
+import * as route from "../ip/route-packet.ts";
+import { allocate } from "../memory/arena.ts";
+import { copy, get16, get32, put16, put32 } from "../memory/bytes.ts";
+import { now } from "../memory/clock.ts";
+import * as events from "../memory/events.ts";
+import * as hash from "../memory/hash.ts";
+import { give, take } from "../memory/pool.ts";
+import { fraction, next32 } from "../memory/random.ts";
+import { add, answered } from "../observe/lines.ts";
+import * as sockets from "../socket/table.ts";
+import * as tcp from "../socket/tcp.ts";
+import * as udp from "../socket/udp.ts";
+import * as dns from "../wire/dns.ts";
+import * as icmp from "../wire/icmp.ts";
+import * as ipv4 from "../wire/ipv4.ts";
+
+let free: usize = 0;
+let sessions: usize = 0;
+let scratch: usize = 0;
+
+const DNS_PORT: u32 = 53;
+
+function hashOf(flow: usize, sequence: u32): u32 {
+  return hash.mix(<u32>flow, sequence);
+}
+
+// ---- flows
+
+/** Starts a flow: its socket, if it has one for all requests, and its first event. */
+export function startFlow(flow: usize, at: f64): void {
+  if (!sessions) sessions = hash.newTable(4096);
+  if (!scratch) scratch = allocate(2048);
+  const ns = load<usize>(flow, FLOW_NAMESPACE);
+  const protocol = load<i32>(flow, FLOW_PROTOCOL);
+  if (protocol == PROTOCOL_ICMP) {
+    sockets.bind(ns, ipv4.PROTO_ICMP, 0, load<u32>(flow, FLOW_ID) & 0xffff, OWNER_FLOW, <u32>flow);
+  }
+  store<f64>(flow, load<u32>(flow, FLOW_POISSON) ? at + gap(flow) : at, FLOW_NEXT_AT);
+  schedule(flow);
+}
+
+/** The time to the next request. */
+function gap(flow: usize): f64 {
+  const interval = load<f64>(flow, FLOW_INTERVAL);
+  return load<u32>(flow, FLOW_POISSON) ? -NativeMath.log(fraction(flow + FLOW_RANDOM)) * interval : interval;
+}
+
+function schedule(flow: usize): void {
+  const at = <u64>load<f64>(flow, FLOW_NEXT_AT);
+  if (at >= load<u64>(flow, FLOW_STOP)) return;
+  const machine = load<usize>(load<usize>(flow, FLOW_NAMESPACE), NS_MACHINE);
+  events.push(at, machine, events.EVENT_FLOW, flow, 0);
+}
+
+/** The time of a request has come. */
+export function onFlow(flow: usize): void {
+  store<f64>(flow, load<f64>(flow, FLOW_NEXT_AT) + gap(flow), FLOW_NEXT_AT);
+  schedule(flow);
+  begin(flow);
+}
+
+// ---- sessions
+
+function begin(flow: usize): void {
+  if (!free) free = allocate(64);
+  const session = take(free, SESSION_SIZE);
+  const generation = load<u32>(session, SESSION_GENERATION) + 1;
+  memory.fill(session, 0, SESSION_SIZE);
+  const sequence = load<u32>(flow, FLOW_SEQUENCE) + 1;
+  store<u32>(flow, sequence, FLOW_SEQUENCE);
+  store<usize>(session, flow, SESSION_FLOW);
+  // Echo requests count in 16 bits.
+  const number = load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_ICMP ? sequence & 0xffff : sequence;
+  store<u32>(session, number, SESSION_SEQUENCE);
+  store<u32>(session, generation, SESSION_GENERATION);
+  store<u64>(session, now, SESSION_START);
+  if (hash.crowded(sessions)) growSessions();
+  hash.insert(sessions, hashOf(flow, number), session);
+  add(load<u32>(flow, FLOW_LINE), LINE_SENT);
+  const machine = load<usize>(load<usize>(flow, FLOW_NAMESPACE), NS_MACHINE);
+  events.push(now + load<u64>(flow, FLOW_TIMEOUT), machine, events.EVENT_SESSION, session, generation);
+  const names = load<usize>(flow, FLOW_NAMES);
+  if (names) {
+    store<usize>(session, names, SESSION_NAME);
+    resolve(session);
+  } else {
+    store<u32>(session, load<u32>(flow, FLOW_ADDRESS), SESSION_ADDRESS);
+    request(session);
+  }
+}
+
+function growSessions(): void {
+  const buckets = hash.bucketCount(sessions);
+  const old = hash.grow(sessions);
+  for (let i: u32 = 0; i < buckets; i++) {
+    let session = load<usize>(old + (<usize>i << 2));
+    while (session) {
+      const next = load<usize>(session);
+      hash.insert(sessions, hashOf(load<usize>(session, SESSION_FLOW), load<u32>(session, SESSION_SEQUENCE)), session);
+      session = next;
+    }
+  }
+}
+
+/** Ends a session; `counter` (LINE_*) says how, 0 that it was answered and has been counted. */
+function end(session: usize, counter: usize): void {
+  const flow = load<usize>(session, SESSION_FLOW);
+  if (counter) add(load<u32>(flow, FLOW_LINE), counter);
+  const c = load<usize>(session, SESSION_TCP);
+  if (c) {
+    store<u32>(c, 0, TCP_OWNER);
+    tcp.close(c);
+  }
+  const socket = load<usize>(session, SESSION_SOCKET);
+  if (socket) sockets.close(socket);
+  hash.remove(sessions, hashOf(flow, load<u32>(session, SESSION_SEQUENCE)), session);
+  give(free, session);
+  store<u32>(session, load<u32>(session, SESSION_GENERATION) + 1, SESSION_GENERATION);
+}
+
+function complete(session: usize, origin: u32): void {
+  const flow = load<usize>(session, SESSION_FLOW);
+  answered(load<u32>(flow, FLOW_LINE), now - load<u64>(session, SESSION_START), origin);
+  end(session, 0);
+}
+
+/** The time that a request may take is over. */
+export function onTimeout(session: usize, generation: u32): void {
+  if (load<u32>(session, SESSION_GENERATION) == generation) end(session, LINE_TIMED_OUT);
+}
+
+/** Sends the request, now that the address is known. */
+function request(session: usize): void {
+  const flow = load<usize>(session, SESSION_FLOW);
+  const ns = load<usize>(flow, FLOW_NAMESPACE);
+  const address = load<u32>(session, SESSION_ADDRESS);
+  const port = load<u32>(flow, FLOW_PORT);
+  const line = load<u32>(flow, FLOW_LINE);
+  switch (load<i32>(flow, FLOW_PROTOCOL)) {
+    case PROTOCOL_UDP:
+      sendDatagram(session, flow, ns, address, port, line);
+      return;
+    case PROTOCOL_ICMP:
+      sendEcho(session, flow, ns, address, line);
+      return;
+    default: {
+      const c = tcp.connect(ns, address, port, OWNER_FLOW, <u32>session, line);
+      if (c) store<usize>(session, c, SESSION_TCP);
+      else end(session, LINE_REFUSED);
+    }
+  }
+}
+
+// ---- UDP and ICMP
+
+function sendDatagram(session: usize, flow: usize, ns: usize, address: u32, port: u32, line: u32): void {
+  let socket = load<usize>(flow, FLOW_SOCKET);
+  if (!socket) {
+    if (!sockets.open(ns, ipv4.PROTO_UDP, address, port, OWNER_FLOW, <u32>flow, line)) {
+      end(session, LINE_REFUSED);
+      return;
+    }
+    socket = sockets.socket;
+    store<usize>(flow, socket, FLOW_SOCKET);
+  }
+  const bytes = load<i32>(flow, FLOW_REQUEST_BYTES);
+  copy(scratch, load<usize>(flow, FLOW_REQUEST), bytes);
+  put32(scratch, load<u32>(flow, FLOW_ID));
+  put32(scratch + 4, load<u32>(session, SESSION_SEQUENCE));
+  if (!udp.sendTo(socket, 0, address, port, scratch, bytes, line)) end(session, LINE_REFUSED);
+}
+
+function sendEcho(session: usize, flow: usize, ns: usize, address: u32, line: u32): void {
+  if (route.outgoing(ns, address) == route.TO_NOWHERE) {
+    end(session, LINE_REFUSED);
+    return;
+  }
+  const frame = newPacket(ns, line);
+  const at = payloadOf(frame);
+  const bytes = load<i32>(flow, FLOW_REQUEST_BYTES);
+  copy(at + icmp.ICMP_LENGTH, load<usize>(flow, FLOW_REQUEST), bytes);
+  const rest = (load<u32>(flow, FLOW_ID) << 16) | load<u32>(session, SESSION_SEQUENCE);
+  icmp.write(at, icmp.ECHO_REQUEST, 0, rest, icmp.ICMP_LENGTH + bytes);
+  // ping sends with DF and counts identifications.
+  send(ns, frame, ipv4.PROTO_ICMP, route.source, address, icmp.ICMP_LENGTH + bytes, 0, nextId(ns), ipv4.FLAG_DF);
+}
+
+function findSession(flow: usize, sequence: u32): usize {
+  let session = load<usize>(hash.bucket(sessions, hashOf(flow, sequence)));
+  while (session) {
+    if (load<usize>(session, SESSION_FLOW) == flow && load<u32>(session, SESSION_SEQUENCE) == sequence) return session;
+    session = load<usize>(session);
+  }
+  return 0;
+}
+
+/** A datagram came back to a flow's socket. */
+export function onDatagram(flow: usize, at: usize, length: i32, origin: u32): void {
+  if (length < 8 || get32(at) != load<u32>(flow, FLOW_ID)) return;
+  const session = findSession(flow, get32(at + 4));
+  if (session) complete(session, origin);
+}
+
+/** An echo reply came for a flow. */
+export function onEchoReply(flow: usize, sequence: i32, origin: u32): void {
+  const session = findSession(flow, <u32>sequence);
+  if (session) complete(session, origin);
+}
+
+/**
+ * An ICMP error came about a packet of a flow without connections. It quotes `length` bytes from the transport header
+ * on; if the request's number is not among them the oldest request is meant.
+ */
+export function onError(flow: usize, at: usize, length: i32): void {
+  let session: usize = 0;
+  if (load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_ICMP) {
+    if (length >= icmp.ICMP_LENGTH) session = findSession(flow, <u32>icmp.sequence(at));
+  } else if (length >= 16) {
+    session = findSession(flow, get32(at + 12));
+  }
+  if (session) end(session, LINE_REFUSED);
+}
+
+// ---- TCP and HTTP
+
+/** Something happened to the connection of a request (tcp.happened). */
+export function onConnection(c: usize, origin: u32): void {
+  const session = load<usize>(c, TCP_ARG);
+  const flow = load<usize>(session, SESSION_FLOW);
+  const what = tcp.happened;
+  if (what & (tcp.REFUSED | tcp.RESET | tcp.EXPIRED)) {
+    store<usize>(session, 0, SESSION_TCP);
+    end(session, what & tcp.EXPIRED ? LINE_TIMED_OUT : LINE_REFUSED);
+    return;
+  }
+  if (what & tcp.CONNECTED) {
+    if (load<i32>(flow, FLOW_PROTOCOL) != PROTOCOL_HTTP) {
+      store<u32>(session, load<u32>(flow, FLOW_REQUEST_BYTES), SESSION_EXPECTED);
+    }
+    tcp.write(c, load<usize>(flow, FLOW_REQUEST), load<i32>(flow, FLOW_REQUEST_BYTES));
+    return;
+  }
+  if (what & tcp.DATA) {
+    if (!load<u32>(session, SESSION_EXPECTED)) {
+      store<u32>(session, httpLength(tcp.data, tcp.dataLength), SESSION_EXPECTED);
+    }
+    const received = load<u32>(session, SESSION_RECEIVED) + <u32>tcp.dataLength;
+    store<u32>(session, received, SESSION_RECEIVED);
+    const expected = load<u32>(session, SESSION_EXPECTED);
+    if (expected && received >= expected) {
+      complete(session, origin);
+      return;
+    }
+  }
+  // The other side closed before its answer was whole.
+  if (what & tcp.PEER_CLOSED) end(session, LINE_REFUSED);
+}
+
+/** The whole length of an HTTP response whose head lies in these bytes; 0 if it does not say. */
+function httpLength(at: usize, length: i32): u32 {
+  let body: u32 = 0;
+  let known = false;
+  for (let i = 0; i + 4 <= length; i++) {
+    const p = at + <usize>i;
+    // "\r\n\r\n" ends the head; "gth:" ends "Content-Length:".
+    if (load<u32>(p) == 0x0a0d0a0d) return known ? <u32>i + 4 + body : 0;
+    if (load<u32>(p) == 0x3a687467) {
+      known = true;
+      for (let j: usize = 4; i + <i32>j < length; j++) {
+        const byte = load<u8>(p + j);
+        if (byte >= 48 && byte <= 57) body = body * 10 + <u32>(byte - 48);
+        else if (byte != 32) break;
+      }
+    }
+  }
+  return 0;
+}
+
+// ---- names
+
+/** Asks for the name in hand: A and AAAA from one socket, as glibc does. */
+function resolve(session: usize): void {
+  const flow = load<usize>(session, SESSION_FLOW);
+  const ns = load<usize>(flow, FLOW_NAMESPACE);
+  const line = load<u32>(flow, FLOW_LINE);
+  const resolver = load<u32>(flow, FLOW_RESOLVER);
+  if (!load<usize>(session, SESSION_SOCKET)) {
+    if (!sockets.open(ns, ipv4.PROTO_UDP, resolver, DNS_PORT, OWNER_RESOLVER, <u32>session, line)) {
+      end(session, LINE_UNRESOLVED);
+      return;
+    }
+    store<usize>(session, sockets.socket, SESSION_SOCKET);
+  }
+  const first = next32(flow + FLOW_RANDOM) & 0xffff;
+  const second = next32(flow + FLOW_RANDOM) & 0xffff;
+  store<u32>(session, first, SESSION_QUERY_A);
+  store<u32>(session, second == first ? (second + 1) & 0xffff : second, SESSION_QUERY_AAAA);
+  store<u32>(session, 0, SESSION_ANSWERS);
+  if (!ask(session, load<u32>(session, SESSION_QUERY_A), DNS_A)) {
+    end(session, LINE_UNRESOLVED);
+    return;
+  }
+  ask(session, load<u32>(session, SESSION_QUERY_AAAA), DNS_AAAA);
+}
+
+function ask(session: usize, ident: u32, type: i32): bool {
+  const name = load<usize>(session, SESSION_NAME);
+  const length = load<i32>(name);
+  dns.writeHeader(scratch, <i32>ident, dns.FLAG_RECURSION_DESIRED, 1, 0, 0);
+  copy(scratch + dns.DNS_HEADER, name + 4, length);
+  const tail = scratch + dns.DNS_HEADER + <usize>length;
+  put16(tail, type);
+  put16(tail + 2, dns.CLASS_IN);
+  const resolver = load<u32>(load<usize>(session, SESSION_FLOW), FLOW_RESOLVER);
+  const socket = load<usize>(session, SESSION_SOCKET);
+  return udp.sendTo(socket, 0, resolver, DNS_PORT, scratch, dns.DNS_HEADER + length + 4, 0);
+}
+
+/** An answer came to the resolver of a session. */
+export function onAnswer(session: usize, at: usize, length: i32): void {
+  if (length < dns.DNS_HEADER || !(dns.flags(at) & dns.FLAG_RESPONSE)) return;
+  const ident = <u32>dns.id(at);
+  let answers = load<u32>(session, SESSION_ANSWERS);
+  if (ident == load<u32>(session, SESSION_QUERY_A) && !(answers & 1)) {
+    answers |= 1;
+    store<u32>(session, addressIn(at, at + <usize>length), SESSION_ADDRESS);
+  } else if (ident == load<u32>(session, SESSION_QUERY_AAAA)) {
+    answers |= 2;
+  } else {
+    return;
+  }
+  store<u32>(session, answers, SESSION_ANSWERS);
+  if (answers != 3) return;
+  if (load<u32>(session, SESSION_ADDRESS)) {
+    sockets.close(load<usize>(session, SESSION_SOCKET));
+    store<usize>(session, 0, SESSION_SOCKET);
+    request(session);
+    return;
+  }
+  // The next name of the search list.
+  const name = load<usize>(session, SESSION_NAME);
+  const next = name + 4 + <usize>load<u32>(name);
+  store<usize>(session, next, SESSION_NAME);
+  if (load<u32>(next)) resolve(session);
+  else end(session, LINE_UNRESOLVED);
+}
+
+/** An ICMP error came about a query. */
+export function onResolverError(session: usize): void {
+  end(session, LINE_UNRESOLVED);
+}
+
+/** The first address among the answers of a message, 0 if none. */
+function addressIn(at: usize, until: usize): u32 {
+  let p = dns.skipName(at + dns.DNS_HEADER, until);
+  if (!p) return 0;
+  p += 4;
+  for (let left = dns.answers(at); left > 0; left--) {
+    p = dns.skipName(p, until);
+    if (!p || p + 10 > until) return 0;
+    const type = get16(p);
+    const size = <usize>get16(p + 8);
+    p += 10;
+    if (p + size > until) return 0;
+    if (type == DNS_A && size == 4) return get32(p);
+    p += size;
+  }
+  return 0;
+}

@@ -1,0 +1,47 @@
+// What listens on a container's port: HTTP requests get a response, anything else comes back as it is.
+import { TCP_APP, TCP_ARG } from "../layout/records.ts";
+import * as tcp from "../socket/tcp.ts";
+
+const MODE: usize = TCP_APP;
+const END: usize = TCP_APP + 4; // how much of the empty line that ends a request has been seen
+
+const MODE_UNKNOWN: i32 = 0;
+const MODE_HTTP: i32 = 1;
+const MODE_ECHO: i32 = 2;
+
+/** Whether bytes begin like an HTTP/1.1 request line: a method of capital letters, a blank and a slash. */
+function looksLikeHttp(at: usize, length: i32): bool {
+  let i = 0;
+  while (i < length && i < 8) {
+    const byte = load<u8>(at + <usize>i);
+    if (byte == 32) return i >= 3 && i + 1 < length && load<u8>(at + <usize>i + 1) == 47;
+    if (byte < 65 || byte > 90) return false;
+    i++;
+  }
+  return false;
+}
+
+/** Bytes came over a connection: answer them. The listener's argument is the response: its length, then its bytes. */
+export function onData(c: usize, at: usize, length: i32): void {
+  let mode = load<i32>(c, MODE);
+  if (mode == MODE_UNKNOWN) {
+    mode = looksLikeHttp(at, length) ? MODE_HTTP : MODE_ECHO;
+    store<i32>(c, mode, MODE);
+  }
+  if (mode == MODE_ECHO) {
+    tcp.write(c, at, length);
+    return;
+  }
+  let seen = load<i32>(c, END);
+  for (let i = 0; i < length; i++) {
+    const byte = load<u8>(at + <usize>i);
+    const wanted: u8 = seen & 1 ? 10 : 13;
+    seen = byte == wanted ? seen + 1 : byte == 13 ? 1 : 0;
+    if (seen == 4) {
+      const response = load<usize>(c, TCP_ARG);
+      tcp.write(c, response + 4, load<i32>(response));
+      seen = 0;
+    }
+  }
+  store<i32>(c, seen, END);
+}

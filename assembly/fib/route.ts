@@ -1,0 +1,121 @@
+// Routing tables (FIB): longest prefix first, then least metric; the local table before the main one, as `ip rule` has it by default.
+import {
+  ROUTE_BROADCAST,
+  ROUTE_LOCAL,
+  ROUTE_MULTICAST,
+  ROUTE_UNICAST,
+} from "../layout/codes.ts";
+import {
+  DEV_UP,
+  FIB_HASH,
+  FIB_LENGTHS,
+  FIB_SIZE,
+  NS_TABLE_LOCAL,
+  NS_TABLE_MAIN,
+  ROUTE_DEVICE,
+  ROUTE_LENGTH,
+  ROUTE_METRIC,
+  ROUTE_NETWORK,
+  ROUTE_SIZE,
+  ROUTE_SOURCE,
+  ROUTE_TYPE,
+  ROUTE_VIA,
+} from "../layout/records.ts";
+import { allocate } from "../memory/arena.ts";
+import * as hash from "../memory/hash.ts";
+import { isLimitedBroadcast, isMulticast, isZeroNet } from "../wire/ipv4.ts";
+
+export function newTable(): usize {
+  const table = allocate(FIB_SIZE);
+  store<usize>(table, hash.newTable(16), FIB_HASH);
+  return table;
+}
+
+export function maskOf(length: u32): u32 {
+  return length ? <u32>0xffffffff << (32 - length) : 0;
+}
+
+function rehash(routes: usize): void {
+  const buckets = hash.bucketCount(routes);
+  const old = hash.grow(routes);
+  for (let i: u32 = 0; i < buckets; i++) {
+    let route = load<usize>(old + (<usize>i << 2));
+    while (route) {
+      const next = load<usize>(route);
+      hash.append(routes, hash.mix(load<u32>(route, ROUTE_NETWORK), load<u32>(route, ROUTE_LENGTH)), route);
+      route = next;
+    }
+  }
+}
+
+/** Adds a route; of equal prefix and metric the first one stays in force. */
+export function add(
+  table: usize,
+  network: u32,
+  length: u32,
+  type: u32,
+  via: u32,
+  device: usize,
+  source: u32,
+  metric: u32,
+): void {
+  const route = allocate(ROUTE_SIZE);
+  store<u32>(route, network & maskOf(length), ROUTE_NETWORK);
+  store<u32>(route, length, ROUTE_LENGTH);
+  store<u32>(route, type, ROUTE_TYPE);
+  store<u32>(route, via, ROUTE_VIA);
+  store<usize>(route, device, ROUTE_DEVICE);
+  store<u32>(route, source, ROUTE_SOURCE);
+  store<u32>(route, metric, ROUTE_METRIC);
+  const routes = load<usize>(table, FIB_HASH);
+  if (hash.crowded(routes)) rehash(routes);
+  hash.append(routes, hash.mix(network & maskOf(length), length), route);
+  store<u64>(table, load<u64>(table, FIB_LENGTHS) | ((<u64>1) << (<u64>length)), FIB_LENGTHS);
+}
+
+/** The best route of one table, 0 if none. Routes over devices that are down do not count. */
+function lookupIn(table: usize, address: u32): usize {
+  let lengths = load<u64>(table, FIB_LENGTHS);
+  const routes = load<usize>(table, FIB_HASH);
+  while (lengths) {
+    const length = <u32>(63 - clz<u64>(lengths));
+    lengths ^= (<u64>1) << (<u64>length);
+    const network = address & maskOf(length);
+    let best: usize = 0;
+    let route = load<usize>(hash.bucket(routes, hash.mix(network, length)));
+    while (route) {
+      if (load<u32>(route, ROUTE_NETWORK) == network && load<u32>(route, ROUTE_LENGTH) == length) {
+        const device = load<usize>(route, ROUTE_DEVICE);
+        const up = !device || load<u32>(device, DEV_UP) != 0;
+        if (up && (!best || load<u32>(route, ROUTE_METRIC) < load<u32>(best, ROUTE_METRIC))) best = route;
+      }
+      route = load<usize>(route);
+    }
+    if (best) return best;
+  }
+  return 0;
+}
+
+/** The route to an address (fib_lookup), 0 if none. */
+export function lookup(ns: usize, address: u32): usize {
+  const local = lookupIn(load<usize>(ns, NS_TABLE_LOCAL), address);
+  return local ? local : lookupIn(load<usize>(ns, NS_TABLE_MAIN), address);
+}
+
+/** The type of an address by the local table (inet_addr_type): ROUTE_LOCAL, _BROADCAST, _MULTICAST or _UNICAST. */
+export function addressType(ns: usize, address: u32): u32 {
+  return addressTypeOn(ns, address, 0);
+}
+
+/** The same for one device (inet_dev_addr_type): an address of another device is unicast there. */
+export function addressTypeOn(ns: usize, address: u32, device: usize): u32 {
+  if (isZeroNet(address) || isLimitedBroadcast(address)) return ROUTE_BROADCAST;
+  if (isMulticast(address)) return ROUTE_MULTICAST;
+  const route = lookupIn(load<usize>(ns, NS_TABLE_LOCAL), address);
+  if (!route || (device && load<usize>(route, ROUTE_DEVICE) != device)) return ROUTE_UNICAST;
+  return load<u32>(route, ROUTE_TYPE);
+}
+
+export function isLocal(ns: usize, address: u32): bool {
+  return addressType(ns, address) == ROUTE_LOCAL;
+}

@@ -1,0 +1,307 @@
+// The exports of the kernel module, in the order in which a host calls them. Addresses of records are handles to it.
+import { DEVICE_BRIDGE, EINVAL, NUD_PERMANENT, OK, ROUTE_UNICAST } from "./layout/codes.ts";
+import * as R from "./layout/records.ts";
+import * as L from "./layout/rules.ts";
+import * as client from "./app/client.ts";
+import * as dnsServer from "./app/dns-server.ts";
+import * as address from "./fib/address.ts";
+import * as route from "./fib/route.ts";
+import * as neighbour from "./ip/neighbour.ts";
+import * as bridge from "./link/bridge.ts";
+import * as devices from "./link/device.ts";
+import * as segment from "./link/segment.ts";
+import { allocate } from "./memory/arena.ts";
+import { copy } from "./memory/bytes.ts";
+import { setMachine, setNow } from "./memory/clock.ts";
+import * as events from "./memory/events.ts";
+import * as frames from "./memory/frames.ts";
+import { walks } from "./netfilter/match.ts";
+import { acts } from "./netfilter/target.ts";
+import * as captures from "./observe/capture.ts";
+import * as lines from "./observe/lines.ts";
+import * as path from "./path.ts";
+import * as sockets from "./socket/table.ts";
+import { newConnectionTable, sweep } from "./track/table.ts";
+
+export * from "./layout/codes";
+export * from "./layout/frame";
+export * from "./layout/pcap";
+export * from "./layout/records";
+export * from "./layout/rules";
+export * from "./layout/zone";
+
+// ---- setting up
+
+/** Begins as worker `worker`: its stream of captured frames and the counters of `lineCount` traffic lines. */
+export function start(worker: u32, lineCount: u32, namespaces: u32): void {
+  segment.setWorker(worker);
+  captures.startStream(worker);
+  lines.makeLines(lineCount, namespaces);
+}
+
+/** Memory for the host to fill: rule sets, zones, requests. Zeroed, never given back. */
+export function reserve(bytes: u32): usize {
+  return allocate(bytes + 16);
+}
+
+export function newMachine(id: u32): usize {
+  const machine = devices.newMachine(id);
+  setMachine(machine);
+  return machine;
+}
+
+export function newNamespace(machine: usize, id: u32, seedLow: u32, seedHigh: u32): usize {
+  return devices.newNamespace(machine, id, (<u64>seedHigh << 32) | <u64>seedLow);
+}
+
+/** Sets a sysctl (SYSCTL_*). */
+export function setSysctl(ns: usize, which: u32, value: u32): void {
+  store<u32>(ns + R.NS_SYSCTLS + (<usize>which << 2), value);
+}
+
+/** Sets a per-device key: `field` is DEV_RP_FILTER, DEV_ARP_IGNORE, DEV_ROUTE_LOCALNET or DEV_SEND_REDIRECTS. */
+export function setDeviceKey(device: usize, field: u32, value: u32): void {
+  store<u32>(device + <usize>field, value);
+}
+
+/** A device of kind DEVICE_VETH, _BRIDGE or _WIRE; the host writes its name to DEV_NAME. */
+export function newDevice(ns: usize, kind: i32, macHigh: u32, macLow: u32, mtu: u32): usize {
+  const device = devices.newDevice(ns, kind, macHigh, macLow, mtu);
+  if (kind == DEVICE_BRIDGE) {
+    devices.makeBridge(device);
+    bridge.addEntry(device, macHigh, macLow, 0, R.FDB_LOCAL);
+  }
+  return device;
+}
+
+export function loopbackOf(ns: usize): usize {
+  return load<usize>(ns, R.NS_LOOPBACK);
+}
+
+export function joinVeth(a: usize, b: usize): void {
+  devices.joinVeth(a, b);
+}
+
+/** Makes a device a port of a bridge; `flags` are PORT_* besides the default ones. */
+export function addPort(master: usize, device: usize, flags: u32): void {
+  devices.addPort(master, device, flags);
+  // A port's own address is the host's too.
+  bridge.addEntry(master, load<u32>(device, R.DEV_MAC_HIGH), load<u32>(device, R.DEV_MAC_LOW), device, R.FDB_LOCAL);
+}
+
+export function setLink(device: usize, up: u32): void {
+  store<u32>(device, up, R.DEV_UP);
+  const master = load<usize>(device, R.DEV_MASTER);
+  if (!up && master) bridge.flush(master, device);
+}
+
+export function newSegment(latency: f64, rate: f64, ports: u32): usize {
+  return segment.newSegment(<u64>latency, <u64>rate, ports);
+}
+
+export function plug(at: usize, port: u32, device: usize, worker: u32): void {
+  segment.plug(at, port, device, worker, load<u32>(device, R.DEV_MAC_HIGH), load<u32>(device, R.DEV_MAC_LOW));
+}
+
+export function indexPorts(at: usize, ports: u32): void {
+  segment.indexPorts(at, ports);
+}
+
+export function addAddress(ns: usize, device: usize, local: u32, prefix: u32): void {
+  address.addAddress(ns, device, local, prefix);
+}
+
+/** Adds a unicast route. `device` 0: the one that `via` is on. EINVAL if there is none. */
+export function addRoute(
+  ns: usize,
+  network: u32,
+  length: u32,
+  via: u32,
+  device: usize,
+  source: u32,
+  metric: u32,
+): i32 {
+  let out = device;
+  if (!out) {
+    const way = route.lookup(ns, via);
+    out = way ? load<usize>(way, R.ROUTE_DEVICE) : 0;
+    if (!out) return EINVAL;
+  }
+  route.add(load<usize>(ns, R.NS_TABLE_MAIN), network, length, ROUTE_UNICAST, via, out, source, metric);
+  return OK;
+}
+
+/** Adds a neighbour that never expires. */
+export function addNeighbour(ns: usize, device: usize, to: u32, macHigh: u32, macLow: u32): void {
+  neighbour.update(neighbour.entryOf(ns, device, to), macHigh, macLow, NUD_PERMANENT, true);
+}
+
+/** The first kind of match in a compiled rule set that the kernel does not know, or less than 0 a target; 0: it knows all. */
+export function unknownKind(block: usize): i32 {
+  const rules = load<u32>(block, L.BLOCK_RULES);
+  for (let i: u32 = 0; i < rules; i++) {
+    const rule = block + L.BLOCK_HEADER + <usize>i * L.RULE_SIZE;
+    let record = block + load<u32>(rule, L.RULE_MATCHES);
+    for (let left = load<u32>(rule, L.RULE_MATCH_COUNT); left; left--, record += L.MATCH_SIZE) {
+      const kind = load<i32>(record, L.MATCH_KIND);
+      if (!walks(kind)) return kind;
+    }
+    const target = load<i32>(rule, L.RULE_TARGET);
+    if (!acts(target)) return -target;
+  }
+  return 0;
+}
+
+/** Puts a compiled rule set in force (iptables-restore): counters and states start anew, connections stay. */
+export function loadRules(ns: usize, block: usize): void {
+  const rules = load<u32>(block, L.BLOCK_RULES);
+  const states = load<u32>(block, L.BLOCK_STATES);
+  store<usize>(ns, block, R.NS_RULES);
+  store<usize>(ns, allocate(rules << 4), R.NS_COUNTERS);
+  const memory = allocate(states * L.STATE_SIZE + 16);
+  copy(memory, block + <usize>load<u32>(block, L.BLOCK_STATE_VALUES), <i32>(states * L.STATE_SIZE));
+  store<usize>(ns, memory, R.NS_RULE_STATES);
+  if (!load<usize>(ns, R.NS_CONNECTIONS)) store<usize>(ns, newConnectionTable(), R.NS_CONNECTIONS);
+  if (tracks(block)) store<u32>(ns, 1, R.NS_TRACKING);
+}
+
+/** NAT and anything that asks for connections switch tracking on, for good. */
+function tracks(block: usize): bool {
+  if (load<u32>(block, L.BLOCK_TABLES) & (1 << L.TABLE_NAT)) return true;
+  const rules = load<u32>(block, L.BLOCK_RULES);
+  for (let i: u32 = 0; i < rules; i++) {
+    const rule = block + L.BLOCK_HEADER + <usize>i * L.RULE_SIZE;
+    const target = load<i32>(rule, L.RULE_TARGET);
+    if (target == L.TARGET_CONNMARK || target == L.TARGET_CT) return true;
+    let record = block + load<u32>(rule, L.RULE_MATCHES);
+    for (let left = load<u32>(rule, L.RULE_MATCH_COUNT); left; left--, record += L.MATCH_SIZE) {
+      const kind = load<i32>(record, L.MATCH_KIND);
+      if (kind >= L.MATCH_KIND_CT_STATE && kind <= L.MATCH_KIND_CT_EXPIRE) return true;
+      if (kind == L.MATCH_KIND_CONNMARK) return true;
+    }
+  }
+  return false;
+}
+
+/** Binds a listener (OWNER_SERVICE: `arg` is the response; OWNER_DNS). EADDRINUSE if the port is taken. */
+export function listen(ns: usize, proto: u32, local: u32, port: u32, owner: u32, arg: usize): i32 {
+  return sockets.bind(ns, proto, local, port, owner, <u32>arg);
+}
+
+export function setZone(block: usize): void {
+  dnsServer.setZone(block);
+}
+
+/** A flow; the host fills its record (FLOW_*) and starts it. */
+export function newFlow(): usize {
+  return allocate(R.FLOW_SIZE);
+}
+
+export function startFlow(flow: usize, at: f64): void {
+  client.startFlow(flow, at);
+}
+
+export function lineOf(number: u32): usize {
+  return lines.line(number);
+}
+
+// ---- capturing
+
+export function newFile(index: u32, format: u32, size: u32): usize {
+  return captures.newFile(index, format, size);
+}
+
+export function addSink(device: usize, file: usize, id: u32): void {
+  captures.addSink(device, file, id);
+}
+
+export function capturedBytes(worker: u32): u32 {
+  return captures.pending(worker);
+}
+
+export function startMerge(workers: u32): void {
+  captures.startMerge(workers);
+}
+
+/** A FILE_* record whose buffer is full, or 0: all is written into the buffers. */
+export function merge(): usize {
+  return captures.merge();
+}
+
+export function resetStream(worker: u32): void {
+  captures.resetStream(worker);
+}
+
+// ---- running
+
+/** Handles every event before `end`. Returns the time of the next one, Infinity if there is none. */
+export function run(end: f64): f64 {
+  const limit = <u64>end;
+  while (events.nextTime() < limit) {
+    events.pop();
+    setNow(events.time);
+    setMachine(events.owner);
+    dispatch(events.kind, events.subject, events.detail);
+    path.settle();
+  }
+  return nextEvent();
+}
+
+function dispatch(kind: i32, subject: usize, detail: u32): void {
+  switch (kind) {
+    case events.EVENT_RECEIVE:
+      path.receive(<usize>detail, subject);
+      return;
+    case events.EVENT_NEIGHBOUR:
+      path.neighbourTimer(subject, detail);
+      return;
+    case events.EVENT_TCP:
+      path.tcpTimer(subject, detail);
+      return;
+    case events.EVENT_FLOW:
+      client.onFlow(subject);
+      return;
+    case events.EVENT_SESSION:
+      client.onTimeout(subject, detail);
+      return;
+  }
+}
+
+/** The time of the next event, Infinity if there is none. */
+export function nextEvent(): f64 {
+  const time = events.nextTime();
+  return time == u64.MAX_VALUE ? Infinity : <f64>time;
+}
+
+/** The earliest arrival among the frames sent to other workers since the last call; Infinity if none. */
+export function earliestSent(): f64 {
+  const time = segment.takeEarliest();
+  return time == u64.MAX_VALUE ? Infinity : <f64>time;
+}
+
+/** Takes in what the other workers have sent. */
+export function collect(workers: u32): void {
+  segment.collect(workers);
+}
+
+/** A frame to be filled by the host: its bytes go to FRAME_DATA, its length to FRAME_LENGTH. */
+export function newFrame(): usize {
+  return frames.newPacket();
+}
+
+/** A neighbour's frame comes in by a device at a moment. */
+export function inject(device: usize, frame: usize, at: f64): void {
+  const machine = load<usize>(load<usize>(device, R.DEV_NAMESPACE), R.NS_MACHINE);
+  setMachine(machine);
+  events.push(<u64>at, machine, events.EVENT_RECEIVE, frame, <u32>device);
+}
+
+/** Frames taken from the pool and not given back. */
+export function liveFrames(): u32 {
+  return frames.liveFrames();
+}
+
+/** Removes connections whose time is over, so that what is left can be listed. */
+export function sweepConnections(ns: usize): void {
+  if (load<usize>(ns, R.NS_CONNECTIONS)) sweep(ns);
+}

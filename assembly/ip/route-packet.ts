@@ -1,0 +1,154 @@
+// Where a packet goes: the routing decision for one that came in and for one that this host sends (net/ipv4/route.c).
+import {
+  DROP_BLACKHOLE,
+  DROP_IP_INNOROUTES,
+  DROP_IP_INVALID_DEST,
+  DROP_IP_INVALID_SOURCE,
+  DROP_IP_LOCALNET,
+  DROP_IP_LOCAL_SOURCE,
+  DROP_IP_RPFILTER,
+  DROP_NONE,
+  DROP_NOT_FORWARDING,
+  DROP_UNICAST_IN_L2_MULTICAST,
+  ROUTE_BLACKHOLE,
+  ROUTE_BROADCAST,
+  ROUTE_LOCAL,
+  ROUTE_PROHIBIT,
+  ROUTE_UNICAST,
+  ROUTE_UNREACHABLE,
+} from "../layout/codes.ts";
+import { FRAME_DEVICE, FRAME_NETWORK, FRAME_NEXT_HOP, FRAME_PACKET_TYPE, FRAME_ROUTE_TYPE, PACKET_HOST } from "../layout/frame.ts";
+import {
+  DEV_ROUTE_LOCALNET,
+  DEV_RP_FILTER,
+  NS_LOOPBACK,
+  NS_SYSCTLS,
+  ROUTE_DEVICE,
+  ROUTE_TYPE,
+  ROUTE_VIA,
+  SYSCTL_IP_FORWARD,
+  SYSCTL_ROUTE_LOCALNET,
+  SYSCTL_RP_FILTER,
+} from "../layout/records.ts";
+import { sourceOf } from "../fib/address.ts";
+import { lookup } from "../fib/route.ts";
+import * as ipv4 from "../wire/ipv4.ts";
+
+export const TO_LOCAL: i32 = 0;
+export const TO_FORWARD: i32 = 1; // FRAME_DEVICE and FRAME_NEXT_HOP say where
+export const TO_NOWHERE: i32 = 2; // drop with `reason`
+export const TO_UNREACHABLE: i32 = 3; // drop with `reason` and tell the sender ICMP destination unreachable, `code`
+
+export let reason: i32 = DROP_NONE;
+export let code: i32 = 0;
+/** The device that a packet to be forwarded leaves by, and its next hop. */
+export let device: usize = 0;
+export let nextHop: u32 = 0;
+/** The source address that goes with the way out. */
+export let source: u32 = 0;
+
+const NET_UNREACHABLE = 0;
+const HOST_UNREACHABLE = 1;
+const PKT_FILTERED = 13;
+
+function refuse(why: i32): i32 {
+  reason = why;
+  return TO_NOWHERE;
+}
+
+function unreachableBy(why: i32, detail: i32): i32 {
+  reason = why;
+  code = detail;
+  return TO_UNREACHABLE;
+}
+
+function sysctl(ns: usize, which: i32): u32 {
+  return load<u32>(ns + NS_SYSCTLS + (<usize>which << 2));
+}
+
+/** Whether the source could be reached by the device that the packet came in by (fib_validate_source). */
+function sourceValid(ns: usize, from: u32, input: usize): i32 {
+  const back = lookup(ns, from);
+  const type = back ? load<u32>(back, ROUTE_TYPE) : 0;
+  if (type == ROUTE_LOCAL) return DROP_IP_LOCAL_SOURCE;
+  if (type == ROUTE_BROADCAST) return DROP_IP_INVALID_SOURCE;
+  const filter = max<u32>(sysctl(ns, SYSCTL_RP_FILTER), load<u32>(input, DEV_RP_FILTER));
+  if (!filter) return DROP_NONE;
+  if (!back || type != ROUTE_UNICAST) return DROP_IP_RPFILTER;
+  return filter == 1 && load<usize>(back, ROUTE_DEVICE) != input ? DROP_IP_RPFILTER : DROP_NONE;
+}
+
+/** The decision for a packet that came in by `input` (ip_route_input_slow). */
+export function incoming(ns: usize, frame: usize, input: usize): i32 {
+  const ip = load<usize>(frame, FRAME_NETWORK);
+  const from = ipv4.source(ip);
+  const to = ipv4.destination(ip);
+  const loopback = input == load<usize>(ns, NS_LOOPBACK);
+  const localnet = loopback || sysctl(ns, SYSCTL_ROUTE_LOCALNET) != 0 || load<u32>(input, DEV_ROUTE_LOCALNET) != 0;
+  if (ipv4.isMulticast(from) || ipv4.isLimitedBroadcast(from)) return refuse(DROP_IP_INVALID_SOURCE);
+  if (ipv4.isLimitedBroadcast(to) || (from == 0 && to == 0)) {
+    store<u32>(frame, ROUTE_BROADCAST, FRAME_ROUTE_TYPE);
+    return TO_LOCAL;
+  }
+  if (ipv4.isMulticast(to)) return refuse(DROP_IP_INVALID_DEST);
+  if (ipv4.isZeroNet(from)) return refuse(DROP_IP_INVALID_SOURCE);
+  if (ipv4.isZeroNet(to)) return refuse(DROP_IP_INVALID_DEST);
+  if (!localnet && (ipv4.isLoopback(to) || ipv4.isLoopback(from))) return refuse(DROP_IP_LOCALNET);
+
+  const route = lookup(ns, to);
+  const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
+  store<u32>(frame, type, FRAME_ROUTE_TYPE);
+  if (type == ROUTE_LOCAL || type == ROUTE_BROADCAST) {
+    if (!loopback) {
+      const bad = sourceValid(ns, from, input);
+      if (bad) return refuse(bad);
+    }
+    return TO_LOCAL;
+  }
+  if (!sysctl(ns, SYSCTL_IP_FORWARD)) return unreachableSilently(type);
+  if (!route) return unreachableBy(DROP_IP_INNOROUTES, NET_UNREACHABLE);
+  if (type == ROUTE_BLACKHOLE) return refuse(DROP_BLACKHOLE);
+  if (type == ROUTE_UNREACHABLE) return unreachableBy(DROP_IP_INNOROUTES, HOST_UNREACHABLE);
+  if (type == ROUTE_PROHIBIT) return unreachableBy(DROP_IP_INNOROUTES, PKT_FILTERED);
+  const bad = sourceValid(ns, from, input);
+  if (bad) return refuse(bad);
+  // A unicast packet in a broadcast frame is not forwarded.
+  if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return refuse(DROP_UNICAST_IN_L2_MULTICAST);
+  device = load<usize>(route, ROUTE_DEVICE);
+  const via = load<u32>(route, ROUTE_VIA);
+  nextHop = via ? via : to;
+  return TO_FORWARD;
+}
+
+/** A host that does not forward drops what is not for it. */
+function unreachableSilently(type: u32): i32 {
+  return refuse(type == ROUTE_BLACKHOLE ? DROP_BLACKHOLE : DROP_NOT_FORWARDING);
+}
+
+/** The decision for a packet that this host sends; sets `device`, `nextHop` and `source` (ip_route_output_key). */
+export function outgoing(ns: usize, to: u32): i32 {
+  const route = lookup(ns, to);
+  const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
+  if (!route || type == ROUTE_UNREACHABLE || type == ROUTE_PROHIBIT || type == ROUTE_BLACKHOLE) {
+    reason = type == ROUTE_BLACKHOLE ? DROP_BLACKHOLE : DROP_IP_INNOROUTES;
+    return TO_NOWHERE;
+  }
+  source = sourceOf(route, to);
+  if (type == ROUTE_LOCAL) {
+    device = load<usize>(ns, NS_LOOPBACK);
+    nextHop = to;
+    // What is sent to one of its own addresses comes from that address (127.0.0.1 for loopback addresses).
+    if (!ipv4.isLoopback(to)) source = to;
+    return TO_LOCAL;
+  }
+  device = load<usize>(route, ROUTE_DEVICE);
+  const via = load<u32>(route, ROUTE_VIA);
+  nextHop = via ? via : to;
+  return TO_FORWARD;
+}
+
+/** Writes the last decision into a frame. */
+export function remember(frame: usize): void {
+  store<usize>(frame, device, FRAME_DEVICE);
+  store<u32>(frame, nextHop, FRAME_NEXT_HOP);
+}

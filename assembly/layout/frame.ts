@@ -1,0 +1,47 @@
+// A frame in the pool: 128 bytes of what Linux keeps in struct sk_buff, then the buffer with the bytes on the wire.
+//
+//   frame                      +128            data                       data + len      +FRAME_BYTES
+//   | metadata (words below)    | headroom       | Ethernet | IPv4 | ...     | tailroom     |
+const WORD = 4;
+
+export const FRAME_NEXT = 0; // the list that the frame is on
+export const FRAME_STAGE = FRAME_NEXT + WORD; // what the backlog does with it: STAGE_*
+export const FRAME_DEVICE = FRAME_STAGE + WORD; // skb->dev
+export const FRAME_DATA = FRAME_DEVICE + WORD; // address of the Ethernet header
+export const FRAME_LENGTH = FRAME_DATA + WORD; // from the Ethernet header to the end
+export const FRAME_NETWORK = FRAME_LENGTH + WORD; // address of the network header
+export const FRAME_PACKET_TYPE = FRAME_NETWORK + WORD; // PACKET_*
+export const FRAME_MARK = FRAME_PACKET_TYPE + WORD;
+export const FRAME_CT = FRAME_MARK + WORD; // conntrack entry, 0: none yet
+export const FRAME_CT_INFO = FRAME_CT + WORD; // IP_CT_*
+export const FRAME_FLAGS = FRAME_CT_INFO + WORD; // FRAME_IS_*
+export const FRAME_PHYS_IN = FRAME_FLAGS + WORD; // bridge port it came in by (nf_bridge->physindev)
+export const FRAME_PHYS_OUT = FRAME_PHYS_IN + WORD;
+export const FRAME_ID_LOW = FRAME_PHYS_OUT + WORD; // packet id: the same on every interface that one packet passes
+export const FRAME_ID_HIGH = FRAME_ID_LOW + WORD;
+export const FRAME_LINE = FRAME_ID_HIGH + WORD; // traffic line + 1, 0: none
+export const FRAME_ORIGIN = FRAME_LINE + WORD; // id of the namespace that made it
+export const FRAME_NAMESPACE = FRAME_ORIGIN + WORD; // local output: who sends
+export const FRAME_NEXT_HOP = FRAME_NAMESPACE + WORD; // IPv4 address to resolve, once routed
+export const FRAME_ROUTE_TYPE = FRAME_NEXT_HOP + WORD; // ROUTE_*, once routed
+export const FRAME_SAVED = FRAME_ROUTE_TYPE + WORD; // bridge netfilter: the destination before DNAT
+export const FRAME_TIME = 96; // u64: when it was last queued
+export const FRAME_HEADER = 128;
+export const FRAME_HEADROOM = 64;
+export const FRAME_BYTES = 2048;
+export const FRAME_CAPACITY = FRAME_BYTES - FRAME_HEADER - FRAME_HEADROOM;
+
+export const STAGE_RECEIVE = 0; // a device received it
+export const STAGE_OUTPUT = 1; // a socket of a namespace sends it; NETWORK is the IPv4 header
+
+// skb->pkt_type (include/uapi/linux/if_packet.h).
+export const PACKET_HOST = 0;
+export const PACKET_BROADCAST = 1;
+export const PACKET_MULTICAST = 2;
+export const PACKET_OTHERHOST = 3;
+
+export const FRAME_IS_PREROUTED = 1; // the bridge has already called PREROUTING (ip_sabotage_in)
+export const FRAME_IS_BRIDGED_DNAT = 2;
+export const FRAME_IS_UNTRACKED = 4; // -j CT --notrack
+export const FRAME_IS_FORWARDED = 8;
+export const FRAME_IS_NF_BRIDGE = 16; // came through a bridge with bridge-nf-call-iptables on

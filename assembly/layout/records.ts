@@ -1,0 +1,393 @@
+// The kernel's records: namespaces, devices, routes, neighbours, connections, sockets, flows. Words of 32 bits; a field of
+// two words says u64. Addresses of records are numbers that only the kernel follows; the host keeps them as handles.
+const WORD = 4;
+const LONG = 8;
+
+// A machine: what one partition of the engine owns. Order numbers and packet ids are counted here, so that what happens on one machine does not depend
+// on which others its worker owns.
+export const MACHINE_ID = 0;
+export const MACHINE_SEQUENCE = MACHINE_ID + WORD;
+export const MACHINE_PACKETS = MACHINE_SEQUENCE + WORD;
+export const MACHINE_SPARE = MACHINE_PACKETS + WORD;
+export const MACHINE_SIZE = 64;
+
+// Sysctls of a namespace, by index into NS_SYSCTLS.
+export const SYSCTL_IP_FORWARD = 0;
+export const SYSCTL_BRIDGE_NF = 1;
+export const SYSCTL_RP_FILTER = 2; // conf.all
+export const SYSCTL_ROUTE_LOCALNET = 3;
+export const SYSCTL_ARP_IGNORE = 4;
+export const SYSCTL_SEND_REDIRECTS = 5;
+export const SYSCTL_DEFAULT_TTL = 6;
+export const SYSCTL_ICMP_RATELIMIT = 7; // milliseconds
+export const SYSCTL_ICMP_RATEMASK = 8;
+export const SYSCTL_ICMP_MSGS_PER_SEC = 9;
+export const SYSCTL_ICMP_MSGS_BURST = 10;
+export const SYSCTL_ECHO_IGNORE_ALL = 11;
+export const SYSCTL_ECHO_IGNORE_BROADCASTS = 12;
+export const SYSCTL_PORT_MIN = 13; // ip_local_port_range
+export const SYSCTL_PORT_MAX = 14;
+export const SYSCTL_CT_MAX = 15; // nf_conntrack_max
+export const SYSCTL_CT_CHECKSUM = 16;
+export const SYSCTL_CT_LIBERAL = 17;
+export const SYSCTL_CT_LOOSE = 18;
+export const SYSCTL_CT_MAX_RETRANS = 19;
+export const SYSCTL_CT_TCP_TIMEOUTS = 20; // seconds, by TCP conntrack state 0..9, then retrans, unack
+export const SYSCTL_CT_TCP_RETRANS = 30;
+export const SYSCTL_CT_TCP_UNACK = 31;
+export const SYSCTL_CT_UDP = 32;
+export const SYSCTL_CT_UDP_STREAM = 33;
+export const SYSCTL_CT_ICMP = 34;
+export const SYSCTL_CT_GENERIC = 35;
+export const SYSCTL_COUNT = 36;
+
+// A network namespace (struct net).
+export const NS_ID = 0;
+export const NS_MACHINE = NS_ID + WORD;
+export const NS_DEVICES = NS_MACHINE + WORD; // first device, linked by DEV_NEXT
+export const NS_LOOPBACK = NS_DEVICES + WORD;
+export const NS_DEVICE_COUNT = NS_LOOPBACK + WORD;
+export const NS_TABLE_LOCAL = NS_DEVICE_COUNT + WORD; // routing tables: FIB_*
+export const NS_TABLE_MAIN = NS_TABLE_LOCAL + WORD;
+export const NS_NEIGHBOURS = NS_TABLE_MAIN + WORD; // hash table
+export const NS_RULES = NS_NEIGHBOURS + WORD; // compiled block, 0: none
+export const NS_COUNTERS = NS_RULES + WORD; // two u64 for each rule of the block
+export const NS_RULE_STATES = NS_COUNTERS + WORD;
+export const NS_TRACKING = NS_RULE_STATES + WORD; // 1: conntrack is on
+export const NS_CONNECTIONS = NS_TRACKING + WORD; // hash table of tuples
+export const NS_CONNECTION_COUNT = NS_CONNECTIONS + WORD;
+export const NS_SOCKETS = NS_CONNECTION_COUNT + WORD; // hash table
+export const NS_STREAMS = NS_SOCKETS + WORD; // hash table of TCP connections
+export const NS_PEERS = NS_STREAMS + WORD; // hash table of ICMP rate buckets
+export const NS_RECENT = NS_PEERS + WORD; // list of recent tables
+export const NS_NEXT_PORT = NS_RECENT + WORD;
+export const NS_IP_ID = NS_NEXT_PORT + WORD;
+export const NS_ICMP_CREDIT = NS_IP_ID + WORD;
+export const NS_DOWN = NS_ICMP_CREDIT + WORD;
+export const NS_ROLE_SPARE = NS_DOWN + WORD;
+export const NS_RANDOM = 104; // u64: generator state
+export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
+export const NS_SYSCTLS = NS_ICMP_STAMP + LONG;
+export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
+export const NS_SIZE = NS_DROPS + 64 * WORD;
+
+// A network device (struct net_device), with its bridge port.
+export const DEV_NEXT = 0;
+export const DEV_NAMESPACE = DEV_NEXT + WORD;
+export const DEV_KIND = DEV_NAMESPACE + WORD; // DEVICE_*
+export const DEV_INDEX = DEV_KIND + WORD;
+export const DEV_UP = DEV_INDEX + WORD;
+export const DEV_MTU = DEV_UP + WORD;
+export const DEV_MAC_HIGH = DEV_MTU + WORD; // bytes 0-1 of the address, in the low half
+export const DEV_MAC_LOW = DEV_MAC_HIGH + WORD; // bytes 2-5
+export const DEV_PEER = DEV_MAC_LOW + WORD; // veth: the other end
+export const DEV_MASTER = DEV_PEER + WORD; // the bridge that it is a port of
+export const DEV_PORT_FLAGS = DEV_MASTER + WORD; // PORT_*
+export const DEV_PORT_NEXT = DEV_PORT_FLAGS + WORD; // next port of the same bridge
+export const DEV_PORTS = DEV_PORT_NEXT + WORD; // bridge: first port
+export const DEV_FDB = DEV_PORTS + WORD; // bridge: hash table
+export const DEV_ADDRESSES = DEV_FDB + WORD; // first address, linked by ADDR_NEXT
+export const DEV_SEGMENT = DEV_ADDRESSES + WORD; // wire: SEGMENT_*
+export const DEV_PORT_ID = DEV_SEGMENT + WORD; // wire: number of the port on its segment
+export const DEV_CAPTURE = DEV_PORT_ID + WORD; // list of sinks, 0: not captured
+export const DEV_RP_FILTER = DEV_CAPTURE + WORD;
+export const DEV_ARP_IGNORE = DEV_RP_FILTER + WORD;
+export const DEV_ROUTE_LOCALNET = DEV_ARP_IGNORE + WORD;
+export const DEV_SEND_REDIRECTS = DEV_ROUTE_LOCALNET + WORD;
+export const DEV_NAME = DEV_SEND_REDIRECTS + WORD; // 16 bytes, zero-filled
+export const DEV_RX_PACKETS = 112; // u64
+export const DEV_TX_PACKETS = DEV_RX_PACKETS + LONG;
+export const DEV_AGEING = DEV_TX_PACKETS + LONG; // u64 nanoseconds, bridge
+export const DEV_BUSY_UNTIL = DEV_AGEING + LONG; // u64: wire: when the last frame has left
+export const DEV_SIZE = 192;
+
+// An address of a device (struct in_ifaddr).
+export const ADDR_NEXT = 0;
+export const ADDR_LOCAL = ADDR_NEXT + WORD;
+export const ADDR_MASK = ADDR_LOCAL + WORD;
+export const ADDR_PREFIX = ADDR_MASK + WORD;
+export const ADDR_BROADCAST = ADDR_PREFIX + WORD;
+export const ADDR_SECONDARY = ADDR_BROADCAST + WORD;
+export const ADDR_SIZE = 32;
+
+// A segment, in shared memory: an ideal switch. Ports stand in a table of PORT_SIZE entries.
+export const SEGMENT_LATENCY = 0; // u64 nanoseconds
+export const SEGMENT_RATE = SEGMENT_LATENCY + LONG; // u64 bits per second
+export const SEGMENT_PORTS = SEGMENT_RATE + LONG; // address of the table
+export const SEGMENT_PORT_COUNT = SEGMENT_PORTS + WORD;
+export const SEGMENT_MACS = SEGMENT_PORT_COUNT + WORD; // open hash table: port number + 1 for each slot
+export const SEGMENT_MACS_MASK = SEGMENT_MACS + WORD;
+export const SEGMENT_SIZE = 64;
+
+export const PORT_DEVICE = 0;
+export const PORT_MACHINE = PORT_DEVICE + WORD;
+export const PORT_WORKER = PORT_MACHINE + WORD;
+export const PORT_MAC_HIGH = PORT_WORKER + WORD;
+export const PORT_MAC_LOW = PORT_MAC_HIGH + WORD;
+export const PORT_SIZE = 32;
+
+// Shared control words, at the start of shared state.
+export const SHARED_BASE = 65536;
+export const SHARED_BREAK = SHARED_BASE; // next free byte of the memory, in units of 64 KiB
+export const SHARED_OUTBOXES = SHARED_BASE + 64; // [from][to] heads of block lists, 64 x 64 words
+export const SHARED_WORKERS_MAX = 64;
+export const SHARED_STREAMS = SHARED_OUTBOXES + SHARED_WORKERS_MAX * SHARED_WORKERS_MAX * WORD; // [worker] first block of captured records
+export const SHARED_END = SHARED_STREAMS + SHARED_WORKERS_MAX * WORD;
+
+// A block of an outbox or of a capture stream: header, then records back to back.
+export const BATCH_NEXT = 0;
+export const BATCH_USED = BATCH_NEXT + WORD; // bytes after the header
+export const BATCH_SIZE = BATCH_USED + WORD; // bytes that fit
+export const BATCH_HEADER = 16;
+
+// A frame that crosses between machines, in an outbox; the bytes follow, padded to 8.
+export const CROSS_TIME = 0; // u64 arrival
+export const CROSS_ORDER = CROSS_TIME + LONG; // u64
+export const CROSS_DEVICE = CROSS_ORDER + LONG;
+export const CROSS_LENGTH = CROSS_DEVICE + WORD;
+export const CROSS_ID_LOW = CROSS_LENGTH + WORD;
+export const CROSS_ID_HIGH = CROSS_ID_LOW + WORD;
+export const CROSS_LINE = CROSS_ID_HIGH + WORD;
+export const CROSS_ORIGIN = CROSS_LINE + WORD;
+export const CROSS_BYTES = CROSS_ORIGIN + WORD;
+
+// A captured frame in a worker's stream; the bytes follow, padded to 8.
+export const CAUGHT_TIME = 0; // u64
+export const CAUGHT_MACHINE = CAUGHT_TIME + LONG;
+export const CAUGHT_DEVICE_SINKS = CAUGHT_MACHINE + WORD;
+export const CAUGHT_DIRECTION = CAUGHT_DEVICE_SINKS + WORD; // 1 in, 2 out
+export const CAUGHT_LENGTH = CAUGHT_DIRECTION + WORD;
+export const CAUGHT_ID_LOW = CAUGHT_LENGTH + WORD;
+export const CAUGHT_ID_HIGH = CAUGHT_ID_LOW + WORD;
+export const CAUGHT_BYTES = CAUGHT_ID_HIGH + WORD;
+
+// Where captured frames of a device go: one entry for each file.
+export const SINK_NEXT = 0;
+export const SINK_FILE = SINK_NEXT + WORD; // FILE_*
+export const SINK_INTERFACE = SINK_FILE + WORD; // number of the interface in the file
+export const SINK_SIZE = 16;
+
+// A capture file: a buffer that the host writes out when it is full.
+export const FILE_INDEX = 0;
+export const FILE_FORMAT = FILE_INDEX + WORD; // CAPTURE_*
+export const FILE_BUFFER = FILE_FORMAT + WORD;
+export const FILE_SIZE = FILE_BUFFER + WORD; // of the buffer
+export const FILE_USED = FILE_SIZE + WORD;
+export const FILE_PACKETS = FILE_USED + WORD;
+export const FILE_RECORD = 32;
+export const CAPTURE_PCAPNG = 0;
+export const CAPTURE_PCAP = 1;
+
+// A routing table: a list of prefix lengths in use and a hash table on (network, length).
+export const FIB_LENGTHS = 0; // u64: bit n set if there is a route of length n
+export const FIB_HASH = FIB_LENGTHS + LONG;
+export const FIB_SIZE = 16;
+
+// A route (struct fib_info and fib_alias in one).
+export const ROUTE_HASH_NEXT = 0;
+export const ROUTE_NETWORK = ROUTE_HASH_NEXT + WORD;
+export const ROUTE_LENGTH = ROUTE_NETWORK + WORD;
+export const ROUTE_TYPE = ROUTE_LENGTH + WORD;
+export const ROUTE_VIA = ROUTE_TYPE + WORD; // 0: on link
+export const ROUTE_DEVICE = ROUTE_VIA + WORD;
+export const ROUTE_SOURCE = ROUTE_DEVICE + WORD;
+export const ROUTE_METRIC = ROUTE_SOURCE + WORD;
+export const ROUTE_SIZE = 32;
+
+// A neighbour (struct neighbour).
+export const NEIGH_HASH_NEXT = 0;
+export const NEIGH_DEVICE = NEIGH_HASH_NEXT + WORD;
+export const NEIGH_ADDRESS = NEIGH_DEVICE + WORD;
+export const NEIGH_STATE = NEIGH_ADDRESS + WORD; // NUD_*
+export const NEIGH_MAC_HIGH = NEIGH_STATE + WORD;
+export const NEIGH_MAC_LOW = NEIGH_MAC_HIGH + WORD;
+export const NEIGH_QUEUE = NEIGH_MAC_LOW + WORD; // frames that wait for the address
+export const NEIGH_QUEUE_TAIL = NEIGH_QUEUE + WORD;
+export const NEIGH_QUEUED = NEIGH_QUEUE_TAIL + WORD;
+export const NEIGH_PROBES = NEIGH_QUEUED + WORD;
+export const NEIGH_GENERATION = NEIGH_PROBES + WORD; // a timer set for another generation is stale
+export const NEIGH_CONFIRMED = 48; // u64
+export const NEIGH_USED = NEIGH_CONFIRMED + LONG; // u64
+export const NEIGH_UPDATED = NEIGH_USED + LONG; // u64
+export const NEIGH_SIZE = 128;
+
+// An entry of a bridge's forwarding database.
+export const FDB_HASH_NEXT = 0;
+export const FDB_MAC_HIGH = FDB_HASH_NEXT + WORD;
+export const FDB_MAC_LOW = FDB_MAC_HIGH + WORD;
+export const FDB_PORT = FDB_MAC_LOW + WORD; // 0: the bridge itself
+export const FDB_FLAGS = FDB_PORT + WORD; // FDB_LOCAL, FDB_STATIC
+export const FDB_UPDATED = 24; // u64
+export const FDB_SIZE = 32;
+export const FDB_LOCAL = 1;
+export const FDB_STATIC = 2;
+
+// A tracked connection: one line for each direction's tuple, one for the state.
+//   | original tuple | reply tuple | status, timeout, mark | TCP: state, window of each direction |
+export const TUPLE_HASH_NEXT = 0;
+export const TUPLE_SRC = TUPLE_HASH_NEXT + WORD;
+export const TUPLE_DST = TUPLE_SRC + WORD;
+export const TUPLE_PORTS = TUPLE_DST + WORD; // source << 16 | destination; ICMP: id << 16 | type << 8 | code
+export const TUPLE_PROTO = TUPLE_PORTS + WORD;
+export const TUPLE_DIR = TUPLE_PROTO + WORD; // DIR_*
+export const TUPLE_SIZE = 32;
+
+export const CT_ORIGINAL = 0;
+export const CT_REPLY = CT_ORIGINAL + TUPLE_SIZE;
+export const CT_STATUS = CT_REPLY + TUPLE_SIZE; // IPS_*
+export const CT_MARK = CT_STATUS + WORD;
+export const CT_REFERENCES = CT_MARK + WORD; // frames that point at an entry that is not in the table
+export const CT_NAMESPACE = CT_REFERENCES + WORD;
+export const CT_TIMEOUT = CT_NAMESPACE + WORD; // u64: when it ends
+export const CT_TCP_STATE = CT_TIMEOUT + LONG;
+export const CT_TCP_LAST_DIR = CT_TCP_STATE + WORD;
+export const CT_TCP_RETRANS = CT_TCP_LAST_DIR + WORD;
+export const CT_TCP_LAST_INDEX = CT_TCP_RETRANS + WORD;
+export const CT_TCP_LAST_SEQ = CT_TCP_LAST_INDEX + WORD;
+export const CT_TCP_LAST_ACK = CT_TCP_LAST_SEQ + WORD;
+export const CT_TCP_LAST_END = CT_TCP_LAST_ACK + WORD;
+export const CT_TCP_LAST_WIN = CT_TCP_LAST_END + WORD;
+export const CT_TCP_LAST_WSCALE = CT_TCP_LAST_WIN + WORD;
+export const CT_TCP_LAST_FLAGS = CT_TCP_LAST_WSCALE + WORD;
+export const CT_TCP_SEEN = 128; // two of struct ip_ct_tcp_state
+export const SEEN_END = 0;
+export const SEEN_MAX_END = SEEN_END + WORD;
+export const SEEN_MAX_WIN = SEEN_MAX_END + WORD;
+export const SEEN_MAX_ACK = SEEN_MAX_WIN + WORD;
+export const SEEN_SCALE = SEEN_MAX_ACK + WORD;
+export const SEEN_FLAGS = SEEN_SCALE + WORD;
+export const SEEN_SIZE = 32;
+export const CT_SIZE = CT_TCP_SEEN + 2 * SEEN_SIZE;
+
+// A UDP or TCP socket that listens or is bound.
+export const SOCK_HASH_NEXT = 0;
+export const SOCK_NAMESPACE = SOCK_HASH_NEXT + WORD;
+export const SOCK_PROTO = SOCK_NAMESPACE + WORD;
+export const SOCK_LOCAL = SOCK_PROTO + WORD; // 0: any
+export const SOCK_LOCAL_PORT = SOCK_LOCAL + WORD;
+export const SOCK_REMOTE = SOCK_LOCAL_PORT + WORD; // 0: not connected
+export const SOCK_REMOTE_PORT = SOCK_REMOTE + WORD;
+export const SOCK_OWNER = SOCK_REMOTE_PORT + WORD; // OWNER_*
+export const SOCK_ARG = SOCK_OWNER + WORD; // flow, session, or size of a response
+export const SOCK_IP_ID = SOCK_ARG + WORD;
+export const SOCK_LINE = SOCK_IP_ID + WORD; // traffic line + 1
+export const SOCK_SIZE = 64;
+export const OWNER_SERVICE = 1;
+export const OWNER_DNS = 2;
+export const OWNER_FLOW = 3;
+export const OWNER_RESOLVER = 4;
+
+// A TCP connection (struct tcp_sock).
+export const TCP_HASH_NEXT = 0;
+export const TCP_NAMESPACE = TCP_HASH_NEXT + WORD;
+export const TCP_STATE = TCP_NAMESPACE + WORD; // TCPS_*
+export const TCP_LOCAL = TCP_STATE + WORD;
+export const TCP_REMOTE = TCP_LOCAL + WORD;
+export const TCP_PORTS = TCP_REMOTE + WORD; // local << 16 | remote
+export const TCP_SND_UNA = TCP_PORTS + WORD;
+export const TCP_SND_NXT = TCP_SND_UNA + WORD;
+export const TCP_SND_WND = TCP_SND_NXT + WORD; // in bytes, scaled
+export const TCP_RCV_NXT = TCP_SND_WND + WORD;
+export const TCP_WRITE_SEQ = TCP_RCV_NXT + WORD; // sequence number after the last byte given by the application
+export const TCP_QUEUE = TCP_WRITE_SEQ + WORD; // segments not acknowledged, oldest first
+export const TCP_QUEUE_TAIL = TCP_QUEUE + WORD;
+export const TCP_UNSENT = TCP_QUEUE_TAIL + WORD; // first segment of the queue not sent yet
+export const TCP_OUT_OF_ORDER = TCP_UNSENT + WORD; // segments received early, by sequence number
+export const TCP_FLAGS = TCP_OUT_OF_ORDER + WORD; // TCPF_*
+export const TCP_MSS = TCP_FLAGS + WORD; // payload bytes of a full segment
+export const TCP_PEER_SCALE = TCP_MSS + WORD;
+export const TCP_CWND = TCP_PEER_SCALE + WORD; // segments
+export const TCP_SSTHRESH = TCP_CWND + WORD;
+export const TCP_DUPACKS = TCP_SSTHRESH + WORD;
+export const TCP_RETRIES = TCP_DUPACKS + WORD;
+export const TCP_TS_RECENT = TCP_RETRIES + WORD;
+export const TCP_GENERATION = TCP_TS_RECENT + WORD;
+export const TCP_OWNER = TCP_GENERATION + WORD; // OWNER_*
+export const TCP_ARG = TCP_OWNER + WORD; // session, or size of a response
+export const TCP_APP = TCP_ARG + WORD; // four words of the application
+export const TCP_LINE = TCP_APP + 4 * WORD;
+export const TCP_IP_ID = TCP_LINE + WORD;
+export const TCP_RTO = 128; // u64
+export const TCP_SRTT = TCP_RTO + LONG; // u64, 0: none yet
+export const TCP_RTTVAR = TCP_SRTT + LONG; // u64
+export const TCP_DEADLINE = TCP_RTTVAR + LONG; // u64: when the timer should fire, 0: off
+export const TCP_ARMED = TCP_DEADLINE + LONG; // u64: when the event in the queue comes, 0: none
+export const TCP_SIZE = 192;
+
+export const TCPS_CLOSED = 0;
+export const TCPS_SYN_SENT = 1;
+export const TCPS_SYN_RECV = 2;
+export const TCPS_ESTABLISHED = 3;
+export const TCPS_FIN_WAIT1 = 4;
+export const TCPS_FIN_WAIT2 = 5;
+export const TCPS_CLOSE_WAIT = 6;
+export const TCPS_LAST_ACK = 7;
+export const TCPS_CLOSING = 8;
+export const TCPS_TIME_WAIT = 9;
+
+export const TCPF_TIMESTAMPS = 1;
+export const TCPF_SACK = 2;
+export const TCPF_WSCALE = 4;
+export const TCPF_FIN_QUEUED = 8;
+export const TCPF_RECOVERY = 16;
+
+// A segment on a connection's queue is a frame; these words of its metadata say what it carries.
+export const SEG_SEQ = 84;
+export const SEG_FLAGS = SEG_SEQ + WORD; // FIN, SYN
+export const SEG_RETRIES = SEG_FLAGS + WORD;
+export const SEG_SENT = 96; // u64: when it was last sent
+export const SEG_LENGTH = SEG_SENT + LONG; // payload bytes
+
+// A flow: one client and one target.
+export const FLOW_LINE = 0;
+export const FLOW_NAMESPACE = FLOW_LINE + WORD;
+export const FLOW_PROTOCOL = FLOW_NAMESPACE + WORD; // PROTOCOL_*
+export const FLOW_ADDRESS = FLOW_PROTOCOL + WORD;
+export const FLOW_PORT = FLOW_ADDRESS + WORD;
+export const FLOW_NAMES = FLOW_PORT + WORD; // names to ask for: [length][bytes in wire form]..., ended by 0; 0: none
+export const FLOW_RESOLVER = FLOW_NAMES + WORD;
+export const FLOW_POISSON = FLOW_RESOLVER + WORD;
+export const FLOW_REQUEST = FLOW_POISSON + WORD; // address of the request's bytes
+export const FLOW_REQUEST_BYTES = FLOW_REQUEST + WORD;
+export const FLOW_SOCKET = FLOW_REQUEST_BYTES + WORD; // udp: its socket
+export const FLOW_SEQUENCE = FLOW_SOCKET + WORD;
+export const FLOW_ID = FLOW_SEQUENCE + WORD;
+export const FLOW_INTERVAL = 56; // f64 nanoseconds between requests
+export const FLOW_STOP = FLOW_INTERVAL + LONG; // u64
+export const FLOW_TIMEOUT = FLOW_STOP + LONG; // u64
+export const FLOW_RANDOM = FLOW_TIMEOUT + LONG; // u64
+export const FLOW_NEXT_AT = FLOW_RANDOM + LONG; // f64: exact time of the next request
+export const FLOW_SIZE = 128;
+
+// A session: one request under way.
+export const SESSION_HASH_NEXT = 0;
+export const SESSION_FLOW = SESSION_HASH_NEXT + WORD;
+export const SESSION_SEQUENCE = SESSION_FLOW + WORD;
+export const SESSION_STATE = SESSION_SEQUENCE + WORD;
+export const SESSION_TCP = SESSION_STATE + WORD;
+export const SESSION_SOCKET = SESSION_TCP + WORD; // resolver socket
+export const SESSION_NAME = SESSION_SOCKET + WORD; // name being asked for
+export const SESSION_QUERY_A = SESSION_NAME + WORD; // DNS id
+export const SESSION_QUERY_AAAA = SESSION_QUERY_A + WORD;
+export const SESSION_ANSWERS = SESSION_QUERY_AAAA + WORD; // bit 0: A came, bit 1: AAAA came
+export const SESSION_ADDRESS = SESSION_ANSWERS + WORD;
+export const SESSION_RECEIVED = SESSION_ADDRESS + WORD; // bytes
+export const SESSION_EXPECTED = SESSION_RECEIVED + WORD;
+export const SESSION_GENERATION = SESSION_EXPECTED + WORD;
+export const SESSION_ORIGIN = SESSION_GENERATION + WORD;
+export const SESSION_START = 64; // u64
+export const SESSION_SIZE = 96;
+
+// What a worker counted for one traffic line.
+export const HISTOGRAM_SUB_BITS = 6;
+export const HISTOGRAM_BUCKETS = 3776; // (64 - 6 + 1) * 64
+export const LINE_SENT = 0;
+export const LINE_DELIVERED = LINE_SENT + WORD;
+export const LINE_REFUSED = LINE_DELIVERED + WORD;
+export const LINE_TIMED_OUT = LINE_REFUSED + WORD;
+export const LINE_UNRESOLVED = LINE_TIMED_OUT + WORD;
+export const LINE_BACKENDS = LINE_UNRESOLVED + WORD; // address of a counter for each namespace id
+export const LINE_DROPS = LINE_BACKENDS + WORD; // a counter for each DROP_*
+export const LINE_MAX = 216; // u64 nanoseconds
+export const LINE_HISTOGRAM = LINE_MAX + LONG;
+export const LINE_SIZE = LINE_HISTOGRAM + HISTOGRAM_BUCKETS * WORD;

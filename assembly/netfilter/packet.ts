@@ -1,0 +1,62 @@
+// The packet that a table looks at: what every match and target may ask, read once when a hook begins.
+import { FRAME_NETWORK } from "../layout/frame.ts";
+import { DEV_NAME } from "../layout/records.ts";
+import { IFACE_MASK, IFACE_NAME } from "../layout/rules.ts";
+import { packetLength } from "../track/conntrack.ts";
+import * as ipv4 from "../wire/ipv4.ts";
+
+export let ns: usize = 0;
+export let hook: i32 = 0;
+export let frame: usize = 0;
+export let input: usize = 0; // device, 0 in OUTPUT and POSTROUTING
+export let output: usize = 0; // device, 0 in PREROUTING and INPUT
+export let ip: usize = 0;
+export let length: i32 = 0; // of the packet, from the IPv4 header on
+export let l4: usize = 0;
+export let l4Length: i32 = 0;
+export let source: u32 = 0;
+export let destination: u32 = 0;
+export let protocol: u32 = 0;
+export let fragmentOffset: i32 = 0;
+
+/** A match found the packet so broken that it must be dropped at once (par.hotdrop). */
+export let hotdrop: bool = false;
+
+export function setHotdrop(): void {
+  hotdrop = true;
+}
+
+/** Turns to a packet at a hook. */
+export function begin(namespace: usize, at: i32, packet: usize, from: usize, to: usize): void {
+  ns = namespace;
+  hook = at;
+  frame = packet;
+  input = from;
+  output = to;
+  read();
+}
+
+/** Reads the header again, after a target has changed it. */
+export function read(): void {
+  hotdrop = false;
+  ip = load<usize>(frame, FRAME_NETWORK);
+  length = packetLength(frame);
+  const header = ipv4.headerLength(ip);
+  l4 = ip + <usize>header;
+  l4Length = length - header;
+  source = ipv4.source(ip);
+  destination = ipv4.destination(ip);
+  protocol = <u32>ipv4.protocol(ip);
+  fragmentOffset = ipv4.fragment(ip) & ipv4.OFFSET_MASK;
+}
+
+/** Whether a device's name fits an interface record; no device has the empty name. */
+export function nameMatches(record: usize, device: usize): bool {
+  for (let i: usize = 0; i < 16; i += 8) {
+    const name: u64 = device ? load<u64>(device + DEV_NAME + i) : 0;
+    if ((name & load<u64>(record + IFACE_MASK + i)) != (load<u64>(record + IFACE_NAME + i) & load<u64>(record + IFACE_MASK + i))) {
+      return false;
+    }
+  }
+  return true;
+}

@@ -1,0 +1,167 @@
+// The targets that do something: one case for each TARGET_*, in the words of the kernel's xt_*.c. The next one goes here.
+import { IP_CT_NEW, IP_CT_RELATED, IP_CT_RELATED_REPLY, MANIP_DST, MANIP_SRC, NF_ACCEPT, NF_DROP } from "../layout/codes.ts";
+import { FRAME_CT, FRAME_CT_INFO, FRAME_FLAGS, FRAME_IS_UNTRACKED, FRAME_MARK, FRAME_NEXT_HOP } from "../layout/frame.ts";
+import { CT_MARK, DEV_ADDRESSES, DEV_MTU, ADDR_LOCAL } from "../layout/records.ts";
+import * as L from "../layout/rules.ts";
+import { select } from "../fib/address.ts";
+import { get16, put16 } from "../memory/bytes.ts";
+import * as nat from "../track/nat.ts";
+import { update16 } from "../wire/checksum.ts";
+import * as ipv4 from "../wire/ipv4.ts";
+import * as tcp from "../wire/tcp.ts";
+import * as packet from "./packet.ts";
+
+/** Outcomes besides NF_DROP and NF_ACCEPT. */
+export const CONTINUE = 8; // the next rule
+export const NF_REJECT = 9; // drop, and tell the sender as `rejection` says
+
+/** The record of the REJECT target that spoke last. */
+export let rejection: usize = 0;
+
+/** Lets a target act on the packet. */
+export function apply(kind: i32, record: usize): i32 {
+  switch (kind) {
+    case L.TARGET_REJECT:
+      rejection = record;
+      return NF_REJECT;
+    case L.TARGET_MARK: {
+      const mark = load<u32>(packet.frame, FRAME_MARK);
+      const mask = load<u32>(record, L.TARGET_MARK_MASK);
+      store<u32>(packet.frame, (mark & ~mask) ^ load<u32>(record, L.TARGET_MARK_VALUE), FRAME_MARK);
+      return CONTINUE;
+    }
+    case L.TARGET_CONNMARK:
+      connmark(record);
+      return CONTINUE;
+    case L.TARGET_DNAT:
+      return translate(record, MANIP_DST, 0);
+    case L.TARGET_SNAT:
+      return translate(record, MANIP_SRC, 0);
+    case L.TARGET_MASQUERADE:
+      return masquerade(record);
+    case L.TARGET_REDIRECT:
+      return redirect(record);
+    case L.TARGET_NETMAP:
+      return netmap(record);
+    case L.TARGET_TCPMSS:
+      return clampMss(load<u32>(record, L.TARGET_TCPMSS_MSS));
+    case L.TARGET_DSCP:
+      ipv4.setTos(packet.ip, (ipv4.tos(packet.ip) & 3) | (load<i32>(record, L.TARGET_DSCP_VALUE) << 2));
+      return CONTINUE;
+    case L.TARGET_TOS: {
+      const mask = load<i32>(record, L.TARGET_TOS_MASK);
+      ipv4.setTos(packet.ip, ((ipv4.tos(packet.ip) & ~mask) ^ load<i32>(record, L.TARGET_TOS_VALUE)) & 255);
+      return CONTINUE;
+    }
+    case L.TARGET_TTL:
+      changeTtl(record);
+      return CONTINUE;
+    case L.TARGET_CT:
+      if (load<u32>(record, L.TARGET_CT_NOTRACK) && !load<usize>(packet.frame, FRAME_CT)) {
+        store<u32>(packet.frame, load<u32>(packet.frame, FRAME_FLAGS) | FRAME_IS_UNTRACKED, FRAME_FLAGS);
+      }
+      return CONTINUE;
+    default:
+      // The host refuses rule sets with kinds that are not listed in `acts` below.
+      return unreachable();
+  }
+}
+
+/** Whether this kernel knows a kind of target. */
+export function acts(kind: i32): bool {
+  return kind >= 0 && kind < L.TARGET_KIND_COUNT && kind != L.TARGET_SET;
+}
+
+function connmark(record: usize): void {
+  const entry = load<usize>(packet.frame, FRAME_CT);
+  if (!entry) return;
+  const mark = load<u32>(packet.frame, FRAME_MARK);
+  const held = load<u32>(entry, CT_MARK);
+  const heldMask = load<u32>(record, L.TARGET_CONNMARK_CT_MASK);
+  const markMask = load<u32>(record, L.TARGET_CONNMARK_NF_MASK);
+  const mode = load<i32>(record, L.TARGET_CONNMARK_MODE);
+  if (mode == L.TARGET_CONNMARK_SET) {
+    store<u32>(entry, (held & ~heldMask) ^ load<u32>(record, L.TARGET_CONNMARK_VALUE), CT_MARK);
+  } else if (mode == L.TARGET_CONNMARK_SAVE) {
+    store<u32>(entry, (held & ~heldMask) ^ (mark & markMask), CT_MARK);
+  } else {
+    store<u32>(packet.frame, (mark & ~markMask) ^ (held & heldMask), FRAME_MARK);
+  }
+}
+
+/** The flags of a record are NF_NAT_RANGE_*, which nat.ts takes as they are. `address` stands in for the record's own. */
+function translate(record: usize, manip: u32, address: u32): i32 {
+  const entry = load<usize>(packet.frame, FRAME_CT);
+  const info = load<u32>(packet.frame, FRAME_CT_INFO);
+  if (!entry || (info != IP_CT_NEW && info != IP_CT_RELATED && info != IP_CT_RELATED_REPLY)) return NF_ACCEPT;
+  const flags = load<u32>(record, L.TARGET_NAT_FLAGS) | (address ? L.TARGET_NAT_IPS : 0);
+  nat.setRange(
+    flags,
+    address ? address : load<u32>(record, L.TARGET_NAT_MIN_IP),
+    address ? address : load<u32>(record, L.TARGET_NAT_MAX_IP),
+    load<u32>(record, L.TARGET_NAT_MIN_PORT),
+    load<u32>(record, L.TARGET_NAT_MAX_PORT),
+    load<u32>(record, L.TARGET_NAT_BASE_PORT),
+  );
+  if (nat.initialized(entry, manip)) return NF_ACCEPT;
+  nat.setup(entry, manip);
+  return NF_ACCEPT;
+}
+
+/** The address of the device that the packet leaves by; none: it is dropped (nf_nat_masquerade_ipv4). */
+function masquerade(record: usize): i32 {
+  if (packet.source == 0) return NF_ACCEPT;
+  const address = select(packet.output, load<u32>(packet.frame, FRAME_NEXT_HOP));
+  return address ? translate(record, MANIP_SRC, address) : NF_DROP;
+}
+
+/** This host: 127.0.0.1 for its own packets, else the first address of the device that they came in by (nf_nat_redirect_ipv4). */
+function redirect(record: usize): i32 {
+  if (packet.hook == L.HOOK_OUTPUT) return translate(record, MANIP_DST, 0x7f000001);
+  const first = load<usize>(packet.input, DEV_ADDRESSES);
+  return first ? translate(record, MANIP_DST, load<u32>(first, ADDR_LOCAL)) : NF_DROP;
+}
+
+function netmap(record: usize): i32 {
+  const source = packet.hook == L.HOOK_POSTROUTING || packet.hook == L.HOOK_INPUT;
+  const mask = load<u32>(record, L.TARGET_NAT_MAX_IP);
+  const address = ((source ? packet.source : packet.destination) & ~mask) | load<u32>(record, L.TARGET_NAT_MIN_IP);
+  return translate(record, source ? MANIP_SRC : MANIP_DST, address);
+}
+
+/** Lowers the MSS option of a SYN; clamping takes the MTU of the way out, less 40 bytes (tcpmss_mangle_packet). */
+function clampMss(mss: u32): i32 {
+  if (packet.fragmentOffset) return CONTINUE;
+  if (packet.l4Length < tcp.TCP_LENGTH) return NF_DROP;
+  const header = tcp.headerLength(packet.l4);
+  if (header < tcp.TCP_LENGTH || header > packet.l4Length) return NF_DROP;
+  const limit = mss == L.TARGET_TCPMSS_CLAMP ? load<i32>(packet.output, DEV_MTU) - 40 : <i32>mss;
+  for (let i = tcp.TCP_LENGTH; i + 4 <= header; ) {
+    const at = packet.l4 + <usize>i;
+    const kind = load<u8>(at);
+    if (kind == 2 && load<u8>(at + 1) == 4) {
+      const before = get16(at + 2);
+      if (before <= limit) return CONTINUE;
+      // An option may stand at an odd place; then the checksum's words lie across it.
+      if (i & 1) {
+        update16(packet.l4 + tcp.TCP_CHECKSUM, <i32>bswap<u16>(<u16>before), <i32>bswap<u16>(<u16>limit));
+      } else {
+        update16(packet.l4 + tcp.TCP_CHECKSUM, before, limit);
+      }
+      put16(at + 2, limit);
+      return CONTINUE;
+    }
+    i += kind < 2 ? 1 : max<i32>(<i32>load<u8>(at + 1), 1);
+  }
+  return CONTINUE;
+}
+
+function changeTtl(record: usize): void {
+  const value = load<i32>(record, L.TARGET_TTL_VALUE);
+  const mode = load<i32>(record, L.TARGET_TTL_MODE);
+  const before = ipv4.ttl(packet.ip);
+  let after = value;
+  if (mode == L.TARGET_TTL_INC) after = min<i32>(before + value, 255);
+  else if (mode == L.TARGET_TTL_DEC) after = max<i32>(before - value, 0);
+  if (after != before) ipv4.setTtl(packet.ip, after);
+}

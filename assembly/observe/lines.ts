@@ -1,0 +1,49 @@
+// What a worker counts for each traffic line: requests by outcome, drops by reason, latencies, and who answered.
+import {
+  HISTOGRAM_SUB_BITS,
+  LINE_BACKENDS,
+  LINE_HISTOGRAM,
+  LINE_MAX,
+  LINE_SIZE,
+} from "../layout/records.ts";
+import { allocate } from "../memory/arena.ts";
+
+let first: usize = 0;
+const STRIDE: usize = (LINE_SIZE + 63) & ~63;
+
+/** Makes the counters of `lines` lines, each able to count `namespaces` backends. */
+export function makeLines(lines: u32, namespaces: u32): void {
+  first = allocate(<u32>STRIDE * (lines + 1));
+  for (let i: u32 = 1; i <= lines; i++) store<usize>(line(i), allocate(namespaces << 2), LINE_BACKENDS);
+}
+
+/** The counters of a line, numbered from 1. */
+export function line(number: u32): usize {
+  return first + <usize>number * STRIDE;
+}
+
+export function add(number: u32, counter: usize): void {
+  const at = line(number) + counter;
+  store<u32>(at, load<u32>(at) + 1);
+}
+
+/**
+ * The bucket of a value: below 2^7 each value has its own, above there are 64 for each power of two, so a bucket is at
+ * most 1/64 of its value wide.
+ */
+export function bucketOf(value: u64): u32 {
+  const magnitude = <u32>(63 - clz<u64>(value | 1));
+  if (magnitude <= <u32>HISTOGRAM_SUB_BITS) return <u32>value;
+  const shift = magnitude - <u32>HISTOGRAM_SUB_BITS;
+  return ((shift + 1) << HISTOGRAM_SUB_BITS) + (<u32>(value >> <u64>shift) & 63);
+}
+
+/** Notes an answered request: how long it took and which namespace answered. */
+export function answered(number: u32, latency: u64, origin: u32): void {
+  const record = line(number);
+  const bucket = record + LINE_HISTOGRAM + (<usize>bucketOf(latency) << 2);
+  store<u32>(bucket, load<u32>(bucket) + 1);
+  if (latency > load<u64>(record, LINE_MAX)) store<u64>(record, latency, LINE_MAX);
+  const backend = load<usize>(record, LINE_BACKENDS) + (<usize>origin << 2);
+  store<u32>(backend, load<u32>(backend) + 1);
+}

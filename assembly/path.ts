@@ -1,0 +1,699 @@
+// A frame's life, from the device that receives it to the device that sends it or the socket that takes it. Read from top to
+// bottom; the layers below return outcomes with names, and here they are acted on.
+//
+//   receive -> bridge port? learn, forward, flood | ARP | IPv4
+//   IPv4: check -> PREROUTING -> route -> local: INPUT, socket | forward: TTL, FORWARD -> POSTROUTING -> neighbour -> transmit
+//   sockets -> OUTPUT -> POSTROUTING -> neighbour -> transmit
+import {
+  DEVICE_BRIDGE,
+  DEVICE_LOOPBACK,
+  DEVICE_VETH,
+  DROP_ARP_IGNORED,
+  DROP_BRIDGE_NO_EGRESS_PORT,
+  DROP_DEV_HDR,
+  DROP_DEV_READY,
+  DROP_FRAGMENT,
+  DROP_FRAG_NEEDED,
+  DROP_ICMP_CSUM,
+  DROP_ICMP_IGNORED,
+  DROP_IP_NOPROTO,
+  DROP_IP_OUTNOROUTES,
+  DROP_MAC_INVALID_SOURCE,
+  DROP_NEIGH_FAILED,
+  DROP_NEIGH_QUEUEFULL,
+  DROP_NETFILTER_DROP,
+  DROP_NO_SOCKET,
+  DROP_OTHERHOST,
+  DROP_PKT_TOO_BIG,
+  DROP_PKT_TOO_SMALL,
+  DROP_TTL_EXPIRED,
+  DROP_UNHANDLED_PROTO,
+  NF_ACCEPT,
+  OK,
+  PORT_BCAST_FLOOD,
+  PORT_FLOOD,
+  PORT_MCAST_FLOOD,
+  ROUTE_BROADCAST,
+  ROUTE_LOCAL,
+} from "./layout/codes.ts";
+import * as F from "./layout/frame.ts";
+import * as R from "./layout/records.ts";
+import {
+  HOOK_FORWARD,
+  HOOK_INPUT,
+  HOOK_OUTPUT,
+  HOOK_POSTROUTING,
+  HOOK_PREROUTING,
+  TARGET_REJECT_CODE,
+  TARGET_REJECT_TCP_RESET,
+} from "./layout/rules.ts";
+import * as client from "./app/client.ts";
+import * as dnsServer from "./app/dns-server.ts";
+import * as service from "./app/service.ts";
+import { addressType } from "./fib/route.ts";
+import * as arp from "./ip/arp.ts";
+import { check } from "./ip/check.ts";
+import { sendError } from "./ip/icmp-error.ts";
+import * as neighbour from "./ip/neighbour.ts";
+import { newPacket, nextId, payloadOf, send } from "./ip/packet.ts";
+import * as route from "./ip/route-packet.ts";
+import * as bridge from "./link/bridge.ts";
+import * as segment from "./link/segment.ts";
+import * as backlog from "./memory/backlog.ts";
+import { copy } from "./memory/bytes.ts";
+import * as hooks from "./netfilter/hooks.ts";
+import { NF_REJECT, rejection } from "./netfilter/target.ts";
+import { DIRECTION_IN, DIRECTION_OUT, capture } from "./observe/capture.ts";
+import { drop } from "./observe/drops.ts";
+import * as sockets from "./socket/table.ts";
+import * as tcp from "./socket/tcp.ts";
+import * as udp from "./socket/udp.ts";
+import { packetLength } from "./track/conntrack.ts";
+import * as track from "./track/table.ts";
+import * as ethernet from "./wire/ethernet.ts";
+import * as icmp from "./wire/icmp.ts";
+import * as ipv4 from "./wire/ipv4.ts";
+import * as wireTcp from "./wire/tcp.ts";
+import * as wireUdp from "./wire/udp.ts";
+
+function namespaceOf(device: usize): usize {
+  return load<usize>(device, R.DEV_NAMESPACE);
+}
+
+function flag(frame: usize, bit: u32): bool {
+  return (load<u32>(frame, F.FRAME_FLAGS) & bit) != 0;
+}
+
+function setFlag(frame: usize, bit: u32): void {
+  store<u32>(frame, load<u32>(frame, F.FRAME_FLAGS) | bit, F.FRAME_FLAGS);
+}
+
+function clearFlag(frame: usize, bit: u32): void {
+  store<u32>(frame, load<u32>(frame, F.FRAME_FLAGS) & ~bit, F.FRAME_FLAGS);
+}
+
+/** Works off the backlog: everything that follows, within the machine and at this moment, from what was just done. */
+export function settle(): void {
+  for (let frame = backlog.shift(); frame; frame = backlog.shift()) {
+    if (load<i32>(frame, F.FRAME_STAGE) == F.STAGE_RECEIVE) receive(load<usize>(frame, F.FRAME_DEVICE), frame);
+    else output(frame);
+  }
+}
+
+// ---- receiving
+
+/** A frame comes in by a device. */
+export function receive(device: usize, frame: usize): void {
+  const ns = namespaceOf(device);
+  if (!load<u32>(device, R.DEV_UP)) {
+    drop(ns, frame, DROP_DEV_READY);
+    return;
+  }
+  if (load<u32>(frame, F.FRAME_LENGTH) < <u32>ethernet.ETHERNET_LENGTH) {
+    drop(ns, frame, DROP_DEV_HDR);
+    return;
+  }
+  capture(device, frame, DIRECTION_IN);
+  store<u64>(device, load<u64>(device, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
+  const at = load<usize>(frame, F.FRAME_DATA);
+  store<usize>(frame, device, F.FRAME_DEVICE);
+  store<usize>(frame, at + ethernet.ETHERNET_LENGTH, F.FRAME_NETWORK);
+  store<i32>(frame, packetType(device, at), F.FRAME_PACKET_TYPE);
+  if (load<usize>(device, R.DEV_MASTER)) bridgeReceive(ns, device, frame, at);
+  else protocolReceive(ns, device, frame);
+}
+
+/** For whom a frame is, by its destination address (eth_type_trans). */
+function packetType(device: usize, at: usize): i32 {
+  if (load<i32>(device, R.DEV_KIND) == DEVICE_LOOPBACK) return F.PACKET_HOST;
+  const high = ethernet.destinationHigh(at);
+  const low = ethernet.destinationLow(at);
+  if (ethernet.isGroup(high)) return ethernet.isBroadcast(high, low) ? F.PACKET_BROADCAST : F.PACKET_MULTICAST;
+  const own = load<u32>(device, R.DEV_MAC_HIGH) == high && load<u32>(device, R.DEV_MAC_LOW) == low;
+  return own ? F.PACKET_HOST : F.PACKET_OTHERHOST;
+}
+
+function protocolReceive(ns: usize, device: usize, frame: usize): void {
+  const type = ethernet.etherType(load<usize>(frame, F.FRAME_DATA));
+  if (type == ethernet.TYPE_IPV4) ipReceive(ns, device, frame);
+  else if (type == ethernet.TYPE_ARP) arpReceive(ns, device, frame);
+  else drop(ns, frame, DROP_UNHANDLED_PROTO);
+}
+
+// ---- bridge
+
+/** A frame comes in by a port of a bridge (br_handle_frame). */
+function bridgeReceive(ns: usize, port: usize, frame: usize, at: usize): void {
+  const master = load<usize>(port, R.DEV_MASTER);
+  const sourceHigh = ethernet.sourceHigh(at);
+  if (ethernet.isGroup(sourceHigh) || (sourceHigh == 0 && ethernet.sourceLow(at) == 0)) {
+    drop(ns, frame, DROP_MAC_INVALID_SOURCE);
+    return;
+  }
+  const high = ethernet.destinationHigh(at);
+  const low = ethernet.destinationLow(at);
+  // Reserved addresses stop here, except that of the spanning tree, which a bridge without one forwards.
+  if (ethernet.isLinkLocal(high, low) && low & 15) {
+    if ((low & 15) == 1) drop(ns, frame, DROP_BRIDGE_NO_EGRESS_PORT);
+    else protocolReceive(ns, port, frame);
+    return;
+  }
+  if (load<u32>(master, R.DEV_MAC_HIGH) == high && load<u32>(master, R.DEV_MAC_LOW) == low) {
+    store<i32>(frame, F.PACKET_HOST, F.FRAME_PACKET_TYPE);
+  }
+  store<usize>(frame, port, F.FRAME_PHYS_IN);
+  const filtered = load<u32>(ns + R.NS_SYSCTLS, R.SYSCTL_BRIDGE_NF << 2) != 0;
+  if (filtered && ethernet.etherType(at) == ethernet.TYPE_IPV4) bridgePrerouting(ns, master, port, frame);
+  else bridgeFinish(ns, port, frame);
+}
+
+/** br_netfilter: the IPv4 hook PREROUTING before the bridge decides (br_nf_pre_routing). */
+function bridgePrerouting(ns: usize, master: usize, port: usize, frame: usize): void {
+  const bad = check(frame);
+  if (bad) {
+    drop(ns, frame, bad);
+    return;
+  }
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  const before = ipv4.destination(ip);
+  const type = load<i32>(frame, F.FRAME_PACKET_TYPE);
+  setFlag(frame, F.FRAME_IS_NF_BRIDGE | F.FRAME_IS_PREROUTED);
+  if (type == F.PACKET_OTHERHOST) store<i32>(frame, F.PACKET_HOST, F.FRAME_PACKET_TYPE);
+  if (!passes(ns, HOOK_PREROUTING, frame, master, 0)) return;
+  if (ipv4.destination(ip) == before) {
+    store<i32>(frame, type, F.FRAME_PACKET_TYPE);
+    bridgeFinish(ns, port, frame);
+    return;
+  }
+  // Translated: stays on the bridge if the new destination is behind it, else it is for this host to route.
+  const decision = route.incoming(ns, frame, master);
+  if (decision == route.TO_NOWHERE || decision == route.TO_UNREACHABLE) {
+    drop(ns, frame, route.reason);
+    return;
+  }
+  if (decision == route.TO_FORWARD && route.device == master) {
+    setFlag(frame, F.FRAME_IS_BRIDGED_DNAT);
+    resolve(ns, master, route.nextHop, frame);
+    return;
+  }
+  const at = load<usize>(frame, F.FRAME_DATA);
+  ethernet.setDestination(at, load<u32>(master, R.DEV_MAC_HIGH), load<u32>(master, R.DEV_MAC_LOW));
+  store<i32>(frame, F.PACKET_HOST, F.FRAME_PACKET_TYPE);
+  bridgeFinish(ns, port, frame);
+}
+
+/** Learns where the frame came from and decides where it goes (br_handle_frame_finish). */
+function bridgeFinish(ns: usize, port: usize, frame: usize): void {
+  const at = load<usize>(frame, F.FRAME_DATA);
+  const master = load<usize>(port, R.DEV_MASTER);
+  bridge.learn(port, ethernet.sourceHigh(at), ethernet.sourceLow(at));
+  const high = ethernet.destinationHigh(at);
+  const low = ethernet.destinationLow(at);
+  if (ethernet.isGroup(high)) {
+    bridgeFlood(ns, master, port, frame, ethernet.isBroadcast(high, low) ? PORT_BCAST_FLOOD : PORT_MCAST_FLOOD, true);
+    bridgeUp(ns, master, frame);
+    return;
+  }
+  const found = bridge.lookup(master, high, low);
+  if (found == bridge.FOUND_LOCAL) bridgeUp(ns, master, frame);
+  else if (found == bridge.FOUND_PORT) bridgeForward(ns, port, bridge.foundPort, frame);
+  else bridgeFlood(ns, master, port, frame, PORT_FLOOD, false);
+}
+
+/** The frame is for the bridge's own interface (br_pass_frame_up). */
+function bridgeUp(ns: usize, master: usize, frame: usize): void {
+  capture(master, frame, DIRECTION_IN);
+  store<u64>(master, load<u64>(master, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
+  store<usize>(frame, master, F.FRAME_DEVICE);
+  protocolReceive(ns, master, frame);
+}
+
+/** Out of every port that may, the newest first; a copy each. With `keep` the frame itself is left to the caller (br_flood). */
+function bridgeFlood(ns: usize, master: usize, from: usize, frame: usize, kind: u32, keep: bool): void {
+  let last: usize = 0;
+  for (let port = load<usize>(master, R.DEV_PORTS); port; port = load<usize>(port, R.DEV_PORT_NEXT)) {
+    if (!(load<u32>(port, R.DEV_PORT_FLAGS) & kind) || !bridge.mayLeave(from, port)) continue;
+    if (last) bridgeLeave(ns, last, track.clone(frame));
+    last = port;
+  }
+  if (last) bridgeLeave(ns, last, keep ? track.clone(frame) : frame);
+  else if (!keep) drop(ns, frame, DROP_BRIDGE_NO_EGRESS_PORT);
+}
+
+/** Out of one port, if it may (br_forward). */
+function bridgeForward(ns: usize, from: usize, to: usize, frame: usize): void {
+  if (bridge.mayLeave(from, to)) bridgeLeave(ns, to, frame);
+  else drop(ns, frame, DROP_BRIDGE_NO_EGRESS_PORT);
+}
+
+/** br_netfilter's FORWARD and POSTROUTING for what came in by a port, then out (br_forward_finish). */
+function bridgeLeave(ns: usize, port: usize, frame: usize): void {
+  if (flag(frame, F.FRAME_IS_NF_BRIDGE)) {
+    const master = load<usize>(port, R.DEV_MASTER);
+    store<usize>(frame, port, F.FRAME_PHYS_OUT);
+    if (!passes(ns, HOOK_FORWARD, frame, master, master)) return;
+    if (!passes(ns, HOOK_POSTROUTING, frame, 0, master)) return;
+  }
+  transmit(port, frame);
+}
+
+/** The bridge's own interface sends a frame (br_dev_xmit). */
+function bridgeTransmit(ns: usize, master: usize, frame: usize): void {
+  const at = load<usize>(frame, F.FRAME_DATA);
+  const high = ethernet.destinationHigh(at);
+  const low = ethernet.destinationLow(at);
+  // What was routed here is not bridged traffic any more.
+  clearFlag(frame, F.FRAME_IS_NF_BRIDGE);
+  if (ethernet.isGroup(high)) {
+    bridgeFlood(ns, master, 0, frame, ethernet.isBroadcast(high, low) ? PORT_BCAST_FLOOD : PORT_MCAST_FLOOD, false);
+    return;
+  }
+  const found = bridge.lookup(master, high, low);
+  if (found == bridge.FOUND_PORT) bridgeForward(ns, 0, bridge.foundPort, frame);
+  else if (found == bridge.FOUND_LOCAL) drop(ns, frame, DROP_BRIDGE_NO_EGRESS_PORT);
+  else bridgeFlood(ns, master, 0, frame, PORT_FLOOD, false);
+}
+
+// ---- ARP
+
+function arpReceive(ns: usize, device: usize, frame: usize): void {
+  if (load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_OTHERHOST) {
+    drop(ns, frame, DROP_OTHERHOST);
+    return;
+  }
+  if (!arp.receive(ns, device, frame)) {
+    drop(ns, frame, DROP_ARP_IGNORED);
+    return;
+  }
+  track.consume(frame);
+  const updated = arp.updated;
+  if (arp.reply) transmit(device, arp.reply);
+  if (updated) sendWaiting(ns, updated);
+}
+
+/** An address became known: what waited for it goes out. */
+function sendWaiting(ns: usize, entry: usize): void {
+  for (let frame = neighbour.takeFirst(entry); frame; frame = neighbour.takeFirst(entry)) {
+    sendTo(ns, load<usize>(entry, R.NEIGH_DEVICE), entry, frame);
+  }
+}
+
+/** The timer of a neighbour. */
+export function neighbourTimer(entry: usize, generation: u32): void {
+  const what = neighbour.onTimer(entry, generation);
+  const device = load<usize>(entry, R.NEIGH_DEVICE);
+  const ns = namespaceOf(device);
+  const address = load<u32>(entry, R.NEIGH_ADDRESS);
+  if (what == neighbour.TIMER_ASK_ALL) {
+    transmit(device, arp.request(device, address, 0, 0xffff, 0xffffffff));
+  } else if (what == neighbour.TIMER_ASK_ONE) {
+    const high = load<u32>(entry, R.NEIGH_MAC_HIGH);
+    transmit(device, arp.request(device, address, 0, high, load<u32>(entry, R.NEIGH_MAC_LOW)));
+  } else if (what == neighbour.TIMER_FAILED) {
+    for (let frame = neighbour.takeFirst(entry); frame; frame = neighbour.takeFirst(entry)) {
+      sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE, 0);
+      drop(ns, frame, DROP_NEIGH_FAILED);
+    }
+  }
+}
+
+// ---- IPv4 in
+
+/** Takes a packet through a hook. False: it is gone, dropped or rejected. */
+function passes(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: usize): bool {
+  const verdict = hooks.run(ns, hook, frame, input, outputDevice);
+  if (verdict == NF_ACCEPT) return true;
+  if (verdict == NF_REJECT) {
+    reject(ns, frame);
+    drop(ns, frame, DROP_NETFILTER_DROP);
+  } else {
+    drop(ns, frame, hooks.reason);
+  }
+  return false;
+}
+
+/** REJECT: a TCP reset, or ICMP destination unreachable (nf_send_reset, nf_send_unreach). */
+function reject(ns: usize, frame: usize): void {
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return;
+  const bytes = packetLength(frame) - ipv4.headerLength(ip);
+  const at = ipv4.payload(ip);
+  const source = ipv4.source(ip);
+  const destination = ipv4.destination(ip);
+  const protocol = ipv4.protocol(ip);
+  if (load<u32>(rejection, TARGET_REJECT_TCP_RESET)) {
+    if (bytes < wireTcp.TCP_LENGTH || !wireTcp.checksumValid(at, bytes, source, destination)) return;
+    tcp.sendReset(ns, frame, load<u32>(frame, F.FRAME_LINE));
+    return;
+  }
+  // Nobody is told about a packet that was broken on its way.
+  if (protocol == ipv4.PROTO_TCP && !wireTcp.checksumValid(at, bytes, source, destination)) return;
+  if (protocol == ipv4.PROTO_UDP && !wireUdp.checksumValid(at, bytes, source, destination)) return;
+  sendError(ns, frame, icmp.DEST_UNREACHABLE, load<i32>(rejection, TARGET_REJECT_CODE), 0);
+}
+
+/** An IPv4 packet comes in by a device (ip_rcv). */
+function ipReceive(ns: usize, device: usize, frame: usize): void {
+  if (load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_OTHERHOST) {
+    drop(ns, frame, DROP_OTHERHOST);
+    return;
+  }
+  const bad = check(frame);
+  if (bad) {
+    drop(ns, frame, bad);
+    return;
+  }
+  // br_netfilter has called this hook already (ip_sabotage_in).
+  if (flag(frame, F.FRAME_IS_PREROUTED)) clearFlag(frame, F.FRAME_IS_PREROUTED);
+  else if (!passes(ns, HOOK_PREROUTING, frame, device, 0)) return;
+  const decision = route.incoming(ns, frame, device);
+  if (decision == route.TO_LOCAL) {
+    ipLocal(ns, device, frame);
+  } else if (decision == route.TO_FORWARD) {
+    ipForward(ns, device, frame);
+  } else {
+    const reason = route.reason;
+    if (decision == route.TO_UNREACHABLE) sendError(ns, frame, icmp.DEST_UNREACHABLE, route.code, 0);
+    drop(ns, frame, reason);
+  }
+}
+
+/** A packet for somebody else (ip_forward). The routing decision was made just before. */
+function ipForward(ns: usize, input: usize, frame: usize): void {
+  route.remember(frame);
+  const device = route.device;
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  if (ipv4.ttl(ip) <= 1) {
+    sendError(ns, frame, icmp.TIME_EXCEEDED, 0, 0);
+    drop(ns, frame, DROP_TTL_EXPIRED);
+    return;
+  }
+  const mtu = load<u32>(device, R.DEV_MTU);
+  if (<u32>packetLength(frame) > mtu) {
+    if (ipv4.fragment(ip) & ipv4.FLAG_DF) sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.FRAG_NEEDED, mtu);
+    drop(ns, frame, ipv4.fragment(ip) & ipv4.FLAG_DF ? DROP_FRAG_NEEDED : DROP_PKT_TOO_BIG);
+    return;
+  }
+  ipv4.decreaseTtl(ip);
+  if (!passes(ns, HOOK_FORWARD, frame, input, device)) return;
+  ipOutput(ns, frame, input);
+}
+
+/** A packet for this host (ip_local_deliver). */
+function ipLocal(ns: usize, device: usize, frame: usize): void {
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  if (ipv4.fragment(ip) & (ipv4.OFFSET_MASK | ipv4.FLAG_MF)) {
+    drop(ns, frame, DROP_FRAGMENT);
+    return;
+  }
+  if (!passes(ns, HOOK_INPUT, frame, device, 0)) return;
+  const protocol = ipv4.protocol(ip);
+  if (protocol == ipv4.PROTO_TCP) tcpReceive(ns, frame);
+  else if (protocol == ipv4.PROTO_UDP) udpReceive(ns, frame);
+  else if (protocol == ipv4.PROTO_ICMP) icmpReceive(ns, frame, ip);
+  else {
+    sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PROT_UNREACHABLE, 0);
+    drop(ns, frame, DROP_IP_NOPROTO);
+  }
+}
+
+// ---- sockets
+
+function udpReceive(ns: usize, frame: usize): void {
+  const reason = udp.receive(ns, frame);
+  if (reason) {
+    if (reason == DROP_NO_SOCKET) sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
+    drop(ns, frame, reason);
+    return;
+  }
+  const socket = udp.socket;
+  const at = udp.payload;
+  const length = udp.payloadLength;
+  const arg = load<usize>(socket, R.SOCK_ARG);
+  const line = load<u32>(frame, F.FRAME_LINE);
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  const from = ipv4.source(ip);
+  const port = <u32>wireUdp.sourcePort(ipv4.payload(ip));
+  switch (load<u32>(socket, R.SOCK_OWNER)) {
+    case R.OWNER_SERVICE:
+      udp.sendTo(socket, ipv4.destination(ip), from, port, at, length, line);
+      break;
+    case R.OWNER_DNS: {
+      const size = dnsServer.respond(at, length);
+      if (size) udp.sendTo(socket, ipv4.destination(ip), from, port, dnsServer.answer, size, line);
+      break;
+    }
+    case R.OWNER_FLOW:
+      client.onDatagram(arg, at, length, load<u32>(frame, F.FRAME_ORIGIN));
+      break;
+    case R.OWNER_RESOLVER:
+      client.onAnswer(arg, at, length);
+      break;
+  }
+  track.consume(frame);
+}
+
+function tcpReceive(ns: usize, frame: usize): void {
+  const line = load<u32>(frame, F.FRAME_LINE);
+  const reason = tcp.receive(ns, frame, line);
+  if (reason) {
+    if (reason == DROP_NO_SOCKET || reason < 0) tcp.sendReset(ns, frame, line);
+    if (reason < 0) track.consume(frame);
+    else drop(ns, frame, reason);
+    return;
+  }
+  const c = tcp.connection;
+  const origin = load<u32>(frame, F.FRAME_ORIGIN);
+  const generation = load<u32>(c, R.TCP_GENERATION);
+  const hadData = (tcp.happened & tcp.DATA) != 0;
+  if (tcp.happened) connectionEvent(c, origin);
+  if (hadData) {
+    while (load<u32>(c, R.TCP_GENERATION) == generation && tcp.takeEarly()) connectionEvent(c, origin);
+  }
+  track.consume(frame);
+}
+
+/** Tells the application what happened to its connection. */
+function connectionEvent(c: usize, origin: u32): void {
+  const owner = load<u32>(c, R.TCP_OWNER);
+  if (owner == R.OWNER_FLOW) {
+    client.onConnection(c, origin);
+    return;
+  }
+  const what = tcp.happened;
+  if (what & tcp.DATA && owner == R.OWNER_SERVICE) service.onData(c, tcp.data, tcp.dataLength);
+  if (what & tcp.PEER_CLOSED) tcp.close(c);
+}
+
+/** The timer of a TCP connection. */
+export function tcpTimer(c: usize, generation: u32): void {
+  tcp.onTimer(c, generation);
+  if (tcp.happened & tcp.EXPIRED && load<u32>(c, R.TCP_OWNER) == R.OWNER_FLOW) client.onConnection(c, 0);
+}
+
+function icmpReceive(ns: usize, frame: usize, ip: usize): void {
+  const at = ipv4.payload(ip);
+  const bytes = packetLength(frame) - ipv4.headerLength(ip);
+  if (bytes < icmp.ICMP_LENGTH) {
+    drop(ns, frame, DROP_PKT_TOO_SMALL);
+    return;
+  }
+  if (!icmp.checksumValid(at, bytes)) {
+    drop(ns, frame, DROP_ICMP_CSUM);
+    return;
+  }
+  const type = icmp.type(at);
+  if (type == icmp.ECHO_REQUEST) {
+    const sysctls = ns + R.NS_SYSCTLS;
+    const broadcast = load<u32>(frame, F.FRAME_ROUTE_TYPE) == ROUTE_BROADCAST;
+    const ignored =
+      load<u32>(sysctls, R.SYSCTL_ECHO_IGNORE_ALL << 2) ||
+      (broadcast && load<u32>(sysctls, R.SYSCTL_ECHO_IGNORE_BROADCASTS << 2));
+    if (ignored) {
+      drop(ns, frame, DROP_ICMP_IGNORED);
+      return;
+    }
+    echo(ns, frame, ip, at, bytes, broadcast);
+  } else if (type == icmp.ECHO_REPLY) {
+    const socket = sockets.find(ns, ipv4.PROTO_ICMP, ipv4.destination(ip), <u32>icmp.id(at), 0, 0);
+    if (socket) client.onEchoReply(load<usize>(socket, R.SOCK_ARG), icmp.sequence(at), load<u32>(frame, F.FRAME_ORIGIN));
+  } else if (type == icmp.DEST_UNREACHABLE || type == icmp.TIME_EXCEEDED || type == icmp.PARAMETER_PROBLEM) {
+    icmpError(ns, at, bytes);
+  }
+  track.consume(frame);
+}
+
+/** An echo request is sent back with the same data (icmp_echo). */
+function echo(ns: usize, frame: usize, ip: usize, at: usize, bytes: i32, broadcast: bool): void {
+  const to = ipv4.source(ip);
+  if (route.outgoing(ns, to) == route.TO_NOWHERE) return;
+  const own = broadcast ? route.source : ipv4.destination(ip);
+  const answer = newPacket(ns, load<u32>(frame, F.FRAME_LINE));
+  const reply = payloadOf(answer);
+  copy(reply, at, bytes);
+  icmp.setType(reply, icmp.ECHO_REPLY, bytes);
+  send(ns, answer, ipv4.PROTO_ICMP, own, to, bytes, ipv4.tos(ip), nextId(ns), 0);
+}
+
+/** An ICMP error tells the socket whose packet it quotes. */
+function icmpError(ns: usize, at: usize, bytes: i32): void {
+  const inner = at + icmp.ICMP_LENGTH;
+  const quoted = bytes - icmp.ICMP_LENGTH;
+  if (quoted < ipv4.IPV4_LENGTH) return;
+  const header = ipv4.headerLength(inner);
+  const rest = quoted - header;
+  if (header < ipv4.IPV4_LENGTH || rest < 8) return;
+  const l4 = inner + <usize>header;
+  const local = ipv4.source(inner);
+  const remote = ipv4.destination(inner);
+  const protocol = ipv4.protocol(inner);
+  if (protocol == ipv4.PROTO_TCP) {
+    const ports = (<u32>wireTcp.sourcePort(l4) << 16) | <u32>wireTcp.destinationPort(l4);
+    tcp.onError(ns, local, remote, ports);
+    const c = tcp.connection;
+    if (c && tcp.happened && load<u32>(c, R.TCP_OWNER) == R.OWNER_FLOW) client.onConnection(c, 0);
+    return;
+  }
+  const isUdp = protocol == ipv4.PROTO_UDP;
+  if (!isUdp && protocol != ipv4.PROTO_ICMP) return;
+  const port = isUdp ? <u32>wireUdp.sourcePort(l4) : <u32>icmp.id(l4);
+  const socket = sockets.find(ns, <u32>protocol, local, port, remote, isUdp ? <u32>wireUdp.destinationPort(l4) : 0);
+  if (!socket) return;
+  const arg = load<usize>(socket, R.SOCK_ARG);
+  const owner = load<u32>(socket, R.SOCK_OWNER);
+  if (owner == R.OWNER_FLOW) client.onError(arg, l4, rest);
+  else if (owner == R.OWNER_RESOLVER) client.onResolverError(arg);
+}
+
+// ---- IPv4 out
+
+/** A packet of this host's own sockets (ip_local_out). */
+function output(frame: usize): void {
+  const ns = load<usize>(frame, F.FRAME_NAMESPACE);
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  const to = ipv4.destination(ip);
+  if (route.outgoing(ns, to) == route.TO_NOWHERE) {
+    drop(ns, frame, DROP_IP_OUTNOROUTES);
+    return;
+  }
+  route.remember(frame);
+  const mark = load<u32>(frame, F.FRAME_MARK);
+  if (!passes(ns, HOOK_OUTPUT, frame, 0, route.device)) return;
+  // Rules may have sent it elsewhere (ip_route_me_harder).
+  if (ipv4.destination(ip) != to || load<u32>(frame, F.FRAME_MARK) != mark) {
+    if (route.outgoing(ns, ipv4.destination(ip)) == route.TO_NOWHERE) {
+      drop(ns, frame, DROP_IP_OUTNOROUTES);
+      return;
+    }
+    route.remember(frame);
+  }
+  ipOutput(ns, frame, 0);
+}
+
+/** POSTROUTING, then on to the neighbour (ip_output, ip_finish_output2). `input`: where a forwarded packet came in. */
+function ipOutput(ns: usize, frame: usize, input: usize): void {
+  const device = load<usize>(frame, F.FRAME_DEVICE);
+  if (!passes(ns, HOOK_POSTROUTING, frame, input, device)) return;
+  if (<u32>packetLength(frame) > load<u32>(device, R.DEV_MTU)) {
+    drop(ns, frame, DROP_PKT_TOO_BIG);
+    return;
+  }
+  // The link header is built anew in front of the packet.
+  const at = load<usize>(frame, F.FRAME_NETWORK) - ethernet.ETHERNET_LENGTH;
+  const length = <i32>(load<usize>(frame, F.FRAME_DATA) + <usize>load<u32>(frame, F.FRAME_LENGTH) - at);
+  store<usize>(frame, at, F.FRAME_DATA);
+  store<i32>(frame, length, F.FRAME_LENGTH);
+  ethernet.setType(at, ethernet.TYPE_IPV4);
+  if (load<i32>(device, R.DEV_KIND) == DEVICE_LOOPBACK) {
+    ethernet.setDestination(at, 0, 0);
+    ethernet.setSource(at, 0, 0);
+    backlog.push(frame, F.STAGE_RECEIVE);
+    return;
+  }
+  const hop = load<u32>(frame, F.FRAME_NEXT_HOP);
+  if (ipv4.isLimitedBroadcast(hop) || addressType(ns, hop) == ROUTE_BROADCAST) {
+    ethernet.setDestination(at, 0xffff, 0xffffffff);
+    ethernet.setSource(at, load<u32>(device, R.DEV_MAC_HIGH), load<u32>(device, R.DEV_MAC_LOW));
+    transmit(device, frame);
+    return;
+  }
+  resolve(ns, device, hop, frame);
+}
+
+/** Finds the link address of the next hop; a frame whose address is not known waits for ARP. */
+function resolve(ns: usize, device: usize, hop: u32, frame: usize): void {
+  const entry = neighbour.entryOf(ns, device, hop);
+  const source = ipv4.source(load<usize>(frame, F.FRAME_NETWORK));
+  const what = neighbour.resolve(entry, frame);
+  if (what == neighbour.SEND) {
+    sendTo(ns, device, entry, frame);
+  } else if (what == neighbour.ASK) {
+    // arp_announce 0: any local address may ask, first of all the packet's own source.
+    const own = addressType(ns, source) == ROUTE_LOCAL ? source : 0;
+    transmit(device, arp.request(device, hop, own, 0xffff, 0xffffffff));
+  } else if (what == neighbour.FULL) {
+    drop(ns, neighbour.pushedOut, DROP_NEIGH_QUEUEFULL);
+  }
+}
+
+/** The link address is known: write it and send. */
+function sendTo(ns: usize, device: usize, entry: usize, frame: usize): void {
+  const at = load<usize>(frame, F.FRAME_DATA);
+  ethernet.setDestination(at, load<u32>(entry, R.NEIGH_MAC_HIGH), load<u32>(entry, R.NEIGH_MAC_LOW));
+  if (flag(frame, F.FRAME_IS_BRIDGED_DNAT)) {
+    // Translated on the bridge: it goes on as if it had come in for that address (br_nf_pre_routing_finish_bridge).
+    clearFlag(frame, F.FRAME_IS_BRIDGED_DNAT);
+    bridgeFinish(ns, load<usize>(frame, F.FRAME_PHYS_IN), frame);
+    return;
+  }
+  ethernet.setSource(at, load<u32>(device, R.DEV_MAC_HIGH), load<u32>(device, R.DEV_MAC_LOW));
+  transmit(device, frame);
+}
+
+// ---- sending
+
+/** A frame leaves its namespace and with it what the namespace knew of it (skb_scrub_packet). */
+function scrub(frame: usize): void {
+  track.detach(frame);
+  store<u32>(frame, 0, F.FRAME_MARK);
+  store<u32>(frame, 0, F.FRAME_FLAGS);
+  store<usize>(frame, 0, F.FRAME_PHYS_IN);
+  store<usize>(frame, 0, F.FRAME_PHYS_OUT);
+}
+
+/** A device sends a frame whose link header is complete (dev_queue_xmit). */
+export function transmit(device: usize, frame: usize): void {
+  const ns = namespaceOf(device);
+  if (!load<u32>(device, R.DEV_UP)) {
+    drop(ns, frame, DROP_DEV_READY);
+    return;
+  }
+  capture(device, frame, DIRECTION_OUT);
+  store<u64>(device, load<u64>(device, R.DEV_TX_PACKETS) + 1, R.DEV_TX_PACKETS);
+  const kind = load<i32>(device, R.DEV_KIND);
+  if (kind == DEVICE_BRIDGE) {
+    bridgeTransmit(ns, device, frame);
+    return;
+  }
+  if (kind == DEVICE_VETH) {
+    const peer = load<usize>(device, R.DEV_PEER);
+    // An Ethernet header and a VLAN tag more than the MTU still fit (is_skb_forwardable).
+    if (load<u32>(frame, F.FRAME_LENGTH) > load<u32>(peer, R.DEV_MTU) + <u32>ethernet.ETHERNET_LENGTH + 4) {
+      drop(ns, frame, DROP_PKT_TOO_BIG);
+      return;
+    }
+    scrub(frame);
+    store<usize>(frame, peer, F.FRAME_DEVICE);
+    backlog.push(frame, F.STAGE_RECEIVE);
+    return;
+  }
+  scrub(frame);
+  const reason = segment.transmit(device, frame);
+  if (reason != OK) drop(ns, frame, reason);
+}
+
+/** A frame that a host puts onto a device as if a neighbour had sent it. */
+export function inject(device: usize, frame: usize): void {
+  receive(device, frame);
+  settle();
+}

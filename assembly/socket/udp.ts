@@ -1,0 +1,66 @@
+// UDP sockets: sending from one, and finding the one that a datagram is for (net/ipv4/udp.c).
+import { DROP_NONE, DROP_NO_SOCKET, DROP_PKT_TOO_SMALL, DROP_UDP_CSUM } from "../layout/codes.ts";
+import { FRAME_NETWORK } from "../layout/frame.ts";
+import { SOCK_LINE, SOCK_LOCAL_PORT, SOCK_NAMESPACE, SOCK_REMOTE } from "../layout/records.ts";
+import { newPacket, payloadOf, send } from "../ip/packet.ts";
+import * as route from "../ip/route-packet.ts";
+import { copy } from "../memory/bytes.ts";
+import { packetLength } from "../track/conntrack.ts";
+import * as ipv4 from "../wire/ipv4.ts";
+import * as udp from "../wire/udp.ts";
+import * as table from "./table.ts";
+
+/** Sends a datagram of `bytes` bytes at `from`; false: there is no way to `to`. `source` 0: as the route says. */
+export function sendTo(
+  socket: usize,
+  source: u32,
+  to: u32,
+  port: u32,
+  from: usize,
+  bytes: i32,
+  line: u32,
+): bool {
+  const ns = load<usize>(socket, SOCK_NAMESPACE);
+  let address = source;
+  if (route.outgoing(ns, to) == route.TO_NOWHERE) return false;
+  if (!address) address = route.source;
+  const frame = newPacket(ns, line ? line : load<u32>(socket, SOCK_LINE));
+  const at = payloadOf(frame);
+  copy(at + udp.UDP_LENGTH, from, bytes);
+  const length = udp.UDP_LENGTH + bytes;
+  udp.write(at, load<i32>(socket, SOCK_LOCAL_PORT), <i32>port, length, address, to);
+  // Linux sets DF while it discovers path MTUs; an unconnected socket then sends identification 0.
+  const id = load<u32>(socket, SOCK_REMOTE) ? table.nextId(socket) : 0;
+  send(ns, frame, ipv4.PROTO_UDP, address, to, length, 0, id, ipv4.FLAG_DF);
+  return true;
+}
+
+/** The socket, payload and sender of the datagram that `receive` accepted. */
+export let socket: usize = 0;
+export let payload: usize = 0;
+export let payloadLength: i32 = 0;
+
+/** Finds the socket of a datagram for this host. DROP_NONE: `socket` is set; DROP_NO_SOCKET: nobody listens. */
+export function receive(ns: usize, frame: usize): i32 {
+  const ip = load<usize>(frame, FRAME_NETWORK);
+  const at = ipv4.payload(ip);
+  const there = packetLength(frame) - ipv4.headerLength(ip);
+  if (there < udp.UDP_LENGTH) return DROP_PKT_TOO_SMALL;
+  const length = udp.length(at);
+  if (length < udp.UDP_LENGTH || length > there) return DROP_PKT_TOO_SMALL;
+  const source = ipv4.source(ip);
+  const destination = ipv4.destination(ip);
+  if (!udp.checksumValid(at, length, source, destination)) return DROP_UDP_CSUM;
+  socket = table.find(
+    ns,
+    ipv4.PROTO_UDP,
+    destination,
+    <u32>udp.destinationPort(at),
+    source,
+    <u32>udp.sourcePort(at),
+  );
+  if (!socket) return DROP_NO_SOCKET;
+  payload = at + udp.UDP_LENGTH;
+  payloadLength = length - udp.UDP_LENGTH;
+  return DROP_NONE;
+}

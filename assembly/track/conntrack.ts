@@ -1,0 +1,263 @@
+// Connection tracking at PREROUTING and OUTPUT, and confirmation at the end of INPUT and POSTROUTING (nf_conntrack_core.c).
+import {
+  DIR_ORIGINAL,
+  DIR_REPLY,
+  DROP_CONNTRACK_INSERT_FAILED,
+  DROP_CONNTRACK_TABLE_FULL,
+  DROP_NONE,
+  IPS_ASSURED,
+  IPS_CONFIRMED,
+  IPS_DST_NAT,
+  IPS_DYING,
+  IPS_EXPECTED,
+  IPS_FIXED_TIMEOUT,
+  IPS_SEEN_REPLY,
+  IP_CT_ESTABLISHED,
+  IP_CT_ESTABLISHED_REPLY,
+  IP_CT_NEW,
+  IP_CT_NONE,
+  IP_CT_RELATED,
+  IP_CT_RELATED_REPLY,
+} from "../layout/codes.ts";
+import {
+  FRAME_CT,
+  FRAME_CT_INFO,
+  FRAME_DATA,
+  FRAME_FLAGS,
+  FRAME_IS_UNTRACKED,
+  FRAME_LENGTH,
+  FRAME_NETWORK,
+} from "../layout/frame.ts";
+import {
+  CT_ORIGINAL,
+  CT_REPLY,
+  CT_STATUS,
+  CT_TCP_SEEN,
+  CT_TCP_STATE,
+  CT_TIMEOUT,
+  NS_CONNECTION_COUNT,
+  NS_SYSCTLS,
+  SYSCTL_CT_CHECKSUM,
+  SYSCTL_CT_GENERIC,
+  SYSCTL_CT_ICMP,
+  SYSCTL_CT_MAX,
+  SYSCTL_CT_UDP,
+  SYSCTL_CT_UDP_STREAM,
+  TUPLE_DIR,
+} from "../layout/records.ts";
+import { SECOND, now } from "../memory/clock.ts";
+import * as icmp from "../wire/icmp.ts";
+import * as ipv4 from "../wire/ipv4.ts";
+import * as tcp from "../wire/tcp.ts";
+import * as udp from "../wire/udp.ts";
+import * as table from "./table.ts";
+import * as trackTcp from "./tcp.ts";
+import * as tuple from "./tuple.ts";
+
+/** Why `enter` or `confirm` refused a frame: a DROP_* code. */
+export let reason: i32 = DROP_NONE;
+
+/** The direction that a ctinfo value says. */
+export function directionOf(info: u32): u32 {
+  return info >= <u32>IP_CT_ESTABLISHED_REPLY ? DIR_REPLY : DIR_ORIGINAL;
+}
+
+function sysctl(ns: usize, which: i32): u32 {
+  return load<u32>(ns + NS_SYSCTLS + (<usize>which << 2));
+}
+
+function refresh(entry: usize, seconds: u32): void {
+  if (!(load<u32>(entry, CT_STATUS) & IPS_FIXED_TIMEOUT)) store<u64>(entry, now + <u64>seconds * SECOND, CT_TIMEOUT);
+}
+
+/** Bytes from the IPv4 header to the end of the packet. */
+export function packetLength(frame: usize): i32 {
+  return <i32>(load<usize>(frame, FRAME_DATA) + <usize>load<u32>(frame, FRAME_LENGTH) - load<usize>(frame, FRAME_NETWORK));
+}
+
+/** Whether the transport header is whole and plausible; the checksum is looked at only on the way in. */
+function transportValid(ns: usize, ip: usize, length: i32, incoming: bool): bool {
+  const proto = ipv4.protocol(ip);
+  const l4 = ipv4.payload(ip);
+  const bytes = length - ipv4.headerLength(ip);
+  const check = incoming && sysctl(ns, SYSCTL_CT_CHECKSUM) != 0;
+  if (proto == ipv4.PROTO_TCP) {
+    if (bytes < tcp.TCP_LENGTH) return false;
+    const header = tcp.headerLength(l4);
+    if (header < tcp.TCP_LENGTH || header > bytes) return false;
+    if (check && !tcp.checksumValid(l4, bytes, ipv4.source(ip), ipv4.destination(ip))) return false;
+    return trackTcp.flagsValid(tcp.flags(l4));
+  }
+  if (proto == ipv4.PROTO_UDP) {
+    if (bytes < udp.UDP_LENGTH) return false;
+    const said = udp.length(l4);
+    if (said > bytes || said < udp.UDP_LENGTH) return false;
+    return !check || udp.checksumValid(l4, bytes, ipv4.source(ip), ipv4.destination(ip));
+  }
+  if (proto == ipv4.PROTO_ICMP) {
+    if (bytes < icmp.ICMP_LENGTH) return false;
+    if (check && !icmp.checksumValid(l4, bytes)) return false;
+    return icmp.type(l4) <= 18;
+  }
+  return true;
+}
+
+/** ICMP errors belong to the connection of the packet that they quote. False: INVALID. */
+function enterError(ns: usize, frame: usize, l4: usize, bytes: i32): bool {
+  const inner = l4 + icmp.ICMP_LENGTH;
+  const quoted = bytes - icmp.ICMP_LENGTH;
+  if (quoted < ipv4.IPV4_LENGTH || ipv4.headerLength(inner) < ipv4.IPV4_LENGTH) return false;
+  if (quoted < ipv4.headerLength(inner) + 8) return false;
+  if (ipv4.fragment(inner) & ipv4.OFFSET_MASK) return false;
+  if (!tuple.parse(inner, quoted) || !tuple.invert()) return false;
+  const record = table.find(ns);
+  if (!record) return false;
+  const entry = table.entryOf(record);
+  // The quoted packet went the other way than the one that its inverted tuple names.
+  const info = load<u32>(record, TUPLE_DIR) == DIR_REPLY ? IP_CT_RELATED_REPLY : IP_CT_RELATED;
+  table.hold(entry);
+  table.attach(frame, entry, info);
+  return true;
+}
+
+/** A first packet: a new entry, or 0 with `reason` set (table full) or not (INVALID). The current tuple is the packet's. */
+function begin(ns: usize, l4: usize, bytes: i32): usize {
+  const proto = tuple.proto;
+  if (proto == ipv4.PROTO_ICMP) {
+    const type = icmp.type(l4);
+    if (type != 8 && type != 13 && type != 15 && type != 17) return 0;
+  }
+  const limit = sysctl(ns, SYSCTL_CT_MAX);
+  if (limit && load<u32>(ns, NS_CONNECTION_COUNT) >= limit) {
+    table.sweep(ns);
+    if (load<u32>(ns, NS_CONNECTION_COUNT) >= limit) {
+      reason = DROP_CONNTRACK_TABLE_FULL;
+      return 0;
+    }
+  }
+  const entry = table.newEntry(ns);
+  tuple.write(entry + CT_ORIGINAL);
+  if (!tuple.invert()) {
+    table.put(entry);
+    return 0;
+  }
+  tuple.write(entry + CT_REPLY);
+  if (proto == ipv4.PROTO_TCP && !trackTcp.begin(entry, ns, l4, bytes)) {
+    table.put(entry);
+    return 0;
+  }
+  // A UDP conversation counts as a stream once it has lasted two seconds.
+  if (proto == ipv4.PROTO_UDP) store<u64>(entry, now + 2 * SECOND, CT_TCP_SEEN);
+  return entry;
+}
+
+/** Lets the protocol follow its connection. Returns trackTcp.TRACK_*. */
+function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: usize, bytes: i32): i32 {
+  if (proto == ipv4.PROTO_TCP) {
+    const outcome = trackTcp.follow(entry, ns, direction, l4, bytes);
+    if (outcome == trackTcp.TRACK_ACCEPT && trackTcp.timeout) refresh(entry, trackTcp.timeout);
+    return outcome;
+  }
+  if (proto == ipv4.PROTO_UDP) {
+    const status = load<u32>(entry, CT_STATUS);
+    let stream = false;
+    if (status & IPS_SEEN_REPLY) stream = now > load<u64>(entry, CT_TCP_SEEN);
+    refresh(entry, sysctl(ns, stream ? SYSCTL_CT_UDP_STREAM : SYSCTL_CT_UDP));
+    if (stream) store<u32>(entry, status | IPS_ASSURED, CT_STATUS);
+    return trackTcp.TRACK_ACCEPT;
+  }
+  refresh(entry, sysctl(ns, proto == ipv4.PROTO_ICMP ? SYSCTL_CT_ICMP : SYSCTL_CT_GENERIC));
+  return trackTcp.TRACK_ACCEPT;
+}
+
+/**
+ * Finds or begins the connection of a packet (nf_conntrack_in). The frame then points at its entry, or at none: INVALID.
+ * False: the packet must be dropped, `reason` says why.
+ */
+export function enter(ns: usize, frame: usize, incoming: bool): bool {
+  reason = DROP_NONE;
+  // Over loopback a packet comes by a second time and keeps what it was.
+  if (load<usize>(frame, FRAME_CT) || load<u32>(frame, FRAME_FLAGS) & FRAME_IS_UNTRACKED) return true;
+  store<u32>(frame, IP_CT_NONE, FRAME_CT_INFO);
+  const ip = load<usize>(frame, FRAME_NETWORK);
+  const length = packetLength(frame);
+  if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return true;
+  if (!transportValid(ns, ip, length, incoming)) return true;
+  const l4 = ipv4.payload(ip);
+  const bytes = length - ipv4.headerLength(ip);
+  const proto = ipv4.protocol(ip);
+  if (proto == ipv4.PROTO_ICMP && icmp.isError(icmp.type(l4))) {
+    enterError(ns, frame, l4, bytes);
+    return true;
+  }
+  while (true) {
+    if (!tuple.parse(ip, length)) return true;
+    const record = table.find(ns);
+    let entry: usize;
+    let direction: u32 = DIR_ORIGINAL;
+    if (record) {
+      entry = table.entryOf(record);
+      direction = load<u32>(record, TUPLE_DIR);
+      table.hold(entry);
+    } else {
+      entry = begin(ns, l4, bytes);
+      if (!entry) return reason == DROP_NONE;
+    }
+    const status = load<u32>(entry, CT_STATUS);
+    let info: u32 = IP_CT_NEW;
+    if (direction == DIR_REPLY) info = IP_CT_ESTABLISHED_REPLY;
+    else if (status & IPS_SEEN_REPLY) info = IP_CT_ESTABLISHED;
+    else if (status & IPS_EXPECTED) info = IP_CT_RELATED;
+
+    const outcome = follow(ns, entry, direction, proto, l4, bytes);
+    if (outcome == trackTcp.TRACK_INVALID) {
+      table.put(entry);
+      return true;
+    }
+    if (outcome == trackTcp.TRACK_REPEAT) {
+      table.remove(entry);
+      table.put(entry);
+      continue;
+    }
+    table.attach(frame, entry, info);
+    if (outcome == trackTcp.TRACK_KILL) table.remove(entry);
+    else if (info == IP_CT_ESTABLISHED_REPLY) {
+      store<u32>(entry, load<u32>(entry, CT_STATUS) | IPS_SEEN_REPLY, CT_STATUS);
+    }
+    return true;
+  }
+}
+
+/**
+ * Puts a new connection into the table once its first packet has passed every rule (nf_confirm). False: another
+ * connection has one of the tuples by now, and the packet must be dropped.
+ */
+export function confirm(ns: usize, frame: usize): bool {
+  const entry = load<usize>(frame, FRAME_CT);
+  if (!entry) return true;
+  if (load<u32>(entry, CT_STATUS) & (IPS_CONFIRMED | IPS_DYING)) return true;
+  if (directionOf(load<u32>(frame, FRAME_CT_INFO)) != DIR_ORIGINAL) return true;
+  tuple.read(entry + CT_ORIGINAL);
+  let taken = table.find(ns) != 0;
+  if (!taken) {
+    tuple.read(entry + CT_REPLY);
+    taken = table.find(ns) != 0;
+  }
+  if (taken) {
+    reason = DROP_CONNTRACK_INSERT_FAILED;
+    return false;
+  }
+  table.insert(entry);
+  return true;
+}
+
+/** The state of a connection as `/proc/net/nf_conntrack` numbers it. */
+export function tcpState(entry: usize): u32 {
+  return load<u32>(entry, CT_TCP_STATE);
+}
+
+/** Whether the packet's destination was translated. */
+export function destinationTranslated(frame: usize): bool {
+  const entry = load<usize>(frame, FRAME_CT);
+  return entry != 0 && (load<u32>(entry, CT_STATUS) & IPS_DST_NAT) != 0;
+}

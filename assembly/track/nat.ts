@@ -1,0 +1,275 @@
+// Network address translation: choosing the other tuple of a new connection, and rewriting packets to it (nf_nat_core.c, nf_nat_proto.c).
+import {
+  DIR_REPLY,
+  IPS_DST_NAT,
+  IPS_DST_NAT_DONE,
+  IPS_SRC_NAT,
+  IPS_SRC_NAT_DONE,
+  MANIP_DST,
+  MANIP_SRC,
+} from "../layout/codes.ts";
+import {
+  CT_NAMESPACE,
+  CT_ORIGINAL,
+  CT_REPLY,
+  CT_STATUS,
+  NS_RANDOM,
+  TUPLE_SIZE,
+} from "../layout/records.ts";
+import { mix } from "../memory/hash.ts";
+import { next32 } from "../memory/random.ts";
+import { get16, put16 } from "../memory/bytes.ts";
+import { checksum, update16, update32 } from "../wire/checksum.ts";
+import * as icmp from "../wire/icmp.ts";
+import * as ipv4 from "../wire/ipv4.ts";
+import * as tcp from "../wire/tcp.ts";
+import * as udp from "../wire/udp.ts";
+import * as table from "./table.ts";
+import * as tuple from "./tuple.ts";
+
+// NF_NAT_RANGE_* (include/uapi/linux/netfilter/nf_nat.h).
+export const RANGE_MAP_IPS = 1;
+export const RANGE_PROTO_SPECIFIED = 2;
+export const RANGE_PROTO_RANDOM = 4;
+export const RANGE_PERSISTENT = 8;
+export const RANGE_PROTO_RANDOM_FULLY = 16;
+export const RANGE_PROTO_OFFSET = 32;
+const RANGE_PROTO_RANDOM_ALL = RANGE_PROTO_RANDOM | RANGE_PROTO_RANDOM_FULLY;
+
+const ATTEMPTS_MAX: u32 = 128;
+
+/** The range that `setup` may choose from; set by the target before it calls. */
+let flags: u32 = 0;
+let minAddress: u32 = 0;
+let maxAddress: u32 = 0;
+let minPort: u32 = 0;
+let maxPort: u32 = 0;
+let basePort: u32 = 0;
+
+export function setRange(bits: u32, lowAddress: u32, highAddress: u32, lowPort: u32, highPort: u32, base: u32): void {
+  flags = bits;
+  minAddress = lowAddress;
+  maxAddress = highAddress;
+  minPort = lowPort;
+  maxPort = highPort;
+  basePort = base;
+}
+
+/** Whether a connection's translation at `manip` has been chosen. */
+export function initialized(entry: usize, manip: u32): bool {
+  return (load<u32>(entry, CT_STATUS) & (manip == MANIP_SRC ? IPS_SRC_NAT_DONE : IPS_DST_NAT_DONE)) != 0;
+}
+
+/** Whether another connection expects replies with the inverse of the current tuple (nf_nat_used_tuple). */
+function used(ns: usize, entry: usize): bool {
+  const src = tuple.src;
+  const dst = tuple.dst;
+  const ports = tuple.ports;
+  const proto = tuple.proto;
+  tuple.invert();
+  const record = table.find(ns);
+  tuple.set(src, dst, ports, proto);
+  return record != 0 && table.entryOf(record) != entry;
+}
+
+/** The identifier that may be changed: a port, or the id of an ICMP query. */
+function key(manip: u32): u32 {
+  if (tuple.proto == ipv4.PROTO_ICMP || manip == MANIP_SRC) return tuple.ports >> 16;
+  return tuple.ports & 0xffff;
+}
+
+function setKey(manip: u32, value: u32): void {
+  const ports =
+    tuple.proto == ipv4.PROTO_ICMP || manip == MANIP_SRC
+      ? (tuple.ports & 0xffff) | (value << 16)
+      : (tuple.ports & 0xffff0000) | value;
+  tuple.set(tuple.src, tuple.dst, ports, tuple.proto);
+}
+
+function hasPorts(): bool {
+  return tuple.proto == ipv4.PROTO_TCP || tuple.proto == ipv4.PROTO_UDP || tuple.proto == ipv4.PROTO_SCTP;
+}
+
+function keyInRange(manip: u32): bool {
+  if (!hasPorts() && tuple.proto != ipv4.PROTO_ICMP) return true;
+  const value = key(manip);
+  return value >= minPort && value <= maxPort;
+}
+
+function inRange(manip: u32): bool {
+  const address = manip == MANIP_SRC ? tuple.src : tuple.dst;
+  if (flags & RANGE_MAP_IPS && (address < minAddress || address > maxAddress)) return false;
+  return !(flags & RANGE_PROTO_SPECIFIED) || keyInRange(manip);
+}
+
+/** An address of the range; of several one by a hash of the others, so that a client keeps its own (find_best_ips_proto). */
+function chooseAddress(manip: u32): void {
+  if (!(flags & RANGE_MAP_IPS)) return;
+  let address = minAddress;
+  if (minAddress != maxAddress) {
+    const other = flags & RANGE_PERSISTENT ? 0 : manip == MANIP_SRC ? tuple.dst : tuple.src;
+    const spread = mix(manip == MANIP_SRC ? tuple.src : tuple.dst, other);
+    address = minAddress + <u32>((<u64>spread * <u64>(maxAddress - minAddress + 1)) >> 32);
+  }
+  if (manip == MANIP_SRC) tuple.set(address, tuple.dst, tuple.ports, tuple.proto);
+  else tuple.set(tuple.src, address, tuple.ports, tuple.proto);
+}
+
+/** Looks for a free port (nf_nat_l4proto_unique_tuple): from a random place, in halving numbers of attempts. */
+function chooseKey(ns: usize, entry: usize, manip: u32): void {
+  let low: u32;
+  let size: u32;
+  if (flags & RANGE_PROTO_SPECIFIED) {
+    low = min<u32>(minPort, maxPort);
+    size = max<u32>(minPort, maxPort) - low + 1;
+  } else if (tuple.proto == ipv4.PROTO_ICMP) {
+    low = 0;
+    size = 65536;
+  } else {
+    if (manip == MANIP_DST) return;
+    const port = key(manip);
+    if (port >= 1024) {
+      low = 1024;
+      size = 65535 - 1024 + 1;
+    } else if (port >= 512) {
+      low = 600;
+      size = 1023 - 600 + 1;
+    } else {
+      low = 1;
+      size = 511;
+    }
+  }
+  let offset: u32 = 0;
+  if (flags & RANGE_PROTO_OFFSET) offset = key(manip) - basePort;
+  else if (flags & RANGE_PROTO_RANDOM_ALL || manip == MANIP_SRC) offset = next32(ns + NS_RANDOM) & 0xffff;
+  let attempts = min<u32>(size, ATTEMPTS_MAX);
+  while (true) {
+    for (let i: u32 = 0; i < attempts; i++, offset++) {
+      setKey(manip, low + (offset % size));
+      if (!used(ns, entry)) return;
+    }
+    if (attempts >= size || attempts < 16) return;
+    attempts >>= 1;
+    offset = next32(ns + NS_RANDOM) & 0xffff;
+  }
+}
+
+/** Replaces the current tuple by one in the range whose replies nobody else expects, if there is one (get_unique_tuple). */
+function chooseTuple(ns: usize, entry: usize, manip: u32): void {
+  const random = (flags & RANGE_PROTO_RANDOM_ALL) != 0;
+  if (manip == MANIP_SRC && !random && inRange(manip) && !used(ns, entry)) return;
+  chooseAddress(manip);
+  if (!random) {
+    if (flags & RANGE_PROTO_SPECIFIED) {
+      if (!(flags & RANGE_PROTO_OFFSET) && keyInRange(manip) && (minPort == maxPort || !used(ns, entry))) return;
+    } else if (!used(ns, entry)) {
+      return;
+    }
+  }
+  if (hasPorts() || tuple.proto == ipv4.PROTO_ICMP) chooseKey(ns, entry, manip);
+}
+
+/** Decides the translation of a new connection at `manip`, from the range set before (nf_nat_setup_info). */
+export function setup(entry: usize, manip: u32): void {
+  const ns = load<usize>(entry, CT_NAMESPACE);
+  // What the packet looks like now: the inverse of the reply that is expected.
+  tuple.read(entry + CT_REPLY);
+  tuple.invert();
+  const src = tuple.src;
+  const dst = tuple.dst;
+  const ports = tuple.ports;
+  chooseTuple(ns, entry, manip);
+  let status = load<u32>(entry, CT_STATUS);
+  if (tuple.src != src || tuple.dst != dst || tuple.ports != ports) {
+    status |= manip == MANIP_SRC ? IPS_SRC_NAT : IPS_DST_NAT;
+    tuple.invert();
+    tuple.write(entry + CT_REPLY);
+  }
+  store<u32>(entry, status | (manip == MANIP_SRC ? IPS_SRC_NAT_DONE : IPS_DST_NAT_DONE), CT_STATUS);
+}
+
+/** No rule spoke: the addresses stay, but the tuple must still be nobody else's (nf_nat_alloc_null_binding). */
+export function setupNull(entry: usize, manip: u32): void {
+  tuple.read(entry + CT_REPLY);
+  const address = manip == MANIP_SRC ? tuple.dst : tuple.src;
+  setRange(RANGE_MAP_IPS, address, address, 0, 0, 0);
+  setup(entry, manip);
+}
+
+// Where the current tuple says that a packet goes; rewriting takes its source (MANIP_SRC) or destination half.
+
+/** Changes ports or id of the transport header and its checksum; `bytes` of it are there. */
+function rewriteTransport(ip: usize, l4: usize, bytes: i32, manip: u32, address: u32, ports: u32): void {
+  const proto = ipv4.protocol(ip);
+  const before = manip == MANIP_SRC ? ipv4.source(ip) : ipv4.destination(ip);
+  const at: usize = manip == MANIP_SRC ? 0 : 2;
+  const port = <i32>(manip == MANIP_SRC ? ports >> 16 : ports & 0xffff);
+  if (proto == ipv4.PROTO_TCP || proto == ipv4.PROTO_SCTP) {
+    if (bytes < 8) return;
+    const was = get16(l4 + at);
+    put16(l4 + at, port);
+    // A quoted header may end before its checksum. SCTP's checksum (CRC32c) does not cover addresses.
+    if (proto == ipv4.PROTO_SCTP || bytes < tcp.TCP_LENGTH) return;
+    update32(l4 + tcp.TCP_CHECKSUM, before, address);
+    update16(l4 + tcp.TCP_CHECKSUM, was, port);
+  } else if (proto == ipv4.PROTO_UDP) {
+    if (bytes < udp.UDP_LENGTH) return;
+    const was = get16(l4 + at);
+    put16(l4 + at, port);
+    if (!udp.checksumField(l4)) return;
+    update32(l4 + udp.UDP_CHECKSUM, before, address);
+    update16(l4 + udp.UDP_CHECKSUM, was, port);
+    if (!udp.checksumField(l4)) put16(l4 + udp.UDP_CHECKSUM, 0xffff);
+  } else if (proto == ipv4.PROTO_ICMP) {
+    if (bytes < icmp.ICMP_LENGTH || icmp.isError(icmp.type(l4))) return;
+    const id = <i32>(ports >> 16);
+    update16(l4 + icmp.ICMP_CHECKSUM, icmp.id(l4), id);
+    put16(l4 + icmp.ICMP_ID, id);
+  }
+}
+
+/** Rewrites one half of a packet to the current tuple (nf_nat_ipv4_manip_pkt). */
+function rewrite(ip: usize, length: i32, manip: u32): void {
+  const address = manip == MANIP_SRC ? tuple.src : tuple.dst;
+  const header = ipv4.headerLength(ip);
+  if (!(ipv4.fragment(ip) & ipv4.OFFSET_MASK)) {
+    rewriteTransport(ip, ip + <usize>header, length - header, manip, address, tuple.ports);
+  }
+  if (manip == MANIP_SRC) ipv4.setSource(ip, address);
+  else ipv4.setDestination(ip, address);
+}
+
+/** The status bit that says whether a packet of this direction is translated at this place. */
+function statusBit(manip: u32, direction: u32): u32 {
+  const source = manip == MANIP_SRC;
+  return source == (direction == DIR_REPLY) ? IPS_DST_NAT : IPS_SRC_NAT;
+}
+
+/** Translates a packet of a known connection at `manip` (nf_nat_packet). */
+export function translate(entry: usize, direction: u32, manip: u32, ip: usize, length: i32): void {
+  if (!(load<u32>(entry, CT_STATUS) & statusBit(manip, direction))) return;
+  tuple.read(entry + CT_ORIGINAL + (1 - direction) * TUPLE_SIZE);
+  tuple.invert();
+  rewrite(ip, length, manip);
+}
+
+/**
+ * Translates an ICMP error outside and inside (nf_nat_icmp_reply_translation). The quoted packet went the other way,
+ * so inside it is the other half that changes.
+ */
+export function translateError(entry: usize, direction: u32, manip: u32, ip: usize, length: i32): void {
+  if (!(load<u32>(entry, CT_STATUS) & statusBit(manip, direction))) return;
+  const l4 = ipv4.payload(ip);
+  const bytes = length - ipv4.headerLength(ip);
+  const inner = l4 + icmp.ICMP_LENGTH;
+  // The quoted packet must look as its sender sent it: as the tuple of the other direction says.
+  tuple.read(entry + CT_ORIGINAL + (1 - direction) * TUPLE_SIZE);
+  rewrite(inner, bytes - icmp.ICMP_LENGTH, 1 - manip);
+  put16(l4 + icmp.ICMP_CHECKSUM, 0);
+  put16(l4 + icmp.ICMP_CHECKSUM, checksum(l4, bytes, 0));
+  tuple.read(entry + CT_ORIGINAL + (1 - direction) * TUPLE_SIZE);
+  tuple.set(tuple.src, tuple.dst, tuple.ports, ipv4.PROTO_ICMP);
+  const address = manip == MANIP_SRC ? tuple.dst : tuple.src;
+  if (manip == MANIP_SRC) ipv4.setSource(ip, address);
+  else ipv4.setDestination(ip, address);
+}

@@ -1,0 +1,176 @@
+// The conntrack table of a namespace: entries stand in it twice, once under each direction's tuple.
+import { DIR_REPLY, IPS_CONFIRMED, IPS_DYING } from "../layout/codes.ts";
+import { FRAME_CT, FRAME_CT_INFO } from "../layout/frame.ts";
+import { IP_CT_NONE } from "../layout/codes.ts";
+import {
+  CT_NAMESPACE,
+  CT_ORIGINAL,
+  CT_REFERENCES,
+  CT_REPLY,
+  CT_SIZE,
+  CT_STATUS,
+  CT_TIMEOUT,
+  NS_CONNECTIONS,
+  NS_CONNECTION_COUNT,
+  TUPLE_DIR,
+  TUPLE_SIZE,
+} from "../layout/records.ts";
+import { allocate } from "../memory/arena.ts";
+import { now } from "../memory/clock.ts";
+import * as frames from "../memory/frames.ts";
+import * as hash from "../memory/hash.ts";
+import { give, take } from "../memory/pool.ts";
+import * as tuple from "./tuple.ts";
+
+let free: usize = 0;
+
+export function newConnectionTable(): usize {
+  return hash.newTable(64);
+}
+
+/** The entry that a tuple record belongs to. */
+export function entryOf(record: usize): usize {
+  return record - <usize>load<u32>(record, TUPLE_DIR) * TUPLE_SIZE;
+}
+
+export function originalOf(entry: usize): usize {
+  return entry + CT_ORIGINAL;
+}
+
+export function replyOf(entry: usize): usize {
+  return entry + CT_REPLY;
+}
+
+export function expired(entry: usize): bool {
+  return load<u64>(entry, CT_TIMEOUT) <= now;
+}
+
+/** The tuple record that equals the current tuple, 0 if none. Entries met on the way whose time is over are removed. */
+export function find(ns: usize): usize {
+  const table = load<usize>(ns, NS_CONNECTIONS);
+  let record = load<usize>(hash.bucket(table, tuple.hash()));
+  while (record) {
+    const next = load<usize>(record);
+    const entry = entryOf(record);
+    if (expired(entry)) {
+      // Both tuples may share this bucket: after a removal the walk starts again.
+      remove(entry);
+      record = load<usize>(hash.bucket(table, tuple.hash()));
+      continue;
+    }
+    if (tuple.matches(record)) return record;
+    record = next;
+  }
+  return 0;
+}
+
+/** A new entry outside the table, with one reference. */
+export function newEntry(ns: usize): usize {
+  if (!free) free = allocate(64);
+  const entry = take(free, CT_SIZE);
+  memory.fill(entry, 0, CT_SIZE);
+  store<u32>(entry + CT_REPLY, DIR_REPLY, TUPLE_DIR);
+  store<usize>(entry, ns, CT_NAMESPACE);
+  store<u32>(entry, 1, CT_REFERENCES);
+  return entry;
+}
+
+export function hold(entry: usize): void {
+  store<u32>(entry, load<u32>(entry, CT_REFERENCES) + 1, CT_REFERENCES);
+}
+
+/** Lets go of an entry; the last one to do so frees it. */
+export function put(entry: usize): void {
+  const left = load<u32>(entry, CT_REFERENCES) - 1;
+  store<u32>(entry, left, CT_REFERENCES);
+  if (!left) give(free, entry);
+}
+
+function rehash(table: usize): void {
+  const buckets = hash.bucketCount(table);
+  const old = hash.grow(table);
+  for (let i: u32 = 0; i < buckets; i++) {
+    let record = load<usize>(old + (<usize>i << 2));
+    while (record) {
+      const next = load<usize>(record);
+      hash.insert(table, tuple.hashOf(record), record);
+      record = next;
+    }
+  }
+}
+
+/** Puts an entry into the table under both tuples. */
+export function insert(entry: usize): void {
+  const ns = load<usize>(entry, CT_NAMESPACE);
+  const table = load<usize>(ns, NS_CONNECTIONS);
+  if (hash.crowded(table)) {
+    sweep(ns);
+    if (hash.crowded(table)) rehash(table);
+  }
+  hash.insert(table, tuple.hashOf(originalOf(entry)), originalOf(entry));
+  hash.insert(table, tuple.hashOf(replyOf(entry)), replyOf(entry));
+  store<u32>(entry, load<u32>(entry, CT_STATUS) | IPS_CONFIRMED, CT_STATUS);
+  store<u32>(ns, load<u32>(ns, NS_CONNECTION_COUNT) + 1, NS_CONNECTION_COUNT);
+  hold(entry);
+}
+
+/** Takes an entry out of the table; frames that point at it keep it alive until they are gone. */
+export function remove(entry: usize): void {
+  const status = load<u32>(entry, CT_STATUS);
+  if (status & IPS_DYING || !(status & IPS_CONFIRMED)) return;
+  const ns = load<usize>(entry, CT_NAMESPACE);
+  const table = load<usize>(ns, NS_CONNECTIONS);
+  store<u32>(entry, status | IPS_DYING, CT_STATUS);
+  hash.remove(table, tuple.hashOf(originalOf(entry)), originalOf(entry));
+  hash.remove(table, tuple.hashOf(replyOf(entry)), replyOf(entry));
+  store<u32>(ns, load<u32>(ns, NS_CONNECTION_COUNT) - 1, NS_CONNECTION_COUNT);
+  put(entry);
+}
+
+/** Removes every entry whose time is over. */
+export function sweep(ns: usize): void {
+  const table = load<usize>(ns, NS_CONNECTIONS);
+  const buckets = hash.bucketCount(table);
+  const size = <usize>buckets << 2;
+  const first = hash.bucket(table, 0);
+  for (let at: usize = 0; at < size; at += 4) {
+    let record = load<usize>(first + at);
+    while (record) {
+      const entry = entryOf(record);
+      if (expired(entry)) {
+        remove(entry);
+        record = load<usize>(first + at);
+      } else {
+        record = load<usize>(record);
+      }
+    }
+  }
+}
+
+/** Points a frame at an entry; the frame takes over the caller's reference. */
+export function attach(frame: usize, entry: usize, info: u32): void {
+  store<usize>(frame, entry, FRAME_CT);
+  store<u32>(frame, info, FRAME_CT_INFO);
+}
+
+/** Makes a frame forget its connection, as when it leaves the namespace (nf_reset_ct). */
+export function detach(frame: usize): void {
+  const entry = load<usize>(frame, FRAME_CT);
+  if (entry) put(entry);
+  store<usize>(frame, 0, FRAME_CT);
+  store<u32>(frame, IP_CT_NONE, FRAME_CT_INFO);
+}
+
+/** Gives a frame back to the pool, with its reference to a connection. */
+export function consume(frame: usize): void {
+  const entry = load<usize>(frame, FRAME_CT);
+  if (entry) put(entry);
+  frames.release(frame);
+}
+
+/** A second frame with the same bytes, metadata and connection. */
+export function clone(frame: usize): usize {
+  const entry = load<usize>(frame, FRAME_CT);
+  if (entry) hold(entry);
+  return frames.clone(frame);
+}

@@ -1,0 +1,102 @@
+// What identifies a connection in one direction: addresses, ports (or ICMP id, type and code) and protocol.
+import { TUPLE_DST, TUPLE_PORTS, TUPLE_PROTO, TUPLE_SRC } from "../layout/records.ts";
+import { get32 } from "../memory/bytes.ts";
+import { mix } from "../memory/hash.ts";
+import * as icmp from "../wire/icmp.ts";
+import * as ipv4 from "../wire/ipv4.ts";
+
+/** The tuple read or computed last. */
+export let src: u32 = 0;
+export let dst: u32 = 0;
+export let ports: u32 = 0;
+export let proto: u32 = 0;
+
+export function set(source: u32, destination: u32, portPair: u32, protocol: u32): void {
+  src = source;
+  dst = destination;
+  ports = portPair;
+  proto = protocol;
+}
+
+/** Reads a stored tuple. */
+export function read(tuple: usize): void {
+  set(load<u32>(tuple, TUPLE_SRC), load<u32>(tuple, TUPLE_DST), load<u32>(tuple, TUPLE_PORTS), load<u32>(tuple, TUPLE_PROTO));
+}
+
+/** Stores the current tuple. */
+export function write(tuple: usize): void {
+  store<u32>(tuple, src, TUPLE_SRC);
+  store<u32>(tuple, dst, TUPLE_DST);
+  store<u32>(tuple, ports, TUPLE_PORTS);
+  store<u32>(tuple, proto, TUPLE_PROTO);
+}
+
+export function matches(tuple: usize): bool {
+  return (
+    load<u32>(tuple, TUPLE_SRC) == src &&
+    load<u32>(tuple, TUPLE_DST) == dst &&
+    load<u32>(tuple, TUPLE_PORTS) == ports &&
+    load<u32>(tuple, TUPLE_PROTO) == proto
+  );
+}
+
+export function hash(): u32 {
+  return mix(mix(src, dst), ports ^ (proto << 24));
+}
+
+export function hashOf(tuple: usize): u32 {
+  return mix(
+    mix(load<u32>(tuple, TUPLE_SRC), load<u32>(tuple, TUPLE_DST)),
+    load<u32>(tuple, TUPLE_PORTS) ^ (load<u32>(tuple, TUPLE_PROTO) << 24),
+  );
+}
+
+/** The ICMP type that answers a query, -1 if the type is none (invmap of nf_conntrack_proto_icmp.c). */
+function answerType(type: u32): i32 {
+  if (type == 8) return 0;
+  if (type == 0) return 8;
+  if (type == 13) return 14;
+  if (type == 14) return 13;
+  if (type == 15) return 16;
+  if (type == 16) return 15;
+  if (type == 17) return 18;
+  if (type == 18) return 17;
+  return -1;
+}
+
+/** Turns the current tuple into that of the other direction; false if it has none. */
+export function invert(): bool {
+  const was = src;
+  src = dst;
+  dst = was;
+  if (proto == ipv4.PROTO_ICMP) {
+    const answer = answerType((ports >> 8) & 255);
+    if (answer < 0) return false;
+    ports = (ports & 0xffff00ff) | (<u32>answer << 8);
+  } else {
+    ports = rotl<u32>(ports, 16);
+  }
+  return true;
+}
+
+/**
+ * Reads the tuple of a packet whose IPv4 header stands at `ip`, with `length` bytes from there on.
+ * False if the transport header is cut off. Protocols without ports get ports 0, as nf_conntrack_proto_generic does.
+ */
+export function parse(ip: usize, length: i32): bool {
+  const header = ipv4.headerLength(ip);
+  src = ipv4.source(ip);
+  dst = ipv4.destination(ip);
+  proto = <u32>ipv4.protocol(ip);
+  ports = 0;
+  const l4 = ip + <usize>header;
+  const rest = length - header;
+  if (proto == ipv4.PROTO_TCP || proto == ipv4.PROTO_UDP || proto == ipv4.PROTO_SCTP) {
+    if (rest < 8) return false;
+    ports = get32(l4);
+  } else if (proto == ipv4.PROTO_ICMP) {
+    if (rest < 8) return false;
+    ports = (<u32>icmp.id(l4) << 16) | (<u32>icmp.type(l4) << 8) | <u32>icmp.code(l4);
+  }
+  return true;
+}

@@ -1,0 +1,136 @@
+// IPv4 (RFC 791): fields of the header, each change made together with the header checksum.
+import { get16, get32, put16, put32 } from "../memory/bytes.ts";
+import { checksum, update16, update32, valid } from "./checksum.ts";
+
+const VERSION_IHL: usize = 0;
+const TOS: usize = 1;
+const TOTAL_LENGTH: usize = 2;
+const ID: usize = 4;
+const FRAGMENT: usize = 6;
+const TTL: usize = 8;
+const PROTOCOL: usize = 9;
+const CHECKSUM: usize = 10;
+const SOURCE: usize = 12;
+const DESTINATION: usize = 16;
+export const IPV4_LENGTH = 20;
+
+export const PROTO_ICMP = 1;
+export const PROTO_TCP = 6;
+export const PROTO_UDP = 17;
+export const PROTO_SCTP = 132;
+
+export const FLAG_DF = 0x4000;
+export const FLAG_MF = 0x2000;
+export const OFFSET_MASK = 0x1fff;
+
+export function version(at: usize): i32 {
+  return <i32>load<u8>(at + VERSION_IHL) >> 4;
+}
+/** Length of the header in bytes. */
+export function headerLength(at: usize): i32 {
+  return (<i32>load<u8>(at + VERSION_IHL) & 15) << 2;
+}
+export function tos(at: usize): i32 {
+  return <i32>load<u8>(at + TOS);
+}
+export function totalLength(at: usize): i32 {
+  return get16(at + TOTAL_LENGTH);
+}
+export function id(at: usize): i32 {
+  return get16(at + ID);
+}
+/** Flags and fragment offset in one 16-bit word. */
+export function fragment(at: usize): i32 {
+  return get16(at + FRAGMENT);
+}
+export function ttl(at: usize): i32 {
+  return <i32>load<u8>(at + TTL);
+}
+export function protocol(at: usize): i32 {
+  return <i32>load<u8>(at + PROTOCOL);
+}
+export function source(at: usize): u32 {
+  return get32(at + SOURCE);
+}
+export function destination(at: usize): u32 {
+  return get32(at + DESTINATION);
+}
+export function checksumValid(at: usize): bool {
+  return valid(at, headerLength(at), 0);
+}
+/** The address of the payload. */
+export function payload(at: usize): usize {
+  return at + <usize>headerLength(at);
+}
+
+export function setSource(at: usize, address: u32): void {
+  update32(at + CHECKSUM, source(at), address);
+  put32(at + SOURCE, address);
+}
+export function setDestination(at: usize, address: u32): void {
+  update32(at + CHECKSUM, destination(at), address);
+  put32(at + DESTINATION, address);
+}
+
+/**
+ * One hop less. TTL is the high byte of a 16-bit word, so the word falls by 0x0100 and the checksum rises by as much,
+ * with the end-around carry (RFC 1141; ip_decrease_ttl).
+ */
+export function decreaseTtl(at: usize): void {
+  const before = get16(at + TTL);
+  update16(at + CHECKSUM, before, before - 0x0100);
+  put16(at + TTL, before - 0x0100);
+}
+
+export function setTtl(at: usize, value: i32): void {
+  const before = get16(at + TTL);
+  const after = (value << 8) | (before & 0xff);
+  update16(at + CHECKSUM, before, after);
+  put16(at + TTL, after);
+}
+
+export function setTos(at: usize, value: i32): void {
+  const before = get16(at);
+  const after = (before & 0xff00) | value;
+  update16(at + CHECKSUM, before, after);
+  put16(at, after);
+}
+
+/** Writes a header of 20 bytes, checksum included. `length` counts header and payload. */
+export function write(
+  at: usize,
+  type: i32,
+  length: i32,
+  ident: i32,
+  flags: i32,
+  hops: i32,
+  proto: i32,
+  from: u32,
+  to: u32,
+): void {
+  store<u8>(at + VERSION_IHL, 0x45);
+  store<u8>(at + TOS, <u8>type);
+  put16(at + TOTAL_LENGTH, length);
+  put16(at + ID, ident);
+  put16(at + FRAGMENT, flags);
+  store<u8>(at + TTL, <u8>hops);
+  store<u8>(at + PROTOCOL, <u8>proto);
+  put16(at + CHECKSUM, 0);
+  put32(at + SOURCE, from);
+  put32(at + DESTINATION, to);
+  put16(at + CHECKSUM, checksum(at, IPV4_LENGTH, 0));
+}
+
+// Kinds of addresses (include/linux/in.h).
+export function isMulticast(address: u32): bool {
+  return address >> 28 == 14;
+}
+export function isLoopback(address: u32): bool {
+  return address >> 24 == 127;
+}
+export function isLimitedBroadcast(address: u32): bool {
+  return address == 0xffffffff;
+}
+export function isZeroNet(address: u32): bool {
+  return address >> 24 == 0;
+}

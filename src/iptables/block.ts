@@ -1,0 +1,100 @@
+// Lays out a compiled block: rules of a known number first, then records of any length, equal ones once, then states.
+import {
+  BLOCK_HEADER,
+  BLOCK_RULES,
+  BLOCK_SIZE,
+  BLOCK_STATES,
+  BLOCK_STATE_VALUES,
+  MATCH_SIZE,
+  RULE_SIZE,
+  STATE_SIZE,
+  TARGET_SIZE,
+} from "../../assembly/layout/rules.ts";
+import type { BlockBuilder, MatchRecord, NameKind } from "./extension.ts";
+import { interfaceWords, passesEvery } from "./interface.ts";
+import type { InterfaceTest } from "./model.ts";
+import type { NameTable } from "./names.ts";
+
+const WORD = 4;
+// Records begin at multiples of half a cache line, the size of a match or target record.
+const ALIGNMENT = 8;
+
+/** Offsets are bytes; words are unsigned. */
+export class Block implements BlockBuilder {
+  readonly #names: NameTable;
+  readonly #rules: Uint32Array;
+  readonly #ruleCount: number;
+  readonly #records: number[] = [];
+  readonly #offsets = new Map<string, number>();
+  readonly #states: number[] = [];
+
+  constructor(ruleCount: number, names: NameTable) {
+    this.#ruleCount = ruleCount;
+    this.#names = names;
+    this.#rules = new Uint32Array((BLOCK_HEADER + ruleCount * RULE_SIZE) / WORD);
+  }
+
+  /** Sets a word of the header or of a rule. */
+  set(offset: number, value: number): void {
+    this.#rules[offset / WORD] = value;
+  }
+
+  /** The offset of the rule at an index. */
+  ruleOffset(index: number): number {
+    return BLOCK_HEADER + index * RULE_SIZE;
+  }
+
+  /** The offset of the records, one after the other; 0 if there are none. */
+  matches(records: readonly MatchRecord[]): number {
+    if (records.length === 0) return 0;
+    return this.data(records.flatMap(({ kind, flags, args }) => padded([kind, flags, ...args], MATCH_SIZE)));
+  }
+
+  target(args: readonly number[]): number {
+    return this.data(padded(args, TARGET_SIZE));
+  }
+
+  interface(test: InterfaceTest): number {
+    return passesEvery(test) ? 0 : this.data(interfaceWords(test.name));
+  }
+
+  data(words: readonly number[]): number {
+    const key = words.join();
+    const known = this.#offsets.get(key);
+    if (known !== undefined) return known;
+    const offset = this.#rules.byteLength + this.#records.length * WORD;
+    for (const word of words) this.#records.push(word);
+    while (this.#records.length % ALIGNMENT !== 0) this.#records.push(0);
+    this.#offsets.set(key, offset);
+    return offset;
+  }
+
+  state(values: readonly number[]): number {
+    this.#states.push(...padded(values, STATE_SIZE));
+    return this.#states.length / (STATE_SIZE / WORD) - 1;
+  }
+
+  name(kind: NameKind, name: string): number {
+    return this.#names.intern(kind, name);
+  }
+
+  /** The whole block, with the header's sizes filled in. */
+  finish(): Uint32Array {
+    const states = this.#rules.byteLength + this.#records.length * WORD;
+    const size = states + this.#states.length * WORD;
+    this.set(BLOCK_SIZE, size);
+    this.set(BLOCK_RULES, this.#ruleCount);
+    this.set(BLOCK_STATES, (this.#states.length * WORD) / STATE_SIZE);
+    this.set(BLOCK_STATE_VALUES, states);
+    const words = new Uint32Array(size / WORD);
+    words.set(this.#rules);
+    words.set(this.#records, this.#rules.length);
+    words.set(this.#states, states / WORD);
+    return words;
+  }
+}
+
+function padded(words: readonly number[], size: number): number[] {
+  if (words.length > size / WORD) throw new RangeError(`a record of ${size} bytes cannot hold ${words.length} words`);
+  return Array.from({ length: size / WORD }, (_, i) => words[i] ?? 0);
+}

@@ -1,0 +1,116 @@
+// The Kubernetes objects that podwire acts on, in their API's words, reduced to the fields that have a network meaning and with defaults filled in.
+
+export type Labels = Record<string, string>;
+export type Protocol = "TCP" | "UDP" | "SCTP";
+
+export interface Node {
+  name: string;
+  labels: Labels;
+  /** InternalIP. */
+  address: string;
+  /** `10.244.1.0/24`. */
+  podCIDR: string;
+  /** Taints with effect NoSchedule or NoExecute keep pods off that do not tolerate them. */
+  unschedulable: boolean;
+}
+
+export interface ContainerPort {
+  name: string;
+  containerPort: number;
+  protocol: Protocol;
+  hostPort: number;
+  hostIP: string;
+}
+
+export interface Container {
+  name: string;
+  ports: ContainerPort[];
+}
+
+/** A pod that a controller made or a manifest wrote; placed (nodeName) and addressed (podIP) by scheduler and IPAM. */
+export interface Pod {
+  namespace: string;
+  name: string;
+  labels: Labels;
+  /** The object that made it, for traffic selectors: `{kind: "Deployment", name: "frontend"}`; the pod itself if it stands alone. */
+  owner: { kind: string; name: string };
+  nodeName: string;
+  podIP: string;
+  hostNetwork: boolean;
+  hostname: string;
+  subdomain: string;
+  containers: Container[];
+}
+
+export interface ServicePort {
+  /** Empty for the only, unnamed port. */
+  name: string;
+  protocol: Protocol;
+  port: number;
+  targetPort: number | string;
+  /** 0 if it has none. */
+  nodePort: number;
+}
+
+export interface LoadBalancerIngress {
+  ip: string;
+  hostname: string;
+  ipMode: "VIP" | "Proxy";
+}
+
+export interface Service {
+  namespace: string;
+  name: string;
+  labels: Labels;
+  type: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
+  /** In the order of ipFamilies; ["None"] for a headless Service, [] for ExternalName. */
+  clusterIPs: string[];
+  externalIPs: string[];
+  externalName: string;
+  ports: ServicePort[];
+  /** Absent: no selector, the endpoints are somebody else's. */
+  selector?: Labels;
+  sessionAffinity: "None" | "ClientIP";
+  sessionAffinityTimeoutSeconds: number;
+  externalTrafficPolicy: "Cluster" | "Local";
+  internalTrafficPolicy: "Cluster" | "Local";
+  loadBalancerSourceRanges: string[];
+  loadBalancerIngress: LoadBalancerIngress[];
+  healthCheckNodePort: number;
+  publishNotReadyAddresses: boolean;
+}
+
+export interface Endpoint {
+  addresses: string[];
+  ready: boolean;
+  serving: boolean;
+  terminating: boolean;
+  nodeName: string;
+  zone: string;
+  hostname: string;
+  /** `hints.forZones[].name` and `hints.forNodes[].name`. */
+  forZones: string[];
+  forNodes: string[];
+  targetRef?: { kind: string; namespace: string; name: string };
+}
+
+export interface EndpointSlice {
+  namespace: string;
+  name: string;
+  labels: Labels;
+  addressType: "IPv4" | "IPv6" | "FQDN";
+  ports: { name: string; protocol: Protocol; port: number }[];
+  endpoints: Endpoint[];
+}
+
+/** The state of a cluster: what the API server would hold once every controller has settled. */
+export interface Cluster {
+  nodes: Node[];
+  pods: Pod[];
+  services: Service[];
+  endpointSlices: EndpointSlice[];
+  /** Kinds without a network meaning, once each with their number, in order of first appearance. */
+  ignored: { kind: string; count: number }[];
+  /** Objects that have a network meaning which is not emulated yet, such as `NetworkPolicy shop/deny-all`. */
+  notEmulated: string[];
+}

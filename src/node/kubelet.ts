@@ -1,0 +1,59 @@
+// The kubelet's part: which pods run on a node, the namespaces that they run in, and what listens there.
+import type { Cluster, ContainerPort, Node, Pod } from "../kubernetes/objects.ts";
+import type { ListenerConfig, NamespaceConfig } from "../seam/machine.ts";
+
+/** The node's pods that have been placed and addressed, in the cluster's order. */
+export function podsOf(cluster: Pick<Cluster, "pods">, node: Node): Pod[] {
+  return cluster.pods.filter((pod) => pod.nodeName === node.name && pod.podIP !== "");
+}
+
+/** The network namespace that a pod's containers share; with hostNetwork the node's root. */
+export function podNamespace(pod: Pod): string {
+  return pod.hostNetwork ? pod.nodeName : `${pod.namespace}/${pod.name}`;
+}
+
+/** A pod's own namespace as the runtime makes it: nothing set, no rules. */
+export function sandbox(pod: Pod): NamespaceConfig {
+  return { name: podNamespace(pod), role: "pod", sysctls: [] };
+}
+
+/**
+ * A listener for every TCP and UDP container port. Two containers that want the same port both have one here: the kernel refuses the
+ * second. The cluster DNS's own pods answer DNS on port 53.
+ */
+export function podListeners(pod: Pod): ListenerConfig[] {
+  return pod.containers.flatMap((container) =>
+    container.ports.flatMap((port) => {
+      if (port.protocol === "SCTP") return [];
+      return {
+        namespace: podNamespace(pod),
+        protocol: port.protocol === "TCP" ? "tcp" : "udp",
+        address: "0.0.0.0",
+        port: port.containerPort,
+        application: isClusterDns(pod, port) ? "dns" : "service",
+        // In the node's namespace the container's name alone would not say whose it is.
+        process: pod.hostNetwork
+          ? `container ${container.name} of ${pod.namespace}/${pod.name}`
+          : `container ${container.name}`,
+      } satisfies ListenerConfig;
+    }),
+  );
+}
+
+function isClusterDns(pod: Pod, port: ContainerPort): boolean {
+  return pod.namespace === "kube-system" && pod.labels["k8s-app"] === "kube-dns" && port.containerPort === 53;
+}
+
+/** A sentence for every container port that nothing listens on, as there are no SCTP sockets. */
+export function unservedPorts(cluster: Pick<Cluster, "pods">): string[] {
+  return cluster.pods.flatMap((pod) =>
+    pod.containers.flatMap(({ name, ports }) =>
+      ports
+        .filter(({ protocol }) => protocol === "SCTP")
+        .map(
+          ({ containerPort }) =>
+            `nothing listens on SCTP port ${containerPort} of container ${name} in pod ${pod.namespace}/${pod.name}: SCTP sockets are not emulated`,
+        ),
+    ),
+  );
+}

@@ -1,0 +1,107 @@
+// A node as a machine: its network card, bridge and routes, its pods' namespaces, and one iptables-save text from kubelet, kube-proxy and CNI.
+import { formatIpv4, parseCidr } from "../address.ts";
+import type { Cluster, Node } from "../kubernetes/objects.ts";
+import type { Machine } from "../seam/machine.ts";
+import { addBridge, addPodMasquerade, addPodRangeExemption, connectPod, podSubnet } from "./cni-bridge.ts";
+import { addHostPorts } from "./cni-portmap.ts";
+import { proxyContext } from "./kube-proxy/context.ts";
+import { kubeProxyTables } from "./kube-proxy/proxy.ts";
+import { podListeners, podsOf, sandbox } from "./kubelet.ts";
+import { cardMac } from "./macs.ts";
+import { printTables } from "./tables.ts";
+
+/** The segment that joins the nodes and the gateway. */
+export const NODES_SEGMENT = "nodes";
+
+export interface NodeOptions {
+  /** The cluster's pod range, of which each node has a part. */
+  podCIDR: string;
+  /** The nodes' network; its first address is the gateway's. */
+  nodeCIDR: string;
+  /** Default 1500. */
+  mtu?: number;
+  /** Processor cores, from which kube-proxy derives the size of the connection table. Default 4. */
+  cores?: number;
+}
+
+/** The gateway's address on the nodes' network. Throws a TypeError if that is not a CIDR. */
+export function gatewayAddress(nodeCIDR: string): string {
+  return formatIpv4(nodeNetwork(nodeCIDR).network + 1);
+}
+
+/** Everything that the kernel of `node` is told. */
+export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions): Machine {
+  const { mtu = 1500, cores = 4 } = options;
+  const root = node.name;
+  const gateway = gatewayAddress(options.nodeCIDR);
+  const pods = podsOf(cluster, node);
+  const ownPods = pods.filter((pod) => !pod.hostNetwork);
+  const machine: Machine = {
+    name: root,
+    namespaces: [
+      { name: root, role: "node", sysctls: nodeSysctls(cores), rules: nodeRules(cluster, node, options) },
+      ...ownPods.map(sandbox),
+    ],
+    bridges: [],
+    veths: [],
+    wires: [{ namespace: root, name: "eth0", mac: cardMac(node.address), mtu, segment: NODES_SEGMENT }],
+    addresses: [{ namespace: root, device: "eth0", cidr: `${node.address}/${nodeNetwork(options.nodeCIDR).prefix}` }],
+    routes: [
+      { namespace: root, destination: "0.0.0.0/0", via: gateway, device: "eth0" },
+      ...cluster.nodes
+        .filter(({ name }) => name !== root)
+        .map((other) => ({
+          namespace: root,
+          destination: podSubnet(other).network,
+          via: other.address,
+          device: "eth0",
+        })),
+    ],
+    neighbours: [],
+    listeners: pods.flatMap(podListeners),
+  };
+  addBridge(machine, node, mtu);
+  for (const pod of ownPods) connectPod(machine, node, pod, mtu);
+  return machine;
+}
+
+/** The node's iptables-save text. kubelet and kube-proxy come first, as a node is not ready for pods without them. */
+export function nodeRules(
+  cluster: Pick<Cluster, "pods" | "services" | "endpointSlices">,
+  node: Node,
+  options: Pick<NodeOptions, "podCIDR">,
+): string {
+  const context = proxyContext({
+    nodeName: node.name,
+    nodeIP: node.address,
+    topologyLabels: node.labels,
+    detectLocal: { mode: "ClusterCIDR", value: options.podCIDR },
+  });
+  const tables = kubeProxyTables(cluster.services, cluster.endpointSlices, context);
+  addPodRangeExemption(tables.nat, options.podCIDR);
+  for (const pod of podsOf(cluster, node)) {
+    if (pod.hostNetwork) continue;
+    addPodMasquerade(tables.nat, node, pod);
+    addHostPorts(tables.nat, node, pod);
+  }
+  return printTables(tables);
+}
+
+/** The settings that matter to the network: the first three make pods reachable, the rest is kube-proxy's conntrack section. */
+function nodeSysctls(cores: number): [string, string][] {
+  const connections = Math.min(Math.max(32768 * cores, 131072), 1048576);
+  return [
+    ["net.ipv4.ip_forward", "1"],
+    ["net.bridge.bridge-nf-call-iptables", "1"],
+    ["net.ipv4.conf.all.route_localnet", "1"],
+    ["net.netfilter.nf_conntrack_max", String(connections)],
+    ["net.netfilter.nf_conntrack_tcp_timeout_established", "86400"],
+    ["net.netfilter.nf_conntrack_tcp_timeout_close_wait", "3600"],
+  ];
+}
+
+function nodeNetwork(nodeCIDR: string): { network: number; prefix: number } {
+  const cidr = parseCidr(nodeCIDR);
+  if (!cidr) throw new TypeError(`nodeCIDR ${nodeCIDR} is not an IPv4 CIDR`);
+  return cidr;
+}

@@ -1,0 +1,23 @@
+// Fixed hardware addresses: each is made from an IPv4 address, so that it is unique on its segment and the same in every run.
+import { formatMac, parseIpv4 } from "../address.ts";
+
+function fromAddress(high: number, low: number, address: string): string {
+  const ip = parseIpv4(address);
+  if (ip === undefined) throw new TypeError(`${address} is not an IPv4 address`);
+  return formatMac(Uint8Array.of(high, low, ip >>> 24, ip >>> 16, ip >>> 8, ip));
+}
+
+/** The MAC of a pod's eth0, and of a bridge by its own address. */
+export function podMac(address: string): string {
+  return fromAddress(0x0a, 0x58, address);
+}
+
+/** The MAC of a network card by its first address. */
+export function cardMac(address: string): string {
+  return fromAddress(0x02, 0x00, address);
+}
+
+/** The MAC of the near end of a veth pair by the address at its far end. */
+export function peerMac(address: string): string {
+  return fromAddress(0x02, 0x01, address);
+}

@@ -1,0 +1,41 @@
+// A name for every address of a run, for the name resolution block of captures.
+import type { Cluster } from "../kubernetes/objects.ts";
+import { podSubnet } from "./cni-bridge.ts";
+import { loadBalancerRoutes } from "./load-balancer.ts";
+import { gatewayAddress } from "./machine.ts";
+import { CLIENT_ADDRESS, CLIENT_GATEWAY, externalAddress, externalNetwork } from "./outside-addresses.ts";
+
+export interface AddressName {
+  address: string;
+  name: string;
+}
+
+/**
+ * IPv4 addresses with one name each: `frontend-0.default` for a pod, `frontend.default.svc` for a cluster IP, `frontend.default.lb` for a load
+ * balancer address, `node-1` and `node-1.external` for a node, `vbr0.node-1` for its bridge, `gateway`, `internet`, `client`.
+ */
+export function addressNames(cluster: Cluster, options: { nodeCIDR: string }): AddressName[] {
+  const names = new Map<string, string>();
+  const add = (address: string, name: string): void => {
+    if (!names.has(address) && /^\d+(\.\d+){3}$/.test(address)) names.set(address, name);
+  };
+  const { nodeCIDR } = options;
+  const external = externalNetwork(nodeCIDR);
+  for (const node of cluster.nodes) {
+    add(node.address, node.name);
+    add(externalAddress(node, nodeCIDR), `${node.name}.external`);
+    add(podSubnet(node).gateway, `vbr0.${node.name}`);
+  }
+  for (const { podIP, name, namespace, hostNetwork } of cluster.pods)
+    if (!hostNetwork) add(podIP, `${name}.${namespace}`);
+  for (const { clusterIPs, name, namespace } of cluster.services)
+    for (const ip of clusterIPs) add(ip, `${name}.${namespace}.svc`);
+  for (const { address, service } of loadBalancerRoutes(cluster))
+    add(address, `${service.name}.${service.namespace}.lb`);
+  add(gatewayAddress(nodeCIDR), "gateway");
+  add(external.gateway, "gateway.external");
+  add(external.router, "internet");
+  add(CLIENT_GATEWAY, "gateway.client");
+  add(CLIENT_ADDRESS, "client");
+  return [...names].map(([address, name]) => ({ address, name }));
+}

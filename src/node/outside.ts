@@ -1,0 +1,166 @@
+// The world outside the cluster: the gateway that maps node addresses one to one, the internet's router, outside hosts and a client.
+import type { Cluster } from "../kubernetes/objects.ts";
+import type { Machine } from "../seam/machine.ts";
+import { cardMac, peerMac } from "./macs.ts";
+import { gatewayAddress, NODES_SEGMENT } from "./machine.ts";
+import {
+  CLIENT_ADDRESS,
+  CLIENT_GATEWAY,
+  externalAddress,
+  externalNetwork,
+  outsideAddresses,
+  type OutsideHost,
+  type OutsideOptions,
+} from "./outside-addresses.ts";
+import { loadBalancerRoutes } from "./load-balancer.ts";
+import { RuleTable } from "./tables.ts";
+
+/** The segment between the gateway and the internet's router. */
+export const INTERNET_SEGMENT = "internet";
+export const GATEWAY = "gateway";
+export const INTERNET = "internet";
+export const CLIENT = "internet/client";
+
+/** The namespace of an outside host. */
+export function hostNamespace(address: string): string {
+  return `${INTERNET}/${address}`;
+}
+
+/**
+ * The machines `gateway` and `internet`. Throws an InputError if an outside host, a load balancer address or a node's external
+ * address is taken already or lies in a range of the cluster.
+ */
+export function outsideMachines(cluster: Cluster, options: OutsideOptions): Machine[] {
+  const given = { ...options, hosts: mergeHosts(options.hosts) };
+  outsideAddresses(cluster, given);
+  return [gatewayMachine(cluster, given), internetMachine(cluster, given)];
+}
+
+/** Each address once, with all its ports once, in the order of their first appearance. */
+function mergeHosts(hosts: readonly OutsideHost[]): OutsideHost[] {
+  const merged = new Map<string, OutsideHost>();
+  for (const { address, ports } of hosts) {
+    const host = merged.get(address) ?? { address, ports: [] };
+    merged.set(address, host);
+    for (const port of ports)
+      if (!host.ports.some((known) => known.protocol === port.protocol && known.port === port.port))
+        host.ports.push(port);
+  }
+  return [...merged.values()];
+}
+
+function emptyMachine(name: string): Machine {
+  return {
+    name,
+    namespaces: [],
+    bridges: [],
+    veths: [],
+    wires: [],
+    addresses: [],
+    routes: [],
+    neighbours: [],
+    listeners: [],
+  };
+}
+
+function gatewayMachine(cluster: Cluster, options: OutsideOptions): Machine {
+  const { nodeCIDR, mtu = 1500 } = options;
+  const inside = gatewayAddress(nodeCIDR);
+  const outside = externalNetwork(nodeCIDR);
+  const namespace = GATEWAY;
+  const external = cluster.nodes.map((node) => externalAddress(node, nodeCIDR));
+  return {
+    ...emptyMachine(GATEWAY),
+    namespaces: [
+      {
+        name: namespace,
+        role: "gateway",
+        sysctls: [["net.ipv4.ip_forward", "1"]],
+        rules: gatewayRules(cluster, nodeCIDR),
+      },
+    ],
+    wires: [
+      { namespace, name: "eth0", mac: cardMac(inside), mtu, segment: NODES_SEGMENT },
+      { namespace, name: "eth1", mac: cardMac(outside.gateway), mtu, segment: INTERNET_SEGMENT },
+    ],
+    addresses: [
+      { namespace, device: "eth0", cidr: `${inside}/${nodeCIDR.split("/")[1] ?? "32"}` },
+      ...[outside.gateway, ...external].map((ip) => ({ namespace, device: "eth1", cidr: `${ip}/${outside.prefix}` })),
+    ],
+    routes: [
+      { namespace, destination: "0.0.0.0/0", via: outside.router, device: "eth1" },
+      ...loadBalancerRoutes(cluster).map(({ address, node }) => ({
+        namespace,
+        destination: `${address}/32`,
+        via: node.address,
+        device: "eth0",
+      })),
+    ],
+  };
+}
+
+/** A node's address becomes its external one on the way out, and the other way round on the way in. */
+function gatewayRules(cluster: Cluster, nodeCIDR: string): string {
+  const nat = new RuleTable("nat");
+  for (const node of cluster.nodes) {
+    const external = externalAddress(node, nodeCIDR);
+    nat.append("PREROUTING", {
+      destination: `${external}/32`,
+      in: "eth1",
+      target: `DNAT --to-destination ${node.address}`,
+    });
+    nat.append("POSTROUTING", { source: `${node.address}/32`, out: "eth1", target: `SNAT --to-source ${external}` });
+  }
+  return nat.print() + new RuleTable("filter").print();
+}
+
+function internetMachine(cluster: Cluster, options: OutsideOptions): Machine {
+  const { nodeCIDR, hosts, mtu = 1500 } = options;
+  const { router, gateway, prefix } = externalNetwork(nodeCIDR);
+  const machine = emptyMachine(INTERNET);
+  machine.namespaces.push({ name: INTERNET, role: "internet", sysctls: [["net.ipv4.ip_forward", "1"]] });
+  machine.wires.push({ namespace: INTERNET, name: "eth0", mac: cardMac(router), mtu, segment: INTERNET_SEGMENT });
+  machine.addresses.push({ namespace: INTERNET, device: "eth0", cidr: `${router}/${prefix}` });
+  for (const { address } of loadBalancerRoutes(cluster))
+    machine.routes.push({ namespace: INTERNET, destination: `${address}/32`, via: gateway, device: "eth0" });
+
+  const device = addHost(machine, CLIENT, CLIENT_ADDRESS, mtu);
+  machine.addresses.push({ namespace: INTERNET, device, cidr: `${CLIENT_GATEWAY}/24` });
+  machine.addresses.push({ namespace: CLIENT, device: "eth0", cidr: `${CLIENT_ADDRESS}/24` });
+  machine.routes.push({ namespace: CLIENT, destination: "0.0.0.0/0", via: CLIENT_GATEWAY, device: "eth0" });
+
+  for (const { address, ports } of hosts) {
+    const namespace = hostNamespace(address);
+    const device = addHost(machine, namespace, address, mtu);
+    // A link for this one address on either side, so that any two public addresses may be hosts.
+    machine.addresses.push({ namespace, device: "eth0", cidr: `${address}/32` });
+    machine.routes.push({ namespace: INTERNET, destination: `${address}/32`, device });
+    machine.routes.push({ namespace, destination: `${router}/32`, device: "eth0" });
+    machine.routes.push({ namespace, destination: "0.0.0.0/0", via: router, device: "eth0" });
+    for (const { protocol, port } of ports)
+      machine.listeners.push({
+        namespace,
+        protocol,
+        address: "0.0.0.0",
+        port,
+        application: "service",
+        process: `host ${address}`,
+      });
+  }
+  return machine;
+}
+
+/** A namespace joined to the router by a veth pair. Returns the router's end: `veth` and the address in hexadecimal. */
+function addHost(machine: Machine, namespace: string, address: string, mtu: number): string {
+  const name = `veth${address
+    .split(".")
+    .map((byte) => Number(byte).toString(16).padStart(2, "0"))
+    .join("")}`;
+  machine.namespaces.push({ name: namespace, role: "host", sysctls: [] });
+  machine.veths.push({
+    a: { namespace: INTERNET, name, mac: peerMac(address) },
+    b: { namespace, name: "eth0", mac: cardMac(address) },
+    mtu,
+  });
+  return name;
+}

@@ -1,0 +1,14 @@
+// The header of a classic pcap file with nanosecond times, which tools that know no pcapng read; one interface a file.
+import { CAPTURE_SNAPLEN } from "../../assembly/layout/pcap.ts";
+import { concat, littleEndian } from "./block.ts";
+import { LINKTYPE_ETHERNET } from "./pcapng.ts";
+
+/** The first 24 bytes of the file. The records that follow are formed by the kernel: assembly/layout/pcap.ts. */
+export function fileHeader(): Uint8Array {
+  const nanosecondMagic = 0xa1b23c4d;
+  return concat([
+    littleEndian(4, nanosecondMagic),
+    littleEndian(2, 2, 4), // version 2.4
+    littleEndian(4, 0, 0, CAPTURE_SNAPLEN, LINKTYPE_ETHERNET), // time zone and accuracy are 0 by convention
+  ]);
+}

@@ -1,0 +1,105 @@
+// The seam: what the Kubernetes components say to a machine's kernel, as data: links, addresses, routes, neighbours,
+// sysctls, iptables-save text and listening sockets. Nothing here has heard of a Pod; nothing here touches a frame.
+
+/** A network namespace. Devices, addresses and the rest name it by `name`. */
+export interface NamespaceConfig {
+  /** Unique in the run; it is the first part of capture interface names: `node-1`, `shop/frontend-0`. */
+  name: string;
+  /** What it is, for interface descriptions in captures. */
+  role: "node" | "pod" | "gateway" | "internet" | "host";
+  /** `sysctl -w` settings in order, such as ["net.ipv4.ip_forward", "1"]; an unknown key is refused. */
+  sysctls: [key: string, value: string][];
+  /** iptables-save text loaded into the namespace; without it no table exists and nothing is tracked. */
+  rules?: string;
+}
+
+/** One end of a veth pair. */
+export interface VethEnd {
+  namespace: string;
+  /** At most 15 characters, like IFNAMSIZ - 1. */
+  name: string;
+  mac: string;
+  /** The bridge (in the same namespace) that this end is a port of. */
+  bridge?: string;
+  /** The bridge port flag: may a frame leave by the port that it came in by. */
+  hairpin?: boolean;
+}
+
+export interface Veth {
+  a: VethEnd;
+  b: VethEnd;
+  mtu: number;
+}
+
+export interface BridgeConfig {
+  namespace: string;
+  name: string;
+  mac: string;
+  mtu: number;
+}
+
+/** A network card on a segment: the only kind of device whose frames leave the machine. */
+export interface WireEnd {
+  namespace: string;
+  name: string;
+  mac: string;
+  mtu: number;
+  segment: string;
+}
+
+export interface AddressConfig {
+  namespace: string;
+  device: string;
+  /** `10.244.1.1/24`. */
+  cidr: string;
+}
+
+export interface RouteConfig {
+  namespace: string;
+  /** `0.0.0.0/0` is the default route. */
+  destination: string;
+  via?: string;
+  /** May be left out if `via` is on a connected network. */
+  device?: string;
+  /** The preferred source address. */
+  source?: string;
+  metric?: number;
+}
+
+export interface NeighbourConfig {
+  namespace: string;
+  device: string;
+  address: string;
+  mac: string;
+}
+
+/**
+ * A listening socket and what answers on it.
+ * `service`: over TCP, a request that begins like an HTTP request line gets an HTTP/1.1 response of
+ * `responseBytes`, anything else is echoed; over UDP the datagram is echoed. `dns` answers from the plan's zone.
+ */
+export interface ListenerConfig {
+  namespace: string;
+  protocol: "tcp" | "udp";
+  /** `0.0.0.0` listens on every address of the namespace. */
+  address: string;
+  port: number;
+  application: "service" | "dns";
+  /** Who listens, for the report: `container web`. */
+  process: string;
+  responseBytes?: number;
+}
+
+/** Everything that one partition of the engine owns: a node with its pods, the gateway, the internet. */
+export interface Machine {
+  name: string;
+  /** The first is the root namespace. */
+  namespaces: NamespaceConfig[];
+  bridges: BridgeConfig[];
+  veths: Veth[];
+  wires: WireEnd[];
+  addresses: AddressConfig[];
+  routes: RouteConfig[];
+  neighbours: NeighbourConfig[];
+  listeners: ListenerConfig[];
+}

@@ -1,0 +1,139 @@
+// What the engine is asked to run and what it hands back: machines, the segments between them, flows, captures; results.
+import type { Machine } from "./machine.ts";
+
+/** An Ethernet segment between machines: an ideal switch with the same latency between any two ports. */
+export interface SegmentConfig {
+  name: string;
+  /** One-way latency in nanoseconds; at least 1,000. The least of all segments is the engine's look-ahead. */
+  latencyNs: number;
+  /** Bits per second of each port. */
+  rate: number;
+}
+
+export type FlowProtocol = "tcp" | "udp" | "http" | "icmp";
+
+/** Where a flow's requests go. With `names` each request first asks the resolver for the names in order until one has an address. */
+export type FlowTarget =
+  | { address: string; port: number }
+  | { names: string[]; resolver: string; port: number };
+
+/** One client and one target: the unit of load. A traffic line of a scenario becomes one flow per client pod and target. */
+export interface FlowConfig {
+  /** Index into `Plan.lines`. */
+  line: number;
+  namespace: string;
+  protocol: FlowProtocol;
+  target: FlowTarget;
+  /** Requests per second. */
+  rate: number;
+  arrival: "constant" | "poisson";
+  /** The first request comes at `startNs` (constant) or after a first random gap from it (poisson). */
+  startNs: number;
+  stopNs: number;
+  requestBytes: number;
+  /** A request not answered by then counts as timed out. */
+  timeoutNs: number;
+  /** For http: the Host header and the path. */
+  host?: string;
+  path?: string;
+}
+
+export interface DnsRecord {
+  /** Lower case, without the final dot: `frontend.default.svc.cluster.local`. */
+  name: string;
+  type: "A" | "SRV" | "PTR" | "CNAME";
+  ttl: number;
+  /** A: address. PTR, CNAME: name. SRV: `priority weight port target`. */
+  value: string;
+}
+
+export interface CaptureConfig {
+  /** Interface names with globs, matched against `<namespace>/<device>`: `node-*\/vbr0`, `*\/eth0`. */
+  devices: string[];
+  /** pcapng: the file. pcap: the folder of one file per interface. */
+  path: string;
+  format: "pcapng" | "pcap";
+}
+
+/** Rules that replace a namespace's at a moment, or links that go down: what a timeline compiles to. */
+export interface TimelineStep {
+  atNs: number;
+  machine: string;
+  namespace: string;
+  /** New iptables-save text for the namespace. */
+  rules?: string;
+  /** Takes every device of the namespace down and closes its sockets, as the end of a pod does. */
+  down?: boolean;
+}
+
+export interface Plan {
+  seed: number;
+  durationNs: number;
+  machines: Machine[];
+  segments: SegmentConfig[];
+  /** The names of the traffic lines, in the order of the report. */
+  lines: string[];
+  flows: FlowConfig[];
+  zone: DnsRecord[];
+  captures: CaptureConfig[];
+  /** Address to name, for the name resolution block of captures. */
+  names: { address: string; name: string }[];
+  timeline: TimelineStep[];
+}
+
+/** Virtual time in nanoseconds. Quantiles are exact to 1 part in 64 (the upper edge of the bucket). */
+export interface Latency {
+  p50: number;
+  p99: number;
+  max: number;
+}
+
+/** sent = delivered + refused + timedOut + unresolved + open. */
+export interface LineResult {
+  name: string;
+  /** Requests begun. */
+  sent: number;
+  /** Requests answered in full. */
+  delivered: number;
+  /** Answered by a TCP reset or an ICMP error. */
+  refused: number;
+  timedOut: number;
+  /** The name had no address. */
+  unresolved: number;
+  /** Still waiting when the run ended. */
+  open: number;
+  latency: Latency | null;
+  /** Frames of this line dropped anywhere, by reason (SKB_DROP_REASON_* without the prefix). */
+  drops: Record<string, number>;
+  /** Requests answered, by the namespace that answered. */
+  backends: Record<string, number>;
+}
+
+export interface CaptureResult {
+  path: string;
+  packets: number;
+  bytes: number;
+}
+
+export interface RunResult {
+  lines: LineResult[];
+  /** All drops of the run by namespace and reason, also of frames that belong to no line. */
+  drops: Record<string, Record<string, number>>;
+  captures: CaptureResult[];
+  /** Listeners that the kernel refused, such as a second one on the same port. */
+  listenErrors: { namespace: string; process: string; protocol: "tcp" | "udp"; port: number; error: string }[];
+  /** Frames that devices sent. */
+  frames: number;
+  /** Virtual time reached. */
+  endNs: number;
+  interrupted: boolean;
+  /** By namespace: iptables-save -c text at the end. Only for namespaces that have rules. */
+  rules: Record<string, string>;
+}
+
+export interface RunOptions {
+  workers: number;
+  /** Called from time to time with the virtual time reached. */
+  onProgress?: (progress: { nowNs: number; delivered: number; frames: number }) => void;
+  signal?: AbortSignal;
+}
