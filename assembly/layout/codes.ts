@@ -126,9 +126,6 @@ export const PROTOCOL_UDP = 2;
 export const PROTOCOL_HTTP = 3;
 export const PROTOCOL_ICMP = 4;
 
-// What answers on a listening socket.
-export const APPLICATION_SERVICE = 1;
-export const APPLICATION_DNS = 2;
 
 // Results of a call on the kernel, negative like errno.
 export const OK = 0;

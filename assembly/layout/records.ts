@@ -129,9 +129,9 @@ export const PORT_SIZE = 32;
 // Shared control words, at the start of shared state.
 export const SHARED_BASE = 65536;
 export const SHARED_BREAK = SHARED_BASE; // next free byte of the memory, in units of 64 KiB
-export const SHARED_OUTBOXES = SHARED_BASE + 64; // [from][to] heads of block lists, 64 x 64 words
+export const SHARED_OUTBOXES = SHARED_BASE + 64; // [side][from][to] heads of block lists; the sides take turns, window by window
 export const SHARED_WORKERS_MAX = 64;
-export const SHARED_STREAMS = SHARED_OUTBOXES + SHARED_WORKERS_MAX * SHARED_WORKERS_MAX * WORD; // [worker] first block of captured records
+export const SHARED_STREAMS = SHARED_OUTBOXES + 2 * SHARED_WORKERS_MAX * SHARED_WORKERS_MAX * WORD; // [worker] first block of captured records
 export const SHARED_END = SHARED_STREAMS + SHARED_WORKERS_MAX * WORD;
 
 // A block of an outbox or of a capture stream: header, then records back to back.

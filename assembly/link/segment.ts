@@ -54,6 +54,7 @@ import { consume } from "../track/table.ts";
 import * as ethernet from "../wire/ethernet.ts";
 
 let self: u32 = 0; // this worker
+let side: u32 = 0; // of the outboxes being written; the other one is being read
 let earliest: u64 = u64.MAX_VALUE; // the earliest arrival sent to another worker in this window
 
 export function setWorker(index: u32): void {
@@ -112,8 +113,14 @@ function portOf(segment: usize, high: u32, low: u32): u32 {
   }
 }
 
+/** The head of the list of blocks that one worker fills for another. */
+function outboxOf(from: u32, to: u32): usize {
+  const row = side * <u32>SHARED_WORKERS_MAX + from;
+  return <usize>SHARED_OUTBOXES + (<usize>(row * <u32>SHARED_WORKERS_MAX + to) << 2);
+}
+
 function outbox(worker: u32, size: u32): usize {
-  const head = <usize>SHARED_OUTBOXES + (<usize>(self * <u32>SHARED_WORKERS_MAX + worker) << 2);
+  const head = outboxOf(self, worker);
   const first = load<usize>(head);
   for (let block = first; block; block = load<usize>(block, BATCH_NEXT)) {
     if (load<u32>(block, BATCH_USED) + size <= load<u32>(block, BATCH_SIZE)) return block;
@@ -194,11 +201,14 @@ export function takeEarliest(): u64 {
   return time;
 }
 
-/** Takes in the frames that other workers have left for this one. Called when all stand still. */
+/**
+ * Takes in the frames that other workers have left for this one, and turns to the other side of the outboxes, so that the
+ * next window may begin while others still read. Called once after each window, behind the barrier.
+ */
 export function collect(workers: u32): void {
   for (let from: u32 = 0; from < workers; from++) {
     if (from == self) continue;
-    let block = load<usize>(<usize>SHARED_OUTBOXES + (<usize>(from * <u32>SHARED_WORKERS_MAX + self) << 2));
+    let block = load<usize>(outboxOf(from, self));
     while (block) {
       let at = block + BATCH_HEADER;
       const end = at + <usize>load<u32>(block, BATCH_USED);
@@ -209,6 +219,7 @@ export function collect(workers: u32): void {
       block = load<usize>(block, BATCH_NEXT);
     }
   }
+  side ^= 1;
 }
 
 function receive(at: usize): usize {

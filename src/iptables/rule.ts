@@ -79,7 +79,8 @@ class RuleReader {
       const value = this.#words[this.#position++];
       if (value === undefined)
         throw this.#error(name, `${name} needs ${count === 1 ? "a value" : `${count} values`} after it`);
-      if (value === "!") throw this.#error(name, `the ! stands before the option, as in "! ${name} VALUE"`);
+      if (value === "!" && found.spec.invertible)
+        throw this.#error(name, `the ! stands before the option, as in "! ${name} VALUE"`);
       values.push(value);
     }
     if (values.length > count) throw this.#error(name, `${name} takes no value`);

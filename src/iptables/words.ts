@@ -2,11 +2,11 @@
 
 /** Splits a line as iptables-restore does: inside double quotes a backslash protects the next character. Undefined if a quote is not closed. */
 export function splitWords(line: string): string[] | undefined {
-  const pieces: string[] = line.match(/(?:[^\s"]+|"(?:[^"\\]|\\.)*")+|"/g) ?? [];
+  const pieces: string[] = line.match(/(?:[^ \t"]+|"(?:[^"\\]|\\.)*")+|"/gs) ?? [];
   if (pieces.includes('"')) return undefined;
   return pieces.map((piece) =>
     piece.includes('"')
-      ? piece.replace(/"((?:[^"\\]|\\.)*)"/g, (_, text: string) => text.replace(/\\(.)/g, "$1"))
+      ? piece.replace(/"((?:[^"\\]|\\.)*)"/gs, (_, text: string) => text.replace(/\\(.)/gs, "$1"))
       : piece,
   );
 }

@@ -43,7 +43,7 @@ export function externalNetwork(nodeCIDR: string): ExternalNetwork {
   return { network, prefix, gateway: formatIpv4(network + 1), router: formatIpv4(last - 1) };
 }
 
-/** A node's external address: at the same place in the external network as its own in the nodes' network; modulo /24 its last octet. */
+/** A node's external address: it has the last octet of its own, or in the large external network its place in the nodes' network. */
 export function externalAddress(node: Node, nodeCIDR: string): string {
   const cidr = parseCidr(nodeCIDR);
   const address = parseIpv4(node.address);

@@ -111,7 +111,7 @@ function gatewayRules(cluster: Cluster, nodeCIDR: string): string {
     });
     nat.append("POSTROUTING", { source: `${node.address}/32`, out: "eth1", target: `SNAT --to-source ${external}` });
   }
-  return nat.print() + new RuleTable("filter").print();
+  return new RuleTable("filter").print() + nat.print();
 }
 
 function internetMachine(cluster: Cluster, options: OutsideOptions): Machine {

@@ -102,7 +102,7 @@ export function newNodeTables(): NodeTables {
   return { mangle: new RuleTable("mangle"), nat: new RuleTable("nat"), filter: new RuleTable("filter") };
 }
 
-/** iptables-save text of all three tables, in the order in which a hook calls them. */
+/** iptables-save text of all three tables, in the order in which iptables-nft-save prints them. */
 export function printTables(tables: NodeTables): string {
-  return tables.mangle.print() + tables.nat.print() + tables.filter.print();
+  return tables.mangle.print() + tables.filter.print() + tables.nat.print();
 }

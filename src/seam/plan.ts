@@ -134,6 +134,6 @@ export interface RunResult {
 export interface RunOptions {
   workers: number;
   /** Called from time to time with the virtual time reached. */
-  onProgress?: (progress: { nowNs: number; delivered: number; frames: number }) => void;
+  onProgress?: (progress: { nowNs: number }) => void;
   signal?: AbortSignal;
 }

@@ -137,6 +137,6 @@ test("a comment of any text survives printing and reading", () => {
       const [rule] = printedRules("filter", [`INPUT -m comment --comment ${quote(text)} -j ACCEPT`]);
       expect(printedRules("filter", [rule ?? ""])).toEqual([rule]);
     }),
-    { numRuns: 50 },
+    { numRuns: 200, examples: [["!"], ["-j"], ['\\"'], ["\u00a0"]] },
   );
 });

@@ -309,10 +309,10 @@ describe("whatever the Services are", () => {
     })
     .map(({ host, node, ...state }) => endpoint(`10.244.${node}.${host}`, `node-${node}`, state));
   const anyService = fc.record({
-    type: fc.constantFrom("ClusterIP", "NodePort", "LoadBalancer") as fc.Arbitrary<Service["type"]>,
+    type: fc.constantFrom<Service["type"][]>("ClusterIP", "NodePort", "LoadBalancer"),
     nodePort: fc.constantFrom(0, 30080),
-    externalTrafficPolicy: fc.constantFrom("Cluster", "Local") as fc.Arbitrary<"Cluster" | "Local">,
-    internalTrafficPolicy: fc.constantFrom("Cluster", "Local") as fc.Arbitrary<"Cluster" | "Local">,
+    externalTrafficPolicy: fc.constantFrom<("Cluster" | "Local")[]>("Cluster", "Local"),
+    internalTrafficPolicy: fc.constantFrom<("Cluster" | "Local")[]>("Cluster", "Local"),
     externalIPs: fc.constantFrom<string[][]>([], ["198.51.100.7"]),
     vip: fc.boolean(),
     ranges: fc.constantFrom<string[][]>([], ["192.168.0.0/24"]),

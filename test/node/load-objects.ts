@@ -2,12 +2,12 @@
 import { parseAllDocuments } from "yaml";
 import type { EndpointSlice, Service } from "../../src/kubernetes/objects.ts";
 
-/* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return, @typescript-eslint/no-unsafe-argument */
+/* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return */
 export function loadObjects(text: string): { services: Service[]; slices: EndpointSlice[] } {
   const services: Service[] = [];
   const slices: EndpointSlice[] = [];
   for (const document of parseAllDocuments(text)) {
-    const object = document.toJS() as any;
+    const object = document.toJS();
     if (object?.kind === "Service") services.push(service(object));
     if (object?.kind === "EndpointSlice") slices.push(slice(object));
   }

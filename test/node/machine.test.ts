@@ -1,13 +1,14 @@
 // A node as a machine: devices, addresses, routes, listeners and the rules that kubelet, kube-proxy and the CNI plugins leave on it.
 import { describe, expect, it } from "vitest";
+import type { Node } from "../../src/kubernetes/objects.ts";
 import { vethName } from "../../src/node/cni-bridge.ts";
 import { unservedPorts } from "../../src/node/kubelet.ts";
 import { nodeMachine, nodeRules } from "../../src/node/machine.ts";
-import { cluster, container, node, pod } from "./objects.ts";
+import { cluster, container, pod } from "./objects.ts";
 import { parseRules } from "./rules-text.ts";
 import { RANGES, SHOP } from "./shop.ts";
 
-const [ONE, TWO] = SHOP.nodes as [ReturnType<typeof node>, ReturnType<typeof node>];
+const [ONE, TWO] = SHOP.nodes as [Node, Node];
 
 describe("a node's machine", () => {
   it("has the node's card, bridge and routes, and a namespace for each pod that is not on the host's network", () => {
@@ -37,12 +38,12 @@ describe("a node's machine", () => {
       bridges: [{ namespace: "node-2", name: "vbr0", mac: "0a:58:0a:f4:02:01", mtu: 1500 }],
       veths: [
         {
-          a: { namespace: "node-2", name: "vethd0acf0ef", mac: "02:01:0a:f4:02:02", bridge: "vbr0", hairpin: true },
+          a: { namespace: "node-2", name: "veth0bc001f3", mac: "02:01:0a:f4:02:02", bridge: "vbr0", hairpin: true },
           b: { namespace: "shop/web-1", name: "eth0", mac: "0a:58:0a:f4:02:02" },
           mtu: 1500,
         },
         {
-          a: { namespace: "node-2", name: "veth0ea0e5e3", mac: "02:01:0a:f4:02:03", bridge: "vbr0", hairpin: true },
+          a: { namespace: "node-2", name: "vethf6a97584", mac: "02:01:0a:f4:02:03", bridge: "vbr0", hairpin: true },
           b: { namespace: "kube-system/coredns-0", name: "eth0", mac: "0a:58:0a:f4:02:03" },
           mtu: 1500,
         },
@@ -129,13 +130,15 @@ describe("a node's machine", () => {
 
 describe("a node's rules", () => {
   const nat = parseRules(nodeRules(SHOP, ONE, RANGES)).get("nat");
-  const WEB_ID = "94c98ca87797e6b6b9d3ca9a93c6a0e0b6e4b0b6d0c0d34b8e4fb1d0d3d3a9d3";
+  // sha256sum of "shop/web-0".
+  const WEB_ID = "ad0f4c262fc8383ab097b8bf781b44947fbc49250fe960e6a085d52fce72364f";
 
   it("masquerade what a pod sends out of the pod range, and nothing else", () => {
     const web = parseRules(nodeRules({ ...SHOP, pods: SHOP.pods.slice(0, 1) }, ONE, RANGES)).get("nat");
     const name = [...(web?.keys() ?? [])].find((chain) => chain.startsWith("CNI-"));
     const note = `-m comment --comment "name: \\"podwire\\" id: \\"${WEB_ID}\\""`;
-    expect(name).toBe("CNI-");
+    // sha512sum of "podwire" and that id.
+    expect(name).toBe("CNI-457838f55bc1210e6c5046b8");
     expect(web?.get("POSTROUTING")).toEqual([
       `-m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING`,
       `-s 10.244.0.0/16 -d 10.244.0.0/16 -m comment --comment "pods keep their address inside the cluster" -j ACCEPT`,

@@ -34,7 +34,12 @@ describe("the gateway", () => {
           name: "gateway",
           role: "gateway",
           sysctls: [["net.ipv4.ip_forward", "1"]],
-          rules: `*nat
+          rules: `*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+COMMIT
+*nat
 :PREROUTING ACCEPT [0:0]
 :INPUT ACCEPT [0:0]
 :OUTPUT ACCEPT [0:0]
@@ -43,11 +48,6 @@ describe("the gateway", () => {
 -A PREROUTING -d 203.0.113.12/32 -i eth1 -j DNAT --to-destination 192.168.0.12
 -A POSTROUTING -s 192.168.0.11/32 -o eth1 -j SNAT --to-source 203.0.113.11
 -A POSTROUTING -s 192.168.0.12/32 -o eth1 -j SNAT --to-source 203.0.113.12
-COMMIT
-*filter
-:INPUT ACCEPT [0:0]
-:FORWARD ACCEPT [0:0]
-:OUTPUT ACCEPT [0:0]
 COMMIT
 `,
         },

@@ -20,7 +20,7 @@ describe.each(scenarios)("$path", ({ path, text }) => {
 
   test("has a line in examples/README.md", () => {
     const list = files.find((file) => file.path === "examples/README.md");
-    expect(list?.text).toContain(`](${folder.replace("examples/", "")}) |`);
+    expect(list?.text).toContain(`](${folder.replace("examples/", "")}) `);
   });
 
   test("opens with what to look for in Wireshark", () => {

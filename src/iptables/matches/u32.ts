@@ -53,7 +53,7 @@ export const u32: MatchExtension<U32Match> = {
 
 function parseTests(text: string): U32Test[] | undefined {
   const tests = text.split("&&").map((part) => parseTest(part.replace(/\s+/g, "")));
-  return tests.length <= MAX && tests.every((test) => test !== undefined) ? (tests as U32Test[]) : undefined;
+  return tests.length <= MAX && tests.every((test) => test !== undefined) ? tests : undefined;
 }
 
 function parseTest(text: string): U32Test | undefined {

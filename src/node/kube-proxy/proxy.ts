@@ -36,7 +36,7 @@ export function kubeProxyTables(
   return tables;
 }
 
-/** The same as iptables-save text (ip6tables-save for IPv6): tables mangle, nat and filter, chains and counters as printed on the node. */
+/** The same as iptables-save text (ip6tables-save for IPv6): tables mangle, filter and nat, chains and counters as printed on the node. */
 export function kubeProxyRules(
   services: readonly Service[],
   slices: readonly EndpointSlice[],

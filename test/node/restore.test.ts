@@ -1,6 +1,8 @@
-// The rules of whole nodes, loaded into a real kernel: iptables-save prints them back as they were written.
+// The rules of whole nodes, loaded into podwire's own tables and into a real kernel: both print them back as they were written.
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
+import { parseRules as parseRuleSet } from "../../src/iptables/parse.ts";
+import { printRules } from "../../src/iptables/print.ts";
 import { proxyContext, type ProxyContext } from "../../src/node/kube-proxy/context.ts";
 import { kubeProxyRules } from "../../src/node/kube-proxy/proxy.ts";
 import { nodeRules } from "../../src/node/machine.ts";
@@ -21,7 +23,7 @@ it("Linux is here to be compared with, at least in CI", () => {
   if (process.env.CI === "true") expect(works).toBe(true);
 });
 
-describe.skipIf(!works)("Linux keeps", () => {
+describe("the text stays the same for", () => {
   const [one] = SHOP.nodes;
   if (!one) throw new Error("the shop has nodes");
   const proxy = (more: Partial<ProxyContext>): string =>
@@ -37,13 +39,18 @@ describe.skipIf(!works)("Linux keeps", () => {
       SHOP.endpointSlices,
       proxyContext({ nodeName: "node-1", nodeIP: "192.168.0.11", ...more }),
     );
-  it.each([
+  const texts: [string, string][] = [
     ["the rules of a node with a hostPort", nodeRules(SHOP, one, RANGES)],
     ["the rules of the gateway", outsideMachines(SHOP, { ...RANGES, hosts: [] })[0]?.namespaces[0]?.rules ?? ""],
     ["affinity, source ranges and a bridge", proxy({ detectLocal: { mode: "BridgeInterface", value: "vbr0" } })],
     ["a prefix of names", proxy({ detectLocal: { mode: "InterfaceNamePrefix", value: "veth" }, kubelet: false })],
     ["what a node elsewhere drops", proxy({ nodeName: "node-3", localhostNodePorts: false })],
-  ])("%s", (_, text) => {
+  ];
+  it.each(texts)("podwire: %s", (_, text) => {
+    expect(printRules(parseRuleSet(text))).toBe(text);
+  });
+
+  it.skipIf(!works).each(texts)("Linux: %s", (_, text) => {
     for (const iptables of ["iptables-nft", "iptables-legacy"]) {
       const { status, stderr, stdout } = reload(text, iptables);
       expect(stderr).toBe("");

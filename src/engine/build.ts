@@ -1,0 +1,139 @@
+// Builds a machine in a kernel: what a boot and the Kubernetes components do with ip, bridge, sysctl and iptables-restore.
+import { parseCidr, parseIpv4, parseMac } from "../address.ts";
+import type { Handle, Kernel } from "../kernel/kernel.ts";
+import { findSysctl } from "../kernel/sysctls.ts";
+import type { Machine, NamespaceConfig } from "../seam/machine.ts";
+import type { Job, PlacedMachine, WorkerResult } from "./job.ts";
+import { counted, responseOf } from "./payload.ts";
+import { seedOf } from "./random.ts";
+
+const RESPONSE_BYTES = 200;
+
+/** Namespaces and devices of the machines that a worker has built, by name. */
+export interface Built {
+  namespaces: Map<string, Handle>;
+  /** `<namespace>/<device>`. */
+  devices: Map<string, Handle>;
+  listenErrors: WorkerResult["listenErrors"];
+}
+
+/** Builds one machine and adds its parts to `built`. */
+export function buildMachine(kernel: Kernel, job: Job, placed: PlacedMachine, built: Built): void {
+  const { machine } = placed;
+  const record = kernel.calls.newMachine(placed.id) >>> 0;
+  machine.namespaces.forEach((config, i) => {
+    const id = placed.namespaces[i]?.id ?? 0;
+    const ns = kernel.newNamespace(record, id, seedOf(job.seed, `namespace ${config.name}`));
+    built.namespaces.set(config.name, ns);
+    built.devices.set(`${config.name}/lo`, kernel.calls.loopbackOf(ns) >>> 0);
+  });
+  addDevices(kernel, job, placed, built);
+  addAddresses(kernel, machine, built);
+  machine.namespaces.forEach((config) => setSysctls(kernel, config, built));
+  machine.namespaces.forEach((config, i) => {
+    const rules = placed.namespaces[i]?.rules ?? 0;
+    if (rules !== 0) kernel.calls.loadRules(namespace(built, config.name), rules);
+  });
+  addListeners(kernel, machine, built);
+}
+
+function namespace(built: Built, name: string): Handle {
+  const found = built.namespaces.get(name);
+  if (found === undefined) throw new Error(`there is no namespace ${name}`);
+  return found;
+}
+
+function device(built: Built, namespaceName: string, name: string): Handle {
+  const found = built.devices.get(`${namespaceName}/${name}`);
+  if (found === undefined) throw new Error(`there is no device ${namespaceName}/${name}`);
+  return found;
+}
+
+function mac(text: string): Uint8Array {
+  const bytes = parseMac(text);
+  if (!bytes) throw new Error(`${text} is not a MAC address`);
+  return bytes;
+}
+
+function ip(text: string): number {
+  const address = parseIpv4(text);
+  if (address === undefined) throw new Error(`${text} is not an IPv4 address`);
+  return address;
+}
+
+function addDevices(kernel: Kernel, job: Job, { machine, worker, ports }: PlacedMachine, built: Built): void {
+  const add = (
+    kind: "veth" | "bridge" | "wire",
+    end: { namespace: string; name: string; mac: string },
+    mtu: number,
+  ): Handle => {
+    const handle = kernel.newDevice(kind, namespace(built, end.namespace), end.name, mac(end.mac), mtu);
+    built.devices.set(`${end.namespace}/${end.name}`, handle);
+    return handle;
+  };
+  machine.wires.forEach((wire, i) => {
+    const segment = job.segments[wire.segment];
+    if (!segment) throw new Error(`there is no segment ${wire.segment}`);
+    kernel.calls.plug(segment.handle, ports[i] ?? 0, add("wire", wire, wire.mtu), worker);
+  });
+  for (const bridge of machine.bridges) add("bridge", bridge, bridge.mtu);
+  for (const { a, b, mtu } of machine.veths) {
+    kernel.calls.joinVeth(add("veth", a, mtu), add("veth", b, mtu));
+    for (const end of [a, b]) {
+      if (end.bridge === undefined) continue;
+      const port = device(built, end.namespace, end.name);
+      kernel.addPort(device(built, end.namespace, end.bridge), port, end.hairpin ?? false);
+    }
+  }
+}
+
+function addAddresses(kernel: Kernel, machine: Machine, built: Built): void {
+  for (const { namespace: name, device: on, cidr } of machine.addresses) {
+    const parsed = parseCidr(cidr);
+    if (!parsed) throw new Error(`${cidr} is not an address with a prefix length`);
+    kernel.calls.addAddress(namespace(built, name), device(built, name, on), parsed.address, parsed.prefix);
+  }
+  for (const route of machine.routes) {
+    const to = parseCidr(route.destination);
+    if (!to) throw new Error(`${route.destination} is not a network`);
+    const via = route.via === undefined ? 0 : ip(route.via);
+    const by = route.device === undefined ? 0 : device(built, route.namespace, route.device);
+    const source = route.source === undefined ? 0 : ip(route.source);
+    const ns = namespace(built, route.namespace);
+    const result = kernel.calls.addRoute(ns, to.network, to.prefix, via, by, source, route.metric ?? 0);
+    if (result < 0) throw new Error(`${route.namespace}: route ${route.destination}: the gateway is not on any network`);
+  }
+  for (const { namespace: name, device: on, address, mac: text } of machine.neighbours) {
+    kernel.addNeighbour(namespace(built, name), device(built, name, on), ip(address), mac(text));
+  }
+}
+
+function setSysctls(kernel: Kernel, config: NamespaceConfig, built: Built): void {
+  const ns = namespace(built, config.name);
+  for (const [key, value] of config.sysctls) {
+    const sysctl = findSysctl(key);
+    if (!sysctl) throw new Error(`sysctl ${key} is not supported`);
+    if ("index" in sysctl) kernel.calls.setSysctl(ns, sysctl.index, Number(value));
+    else kernel.calls.setDeviceKey(device(built, config.name, sysctl.device), sysctl.field, Number(value));
+  }
+}
+
+function addListeners(kernel: Kernel, machine: Machine, built: Built): void {
+  const responses = new Map<string, Handle>();
+  for (const listener of machine.listeners) {
+    const { namespace: name, protocol, port, process } = listener;
+    const bytes = listener.responseBytes ?? RESPONSE_BYTES;
+    const key = `${bytes} ${name}`;
+    const response = responses.get(key) ?? kernel.place(counted(responseOf(name, bytes)));
+    responses.set(key, response);
+    const error = kernel.listen(
+      namespace(built, name),
+      protocol,
+      ip(listener.address),
+      port,
+      listener.application,
+      response,
+    );
+    if (error !== undefined) built.listenErrors.push({ namespace: name, process, protocol, port, error });
+  }
+}

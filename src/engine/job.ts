@@ -1,0 +1,69 @@
+// What the main thread hands to every worker, and what a worker hands back.
+import type { FlowConfig } from "../seam/plan.ts";
+import type { Machine } from "../seam/machine.ts";
+import type { LineCounters } from "../kernel/kernel.ts";
+
+/** A machine with the numbers that it has in the whole run. */
+export interface PlacedMachine {
+  id: number;
+  worker: number;
+  machine: Machine;
+  /** Of each namespace, in order: its id in the run, and where its compiled rules lie (0: none). */
+  namespaces: { id: number; rules: number }[];
+  /** Of each wire end, in order: its port number on its segment. */
+  ports: number[];
+}
+
+export interface PlacedFlow {
+  id: number;
+  machine: number;
+  flow: FlowConfig;
+}
+
+/** A capture file that the main thread has opened, with its head written. */
+export interface OpenCapture {
+  fd: number;
+  format: "pcapng" | "pcap";
+  /** `<namespace>/<device>` in the order of the interface numbers. */
+  devices: string[];
+}
+
+export interface Job {
+  module: WebAssembly.Module;
+  memory: WebAssembly.Memory;
+  control: SharedArrayBuffer;
+  workers: number;
+  cores: number;
+  seed: number;
+  durationNs: number;
+  lookAheadNs: number;
+  lines: string[];
+  namespaceCount: number;
+  machines: PlacedMachine[];
+  flows: PlacedFlow[];
+  /** Handles of the segments by name, and their numbers of ports. */
+  segments: Record<string, { handle: number; ports: number }>;
+  /** Handle of the zone block. */
+  zone: number;
+  captures: OpenCapture[];
+  /** Handles of the kernel's records of those files. */
+  captureRecords: number[];
+}
+
+export interface NamespaceResult {
+  name: string;
+  drops: Uint32Array;
+  /** Packets and bytes by RULE_INDEX; empty without rules. */
+  counters: BigUint64Array;
+  frames: number;
+}
+
+export interface WorkerResult {
+  endNs: number;
+  interrupted: boolean;
+  lines: LineCounters[];
+  namespaces: NamespaceResult[];
+  listenErrors: { namespace: string; process: string; protocol: "tcp" | "udp"; port: number; error: string }[];
+  /** By capture file; only worker 0 writes them. */
+  captures: { packets: number; bytes: number }[];
+}

@@ -1,0 +1,39 @@
+// What requests and responses say on the wire.
+import type { FlowConfig } from "../seam/plan.ts";
+
+const encoder = new TextEncoder();
+
+/** Bytes behind their length, as the kernel takes them. */
+export function counted(bytes: Uint8Array): Uint8Array {
+  const result = new Uint8Array(4 + bytes.length);
+  new DataView(result.buffer).setUint32(0, bytes.length, true);
+  result.set(bytes, 4);
+  return result;
+}
+
+/** The request of a flow: an HTTP/1.1 GET, the data of a ping, or plain bytes of the length asked for. */
+export function requestOf(flow: FlowConfig, line: string): Uint8Array {
+  if (flow.protocol === "http") {
+    const head = [`GET ${flow.path ?? "/"} HTTP/1.1`, `Host: ${flow.host ?? hostOf(flow)}`, "User-Agent: podwire", "Accept: */*"];
+    return encoder.encode(`${head.join("\r\n")}\r\n\r\n`);
+  }
+  if (flow.protocol === "icmp") return Uint8Array.from({ length: Math.max(flow.requestBytes, 16) }, (_, i) => i & 255);
+  const bytes = new Uint8Array(Math.max(flow.requestBytes, 8)).fill(0x2e);
+  // A datagram begins with the numbers of its flow and request, which the kernel writes over these bytes.
+  const text = encoder.encode(flow.protocol === "udp" ? `........ ${line} ` : `podwire ${line} `);
+  bytes.set(text.subarray(0, bytes.length - 1));
+  bytes[bytes.length - 1] = 0x0a;
+  return bytes;
+}
+
+function hostOf(flow: FlowConfig): string {
+  return "names" in flow.target ? (flow.target.names.at(-1) ?? "") : flow.target.address;
+}
+
+/** The response of a service to an HTTP request, with a body of `bytes` bytes that names who answered. */
+export function responseOf(name: string, bytes: number): Uint8Array {
+  const body = new Uint8Array(bytes).fill(0x2e);
+  body.set(encoder.encode(`${name}\n`).subarray(0, bytes));
+  const head = ["HTTP/1.1 200 OK", "Content-Type: text/plain", `Content-Length: ${bytes}`, "Server: podwire"];
+  return Uint8Array.from([...encoder.encode(`${head.join("\r\n")}\r\n\r\n`), ...body]);
+}

@@ -1,0 +1,57 @@
+// Numbers for the parts of a run and their places on the workers; numbers never depend on the workers, places change no result.
+import type { Plan } from "../seam/plan.ts";
+import type { PlacedFlow, PlacedMachine } from "./job.ts";
+
+/** Gives every machine, namespace and port its number, and spreads the machines by their load. */
+export function placeMachines(
+  plan: Plan,
+  workers: number,
+  rulesOf: (namespace: string) => number,
+): { machines: PlacedMachine[]; ports: Map<string, number>; namespaceNames: string[] } {
+  const ports = new Map(plan.segments.map(({ name }) => [name, 0]));
+  const namespaceNames: string[] = [];
+  const places = spread(plan, workers);
+  const machines = plan.machines.map((machine, id) => ({
+    id,
+    worker: places[id] ?? 0,
+    machine,
+    namespaces: machine.namespaces.map(({ name }) => {
+      namespaceNames.push(name);
+      return { id: namespaceNames.length - 1, rules: rulesOf(name) };
+    }),
+    ports: machine.wires.map(({ segment }) => {
+      const port = ports.get(segment) ?? 0;
+      ports.set(segment, port + 1);
+      return port;
+    }),
+  }));
+  return { machines, ports, namespaceNames };
+}
+
+/** The heaviest machine first, each to the worker with the least so far. */
+function spread(plan: Plan, workers: number): number[] {
+  const owner = new Map(plan.machines.flatMap((machine, i) => machine.namespaces.map(({ name }) => [name, i] as const)));
+  const weights = plan.machines.map((machine) => machine.namespaces.length);
+  for (const flow of plan.flows) {
+    const machine = owner.get(flow.namespace);
+    if (machine !== undefined) weights[machine] = (weights[machine] ?? 0) + flow.rate;
+  }
+  const loads = new Array<number>(workers).fill(0);
+  const places = new Array<number>(plan.machines.length).fill(0);
+  const order = weights.map((_, i) => i).sort((a, b) => (weights[b] ?? 0) - (weights[a] ?? 0) || a - b);
+  for (const i of order) {
+    const worker = loads.indexOf(Math.min(...loads));
+    places[i] = worker;
+    loads[worker] = (loads[worker] ?? 0) + (weights[i] ?? 0);
+  }
+  return places;
+}
+
+export function placeFlows(plan: Plan): PlacedFlow[] {
+  const owner = new Map(plan.machines.flatMap((machine, i) => machine.namespaces.map(({ name }) => [name, i] as const)));
+  return plan.flows.map((flow, id) => {
+    const machine = owner.get(flow.namespace);
+    if (machine === undefined) throw new Error(`there is no namespace ${flow.namespace}`);
+    return { id: id + 1, machine, flow };
+  });
+}

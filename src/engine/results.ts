@@ -1,0 +1,88 @@
+// The results of the workers put together: sums in the order of the plan, so that the number of workers does not show.
+import { bucketCeiling, DROP_REASONS, type LineCounters } from "../kernel/kernel.ts";
+import type { Latency, LineResult, Plan, RunResult } from "../seam/plan.ts";
+import type { CaptureFile } from "./captures.ts";
+import type { NamespaceResult, WorkerResult } from "./job.ts";
+import type { RuleSets } from "./rules.ts";
+
+/** The result of a run from those of its workers; `namespaceNames` by id. */
+export function combine(
+  plan: Plan,
+  workers: readonly WorkerResult[],
+  namespaceNames: readonly string[],
+  rules: RuleSets,
+  files: readonly CaptureFile[],
+): RunResult {
+  const byName = new Map(workers.flatMap(({ namespaces }) => namespaces.map((ns) => [ns.name, ns] as const)));
+  const namespaces = namespaceNames.flatMap((name) => byName.get(name) ?? []);
+  const written = workers[0]?.captures ?? [];
+  return {
+    lines: plan.lines.map((name, i) => lineResult(name, workers.flatMap(({ lines }) => lines[i] ?? []), namespaceNames)),
+    drops: dropsOf(namespaces),
+    captures: files.map(({ path, headBytes }, i) => ({
+      path,
+      packets: written[i]?.packets ?? 0,
+      bytes: headBytes + (written[i]?.bytes ?? 0),
+    })),
+    listenErrors: sorted(workers.flatMap(({ listenErrors }) => listenErrors), namespaceNames),
+    frames: namespaces.reduce((sum, { frames }) => sum + frames, 0),
+    endNs: Math.max(0, ...workers.map(({ endNs }) => endNs)),
+    interrupted: workers.some(({ interrupted }) => interrupted),
+    rules: Object.fromEntries(
+      namespaces.filter(({ counters }) => counters.length > 0).map(({ name, counters }) => [name, rules.print(name, counters)]),
+    ),
+  };
+}
+
+function sorted<T extends { namespace: string }>(errors: T[], names: readonly string[]): T[] {
+  return errors.sort((a, b) => names.indexOf(a.namespace) - names.indexOf(b.namespace));
+}
+
+function dropsOf(namespaces: readonly NamespaceResult[]): Record<string, Record<string, number>> {
+  const entries = namespaces.map(({ name, drops }) => [name, named(drops)] as const);
+  return Object.fromEntries(entries.filter(([, drops]) => Object.keys(drops).length > 0));
+}
+
+/** The drops that happened, by the name of their reason. */
+function named(drops: Uint32Array): Record<string, number> {
+  const entries = DROP_REASONS.map((reason, code) => [reason, drops[code] ?? 0] as const);
+  return Object.fromEntries(entries.filter(([, count]) => count > 0));
+}
+
+function lineResult(name: string, parts: readonly LineCounters[], namespaceNames: readonly string[]): LineResult {
+  const sum = (field: "sent" | "delivered" | "refused" | "timedOut" | "unresolved"): number =>
+    parts.reduce((total, part) => total + part[field], 0);
+  const histogram = addUp(parts.map((part) => part.histogram));
+  const delivered = histogram.reduce((total, count) => total + count, 0);
+  const backends = addUp(parts.map((part) => part.backends));
+  const [sent, refused, timedOut, unresolved] = [sum("sent"), sum("refused"), sum("timedOut"), sum("unresolved")];
+  return {
+    name,
+    sent,
+    delivered,
+    refused,
+    timedOut,
+    unresolved,
+    open: sent - delivered - refused - timedOut - unresolved,
+    latency: delivered === 0 ? null : latencyOf(histogram, delivered, Math.max(...parts.map(({ max }) => max))),
+    drops: named(addUp(parts.map((part) => part.drops))),
+    backends: Object.fromEntries(
+      namespaceNames.map((namespace, id) => [namespace, backends[id] ?? 0] as const).filter(([, count]) => count > 0),
+    ),
+  };
+}
+
+function addUp(parts: readonly Uint32Array[]): Uint32Array {
+  const total = new Uint32Array(parts[0]?.length ?? 0);
+  for (const part of parts) part.forEach((value, i) => (total[i] = (total[i] ?? 0) + value));
+  return total;
+}
+
+function latencyOf(histogram: Uint32Array, count: number, max: number): Latency {
+  const quantile = (q: number): number => {
+    let left = Math.max(1, Math.ceil(count * q));
+    const bucket = histogram.findIndex((value) => (left -= value) <= 0);
+    return Math.min(bucketCeiling(bucket), max);
+  };
+  return { p50: quantile(0.5), p99: quantile(0.99), max };
+}

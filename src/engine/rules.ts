@@ -1,0 +1,64 @@
+// The rule sets of a plan: each distinct text is compiled once and lies once in memory, whatever the number of its namespaces.
+import { InputError } from "../errors.ts";
+import { parseRules } from "../iptables/parse.ts";
+import { printRules } from "../iptables/print.ts";
+import { compileRules, type RuleReference } from "../iptables/records.ts";
+import { NameTable } from "../iptables/names.ts";
+import type { RuleSet } from "../iptables/model.ts";
+import type { Handle, Kernel } from "../kernel/kernel.ts";
+import type { Plan } from "../seam/plan.ts";
+
+interface LoadedRules {
+  block: Handle;
+  set: RuleSet;
+  rules: RuleReference[];
+}
+
+export class RuleSets {
+  readonly #byText = new Map<string, LoadedRules>();
+  readonly #byNamespace = new Map<string, LoadedRules>();
+
+  /** Compiles all rules of a plan. Throws an InputError for what the parser or the kernel does not know. */
+  constructor(plan: Plan, kernel: Kernel) {
+    const names = new NameTable();
+    for (const { name, rules } of plan.machines.flatMap(({ namespaces }) => namespaces)) {
+      if (rules === undefined) continue;
+      const loaded = this.#byText.get(rules) ?? load(rules, `rules of ${name}`, kernel, names);
+      this.#byText.set(rules, loaded);
+      this.#byNamespace.set(name, loaded);
+    }
+  }
+
+  /** Where a namespace's compiled rules lie; 0 if it has none. */
+  blockOf(namespace: string): Handle {
+    return this.#byNamespace.get(namespace)?.block ?? 0;
+  }
+
+  /** `iptables-save -c` of a namespace with the counters that the kernel has kept. */
+  print(namespace: string, counters: BigUint64Array): string {
+    const loaded = this.#byNamespace.get(namespace);
+    if (!loaded) return "";
+    const set = structuredClone(loaded.set);
+    loaded.rules.forEach(({ table, chain, index }, i) => {
+      const found = set.tables.find(({ name }) => name === table)?.chains.find(({ name }) => name === chain);
+      if (!found) return;
+      const value = { packets: Number(counters[i * 2] ?? 0n), bytes: Number(counters[i * 2 + 1] ?? 0n) };
+      const rule = index === "policy" ? undefined : found.rules[index];
+      if (rule) rule.counters = value;
+      else if (found.policy !== undefined) found.counters = value;
+    });
+    return printRules(set, { counters: true });
+  }
+}
+
+function load(text: string, file: string, kernel: Kernel, names: NameTable): LoadedRules {
+  const set = parseRules(text, file);
+  const { words, rules } = compileRules(set, names);
+  const block = kernel.placeWords(words);
+  const unknown = kernel.calls.unknownKind(block);
+  if (unknown !== 0) {
+    const kind = unknown > 0 ? `match kind ${unknown}` : `target kind ${-unknown}`;
+    throw new InputError({ file }, `${kind} is parsed but not emulated yet`);
+  }
+  return { block, set, rules };
+}

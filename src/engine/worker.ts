@@ -1,0 +1,146 @@
+// A worker: one long task that builds its machines and takes them through the windows of virtual time, with the others.
+import { workerData } from "node:worker_threads";
+import { Kernel, type Handle } from "../kernel/kernel.ts";
+import { Barrier } from "./barrier.ts";
+import { buildMachine, type Built } from "./build.ts";
+import { attachCaptures, CaptureWriter } from "./capture-writer.ts";
+import { controlOf, PROGRESS_NOW, slot, STOP_AGREED, STOP_ASKED, type Control } from "./control.ts";
+import type { Job, NamespaceResult, WorkerResult } from "./job.ts";
+import { namesBlock } from "./names.ts";
+import { counted, requestOf } from "./payload.ts";
+import { seedOf } from "./random.ts";
+
+// A worker alone needs no windows, but comes back now and then to write captures and to see whether to stop.
+const SLICE_NS = 1_000_000;
+const MERGE_BYTES = 1 << 19;
+
+class Worker {
+  readonly #job: Job;
+  readonly #self: number;
+  readonly #kernel: Kernel;
+  readonly #control: Control;
+  readonly #barrier: Barrier;
+  readonly #built: Built = { namespaces: new Map(), devices: new Map(), listenErrors: [] };
+  readonly #writer: CaptureWriter;
+
+  constructor(job: Job, self: number) {
+    this.#job = job;
+    this.#self = self;
+    this.#kernel = new Kernel(job.module, job.memory);
+    this.#control = controlOf(job.control);
+    this.#barrier = new Barrier(this.#control.words, job.workers, job.cores);
+    this.#writer = new CaptureWriter(this.#kernel, job.captures, job.captureRecords);
+  }
+
+  run(): WorkerResult {
+    try {
+      this.#build();
+      const end = this.#loop();
+      return this.#result(end);
+    } catch (error) {
+      this.#barrier.fail();
+      throw error;
+    }
+  }
+
+  #build(): void {
+    const { calls } = this.#kernel;
+    const job = this.#job;
+    calls.start(this.#self, job.lines.length, job.namespaceCount);
+    calls.setZone(job.zone);
+    for (const placed of job.machines) {
+      if (placed.worker === this.#self) buildMachine(this.#kernel, job, placed, this.#built);
+    }
+    attachCaptures(this.#kernel, job.captures, job.captureRecords, this.#built);
+    this.#startFlows();
+    this.#barrier.meet();
+    if (this.#self === 0) {
+      for (const { handle, ports } of Object.values(job.segments)) calls.indexPorts(handle, ports);
+    }
+    this.#barrier.meet();
+  }
+
+  #startFlows(): void {
+    const blocks = new Map<string, Handle>();
+    const place = (bytes: Uint8Array): Handle => {
+      const key = Buffer.from(bytes).toString("latin1");
+      const known = blocks.get(key) ?? this.#kernel.place(bytes);
+      blocks.set(key, known);
+      return known;
+    };
+    for (const { id, machine, flow } of this.#job.flows) {
+      if (this.#job.machines[machine]?.worker !== this.#self) continue;
+      const ns = this.#built.namespaces.get(flow.namespace);
+      if (ns === undefined) throw new Error(`there is no namespace ${flow.namespace}`);
+      const names = "names" in flow.target ? place(namesBlock(flow.target.names)) : 0;
+      const request = place(counted(requestOf(flow, this.#job.lines[flow.line] ?? "")));
+      const seed = seedOf(this.#job.seed, `flow ${flow.line} ${flow.namespace} ${JSON.stringify(flow.target)}`);
+      const record = this.#kernel.newFlow(flow, id, ns, names, request, seed);
+      this.#kernel.calls.startFlow(record, flow.startNs);
+    }
+  }
+
+  /** Window after window until nothing is left to do in time. Returns the time reached. */
+  #loop(): number {
+    const { calls } = this.#kernel;
+    const { workers, durationNs, lookAheadNs } = this.#job;
+    const { times, captured, words } = this.#control;
+    const length = workers === 1 ? Math.max(SLICE_NS, lookAheadNs) : lookAheadNs;
+    let side = 0;
+    let start = 0;
+    for (;;) {
+      const next = start < durationNs ? calls.run(Math.min(start + length, durationNs)) : Infinity;
+      times[slot(side, this.#self)] = Math.min(next, calls.earliestSent());
+      captured[slot(side, this.#self)] = this.#job.captures.length > 0 ? calls.capturedBytes(this.#self) >>> 0 : 0;
+      if (this.#self === 0) {
+        Atomics.store(words, STOP_AGREED + side, Atomics.load(words, STOP_ASKED));
+        this.#control.progress[PROGRESS_NOW] = Math.min(start, durationNs);
+      }
+      this.#barrier.meet();
+      calls.collect(workers);
+      let earliest = Infinity;
+      let bytes = 0;
+      for (let i = 0; i < workers; i++) {
+        earliest = Math.min(earliest, times[slot(side, i)] ?? Infinity);
+        bytes += captured[slot(side, i)] ?? 0;
+      }
+      const stopped = Atomics.load(words, STOP_AGREED + side) !== 0;
+      const over = stopped || earliest >= durationNs;
+      if (over ? bytes > 0 : bytes >= MERGE_BYTES) this.#writeCaptures();
+      if (over) return stopped ? Math.min(start + length, durationNs) : durationNs;
+      start = earliest;
+      side ^= 1;
+    }
+  }
+
+  #writeCaptures(): void {
+    this.#barrier.meet();
+    if (this.#self === 0) this.#writer.merge(this.#job.workers);
+    this.#barrier.meet();
+    this.#kernel.calls.resetStream(this.#self);
+  }
+
+  #result(endNs: number): WorkerResult {
+    const namespaces: NamespaceResult[] = [];
+    for (const [name, ns] of this.#built.namespaces) {
+      let frames = 0;
+      for (const [path, device] of this.#built.devices) {
+        if (path.slice(0, path.lastIndexOf("/")) === name) frames += this.#kernel.transmitted(device);
+      }
+      namespaces.push({ name, drops: this.#kernel.drops(ns), counters: this.#kernel.ruleCounters(ns), frames });
+    }
+    return {
+      endNs,
+      interrupted: Atomics.load(this.#control.words, STOP_ASKED) !== 0 && endNs < this.#job.durationNs,
+      lines: this.#job.lines.map((_, i) => this.#kernel.lineCounters(i, this.#job.namespaceCount)),
+      namespaces,
+      listenErrors: this.#built.listenErrors,
+      captures: this.#self === 0 ? this.#writer.finish() : [],
+    };
+  }
+}
+
+/** The task that piscina runs once on each of its threads. */
+export default function work({ worker }: { worker: number }): WorkerResult {
+  return new Worker(workerData as Job, worker).run();
+}

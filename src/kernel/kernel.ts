@@ -1,0 +1,227 @@
+// One kernel instance with typed calls: the only code outside the module that reads and writes its memory.
+import {
+  DEVICE_BRIDGE,
+  DEVICE_VETH,
+  DEVICE_WIRE,
+  EADDRINUSE,
+  PORT_HAIRPIN,
+} from "../../assembly/layout/codes.ts";
+import * as codes from "../../assembly/layout/codes.ts";
+import * as R from "../../assembly/layout/records.ts";
+import { BLOCK_RULES } from "../../assembly/layout/rules.ts";
+import { parseIpv4 } from "../address.ts";
+import type { FlowConfig } from "../seam/plan.ts";
+import { instantiate, type KernelExports } from "./load.ts";
+
+/** A record of the kernel, as its address. */
+export type Handle = number;
+
+const PROTOCOLS = { tcp: 6, udp: 17 } as const;
+const FLOW_PROTOCOLS = {
+  tcp: codes.PROTOCOL_TCP,
+  udp: codes.PROTOCOL_UDP,
+  http: codes.PROTOCOL_HTTP,
+  icmp: codes.PROTOCOL_ICMP,
+} as const;
+
+/** The names of drop reasons by code: 5 is `NETFILTER_DROP`. */
+export const DROP_REASONS: readonly string[] = Object.entries(codes)
+  .filter(([name]) => name.startsWith("DROP_") && name !== "DROP_COUNT")
+  .sort(([, a], [, b]) => a - b)
+  .map(([name]) => name.slice("DROP_".length));
+
+/** Counters of one traffic line as one worker has them. */
+export interface LineCounters {
+  sent: number;
+  delivered: number;
+  refused: number;
+  timedOut: number;
+  unresolved: number;
+  /** By drop code. */
+  drops: Uint32Array;
+  /** By namespace id. */
+  backends: Uint32Array;
+  /** See bucketCeiling. */
+  histogram: Uint32Array;
+  max: number;
+}
+
+export class Kernel {
+  readonly calls: KernelExports;
+  readonly #memory: WebAssembly.Memory;
+  #words: Uint32Array;
+  #bytes: Uint8Array;
+
+  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory) {
+    this.calls = instantiate(module, memory);
+    this.#memory = memory;
+    this.#words = new Uint32Array(memory.buffer);
+    this.#bytes = new Uint8Array(memory.buffer);
+  }
+
+  /** Views over the whole memory; they are made anew when it has grown. */
+  #refresh(): void {
+    if (this.#words.length * 4 === this.#memory.buffer.byteLength) return;
+    this.#words = new Uint32Array(this.#memory.buffer);
+    this.#bytes = new Uint8Array(this.#memory.buffer);
+  }
+
+  word(at: Handle): number {
+    this.#refresh();
+    return this.#words[at >>> 2] ?? 0;
+  }
+
+  setWord(at: Handle, value: number): void {
+    this.#refresh();
+    this.#words[at >>> 2] = value;
+  }
+
+  /** A view of bytes; good until the memory grows. */
+  bytes(at: Handle, length: number): Uint8Array {
+    this.#refresh();
+    return this.#bytes.subarray(at >>> 0, (at >>> 0) + length);
+  }
+
+  #float(at: Handle, value: number): void {
+    this.#refresh();
+    new Float64Array(this.#memory.buffer, at >>> 0, 1)[0] = value;
+  }
+
+  #long(at: Handle, value: bigint): void {
+    this.#refresh();
+    new BigUint64Array(this.#memory.buffer, at >>> 0, 1)[0] = value;
+  }
+
+  #readLong(at: Handle): bigint {
+    this.#refresh();
+    return new BigUint64Array(this.#memory.buffer, at >>> 0, 1)[0] ?? 0n;
+  }
+
+  /** Copies bytes into memory of their own. */
+  place(bytes: Uint8Array): Handle {
+    const at = this.calls.reserve(bytes.length) >>> 0;
+    this.bytes(at, bytes.length).set(bytes);
+    return at;
+  }
+
+  placeWords(words: Uint32Array): Handle {
+    return this.place(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+  }
+
+  // ---- devices
+
+  newNamespace(machine: Handle, id: number, seed: bigint): Handle {
+    return this.calls.newNamespace(machine, id, Number(seed & 0xffff_ffffn), Number(seed >> 32n)) >>> 0;
+  }
+
+  /** A device with a name of at most 15 characters and a MAC address of six bytes. */
+  newDevice(kind: "veth" | "bridge" | "wire", ns: Handle, name: string, mac: Uint8Array, mtu: number): Handle {
+    const kinds = { veth: DEVICE_VETH, bridge: DEVICE_BRIDGE, wire: DEVICE_WIRE };
+    const [high, low] = macWords(mac);
+    const device = this.calls.newDevice(ns, kinds[kind], high, low, mtu) >>> 0;
+    this.bytes(device + R.DEV_NAME, 16).set(new TextEncoder().encode(name).subarray(0, 15));
+    return device;
+  }
+
+  addPort(bridge: Handle, device: Handle, hairpin: boolean): void {
+    this.calls.addPort(bridge, device, hairpin ? PORT_HAIRPIN : 0);
+  }
+
+  addNeighbour(ns: Handle, device: Handle, address: number, mac: Uint8Array): void {
+    this.calls.addNeighbour(ns, device, address, ...macWords(mac));
+  }
+
+  /** The frames that a device has sent. */
+  transmitted(device: Handle): number {
+    return Number(this.#readLong(device + R.DEV_TX_PACKETS));
+  }
+
+  // ---- sockets and flows
+
+  /** Binds a listener. Returns the error's text if the kernel refuses it. `argument`: the response, for a service. */
+  listen(
+    ns: Handle,
+    protocol: "tcp" | "udp",
+    address: number,
+    port: number,
+    application: "service" | "dns",
+    argument: Handle,
+  ): string | undefined {
+    const owner = application === "dns" ? R.OWNER_DNS : R.OWNER_SERVICE;
+    const result = this.calls.listen(ns, PROTOCOLS[protocol], address, port, owner, argument);
+    if (result === EADDRINUSE) return "address already in use";
+    return result < 0 ? `error ${-result}` : undefined;
+  }
+
+  /** A flow, not started. `names` and `request` are handles of what `place` put there; `id` is unique in the run. */
+  newFlow(flow: FlowConfig, id: number, ns: Handle, names: Handle, request: Handle, seed: bigint): Handle {
+    const at = this.calls.newFlow() >>> 0;
+    const { target } = flow;
+    const named = "names" in target;
+    this.setWord(at + R.FLOW_LINE, flow.line + 1);
+    this.setWord(at + R.FLOW_NAMESPACE, ns);
+    this.setWord(at + R.FLOW_PROTOCOL, FLOW_PROTOCOLS[flow.protocol]);
+    this.setWord(at + R.FLOW_ADDRESS, named ? 0 : (parseIpv4(target.address) ?? 0));
+    this.setWord(at + R.FLOW_PORT, target.port);
+    this.setWord(at + R.FLOW_NAMES, named ? names : 0);
+    this.setWord(at + R.FLOW_RESOLVER, named ? (parseIpv4(target.resolver) ?? 0) : 0);
+    this.setWord(at + R.FLOW_POISSON, flow.arrival === "poisson" ? 1 : 0);
+    this.setWord(at + R.FLOW_REQUEST, request + 4);
+    this.setWord(at + R.FLOW_REQUEST_BYTES, this.word(request));
+    this.setWord(at + R.FLOW_ID, id);
+    this.#float(at + R.FLOW_INTERVAL, 1e9 / flow.rate);
+    this.#long(at + R.FLOW_STOP, BigInt(flow.stopNs));
+    this.#long(at + R.FLOW_TIMEOUT, BigInt(flow.timeoutNs));
+    this.#long(at + R.FLOW_RANDOM, seed);
+    return at;
+  }
+
+  // ---- results
+
+  lineCounters(line: number, namespaces: number): LineCounters {
+    const at = this.calls.lineOf(line + 1) >>> 0;
+    const copy = (from: Handle, count: number): Uint32Array => {
+      this.#refresh();
+      return this.#words.slice(from >>> 2, (from >>> 2) + count);
+    };
+    return {
+      sent: this.word(at + R.LINE_SENT),
+      delivered: this.word(at + R.LINE_DELIVERED),
+      refused: this.word(at + R.LINE_REFUSED),
+      timedOut: this.word(at + R.LINE_TIMED_OUT),
+      unresolved: this.word(at + R.LINE_UNRESOLVED),
+      drops: copy(at + R.LINE_DROPS, codes.DROP_COUNT),
+      backends: copy(this.word(at + R.LINE_BACKENDS), namespaces),
+      histogram: copy(at + R.LINE_HISTOGRAM, R.HISTOGRAM_BUCKETS),
+      max: Number(this.#readLong(at + R.LINE_MAX)),
+    };
+  }
+
+  /** Drops of a namespace by code. */
+  drops(ns: Handle): Uint32Array {
+    this.#refresh();
+    return this.#words.slice((ns + R.NS_DROPS) >>> 2, ((ns + R.NS_DROPS) >>> 2) + codes.DROP_COUNT);
+  }
+
+  /** Packets and bytes of every rule of a namespace, in the order of RULE_INDEX; empty if it has no rules. */
+  ruleCounters(ns: Handle): BigUint64Array {
+    const block = this.word(ns + R.NS_RULES);
+    if (block === 0) return new BigUint64Array(0);
+    const count = this.word(block + BLOCK_RULES);
+    const at = this.word(ns + R.NS_COUNTERS);
+    return new BigUint64Array(this.#memory.buffer, at, count * 2).slice();
+  }
+}
+
+function macWords(mac: Uint8Array): [high: number, low: number] {
+  const view = new DataView(mac.buffer, mac.byteOffset, 6);
+  return [view.getUint16(0), view.getUint32(2)];
+}
+
+/** The largest value of a histogram bucket (assembly/observe/lines.ts counts into them). */
+export function bucketCeiling(bucket: number): number {
+  const sub = 1 << R.HISTOGRAM_SUB_BITS;
+  if (bucket < 2 * sub) return bucket;
+  const shift = (bucket >>> R.HISTOGRAM_SUB_BITS) - 1;
+  return (sub + (bucket & (sub - 1)) + 1) * 2 ** shift - 1;
+}

@@ -1,0 +1,91 @@
+// Loads the kernel module: compiles it once, checks that it and this program agree on every layout, makes instances.
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import * as codes from "../../assembly/layout/codes.ts";
+import * as frame from "../../assembly/layout/frame.ts";
+import * as pcap from "../../assembly/layout/pcap.ts";
+import * as records from "../../assembly/layout/records.ts";
+import * as rules from "../../assembly/layout/rules.ts";
+import * as zone from "../../assembly/layout/zone.ts";
+
+/** The functions that the module exports; see assembly/index.ts. Unsigned results come back signed. */
+export interface KernelExports {
+  start(worker: number, lines: number, namespaces: number): void;
+  reserve(bytes: number): number;
+  newMachine(id: number): number;
+  newNamespace(machine: number, id: number, seedLow: number, seedHigh: number): number;
+  setSysctl(ns: number, which: number, value: number): void;
+  setDeviceKey(device: number, field: number, value: number): void;
+  newDevice(ns: number, kind: number, macHigh: number, macLow: number, mtu: number): number;
+  loopbackOf(ns: number): number;
+  joinVeth(a: number, b: number): void;
+  addPort(master: number, device: number, flags: number): void;
+  setLink(device: number, up: number): void;
+  newSegment(latency: number, rate: number, ports: number): number;
+  plug(segment: number, port: number, device: number, worker: number): void;
+  indexPorts(segment: number, ports: number): void;
+  addAddress(ns: number, device: number, local: number, prefix: number): void;
+  addRoute(
+    ns: number,
+    network: number,
+    length: number,
+    via: number,
+    device: number,
+    source: number,
+    metric: number,
+  ): number;
+  addNeighbour(ns: number, device: number, to: number, macHigh: number, macLow: number): void;
+  unknownKind(block: number): number;
+  loadRules(ns: number, block: number): void;
+  listen(ns: number, proto: number, local: number, port: number, owner: number, arg: number): number;
+  setZone(block: number): void;
+  newFlow(): number;
+  startFlow(flow: number, at: number): void;
+  lineOf(number: number): number;
+  newFile(index: number, format: number, size: number): number;
+  addSink(device: number, file: number, id: number): void;
+  capturedBytes(worker: number): number;
+  startMerge(workers: number): void;
+  merge(): number;
+  resetStream(worker: number): void;
+  run(end: number): number;
+  nextEvent(): number;
+  earliestSent(): number;
+  collect(workers: number): void;
+  newFrame(): number;
+  inject(device: number, frame: number, at: number): void;
+  liveFrames(): number;
+  sweepConnections(ns: number): void;
+}
+
+const PAGE = 65536;
+
+/** Compiles the module. V8's baseline compiler is left out first: a loop that it has entered is never optimised. */
+export function compileKernel(path: string = fileURLToPath(import.meta.resolve("#kernel.wasm"))): WebAssembly.Module {
+  setFlagsFromString("--no-liftoff");
+  return new WebAssembly.Module(readFileSync(path));
+}
+
+/** The one memory that all instances share, with nothing in it but the place where free pages begin. */
+export function newMemory(): WebAssembly.Memory {
+  const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
+  new Uint32Array(memory.buffer)[records.SHARED_BREAK / 4] = Math.ceil(records.SHARED_END / PAGE);
+  return memory;
+}
+
+/** An instance over the memory. Throws if the module was built from other layouts than this program. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  for (const layout of [codes, frame, pcap, records, rules, zone]) checkLayout(exports, layout);
+  return exports as unknown as KernelExports;
+}
+
+function checkLayout(exports: WebAssembly.Exports, layout: Record<string, number>): void {
+  for (const [name, ours] of Object.entries(layout)) {
+    const theirs = (exports[name] as WebAssembly.Global | undefined)?.value as number | undefined;
+    if (theirs !== (ours | 0)) {
+      throw new Error(`layout drift: ${name} is ${theirs} in the kernel module, ${ours} here; run npm run build`);
+    }
+  }
+}
