@@ -91,6 +91,7 @@ export function addPort(master: usize, device: usize, flags: u32): void {
 
 export function setLink(device: usize, up: u32): void {
   store<u32>(device, up, R.DEV_UP);
+  route.flushCache(load<usize>(device, R.DEV_NAMESPACE));
   const master = load<usize>(device, R.DEV_MASTER);
   if (!up && master) bridge.flush(master, device);
 }
@@ -127,6 +128,7 @@ export function addRoute(
     out = way ? load<usize>(way, R.ROUTE_DEVICE) : 0;
     if (!out) return EINVAL;
   }
+  route.flushCache(ns);
   route.add(load<usize>(ns, R.NS_TABLE_MAIN), network, length, ROUTE_UNICAST, via, out, source, metric);
   return OK;
 }
@@ -262,7 +264,7 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
       client.onFlow(subject);
       return;
     case events.EVENT_SESSION:
-      client.onTimeout(subject, detail);
+      client.onTimer(subject);
       return;
   }
 }

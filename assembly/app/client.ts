@@ -6,6 +6,9 @@ import {
 } from "../layout/codes.ts";
 import {
   FLOW_ADDRESS,
+  FLOW_FIRST,
+  FLOW_LAST,
+  FLOW_TIMED,
   FLOW_ID,
   FLOW_INTERVAL,
   FLOW_LINE,
@@ -34,7 +37,8 @@ import {
   SESSION_ANSWERS,
   SESSION_EXPECTED,
   SESSION_FLOW,
-  SESSION_GENERATION,
+  SESSION_NEWER,
+  SESSION_OLDER,
   SESSION_NAME,
   SESSION_QUERY_A,
   SESSION_QUERY_AAAA,
@@ -115,7 +119,6 @@ export function onFlow(flow: usize): void {
 function begin(flow: usize): void {
   if (!free) free = allocate(64);
   const session = take(free, SESSION_SIZE);
-  const generation = load<u32>(session, SESSION_GENERATION) + 1;
   memory.fill(session, 0, SESSION_SIZE);
   const sequence = load<u32>(flow, FLOW_SEQUENCE) + 1;
   store<u32>(flow, sequence, FLOW_SEQUENCE);
@@ -123,13 +126,16 @@ function begin(flow: usize): void {
   // Echo requests count in 16 bits.
   const number = load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_ICMP ? sequence & 0xffff : sequence;
   store<u32>(session, number, SESSION_SEQUENCE);
-  store<u32>(session, generation, SESSION_GENERATION);
   store<u64>(session, now, SESSION_START);
   if (hash.crowded(sessions)) growSessions();
   hash.insert(sessions, hashOf(flow, number), session);
   add(load<u32>(flow, FLOW_LINE), LINE_SENT);
-  const machine = load<usize>(load<usize>(flow, FLOW_NAMESPACE), NS_MACHINE);
-  events.push(now + load<u64>(flow, FLOW_TIMEOUT), machine, events.EVENT_SESSION, session, generation);
+  const last = load<usize>(flow, FLOW_LAST);
+  store<usize>(session, last, SESSION_OLDER);
+  if (last) store<usize>(last, session, SESSION_NEWER);
+  else store<usize>(flow, session, FLOW_FIRST);
+  store<usize>(flow, session, FLOW_LAST);
+  setTimer(flow);
   const names = load<usize>(flow, FLOW_NAMES);
   if (names) {
     store<usize>(session, names, SESSION_NAME);
@@ -165,19 +171,41 @@ function end(session: usize, counter: usize): void {
   const socket = load<usize>(session, SESSION_SOCKET);
   if (socket) sockets.close(socket);
   hash.remove(sessions, hashOf(flow, load<u32>(session, SESSION_SEQUENCE)), session);
+  const older = load<usize>(session, SESSION_OLDER);
+  const newer = load<usize>(session, SESSION_NEWER);
+  if (older) store<usize>(older, newer, SESSION_NEWER);
+  else store<usize>(flow, newer, FLOW_FIRST);
+  if (newer) store<usize>(newer, older, SESSION_OLDER);
+  else store<usize>(flow, older, FLOW_LAST);
   give(free, session);
-  store<u32>(session, load<u32>(session, SESSION_GENERATION) + 1, SESSION_GENERATION);
+}
+
+/** Sets the flow's timer for its oldest session; all sessions of a flow may take equally long, so they end in order. */
+function setTimer(flow: usize): void {
+  const oldest = load<usize>(flow, FLOW_FIRST);
+  if (!oldest || load<u32>(flow, FLOW_TIMED)) return;
+  store<u32>(flow, 1, FLOW_TIMED);
+  const machine = load<usize>(load<usize>(flow, FLOW_NAMESPACE), NS_MACHINE);
+  const at = load<u64>(oldest, SESSION_START) + load<u64>(flow, FLOW_TIMEOUT);
+  events.push(at, machine, events.EVENT_SESSION, flow, 0);
+}
+
+/** The flow's timer: ends the sessions whose time is over. */
+export function onTimer(flow: usize): void {
+  store<u32>(flow, 0, FLOW_TIMED);
+  const timeout = load<u64>(flow, FLOW_TIMEOUT);
+  let oldest = load<usize>(flow, FLOW_FIRST);
+  while (oldest && load<u64>(oldest, SESSION_START) + timeout <= now) {
+    end(oldest, LINE_TIMED_OUT);
+    oldest = load<usize>(flow, FLOW_FIRST);
+  }
+  setTimer(flow);
 }
 
 function complete(session: usize, origin: u32): void {
   const flow = load<usize>(session, SESSION_FLOW);
   answered(load<u32>(flow, FLOW_LINE), now - load<u64>(session, SESSION_START), origin);
   end(session, 0);
-}
-
-/** The time that a request may take is over. */
-export function onTimeout(session: usize, generation: u32): void {
-  if (load<u32>(session, SESSION_GENERATION) == generation) end(session, LINE_TIMED_OUT);
 }
 
 /** Sends the request, now that the address is known. */

@@ -36,6 +36,7 @@ export function addAddress(ns: usize, device: usize, address: u32, prefix: u32):
     link = other + ADDR_NEXT;
   }
   store<usize>(link, record);
+  route.flushCache(ns);
   const local = load<usize>(ns, NS_TABLE_LOCAL);
   route.add(local, address, 32, ROUTE_LOCAL, 0, device, address, 0);
   if (address >> 24 == 127) {

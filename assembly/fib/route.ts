@@ -6,10 +6,17 @@ import {
   ROUTE_UNICAST,
 } from "../layout/codes.ts";
 import {
+  CACHE_ADDRESS,
+  CACHE_LOCAL,
+  CACHE_ROUTE,
+  CACHE_SIZE,
+  CACHE_SLOTS,
+  CACHE_VALID,
   DEV_UP,
   FIB_HASH,
   FIB_LENGTHS,
   FIB_SIZE,
+  NS_ROUTE_CACHE,
   NS_TABLE_LOCAL,
   NS_TABLE_MAIN,
   ROUTE_DEVICE,
@@ -96,10 +103,28 @@ function lookupIn(table: usize, address: u32): usize {
   return 0;
 }
 
+/** The cache entry of an address, filled. */
+function cached(ns: usize, address: u32): usize {
+  const slot = hash.mix(address, 0) & (CACHE_SLOTS - 1);
+  const entry = load<usize>(ns, NS_ROUTE_CACHE) + <usize>slot * CACHE_SIZE;
+  if (load<u32>(entry, CACHE_ADDRESS) == address && load<u32>(entry, CACHE_VALID)) return entry;
+  const local = lookupIn(load<usize>(ns, NS_TABLE_LOCAL), address);
+  store<u32>(entry, address, CACHE_ADDRESS);
+  store<u32>(entry, 1, CACHE_VALID);
+  store<usize>(entry, local, CACHE_LOCAL);
+  store<usize>(entry, local ? local : lookupIn(load<usize>(ns, NS_TABLE_MAIN), address), CACHE_ROUTE);
+  return entry;
+}
+
+/** Forgets what was found, as a table or a link has changed. */
+export function flushCache(ns: usize): void {
+  const cache = load<usize>(ns, NS_ROUTE_CACHE);
+  for (let i: usize = 0; i < <usize>CACHE_SLOTS; i++) store<u32>(cache + i * CACHE_SIZE, 0, CACHE_VALID);
+}
+
 /** The route to an address (fib_lookup), 0 if none. */
 export function lookup(ns: usize, address: u32): usize {
-  const local = lookupIn(load<usize>(ns, NS_TABLE_LOCAL), address);
-  return local ? local : lookupIn(load<usize>(ns, NS_TABLE_MAIN), address);
+  return load<usize>(cached(ns, address), CACHE_ROUTE);
 }
 
 /** The type of an address by the local table (inet_addr_type): ROUTE_LOCAL, _BROADCAST, _MULTICAST or _UNICAST. */
@@ -111,7 +136,7 @@ export function addressType(ns: usize, address: u32): u32 {
 export function addressTypeOn(ns: usize, address: u32, device: usize): u32 {
   if (isZeroNet(address) || isLimitedBroadcast(address)) return ROUTE_BROADCAST;
   if (isMulticast(address)) return ROUTE_MULTICAST;
-  const route = lookupIn(load<usize>(ns, NS_TABLE_LOCAL), address);
+  const route = load<usize>(cached(ns, address), CACHE_LOCAL);
   if (!route || (device && load<usize>(route, ROUTE_DEVICE) != device)) return ROUTE_UNICAST;
   return load<u32>(route, ROUTE_TYPE);
 }

@@ -64,7 +64,7 @@ export const NS_NEXT_PORT = NS_RECENT + WORD;
 export const NS_IP_ID = NS_NEXT_PORT + WORD;
 export const NS_ICMP_CREDIT = NS_IP_ID + WORD;
 export const NS_DOWN = NS_ICMP_CREDIT + WORD;
-export const NS_ROLE_SPARE = NS_DOWN + WORD;
+export const NS_ROUTE_CACHE = NS_DOWN + WORD; // the last routes found, by a hash of their address
 export const NS_RANDOM = 104; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_SYSCTLS = NS_ICMP_STAMP + LONG;
@@ -182,6 +182,14 @@ export const CAPTURE_PCAP = 1;
 export const FIB_LENGTHS = 0; // u64: bit n set if there is a route of length n
 export const FIB_HASH = FIB_LENGTHS + LONG;
 export const FIB_SIZE = 16;
+
+// The route cache of a namespace: entries of an address and what was found for it, emptied when a table or a link changes.
+export const CACHE_SLOTS = 256;
+export const CACHE_ADDRESS = 0;
+export const CACHE_VALID = CACHE_ADDRESS + WORD;
+export const CACHE_LOCAL = CACHE_VALID + WORD; // route of the local table, 0: none
+export const CACHE_ROUTE = CACHE_LOCAL + WORD; // route of all tables, 0: none
+export const CACHE_SIZE = 16;
 
 // A route (struct fib_info and fib_alias in one).
 export const ROUTE_HASH_NEXT = 0;
@@ -352,7 +360,10 @@ export const FLOW_REQUEST_BYTES = FLOW_REQUEST + WORD;
 export const FLOW_SOCKET = FLOW_REQUEST_BYTES + WORD; // udp: its socket
 export const FLOW_SEQUENCE = FLOW_SOCKET + WORD;
 export const FLOW_ID = FLOW_SEQUENCE + WORD;
-export const FLOW_INTERVAL = 56; // f64 nanoseconds between requests
+export const FLOW_FIRST = FLOW_ID + WORD; // oldest session under way, linked by SESSION_NEWER
+export const FLOW_LAST = FLOW_FIRST + WORD;
+export const FLOW_TIMED = FLOW_LAST + WORD; // 1: a timer event is set
+export const FLOW_INTERVAL = 64; // f64 nanoseconds between requests
 export const FLOW_STOP = FLOW_INTERVAL + LONG; // u64
 export const FLOW_TIMEOUT = FLOW_STOP + LONG; // u64
 export const FLOW_RANDOM = FLOW_TIMEOUT + LONG; // u64
@@ -373,8 +384,8 @@ export const SESSION_ANSWERS = SESSION_QUERY_AAAA + WORD; // bit 0: A came, bit 
 export const SESSION_ADDRESS = SESSION_ANSWERS + WORD;
 export const SESSION_RECEIVED = SESSION_ADDRESS + WORD; // bytes
 export const SESSION_EXPECTED = SESSION_RECEIVED + WORD;
-export const SESSION_GENERATION = SESSION_EXPECTED + WORD;
-export const SESSION_ORIGIN = SESSION_GENERATION + WORD;
+export const SESSION_NEWER = SESSION_EXPECTED + WORD;
+export const SESSION_OLDER = SESSION_NEWER + WORD;
 export const SESSION_START = 64; // u64
 export const SESSION_SIZE = 96;
 

@@ -22,6 +22,10 @@ export let fragmentOffset: i32 = 0;
 /** A match found the packet so broken that it must be dropped at once (par.hotdrop). */
 export let hotdrop: bool = false;
 
+export function clearHotdrop(): void {
+  hotdrop = false;
+}
+
 export function setHotdrop(): void {
   hotdrop = true;
 }
@@ -38,7 +42,6 @@ export function begin(namespace: usize, at: i32, packet: usize, from: usize, to:
 
 /** Reads the header again, after a target has changed it. */
 export function read(): void {
-  hotdrop = false;
   ip = load<usize>(frame, FRAME_NETWORK);
   length = packetLength(frame);
   const header = ipv4.headerLength(ip);

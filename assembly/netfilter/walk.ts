@@ -83,10 +83,15 @@ export function walk(table: i32): i32 {
   const slot = <usize>(table * HOOK_COUNT + packet.hook) << 2;
   const entry = load<u32>(block + slot, BLOCK_ENTRIES);
   if (!entry) return NF_ACCEPT;
+  let rule = block + entry;
+  if (entry == load<u32>(block + slot, BLOCK_UNDERFLOWS)) {
+    // Nothing but the policy.
+    countRule(rule);
+    return load<i32>(rule, RULE_TARGET) == TARGET_ACCEPT ? NF_ACCEPT : NF_DROP;
+  }
   if (!stack) stack = allocate(STACK_MAX << 2);
   let depth: u32 = 0;
-  let rule = block + entry;
-  packet.read();
+  packet.clearHotdrop();
   while (true) {
     if (!headMatches(block, rule) || (load<u32>(rule, RULE_MATCH_COUNT) && !extensionsMatch(block, rule))) {
       if (packet.hotdrop) return NF_DROP;

@@ -2,6 +2,7 @@
 import {
   HISTOGRAM_SUB_BITS,
   LINE_BACKENDS,
+  LINE_DELIVERED,
   LINE_HISTOGRAM,
   LINE_MAX,
   LINE_SIZE,
@@ -41,6 +42,7 @@ export function bucketOf(value: u64): u32 {
 /** Notes an answered request: how long it took and which namespace answered. */
 export function answered(number: u32, latency: u64, origin: u32): void {
   const record = line(number);
+  store<u32>(record, load<u32>(record, LINE_DELIVERED) + 1, LINE_DELIVERED);
   const bucket = record + LINE_HISTOGRAM + (<usize>bucketOf(latency) << 2);
   store<u32>(bucket, load<u32>(bucket) + 1);
   if (latency > load<u64>(record, LINE_MAX)) store<u64>(record, latency, LINE_MAX);

@@ -6,84 +6,96 @@ import { Kernel } from "../kernel/kernel.ts";
 import { compileKernel, newMemory } from "../kernel/load.ts";
 import type { Plan, RunOptions, RunResult } from "../seam/plan.ts";
 import { newFileRecords } from "./capture-writer.ts";
-import { closeCaptures, openCaptures } from "./captures.ts";
-import { controlOf, newControl, PROGRESS_NOW, STOP_ASKED, type Control } from "./control.ts";
+import type { Built } from "./build.ts";
+import { closeCaptures, openCaptures, type CaptureFile } from "./captures.ts";
+import { controlOf, newControl, PROGRESS_NOW, STOP_ASKED } from "./control.ts";
 import type { Job, WorkerResult } from "./job.ts";
 import { placeFlows, placeMachines } from "./place.ts";
 import { combine } from "./results.ts";
 import { RuleSets } from "./rules.ts";
+import { Worker } from "./worker.ts";
 import { zoneBlock } from "./zone.ts";
 
 const PROGRESS_MS = 100;
 
-/** What can be checked and compiled before any file is touched. */
-export interface PreparedRun {
-  /** Runs once. */
-  run(options: RunOptions): Promise<RunResult>;
-}
+/** A plan with everything compiled that can be, and nothing written yet. */
+export class PreparedRun {
+  readonly #plan: Plan;
+  readonly #module: WebAssembly.Module;
+  readonly #memory = newMemory();
+  readonly #kernel: Kernel;
+  readonly #rules: RuleSets;
+  readonly #zone: number;
 
-/** Compiles everything in a plan. Throws an InputError for rules that the parser or the kernel does not know. */
-export function prepareRun(plan: Plan): PreparedRun {
-  const module = compileKernel();
-  const memory = newMemory();
-  const kernel = new Kernel(module, memory);
-  const rules = new RuleSets(plan, kernel);
-  const zone = kernel.placeWords(zoneBlock(plan.zone));
-  return { run: (options) => runPrepared(plan, options, { module, memory, kernel, rules, zone }) };
+  /**
+   * Compiles the rules of a plan. Throws an InputError for those that the parser or the kernel does not know.
+   * `modulePath`: another build of the kernel module than the release.
+   */
+  constructor(plan: Plan, modulePath?: string) {
+    this.#plan = plan;
+    this.#module = compileKernel(modulePath);
+    this.#kernel = new Kernel(this.#module, this.#memory);
+    this.#rules = new RuleSets(plan, this.#kernel);
+    this.#zone = this.#kernel.placeWords(zoneBlock(plan.zone));
+  }
+
+  /** Runs the plan to its end, or until the signal says stop. Once only. */
+  async run(options: RunOptions): Promise<RunResult> {
+    const workers = Math.max(1, Math.min(options.workers, this.#plan.machines.length));
+    const files = openCaptures(this.#plan);
+    try {
+      const { job, namespaceNames } = this.#job(workers, files);
+      const results = await runWorkers(job, options);
+      return combine(this.#plan, results, namespaceNames, this.#rules, files);
+    } finally {
+      closeCaptures(files);
+    }
+  }
+
+  /** The whole plan as one worker on this thread, built but not run: for benchmarks and tests that look inside. */
+  alone(): { worker: Worker; built: Built } {
+    const worker = new Worker(this.#job(1, []).job, 0);
+    return { worker, built: worker.build() };
+  }
+
+  #job(workers: number, files: readonly CaptureFile[]): { job: Job; namespaceNames: string[] } {
+    const plan = this.#plan;
+    const { machines, ports, namespaceNames } = placeMachines(plan, workers, (name) => this.#rules.blockOf(name));
+    const segments = Object.fromEntries(
+      plan.segments.map(({ name, latencyNs, rate }) => {
+        const count = ports.get(name) ?? 0;
+        return [name, { handle: this.#kernel.calls.newSegment(latencyNs, rate, count) >>> 0, ports: count }];
+      }),
+    );
+    const job: Job = {
+      module: this.#module,
+      memory: this.#memory,
+      control: newControl(),
+      workers,
+      cores: availableParallelism(),
+      seed: plan.seed,
+      durationNs: plan.durationNs,
+      lookAheadNs: Math.min(...plan.segments.map(({ latencyNs }) => latencyNs), plan.durationNs),
+      lines: plan.lines,
+      namespaceCount: namespaceNames.length,
+      machines,
+      flows: placeFlows(plan),
+      segments,
+      zone: this.#zone,
+      captures: files.map(({ fd, format, devices }) => ({ fd, format, devices })),
+      captureRecords: newFileRecords(this.#kernel, files),
+    };
+    return { job, namespaceNames };
+  }
 }
 
 /** Runs a plan to its end, or until the signal says stop. */
 export async function runPlan(plan: Plan, options: RunOptions): Promise<RunResult> {
-  return prepareRun(plan).run(options);
+  return new PreparedRun(plan).run(options);
 }
 
-interface Prepared {
-  module: WebAssembly.Module;
-  memory: WebAssembly.Memory;
-  kernel: Kernel;
-  rules: RuleSets;
-  zone: number;
-}
-
-async function runPrepared(plan: Plan, options: RunOptions, prepared: Prepared): Promise<RunResult> {
-  const { module, memory, kernel, rules, zone } = prepared;
-  const workers = Math.max(1, Math.min(options.workers, plan.machines.length));
-  const { machines, ports, namespaceNames } = placeMachines(plan, workers, (name) => rules.blockOf(name));
-  const segments = Object.fromEntries(
-    plan.segments.map(({ name, latencyNs, rate }) => {
-      const count = ports.get(name) ?? 0;
-      return [name, { handle: kernel.calls.newSegment(latencyNs, rate, count) >>> 0, ports: count }];
-    }),
-  );
-  const files = openCaptures(plan);
-  const control = newControl();
-  const job: Job = {
-    module,
-    memory,
-    control,
-    workers,
-    cores: availableParallelism(),
-    seed: plan.seed,
-    durationNs: plan.durationNs,
-    lookAheadNs: Math.min(...plan.segments.map(({ latencyNs }) => latencyNs), plan.durationNs),
-    lines: plan.lines,
-    namespaceCount: namespaceNames.length,
-    machines,
-    flows: placeFlows(plan),
-    segments,
-    zone,
-    captures: files.map(({ fd, format, devices }) => ({ fd, format, devices })),
-    captureRecords: newFileRecords(kernel, files),
-  };
-  try {
-    const results = await runWorkers(job, controlOf(control), options);
-    return combine(plan, results, namespaceNames, rules, files);
-  } finally {
-    closeCaptures(files);
-  }
-}
-
-async function runWorkers(job: Job, control: Control, options: RunOptions): Promise<WorkerResult[]> {
+async function runWorkers(job: Job, options: RunOptions): Promise<WorkerResult[]> {
+  const control = controlOf(job.control);
   const pool = new Piscina({
     filename: fileURLToPath(import.meta.resolve("#worker")),
     minThreads: job.workers,

@@ -14,10 +14,11 @@ import { seedOf } from "./random.ts";
 const SLICE_NS = 1_000_000;
 const MERGE_BYTES = 1 << 19;
 
-class Worker {
+/** The share of a run that one worker has. */
+export class Worker {
   readonly #job: Job;
   readonly #self: number;
-  readonly #kernel: Kernel;
+  readonly kernel: Kernel;
   readonly #control: Control;
   readonly #barrier: Barrier;
   readonly #built: Built = { namespaces: new Map(), devices: new Map(), listenErrors: [] };
@@ -26,15 +27,16 @@ class Worker {
   constructor(job: Job, self: number) {
     this.#job = job;
     this.#self = self;
-    this.#kernel = new Kernel(job.module, job.memory);
+    this.kernel = new Kernel(job.module, job.memory);
     this.#control = controlOf(job.control);
     this.#barrier = new Barrier(this.#control.words, job.workers, job.cores);
-    this.#writer = new CaptureWriter(this.#kernel, job.captures, job.captureRecords);
+    this.#writer = new CaptureWriter(this.kernel, job.captures, job.captureRecords);
   }
 
+  /** Builds, runs to the end, counts up. */
   run(): WorkerResult {
     try {
-      this.#build();
+      this.build();
       const end = this.#loop();
       return this.#result(end);
     } catch (error) {
@@ -43,28 +45,30 @@ class Worker {
     }
   }
 
-  #build(): void {
-    const { calls } = this.#kernel;
+  /** Builds this worker's machines and starts their flows; returns when all workers have. */
+  build(): Built {
+    const { calls } = this.kernel;
     const job = this.#job;
     calls.start(this.#self, job.lines.length, job.namespaceCount);
     calls.setZone(job.zone);
     for (const placed of job.machines) {
-      if (placed.worker === this.#self) buildMachine(this.#kernel, job, placed, this.#built);
+      if (placed.worker === this.#self) buildMachine(this.kernel, job, placed, this.#built);
     }
-    attachCaptures(this.#kernel, job.captures, job.captureRecords, this.#built);
+    attachCaptures(this.kernel, job.captures, job.captureRecords, this.#built);
     this.#startFlows();
     this.#barrier.meet();
     if (this.#self === 0) {
       for (const { handle, ports } of Object.values(job.segments)) calls.indexPorts(handle, ports);
     }
     this.#barrier.meet();
+    return this.#built;
   }
 
   #startFlows(): void {
     const blocks = new Map<string, Handle>();
     const place = (bytes: Uint8Array): Handle => {
       const key = Buffer.from(bytes).toString("latin1");
-      const known = blocks.get(key) ?? this.#kernel.place(bytes);
+      const known = blocks.get(key) ?? this.kernel.place(bytes);
       blocks.set(key, known);
       return known;
     };
@@ -75,14 +79,14 @@ class Worker {
       const names = "names" in flow.target ? place(namesBlock(flow.target.names)) : 0;
       const request = place(counted(requestOf(flow, this.#job.lines[flow.line] ?? "")));
       const seed = seedOf(this.#job.seed, `flow ${flow.line} ${flow.namespace} ${JSON.stringify(flow.target)}`);
-      const record = this.#kernel.newFlow(flow, id, ns, names, request, seed);
-      this.#kernel.calls.startFlow(record, flow.startNs);
+      const record = this.kernel.newFlow(flow, id, ns, names, request, seed);
+      this.kernel.calls.startFlow(record, flow.startNs);
     }
   }
 
   /** Window after window until nothing is left to do in time. Returns the time reached. */
   #loop(): number {
-    const { calls } = this.#kernel;
+    const { calls } = this.kernel;
     const { workers, durationNs, lookAheadNs } = this.#job;
     const { times, captured, words } = this.#control;
     const length = workers === 1 ? Math.max(SLICE_NS, lookAheadNs) : lookAheadNs;
@@ -117,7 +121,7 @@ class Worker {
     this.#barrier.meet();
     if (this.#self === 0) this.#writer.merge(this.#job.workers);
     this.#barrier.meet();
-    this.#kernel.calls.resetStream(this.#self);
+    this.kernel.calls.resetStream(this.#self);
   }
 
   #result(endNs: number): WorkerResult {
@@ -125,14 +129,14 @@ class Worker {
     for (const [name, ns] of this.#built.namespaces) {
       let frames = 0;
       for (const [path, device] of this.#built.devices) {
-        if (path.slice(0, path.lastIndexOf("/")) === name) frames += this.#kernel.transmitted(device);
+        if (path.slice(0, path.lastIndexOf("/")) === name) frames += this.kernel.transmitted(device);
       }
-      namespaces.push({ name, drops: this.#kernel.drops(ns), counters: this.#kernel.ruleCounters(ns), frames });
+      namespaces.push({ name, drops: this.kernel.drops(ns), counters: this.kernel.ruleCounters(ns), frames });
     }
     return {
       endNs,
       interrupted: Atomics.load(this.#control.words, STOP_ASKED) !== 0 && endNs < this.#job.durationNs,
-      lines: this.#job.lines.map((_, i) => this.#kernel.lineCounters(i, this.#job.namespaceCount)),
+      lines: this.#job.lines.map((_, i) => this.kernel.lineCounters(i, this.#job.namespaceCount)),
       namespaces,
       listenErrors: this.#built.listenErrors,
       captures: this.#self === 0 ? this.#writer.finish() : [],
