@@ -51,12 +51,12 @@ export function newMachine(id: u32): usize {
 }
 
 export function newNamespace(machine: usize, id: u32, seedLow: u32, seedHigh: u32): usize {
-  return devices.newNamespace(machine, id, (<u64>seedHigh << 32) | <u64>seedLow);
+  return devices.newNamespace(machine, id, ((<u64>seedHigh) << 32) | (<u64>seedLow));
 }
 
 /** Sets a sysctl (SYSCTL_*). */
 export function setSysctl(ns: usize, which: u32, value: u32): void {
-  store<u32>(ns + R.NS_SYSCTLS + (<usize>which << 2), value);
+  store<u32>(ns + R.NS_SYSCTLS + ((<usize>which) << 2), value);
 }
 
 /** Sets a per-device key: `field` is DEV_RP_FILTER, DEV_ARP_IGNORE, DEV_ROUTE_LOCALNET or DEV_SEND_REDIRECTS. */
@@ -113,15 +113,7 @@ export function addAddress(ns: usize, device: usize, local: u32, prefix: u32): v
 }
 
 /** Adds a unicast route. `device` 0: the one that `via` is on. EINVAL if there is none. */
-export function addRoute(
-  ns: usize,
-  network: u32,
-  length: u32,
-  via: u32,
-  device: usize,
-  source: u32,
-  metric: u32,
-): i32 {
+export function addRoute(ns: usize, network: u32, length: u32, via: u32, device: usize, source: u32, metric: u32): i32 {
   let out = device;
   if (!out) {
     const way = route.lookup(ns, via);

@@ -516,7 +516,8 @@ function icmpReceive(ns: usize, frame: usize, ip: usize): void {
     echo(ns, frame, ip, at, bytes, broadcast);
   } else if (type == icmp.ECHO_REPLY) {
     const socket = sockets.find(ns, ipv4.PROTO_ICMP, ipv4.destination(ip), <u32>icmp.id(at), 0, 0);
-    if (socket) client.onEchoReply(load<usize>(socket, R.SOCK_ARG), icmp.sequence(at), load<u32>(frame, F.FRAME_ORIGIN));
+    if (socket)
+      client.onEchoReply(load<usize>(socket, R.SOCK_ARG), icmp.sequence(at), load<u32>(frame, F.FRAME_ORIGIN));
   } else if (type == icmp.DEST_UNREACHABLE || type == icmp.TIME_EXCEEDED || type == icmp.PARAMETER_PROBLEM) {
     icmpError(ns, at, bytes);
   }
@@ -548,7 +549,7 @@ function icmpError(ns: usize, at: usize, bytes: i32): void {
   const remote = ipv4.destination(inner);
   const protocol = ipv4.protocol(inner);
   if (protocol == ipv4.PROTO_TCP) {
-    const ports = (<u32>wireTcp.sourcePort(l4) << 16) | <u32>wireTcp.destinationPort(l4);
+    const ports = ((<u32>wireTcp.sourcePort(l4)) << 16) | (<u32>wireTcp.destinationPort(l4));
     tcp.onError(ns, local, remote, ports);
     const c = tcp.connection;
     if (c && tcp.happened && load<u32>(c, R.TCP_OWNER) == R.OWNER_FLOW) client.onConnection(c, 0);

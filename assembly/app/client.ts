@@ -1,9 +1,5 @@
 // The load: flows that begin requests at their times, and sessions that follow each request to its answer or its end.
-import {
-  PROTOCOL_HTTP,
-  PROTOCOL_ICMP,
-  PROTOCOL_UDP,
-} from "../layout/codes.ts";
+import { PROTOCOL_HTTP, PROTOCOL_ICMP, PROTOCOL_UDP } from "../layout/codes.ts";
 import {
   FLOW_ADDRESS,
   FLOW_FIRST,
@@ -150,7 +146,7 @@ function growSessions(): void {
   const buckets = hash.bucketCount(sessions);
   const old = hash.grow(sessions);
   for (let i: u32 = 0; i < buckets; i++) {
-    let session = load<usize>(old + (<usize>i << 2));
+    let session = load<usize>(old + ((<usize>i) << 2));
     while (session) {
       const next = load<usize>(session);
       hash.insert(sessions, hashOf(load<usize>(session, SESSION_FLOW), load<u32>(session, SESSION_SEQUENCE)), session);

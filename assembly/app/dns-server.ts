@@ -37,8 +37,8 @@ function lower(byte: u8): u8 {
 /** The entry of a name, 0 if it does not exist. */
 function find(name: usize, length: i32): usize {
   let hash: u32 = ZONE_HASH_START;
-  for (let i = 0; i < length; i++) hash = (hash ^ <u32>lower(load<u8>(name + <usize>i))) * ZONE_HASH_PRIME;
-  let offset = load<u32>(zone + ZONE_BUCKETS + (<usize>(hash & load<u32>(zone, ZONE_MASK)) << 2));
+  for (let i = 0; i < length; i++) hash = (hash ^ (<u32>lower(load<u8>(name + <usize>i)))) * ZONE_HASH_PRIME;
+  let offset = load<u32>(zone + ZONE_BUCKETS + ((<usize>(hash & load<u32>(zone, ZONE_MASK))) << 2));
   while (offset) {
     const entry = zone + <usize>offset;
     if (load<i32>(entry, ENTRY_NAME_LENGTH) == length && sameName(entry + ENTRY_NAME, name, length)) return entry;
@@ -144,7 +144,7 @@ function followAlias(entry: usize, type: i32): void {
   if (!answerCount) return;
   const target = before + 12;
   const next = find(target, <i32>(written - target));
-  if (next && type == DNS_A) addRecords(next, 0xc000 | <i32>(target - answer), type);
+  if (next && type == DNS_A) addRecords(next, 0xc000 | (<i32>(target - answer)), type);
 }
 
 /** The SOA of the zone, which says how long "no" may be remembered (RFC 2308). Returns the records added. */

@@ -1,10 +1,5 @@
 // Routing tables (FIB): longest prefix first, then least metric; the local table before the main one, as `ip rule` has it by default.
-import {
-  ROUTE_BROADCAST,
-  ROUTE_LOCAL,
-  ROUTE_MULTICAST,
-  ROUTE_UNICAST,
-} from "../layout/codes.ts";
+import { ROUTE_BROADCAST, ROUTE_LOCAL, ROUTE_MULTICAST, ROUTE_UNICAST } from "../layout/codes.ts";
 import {
   CACHE_ADDRESS,
   CACHE_LOCAL,
@@ -39,14 +34,14 @@ export function newTable(): usize {
 }
 
 export function maskOf(length: u32): u32 {
-  return length ? <u32>0xffffffff << (32 - length) : 0;
+  return length ? (<u32>0xffffffff) << (32 - length) : 0;
 }
 
 function rehash(routes: usize): void {
   const buckets = hash.bucketCount(routes);
   const old = hash.grow(routes);
   for (let i: u32 = 0; i < buckets; i++) {
-    let route = load<usize>(old + (<usize>i << 2));
+    let route = load<usize>(old + ((<usize>i) << 2));
     while (route) {
       const next = load<usize>(route);
       hash.append(routes, hash.mix(load<u32>(route, ROUTE_NETWORK), load<u32>(route, ROUTE_LENGTH)), route);

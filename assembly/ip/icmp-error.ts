@@ -31,7 +31,7 @@ const PEER_TOKENS: usize = 8;
 const PEER_LAST: usize = 16;
 
 function sysctl(ns: usize, which: i32): u32 {
-  return load<u32>(ns + NS_SYSCTLS + (<usize>which << 2));
+  return load<u32>(ns + NS_SYSCTLS + ((<usize>which) << 2));
 }
 
 /** All of the host's limited messages share a bucket that fills by icmp_msgs_per_sec (icmp_global_allow). */

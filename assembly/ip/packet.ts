@@ -1,5 +1,13 @@
 // New IPv4 packets of this host: a frame with room for the Ethernet header, the IPv4 header written, queued for output.
-import { FRAME_DATA, FRAME_LENGTH, FRAME_LINE, FRAME_NAMESPACE, FRAME_NETWORK, FRAME_ORIGIN, STAGE_OUTPUT } from "../layout/frame.ts";
+import {
+  FRAME_DATA,
+  FRAME_LENGTH,
+  FRAME_LINE,
+  FRAME_NAMESPACE,
+  FRAME_NETWORK,
+  FRAME_ORIGIN,
+  STAGE_OUTPUT,
+} from "../layout/frame.ts";
 import { NS_ID, NS_IP_ID, NS_SYSCTLS, SYSCTL_DEFAULT_TTL } from "../layout/records.ts";
 import * as backlog from "../memory/backlog.ts";
 import * as frames from "../memory/frames.ts";

@@ -17,7 +17,14 @@ import {
   ROUTE_UNICAST,
   ROUTE_UNREACHABLE,
 } from "../layout/codes.ts";
-import { FRAME_DEVICE, FRAME_NETWORK, FRAME_NEXT_HOP, FRAME_PACKET_TYPE, FRAME_ROUTE_TYPE, PACKET_HOST } from "../layout/frame.ts";
+import {
+  FRAME_DEVICE,
+  FRAME_NETWORK,
+  FRAME_NEXT_HOP,
+  FRAME_PACKET_TYPE,
+  FRAME_ROUTE_TYPE,
+  PACKET_HOST,
+} from "../layout/frame.ts";
 import {
   DEV_ROUTE_LOCALNET,
   DEV_RP_FILTER,
@@ -63,7 +70,7 @@ function unreachableBy(why: i32, detail: i32): i32 {
 }
 
 function sysctl(ns: usize, which: i32): u32 {
-  return load<u32>(ns + NS_SYSCTLS + (<usize>which << 2));
+  return load<u32>(ns + NS_SYSCTLS + ((<usize>which) << 2));
 }
 
 /** Whether the source could be reached by the device that the packet came in by (fib_validate_source). */

@@ -126,7 +126,6 @@ export const PROTOCOL_UDP = 2;
 export const PROTOCOL_HTTP = 3;
 export const PROTOCOL_ICMP = 4;
 
-
 // Results of a call on the kernel, negative like errno.
 export const OK = 0;
 export const EADDRINUSE = -98;

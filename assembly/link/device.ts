@@ -78,7 +78,7 @@ export function newMachine(id: u32): usize {
 }
 
 function setSysctl(ns: usize, which: i32, value: u32): void {
-  store<u32>(ns + NS_SYSCTLS + (<usize>which << 2), value);
+  store<u32>(ns + NS_SYSCTLS + ((<usize>which) << 2), value);
 }
 
 /** nf_conntrack_tcp_timeout_*, in seconds, in the order of the TCP states. */

@@ -1,13 +1,6 @@
 // Segments between machines: an ideal switch that delays, and the outboxes in which frames reach other workers.
 import { DROP_QDISC_DROP, OK } from "../layout/codes.ts";
-import {
-  FRAME_DATA,
-  FRAME_ID_HIGH,
-  FRAME_ID_LOW,
-  FRAME_LENGTH,
-  FRAME_LINE,
-  FRAME_ORIGIN,
-} from "../layout/frame.ts";
+import { FRAME_DATA, FRAME_ID_HIGH, FRAME_ID_LOW, FRAME_LENGTH, FRAME_LINE, FRAME_ORIGIN } from "../layout/frame.ts";
 import {
   BATCH_HEADER,
   BATCH_NEXT,
@@ -94,8 +87,8 @@ export function indexPorts(segment: usize, ports: u32): void {
   for (let i: u32 = 0; i < ports; i++) {
     const record = load<usize>(segment, SEGMENT_PORTS) + <usize>i * PORT_SIZE;
     let slot = mix(load<u32>(record, PORT_MAC_HIGH), load<u32>(record, PORT_MAC_LOW)) & mask;
-    while (load<u32>(table + (<usize>slot << 2))) slot = (slot + 1) & mask;
-    store<u32>(table + (<usize>slot << 2), i + 1);
+    while (load<u32>(table + ((<usize>slot) << 2))) slot = (slot + 1) & mask;
+    store<u32>(table + ((<usize>slot) << 2), i + 1);
   }
 }
 
@@ -105,7 +98,7 @@ function portOf(segment: usize, high: u32, low: u32): u32 {
   const table = load<usize>(segment, SEGMENT_MACS);
   let slot = mix(high, low) & mask;
   while (true) {
-    const port = load<u32>(table + (<usize>slot << 2));
+    const port = load<u32>(table + ((<usize>slot) << 2));
     if (!port) return 0;
     const record = load<usize>(segment, SEGMENT_PORTS) + <usize>(port - 1) * PORT_SIZE;
     if (load<u32>(record, PORT_MAC_LOW) == low && load<u32>(record, PORT_MAC_HIGH) == high) return port;
@@ -116,7 +109,7 @@ function portOf(segment: usize, high: u32, low: u32): u32 {
 /** The head of the list of blocks that one worker fills for another. */
 function outboxOf(from: u32, to: u32): usize {
   const row = side * <u32>SHARED_WORKERS_MAX + from;
-  return <usize>SHARED_OUTBOXES + (<usize>(row * <u32>SHARED_WORKERS_MAX + to) << 2);
+  return <usize>SHARED_OUTBOXES + ((<usize>(row * <u32>SHARED_WORKERS_MAX + to)) << 2);
 }
 
 function outbox(worker: u32, size: u32): usize {

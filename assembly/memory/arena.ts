@@ -17,7 +17,7 @@ export function takePages(pages: u32): usize {
     if (memory.grow(last - have) < 0) unreachable();
     have = <u32>memory.size();
   }
-  return (<usize>first) * PAGE;
+  return <usize>first * PAGE;
 }
 
 /** A zero-filled record of `size` bytes, 64-byte aligned. */

@@ -41,8 +41,8 @@ function move(to: usize, from: usize): void {
 
 function makeRoom(): void {
   const size = capacity ? capacity << 1 : 2048;
-  const larger = takePages(((size + 1) << <u32>SHIFT) / 65536 + 1);
-  if (used) memory.copy(larger, heap, <usize>used << SHIFT);
+  const larger = takePages(((size + 1) << (<u32>SHIFT)) / 65536 + 1);
+  if (used) memory.copy(larger, heap, (<usize>used) << SHIFT);
   heap = larger;
   capacity = size;
 }
@@ -50,7 +50,9 @@ function makeRoom(): void {
 /** The order number of an event at `target` that `source` causes, with the source's next sequence number. */
 export function orderOf(target: usize, source: usize): u64 {
   return (
-    (<u64>load<u32>(target, MACHINE_ID) << 48) | (<u64>load<u32>(source, MACHINE_ID) << 32) | <u64>nextSequence(source)
+    ((<u64>load<u32>(target, MACHINE_ID)) << 48) |
+    ((<u64>load<u32>(source, MACHINE_ID)) << 32) |
+    (<u64>nextSequence(source))
   );
 }
 
@@ -58,7 +60,7 @@ export function orderOf(target: usize, source: usize): u64 {
 export function pushOrdered(at: u64, order: u64, machine: usize, what: i32, about: usize, more: u32): void {
   if (used == capacity) makeRoom();
   let hole = used++;
-  const spare = heap + (<usize>capacity << SHIFT);
+  const spare = heap + ((<usize>capacity) << SHIFT);
   store<u64>(spare, at, TIME);
   store<u64>(spare, order, ORDER);
   store<i32>(spare, what, KIND);
@@ -67,12 +69,12 @@ export function pushOrdered(at: u64, order: u64, machine: usize, what: i32, abou
   store<usize>(spare, machine, MACHINE);
   while (hole) {
     const parent = (hole - 1) >> 2;
-    const above = heap + (<usize>parent << SHIFT);
+    const above = heap + ((<usize>parent) << SHIFT);
     if (!before(spare, above)) break;
-    move(heap + (<usize>hole << SHIFT), above);
+    move(heap + ((<usize>hole) << SHIFT), above);
     hole = parent;
   }
-  move(heap + (<usize>hole << SHIFT), spare);
+  move(heap + ((<usize>hole) << SHIFT), spare);
 }
 
 /** Adds an event that a machine sets for itself. */
@@ -93,24 +95,24 @@ export function pop(): void {
   detail = load<u32>(heap, DETAIL);
   owner = load<usize>(heap, MACHINE);
   used--;
-  const last = heap + (<usize>used << SHIFT);
+  const last = heap + ((<usize>used) << SHIFT);
   let hole: u32 = 0;
   while (true) {
     let child = (hole << 2) + 1;
     if (child >= used) break;
-    let least = heap + (<usize>child << SHIFT);
+    let least = heap + ((<usize>child) << SHIFT);
     let place = child;
     const end = min<u32>(child + 4, used);
     while (++child < end) {
-      const other = heap + (<usize>child << SHIFT);
+      const other = heap + ((<usize>child) << SHIFT);
       if (before(other, least)) {
         least = other;
         place = child;
       }
     }
     if (!before(least, last)) break;
-    move(heap + (<usize>hole << SHIFT), least);
+    move(heap + ((<usize>hole) << SHIFT), least);
     hole = place;
   }
-  move(heap + (<usize>hole << SHIFT), last);
+  move(heap + ((<usize>hole) << SHIFT), last);
 }

@@ -26,7 +26,7 @@ export function mix(a: u32, b: u32): u32 {
 
 /** The address of the bucket's head word. */
 export function bucket(table: usize, hash: u32): usize {
-  return load<usize>(table, BUCKETS) + (<usize>(hash & load<u32>(table, MASK)) << 2);
+  return load<usize>(table, BUCKETS) + ((<usize>(hash & load<u32>(table, MASK))) << 2);
 }
 
 export function count(table: usize): u32 {

@@ -82,7 +82,7 @@ export function matches(block: usize, m: usize): bool {
     case L.MATCH_KIND_ADDRTYPE:
       return addrtypeMatches(m, flags);
     case L.MATCH_KIND_RANDOM:
-      return (next32(packet.ns + NS_RANDOM) >>> 1 < load<u32>(m, L.MATCH_RANDOM_PROBABILITY)) != inverted;
+      return next32(packet.ns + NS_RANDOM) >>> 1 < load<u32>(m, L.MATCH_RANDOM_PROBABILITY) != inverted;
     case L.MATCH_KIND_NTH:
       return nthMatches(m) != inverted;
     case L.MATCH_KIND_RECENT:
@@ -96,9 +96,11 @@ export function matches(block: usize, m: usize): bool {
     case L.MATCH_KIND_LENGTH:
       return within(<u32>ipv4.totalLength(packet.ip), m) != inverted;
     case L.MATCH_KIND_TOS:
-      return (<u32>ipv4.tos(packet.ip) & load<u32>(m, L.MATCH_TOS_MASK)) == load<u32>(m, L.MATCH_TOS_VALUE) != inverted;
+      return (
+        (((<u32>ipv4.tos(packet.ip)) & load<u32>(m, L.MATCH_TOS_MASK)) == load<u32>(m, L.MATCH_TOS_VALUE)) != inverted
+      );
     case L.MATCH_KIND_DSCP:
-      return (<u32>ipv4.tos(packet.ip) >> 2 == load<u32>(m, L.MATCH_DSCP_VALUE)) != inverted;
+      return ((<u32>ipv4.tos(packet.ip)) >> 2 == load<u32>(m, L.MATCH_DSCP_VALUE)) != inverted;
     case L.MATCH_KIND_TTL:
       return ttlMatches(m) != inverted;
     case L.MATCH_KIND_ECN:
@@ -211,7 +213,7 @@ function multiportMatches(block: usize, m: usize, flags: u32, inverted: bool): b
   const source = <u32>get16(packet.l4);
   const destination = <u32>get16(packet.l4 + 2);
   for (let i: u32 = 0; i < count; i++) {
-    const range = load<u32>(list + (<usize>i << 2));
+    const range = load<u32>(list + ((<usize>i) << 2));
     const low = range & 0xffff;
     const high = range >> 16;
     if (flags & L.MATCH_PORTS_SOURCE && source >= low && source <= high) return !inverted;
@@ -242,7 +244,7 @@ function stateMatches(m: usize): bool {
 function connectionMatches(m: usize, flags: u32, inverted: bool): bool {
   const entry = load<usize>(packet.frame, FRAME_CT);
   if (!entry) return (flags & L.MATCH_CT_AFTER_STATE) != 0;
-  let found = false;
+  let found: bool = false;
   const which = load<i32>(m, L.MATCH_CT_WHICH);
   const tuple = entry + (which >= L.MATCH_CT_REPLY_SOURCE ? CT_REPLY : CT_ORIGINAL);
   const isSource = which == L.MATCH_CT_ORIGINAL_SOURCE || which == L.MATCH_CT_REPLY_SOURCE;
@@ -267,12 +269,16 @@ function connectionMatches(m: usize, flags: u32, inverted: bool): bool {
     case L.MATCH_KIND_CT_DIRECTION:
       found = directionOf(load<u32>(packet.frame, FRAME_CT_INFO)) == load<u32>(m, L.MATCH_CT_DIRECTION);
       break;
-    default: {
-      const timeout = load<u64>(entry, CT_TIMEOUT);
-      found = within(timeout > now ? <u32>((timeout - now) / SECOND) : 0, m);
-    }
+    default:
+      found = within(secondsLeft(entry), m);
   }
   return found != inverted;
+}
+
+/** Seconds until a connection's entry expires, 0 if it is over. */
+function secondsLeft(entry: usize): u32 {
+  const timeout = load<u64>(entry, CT_TIMEOUT);
+  return timeout > now ? <u32>((timeout - now) / SECOND) : 0;
 }
 
 function markMatches(m: usize, mark: u32): bool {
@@ -379,7 +385,7 @@ function ttlMatches(m: usize): bool {
 
 function ecnMatches(m: usize, flags: u32): bool {
   if (flags & L.MATCH_ECN_TEST_IP) {
-    const found = (<u32>ipv4.tos(packet.ip) & 3) == load<u32>(m, L.MATCH_ECN_ECT);
+    const found = ((<u32>ipv4.tos(packet.ip)) & 3) == load<u32>(m, L.MATCH_ECN_ECT);
     if (found == ((flags & L.MATCH_ECN_NOT_IP) != 0)) return false;
   }
   if (!(flags & (L.MATCH_ECN_TEST_ECE | L.MATCH_ECN_TEST_CWR))) return true;
@@ -432,8 +438,8 @@ function u32Matches(block: usize, m: usize): bool {
     if (at + 4 > end || at + 4 < at) return false;
     let value = get32(packet.ip + <usize>at);
     for (let i: u32 = 1; i < steps; i++) {
-      const operand = load<u32>(p + (<usize>i << 3), 4);
-      switch (load<i32>(p + (<usize>i << 3))) {
+      const operand = load<u32>(p + ((<usize>i) << 3), 4);
+      switch (load<i32>(p + ((<usize>i) << 3))) {
         case L.MATCH_U32_AND:
           value &= operand;
           break;
@@ -451,7 +457,7 @@ function u32Matches(block: usize, m: usize): bool {
           value = get32(packet.ip + <usize>at);
       }
     }
-    p += <usize>steps << 3;
+    p += (<usize>steps) << 3;
     const ranges = load<u32>(p);
     p += 4;
     let found = false;

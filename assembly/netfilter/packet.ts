@@ -57,7 +57,10 @@ export function read(): void {
 export function nameMatches(record: usize, device: usize): bool {
   for (let i: usize = 0; i < 16; i += 8) {
     const name: u64 = device ? load<u64>(device + DEV_NAME + i) : 0;
-    if ((name & load<u64>(record + IFACE_MASK + i)) != (load<u64>(record + IFACE_NAME + i) & load<u64>(record + IFACE_MASK + i))) {
+    if (
+      (name & load<u64>(record + IFACE_MASK + i)) !=
+      (load<u64>(record + IFACE_NAME + i) & load<u64>(record + IFACE_MASK + i))
+    ) {
       return false;
     }
   }

@@ -55,7 +55,7 @@ function link(list: usize, entry: usize): void {
 
 function stamp(list: usize, entry: usize, ttl: u32): void {
   const index = load<u32>(entry, ENTRY_INDEX) % STAMPS_MAX;
-  store<u64>(entry + ENTRY_STAMP + (<usize>index << 3), now);
+  store<u64>(entry + ENTRY_STAMP + ((<usize>index) << 3), now);
   store<u32>(entry, index + 1, ENTRY_INDEX);
   if (load<u32>(entry, ENTRY_STAMPS) < index + 1) store<u32>(entry, index + 1, ENTRY_STAMPS);
   store<u32>(entry, ttl, ENTRY_TTL);
@@ -64,7 +64,7 @@ function stamp(list: usize, entry: usize, ttl: u32): void {
 }
 
 function lastStamp(entry: usize): u64 {
-  return load<u64>(entry + ENTRY_STAMP + (<usize>(load<u32>(entry, ENTRY_INDEX) - 1) << 3));
+  return load<u64>(entry + ENTRY_STAMP + ((<usize>(load<u32>(entry, ENTRY_INDEX) - 1)) << 3));
 }
 
 /** `--set`: notes the address now. The 101st address pushes out the one not seen for longest. */
@@ -122,7 +122,7 @@ export function check(
   let seen: u32 = 0;
   const stamps = load<u32>(entry, ENTRY_STAMPS);
   for (let i: u32 = 0; i < stamps; i++) {
-    if (load<u64>(entry + ENTRY_STAMP + (<usize>i << 3)) < since) continue;
+    if (load<u64>(entry + ENTRY_STAMP + ((<usize>i) << 3)) < since) continue;
     seen++;
     if (!hits || seen >= hits) {
       matched = true;

@@ -1,6 +1,21 @@
 // The targets that do something: one case for each TARGET_*, in the words of the kernel's xt_*.c. The next one goes here.
-import { IP_CT_NEW, IP_CT_RELATED, IP_CT_RELATED_REPLY, MANIP_DST, MANIP_SRC, NF_ACCEPT, NF_DROP } from "../layout/codes.ts";
-import { FRAME_CT, FRAME_CT_INFO, FRAME_FLAGS, FRAME_IS_UNTRACKED, FRAME_MARK, FRAME_NEXT_HOP } from "../layout/frame.ts";
+import {
+  IP_CT_NEW,
+  IP_CT_RELATED,
+  IP_CT_RELATED_REPLY,
+  MANIP_DST,
+  MANIP_SRC,
+  NF_ACCEPT,
+  NF_DROP,
+} from "../layout/codes.ts";
+import {
+  FRAME_CT,
+  FRAME_CT_INFO,
+  FRAME_FLAGS,
+  FRAME_IS_UNTRACKED,
+  FRAME_MARK,
+  FRAME_NEXT_HOP,
+} from "../layout/frame.ts";
 import { CT_MARK, DEV_ADDRESSES, DEV_MTU, ADDR_LOCAL } from "../layout/records.ts";
 import * as L from "../layout/rules.ts";
 import { select } from "../fib/address.ts";
@@ -136,7 +151,7 @@ function clampMss(mss: u32): i32 {
   const header = tcp.headerLength(packet.l4);
   if (header < tcp.TCP_LENGTH || header > packet.l4Length) return NF_DROP;
   const limit = mss == L.TARGET_TCPMSS_CLAMP ? load<i32>(packet.output, DEV_MTU) - 40 : <i32>mss;
-  for (let i = tcp.TCP_LENGTH; i + 4 <= header; ) {
+  for (let i = tcp.TCP_LENGTH; i + 4 <= header;) {
     const at = packet.l4 + <usize>i;
     const kind = load<u8>(at);
     if (kind == 2 && load<u8>(at + 1) == 4) {

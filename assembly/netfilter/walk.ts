@@ -72,7 +72,7 @@ function extensionsMatch(block: usize, rule: usize): bool {
 }
 
 function countRule(rule: usize): void {
-  const counter = load<usize>(packet.ns, NS_COUNTERS) + (<usize>load<u32>(rule, RULE_INDEX) << 4);
+  const counter = load<usize>(packet.ns, NS_COUNTERS) + ((<usize>load<u32>(rule, RULE_INDEX)) << 4);
   store<u64>(counter, load<u64>(counter) + 1);
   store<u64>(counter, load<u64>(counter, 8) + <u64>packet.length, 8);
 }
@@ -80,7 +80,7 @@ function countRule(rule: usize): void {
 /** Walks one table at the packet's hook. Returns NF_ACCEPT, NF_DROP or what a target says (netfilter/target.ts). */
 export function walk(table: i32): i32 {
   const block = load<usize>(packet.ns, NS_RULES);
-  const slot = <usize>(table * HOOK_COUNT + packet.hook) << 2;
+  const slot = (<usize>(table * HOOK_COUNT + packet.hook)) << 2;
   const entry = load<u32>(block + slot, BLOCK_ENTRIES);
   if (!entry) return NF_ACCEPT;
   let rule = block + entry;
@@ -106,14 +106,14 @@ export function walk(table: i32): i32 {
       const to = block + load<u32>(rule, RULE_TARGET_ARG);
       if (!(load<u32>(rule, RULE_FLAGS) & RULE_GOTO)) {
         if (depth == STACK_MAX) return NF_DROP;
-        store<usize>(stack + (<usize>depth << 2), rule + RULE_SIZE);
+        store<usize>(stack + ((<usize>depth) << 2), rule + RULE_SIZE);
         depth++;
       }
       rule = to;
     } else if (target == TARGET_RETURN) {
       if (depth) {
         depth--;
-        rule = load<usize>(stack + (<usize>depth << 2));
+        rule = load<usize>(stack + ((<usize>depth) << 2));
       } else {
         rule = block + load<u32>(block + slot, BLOCK_UNDERFLOWS);
       }

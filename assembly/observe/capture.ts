@@ -54,7 +54,7 @@ function newBlock(): usize {
 /** Prepares the stream of a worker. */
 export function startStream(worker: u32): void {
   stream = newBlock();
-  store<usize>(<usize>SHARED_STREAMS + (<usize>worker << 2), stream);
+  store<usize>(<usize>SHARED_STREAMS + ((<usize>worker) << 2), stream);
 }
 
 /** Notes a frame as a captured device sees it now. */
@@ -86,7 +86,7 @@ export function capture(device: usize, frame: usize, direction: u32): void {
 /** Bytes waiting in this worker's stream, more or less: whole blocks before the current one and its used part. */
 export function pending(worker: u32): u32 {
   let total: u32 = 0;
-  let block = load<usize>(<usize>SHARED_STREAMS + (<usize>worker << 2));
+  let block = load<usize>(<usize>SHARED_STREAMS + ((<usize>worker) << 2));
   while (true) {
     total += load<u32>(block, BATCH_USED);
     if (block == stream) return total;
@@ -96,7 +96,7 @@ export function pending(worker: u32): u32 {
 
 /** Empties this worker's stream, after its records have been merged. */
 export function resetStream(worker: u32): void {
-  const first = load<usize>(<usize>SHARED_STREAMS + (<usize>worker << 2));
+  const first = load<usize>(<usize>SHARED_STREAMS + ((<usize>worker) << 2));
   let block = first;
   while (block) {
     store<u32>(block, 0, BATCH_USED);
@@ -135,15 +135,15 @@ export function startMerge(workers: u32): void {
   if (!cursors) cursors = allocate(SHARED_WORKERS_MAX << 3);
   merging = workers;
   for (let i: u32 = 0; i < workers; i++) {
-    const cursor = cursors + (<usize>i << 3);
-    store<usize>(cursor, load<usize>(<usize>SHARED_STREAMS + (<usize>i << 2)));
+    const cursor = cursors + ((<usize>i) << 3);
+    store<usize>(cursor, load<usize>(<usize>SHARED_STREAMS + ((<usize>i) << 2)));
     store<u32>(cursor, 0, 4);
   }
 }
 
 /** The record that a worker's cursor stands at, 0 at the end of its stream. */
 function peek(worker: u32): usize {
-  const cursor = cursors + (<usize>worker << 3);
+  const cursor = cursors + ((<usize>worker) << 3);
   let block = load<usize>(cursor);
   while (block && load<u32>(cursor, 4) >= load<u32>(block, BATCH_USED)) {
     block = load<usize>(block, BATCH_NEXT);
@@ -172,7 +172,7 @@ function next(): usize {
     }
   }
   if (best) {
-    const cursor = cursors + (<usize>from << 3);
+    const cursor = cursors + ((<usize>from) << 3);
     store<u32>(cursor, load<u32>(cursor, 4) + ((<u32>CAUGHT_BYTES + load<u32>(best, CAUGHT_LENGTH) + 7) & ~7), 4);
   }
   return best;

@@ -14,10 +14,10 @@ export function drop(ns: usize, frame: usize, reason: i32): void {
 /** Counts a drop of a frame that the caller keeps or has already given back. */
 export function count(ns: usize, lineNumber: u32, reason: i32): void {
   if (<u32>reason >= <u32>DROP_COUNT) unreachable();
-  const at = ns + NS_DROPS + (<usize>reason << 2);
+  const at = ns + NS_DROPS + ((<usize>reason) << 2);
   store<u32>(at, load<u32>(at) + 1);
   if (lineNumber) {
-    const counter = line(lineNumber) + LINE_DROPS + (<usize>reason << 2);
+    const counter = line(lineNumber) + LINE_DROPS + ((<usize>reason) << 2);
     store<u32>(counter, load<u32>(counter) + 1);
   }
 }

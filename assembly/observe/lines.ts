@@ -36,16 +36,16 @@ export function bucketOf(value: u64): u32 {
   const magnitude = <u32>(63 - clz<u64>(value | 1));
   if (magnitude <= <u32>HISTOGRAM_SUB_BITS) return <u32>value;
   const shift = magnitude - <u32>HISTOGRAM_SUB_BITS;
-  return ((shift + 1) << HISTOGRAM_SUB_BITS) + (<u32>(value >> <u64>shift) & 63);
+  return ((shift + 1) << HISTOGRAM_SUB_BITS) + ((<u32>(value >> (<u64>shift))) & 63);
 }
 
 /** Notes an answered request: how long it took and which namespace answered. */
 export function answered(number: u32, latency: u64, origin: u32): void {
   const record = line(number);
   store<u32>(record, load<u32>(record, LINE_DELIVERED) + 1, LINE_DELIVERED);
-  const bucket = record + LINE_HISTOGRAM + (<usize>bucketOf(latency) << 2);
+  const bucket = record + LINE_HISTOGRAM + ((<usize>bucketOf(latency)) << 2);
   store<u32>(bucket, load<u32>(bucket) + 1);
   if (latency > load<u64>(record, LINE_MAX)) store<u64>(record, latency, LINE_MAX);
-  const backend = load<usize>(record, LINE_BACKENDS) + (<usize>origin << 2);
+  const backend = load<usize>(record, LINE_BACKENDS) + ((<usize>origin) << 2);
   store<u32>(backend, load<u32>(backend) + 1);
 }

@@ -83,7 +83,7 @@ function growStreams(table: usize): void {
   const buckets = hash.bucketCount(table);
   const old = hash.grow(table);
   for (let i: u32 = 0; i < buckets; i++) {
-    let c = load<usize>(old + (<usize>i << 2));
+    let c = load<usize>(old + ((<usize>i) << 2));
     while (c) {
       const next = load<usize>(c);
       hash.insert(table, hashOf(load<u32>(c, R.TCP_LOCAL), load<u32>(c, R.TCP_REMOTE), load<u32>(c, R.TCP_PORTS)), c);
@@ -376,8 +376,7 @@ export function onTimer(c: usize, generation: u32): void {
   const segment = load<usize>(c, R.TCP_QUEUE);
   if (!segment) return;
   const retries = load<u32>(c, R.TCP_RETRIES) + 1;
-  const limit =
-    state(c) == R.TCPS_SYN_SENT ? SYN_RETRIES : state(c) == R.TCPS_SYN_RECV ? SYNACK_RETRIES : DATA_RETRIES;
+  const limit = state(c) == R.TCPS_SYN_SENT ? SYN_RETRIES : state(c) == R.TCPS_SYN_RECV ? SYNACK_RETRIES : DATA_RETRIES;
   if (retries > limit) {
     happened = EXPIRED;
     destroy(c);
@@ -533,7 +532,7 @@ function peerClosed(c: usize): void {
 
 /** A SYN for a listener: a new connection that answers it. */
 function accept(ns: usize, listener: usize, ip: usize, at: usize, line: u32): void {
-  const ports = (<u32>tcp.destinationPort(at) << 16) | <u32>tcp.sourcePort(at);
+  const ports = ((<u32>tcp.destinationPort(at)) << 16) | (<u32>tcp.sourcePort(at));
   const owner = load<u32>(listener, R.SOCK_OWNER);
   const c = newConnection(
     ns,
@@ -611,7 +610,7 @@ export function receive(ns: usize, frame: usize, line: u32): i32 {
   const remote = ipv4.source(ip);
   if (!tcp.checksumValid(at, there, remote, local)) return DROP_TCP_CSUM;
   const bits = tcp.flags(at);
-  const ports = (<u32>tcp.destinationPort(at) << 16) | <u32>tcp.sourcePort(at);
+  const ports = ((<u32>tcp.destinationPort(at)) << 16) | (<u32>tcp.sourcePort(at));
   let c = find(ns, local, remote, ports);
   if (c && state(c) == R.TCPS_TIME_WAIT && bits & tcp.SYN && !(bits & (tcp.ACK | tcp.RST))) {
     // The peer opens the connection anew (RFC 6191).
@@ -677,7 +676,7 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
     happened |= CONNECTED;
   }
   if (!before(ack, load<u32>(c, R.TCP_SND_UNA))) {
-    const window = <u32>tcp.window(at) << (has(c, R.TCPF_WSCALE) ? load<u32>(c, R.TCP_PEER_SCALE) : 0);
+    const window = (<u32>tcp.window(at)) << (has(c, R.TCPF_WSCALE) ? load<u32>(c, R.TCP_PEER_SCALE) : 0);
     acknowledge(c, ack, window, length == 0 && !fin);
   }
   if (load<u32>(c, R.TCP_SND_UNA) == load<u32>(c, R.TCP_WRITE_SEQ)) {

@@ -11,15 +11,7 @@ import * as udp from "../wire/udp.ts";
 import * as table from "./table.ts";
 
 /** Sends a datagram of `bytes` bytes at `from`; false: there is no way to `to`. `source` 0: as the route says. */
-export function sendTo(
-  socket: usize,
-  source: u32,
-  to: u32,
-  port: u32,
-  from: usize,
-  bytes: i32,
-  line: u32,
-): bool {
+export function sendTo(socket: usize, source: u32, to: u32, port: u32, from: usize, bytes: i32, line: u32): bool {
   const ns = load<usize>(socket, SOCK_NAMESPACE);
   let address = source;
   if (route.outgoing(ns, to) == route.TO_NOWHERE) return false;
@@ -51,14 +43,7 @@ export function receive(ns: usize, frame: usize): i32 {
   const source = ipv4.source(ip);
   const destination = ipv4.destination(ip);
   if (!udp.checksumValid(at, length, source, destination)) return DROP_UDP_CSUM;
-  socket = table.find(
-    ns,
-    ipv4.PROTO_UDP,
-    destination,
-    <u32>udp.destinationPort(at),
-    source,
-    <u32>udp.sourcePort(at),
-  );
+  socket = table.find(ns, ipv4.PROTO_UDP, destination, <u32>udp.destinationPort(at), source, <u32>udp.sourcePort(at));
   if (!socket) return DROP_NO_SOCKET;
   payload = at + udp.UDP_LENGTH;
   payloadLength = length - udp.UDP_LENGTH;

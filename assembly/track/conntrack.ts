@@ -63,7 +63,7 @@ export function directionOf(info: u32): u32 {
 }
 
 function sysctl(ns: usize, which: i32): u32 {
-  return load<u32>(ns + NS_SYSCTLS + (<usize>which << 2));
+  return load<u32>(ns + NS_SYSCTLS + ((<usize>which) << 2));
 }
 
 function refresh(entry: usize, seconds: u32): void {
@@ -72,7 +72,9 @@ function refresh(entry: usize, seconds: u32): void {
 
 /** Bytes from the IPv4 header to the end of the packet. */
 export function packetLength(frame: usize): i32 {
-  return <i32>(load<usize>(frame, FRAME_DATA) + <usize>load<u32>(frame, FRAME_LENGTH) - load<usize>(frame, FRAME_NETWORK));
+  return <i32>(
+    (load<usize>(frame, FRAME_DATA) + <usize>load<u32>(frame, FRAME_LENGTH) - load<usize>(frame, FRAME_NETWORK))
+  );
 }
 
 /** Whether the transport header is whole and plausible; the checksum is looked at only on the way in. */

@@ -8,14 +8,7 @@ import {
   MANIP_DST,
   MANIP_SRC,
 } from "../layout/codes.ts";
-import {
-  CT_NAMESPACE,
-  CT_ORIGINAL,
-  CT_REPLY,
-  CT_STATUS,
-  NS_RANDOM,
-  TUPLE_SIZE,
-} from "../layout/records.ts";
+import { CT_NAMESPACE, CT_ORIGINAL, CT_REPLY, CT_STATUS, NS_RANDOM, TUPLE_SIZE } from "../layout/records.ts";
 import { mix } from "../memory/hash.ts";
 import { next32 } from "../memory/random.ts";
 import { get16, put16 } from "../memory/bytes.ts";

@@ -90,7 +90,7 @@ function rehash(table: usize): void {
   const buckets = hash.bucketCount(table);
   const old = hash.grow(table);
   for (let i: u32 = 0; i < buckets; i++) {
-    let record = load<usize>(old + (<usize>i << 2));
+    let record = load<usize>(old + ((<usize>i) << 2));
     while (record) {
       const next = load<usize>(record);
       hash.insert(table, tuple.hashOf(record), record);
@@ -131,7 +131,7 @@ export function remove(entry: usize): void {
 export function sweep(ns: usize): void {
   const table = load<usize>(ns, NS_CONNECTIONS);
   const buckets = hash.bucketCount(table);
-  const size = <usize>buckets << 2;
+  const size = (<usize>buckets) << 2;
   const first = hash.bucket(table, 0);
   for (let at: usize = 0; at < size; at += 4) {
     let record = load<usize>(first + at);

@@ -1,10 +1,5 @@
 // TCP connection tracking: Linux's state table and its windows (nf_conntrack_proto_tcp.c).
-import {
-  DIR_ORIGINAL,
-  DIR_REPLY,
-  IPS_ASSURED,
-  IPS_SEEN_REPLY,
-} from "../layout/codes.ts";
+import { DIR_ORIGINAL, DIR_REPLY, IPS_ASSURED, IPS_SEEN_REPLY } from "../layout/codes.ts";
 import {
   CT_STATUS,
   CT_TCP_LAST_ACK,
@@ -113,18 +108,14 @@ export function before(a: u32, b: u32): bool {
 
 function segmentEnd(at: usize, bytes: i32): u32 {
   const bits = tcp.flags(at);
-  return (
-    tcp.sequence(at) +
-    <u32>(bytes - tcp.headerLength(at)) +
-    (bits & tcp.SYN ? 1 : 0) +
-    (bits & tcp.FIN ? 1 : 0)
-  );
+  return tcp.sequence(at) + <u32>(bytes - tcp.headerLength(at)) + (bits & tcp.SYN ? 1 : 0) + (bits & tcp.FIN ? 1 : 0);
 }
 
 /** Which flag combinations make sense at all; PSH, ECE and CWR do not count (tcp_valid_flags). */
 export function flagsValid(bits: i32): bool {
   const essential = bits & (tcp.FIN | tcp.SYN | tcp.RST | tcp.ACK | tcp.URG);
-  if (essential & tcp.SYN) return essential == tcp.SYN || essential == (tcp.SYN | tcp.URG) || essential == (tcp.SYN | tcp.ACK);
+  if (essential & tcp.SYN)
+    return essential == tcp.SYN || essential == (tcp.SYN | tcp.URG) || essential == (tcp.SYN | tcp.ACK);
   if (essential & tcp.RST) return essential == tcp.RST || essential == (tcp.RST | tcp.ACK);
   return (essential & tcp.ACK) != 0;
 }
@@ -274,11 +265,7 @@ function inWindow(entry: usize, ns: usize, direction: u32, index: i32, at: usize
     }
   }
   if (load<u32>(receiver, SEEN_MAX_WIN) && after(end, load<u32>(sender, SEEN_MAX_END))) {
-    store<u32>(
-      receiver,
-      load<u32>(receiver, SEEN_MAX_WIN) + (end - load<u32>(sender, SEEN_MAX_END)),
-      SEEN_MAX_WIN,
-    );
+    store<u32>(receiver, load<u32>(receiver, SEEN_MAX_WIN) + (end - load<u32>(sender, SEEN_MAX_END)), SEEN_MAX_WIN);
   }
   if (after(sack + win, load<u32>(receiver, SEEN_MAX_END) - 1)) {
     store<u32>(receiver, sack + win + (win ? 0 : 1), SEEN_MAX_END);
@@ -346,7 +333,7 @@ function ignoreSegment(entry: usize, direction: u32, index: i32, at: usize, byte
 export let timeout: u32 = 0;
 
 function timeoutOf(ns: usize, state: u32): u32 {
-  return load<u32>(ns + NS_SYSCTLS + (<usize>(<u32>SYSCTL_CT_TCP_TIMEOUTS + state) << 2));
+  return load<u32>(ns + NS_SYSCTLS + ((<usize>(<u32>SYSCTL_CT_TCP_TIMEOUTS + state)) << 2));
 }
 
 /** Follows a connection by one segment. Returns TRACK_*; `timeout` is set if it is accepted. */
@@ -406,11 +393,7 @@ export function follow(entry: usize, ns: usize, direction: u32, at: usize, bytes
 
   if (!(status & IPS_SEEN_REPLY)) {
     if (tcp.flags(at) & tcp.RST) return TRACK_KILL;
-  } else if (
-    !(status & IPS_ASSURED) &&
-    (oldState == SYN_RECV || oldState == ESTABLISHED) &&
-    state == ESTABLISHED
-  ) {
+  } else if (!(status & IPS_ASSURED) && (oldState == SYN_RECV || oldState == ESTABLISHED) && state == ESTABLISHED) {
     store<u32>(entry, status | IPS_ASSURED, CT_STATUS);
   }
   return TRACK_ACCEPT;

@@ -20,7 +20,12 @@ export function set(source: u32, destination: u32, portPair: u32, protocol: u32)
 
 /** Reads a stored tuple. */
 export function read(tuple: usize): void {
-  set(load<u32>(tuple, TUPLE_SRC), load<u32>(tuple, TUPLE_DST), load<u32>(tuple, TUPLE_PORTS), load<u32>(tuple, TUPLE_PROTO));
+  set(
+    load<u32>(tuple, TUPLE_SRC),
+    load<u32>(tuple, TUPLE_DST),
+    load<u32>(tuple, TUPLE_PORTS),
+    load<u32>(tuple, TUPLE_PROTO),
+  );
 }
 
 /** Stores the current tuple. */
@@ -72,7 +77,7 @@ export function invert(): bool {
   if (proto == ipv4.PROTO_ICMP) {
     const answer = answerType((ports >> 8) & 255);
     if (answer < 0) return false;
-    ports = (ports & 0xffff00ff) | (<u32>answer << 8);
+    ports = (ports & 0xffff00ff) | ((<u32>answer) << 8);
   } else {
     ports = rotl<u32>(ports, 16);
   }
@@ -96,7 +101,7 @@ export function parse(ip: usize, length: i32): bool {
     ports = get32(l4);
   } else if (proto == ipv4.PROTO_ICMP) {
     if (rest < 8) return false;
-    ports = (<u32>icmp.id(l4) << 16) | (<u32>icmp.type(l4) << 8) | <u32>icmp.code(l4);
+    ports = ((<u32>icmp.id(l4)) << 16) | ((<u32>icmp.type(l4)) << 8) | (<u32>icmp.code(l4));
   }
   return true;
 }

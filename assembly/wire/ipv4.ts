@@ -24,11 +24,11 @@ export const FLAG_MF = 0x2000;
 export const OFFSET_MASK = 0x1fff;
 
 export function version(at: usize): i32 {
-  return <i32>load<u8>(at + VERSION_IHL) >> 4;
+  return (<i32>load<u8>(at + VERSION_IHL)) >> 4;
 }
 /** Length of the header in bytes. */
 export function headerLength(at: usize): i32 {
-  return (<i32>load<u8>(at + VERSION_IHL) & 15) << 2;
+  return ((<i32>load<u8>(at + VERSION_IHL)) & 15) << 2;
 }
 export function tos(at: usize): i32 {
   return <i32>load<u8>(at + TOS);

@@ -42,7 +42,7 @@ export function acknowledgement(at: usize): u32 {
 }
 /** Length of header and options in bytes. */
 export function headerLength(at: usize): i32 {
-  return (<i32>load<u8>(at + OFFSET) >> 4) << 2;
+  return ((<i32>load<u8>(at + OFFSET)) >> 4) << 2;
 }
 export function flags(at: usize): i32 {
   return <i32>load<u8>(at + FLAGS);

@@ -36,4 +36,3 @@ export function write(at: usize, from: i32, to: i32, bytes: i32, source: u32, de
   // Zero means "none", so a computed zero is sent as its twin.
   put16(at + UDP_CHECKSUM, value ? value : 0xffff);
 }
-

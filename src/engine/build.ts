@@ -101,7 +101,8 @@ function addAddresses(kernel: Kernel, machine: Machine, built: Built): void {
     const source = route.source === undefined ? 0 : ip(route.source);
     const ns = namespace(built, route.namespace);
     const result = kernel.calls.addRoute(ns, to.network, to.prefix, via, by, source, route.metric ?? 0);
-    if (result < 0) throw new Error(`${route.namespace}: route ${route.destination}: the gateway is not on any network`);
+    if (result < 0)
+      throw new Error(`${route.namespace}: route ${route.destination}: the gateway is not on any network`);
   }
   for (const { namespace: name, device: on, address, mac: text } of machine.neighbours) {
     kernel.addNeighbour(namespace(built, name), device(built, name, on), ip(address), mac(text));

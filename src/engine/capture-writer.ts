@@ -1,5 +1,12 @@
 // The captures of one worker: which of its devices go to which files, and, on worker 0, the merging of all workers' frames.
-import { CAPTURE_PCAP, CAPTURE_PCAPNG, FILE_BUFFER, FILE_INDEX, FILE_PACKETS, FILE_USED } from "../../assembly/layout/records.ts";
+import {
+  CAPTURE_PCAP,
+  CAPTURE_PCAPNG,
+  FILE_BUFFER,
+  FILE_INDEX,
+  FILE_PACKETS,
+  FILE_USED,
+} from "../../assembly/layout/records.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import { writeAll } from "./captures.ts";
 import type { Built } from "./build.ts";

@@ -38,7 +38,7 @@ function open(path: string, format: "pcapng" | "pcap", devices: string[], head: 
 
 /** Writes all bytes, however many calls that takes. */
 export function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
 }
 
 export function closeCaptures(files: readonly CaptureFile[]): void {

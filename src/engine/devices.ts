@@ -41,6 +41,9 @@ function describe(
 }
 
 /** The interfaces that a list of globs chooses, each once, in the plan's order. */
-export function chooseInterfaces(all: readonly InterfaceDescription[], globs: readonly string[]): InterfaceDescription[] {
+export function chooseInterfaces(
+  all: readonly InterfaceDescription[],
+  globs: readonly string[],
+): InterfaceDescription[] {
   return all.filter(({ name }) => globs.some((glob) => globMatches(glob, name)));
 }

@@ -14,7 +14,12 @@ export function counted(bytes: Uint8Array): Uint8Array {
 /** The request of a flow: an HTTP/1.1 GET, the data of a ping, or plain bytes of the length asked for. */
 export function requestOf(flow: FlowConfig, line: string): Uint8Array {
   if (flow.protocol === "http") {
-    const head = [`GET ${flow.path ?? "/"} HTTP/1.1`, `Host: ${flow.host ?? hostOf(flow)}`, "User-Agent: podwire", "Accept: */*"];
+    const head = [
+      `GET ${flow.path ?? "/"} HTTP/1.1`,
+      `Host: ${flow.host ?? hostOf(flow)}`,
+      "User-Agent: podwire",
+      "Accept: */*",
+    ];
     return encoder.encode(`${head.join("\r\n")}\r\n\r\n`);
   }
   if (flow.protocol === "icmp") return Uint8Array.from({ length: Math.max(flow.requestBytes, 16) }, (_, i) => i & 255);

@@ -30,7 +30,9 @@ export function placeMachines(
 
 /** The heaviest machine first, each to the worker with the least so far. */
 function spread(plan: Plan, workers: number): number[] {
-  const owner = new Map(plan.machines.flatMap((machine, i) => machine.namespaces.map(({ name }) => [name, i] as const)));
+  const owner = new Map(
+    plan.machines.flatMap((machine, i) => machine.namespaces.map(({ name }) => [name, i] as const)),
+  );
   const weights = plan.machines.map((machine) => machine.namespaces.length);
   for (const flow of plan.flows) {
     const machine = owner.get(flow.namespace);
@@ -48,7 +50,9 @@ function spread(plan: Plan, workers: number): number[] {
 }
 
 export function placeFlows(plan: Plan): PlacedFlow[] {
-  const owner = new Map(plan.machines.flatMap((machine, i) => machine.namespaces.map(({ name }) => [name, i] as const)));
+  const owner = new Map(
+    plan.machines.flatMap((machine, i) => machine.namespaces.map(({ name }) => [name, i] as const)),
+  );
   return plan.flows.map((flow, id) => {
     const machine = owner.get(flow.namespace);
     if (machine === undefined) throw new Error(`there is no namespace ${flow.namespace}`);

@@ -17,19 +17,30 @@ export function combine(
   const namespaces = namespaceNames.flatMap((name) => byName.get(name) ?? []);
   const written = workers[0]?.captures ?? [];
   return {
-    lines: plan.lines.map((name, i) => lineResult(name, workers.flatMap(({ lines }) => lines[i] ?? []), namespaceNames)),
+    lines: plan.lines.map((name, i) =>
+      lineResult(
+        name,
+        workers.flatMap(({ lines }) => lines[i] ?? []),
+        namespaceNames,
+      ),
+    ),
     drops: dropsOf(namespaces),
     captures: files.map(({ path, headBytes }, i) => ({
       path,
       packets: written[i]?.packets ?? 0,
       bytes: headBytes + (written[i]?.bytes ?? 0),
     })),
-    listenErrors: sorted(workers.flatMap(({ listenErrors }) => listenErrors), namespaceNames),
+    listenErrors: sorted(
+      workers.flatMap(({ listenErrors }) => listenErrors),
+      namespaceNames,
+    ),
     frames: namespaces.reduce((sum, { frames }) => sum + frames, 0),
     endNs: Math.max(0, ...workers.map(({ endNs }) => endNs)),
     interrupted: workers.some(({ interrupted }) => interrupted),
     rules: Object.fromEntries(
-      namespaces.filter(({ counters }) => counters.length > 0).map(({ name, counters }) => [name, rules.print(name, counters)]),
+      namespaces
+        .filter(({ counters }) => counters.length > 0)
+        .map(({ name, counters }) => [name, rules.print(name, counters)]),
     ),
   };
 }

@@ -111,7 +111,8 @@ async function runWorkers(job: Job, options: RunOptions): Promise<WorkerResult[]
   options.signal?.addEventListener("abort", stop);
   if (options.signal?.aborted) stop();
   const { onProgress } = options;
-  const timer = onProgress && setInterval(() => onProgress({ nowNs: control.progress[PROGRESS_NOW] ?? 0 }), PROGRESS_MS);
+  const timer =
+    onProgress && setInterval(() => onProgress({ nowNs: control.progress[PROGRESS_NOW] ?? 0 }), PROGRESS_MS);
   try {
     const tasks = Array.from({ length: job.workers }, (_, worker) => pool.run({ worker }) as Promise<WorkerResult>);
     const outcomes = await Promise.allSettled(tasks);

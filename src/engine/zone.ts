@@ -9,10 +9,7 @@ const SOA_TTL = 30;
 /** A name in wire form: each label behind its length, a zero at the end. */
 export function wireName(name: string): Uint8Array {
   const labels = name.split(".").filter((label) => label !== "");
-  return Uint8Array.from([
-    ...labels.flatMap((label) => [label.length, ...new TextEncoder().encode(label)]),
-    0,
-  ]);
+  return Uint8Array.from([...labels.flatMap((label) => [label.length, ...new TextEncoder().encode(label)]), 0]);
 }
 
 interface WireRecord {

@@ -1,11 +1,5 @@
 // One kernel instance with typed calls: the only code outside the module that reads and writes its memory.
-import {
-  DEVICE_BRIDGE,
-  DEVICE_VETH,
-  DEVICE_WIRE,
-  EADDRINUSE,
-  PORT_HAIRPIN,
-} from "../../assembly/layout/codes.ts";
+import { DEVICE_BRIDGE, DEVICE_VETH, DEVICE_WIRE, EADDRINUSE, PORT_HAIRPIN } from "../../assembly/layout/codes.ts";
 import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { BLOCK_RULES } from "../../assembly/layout/rules.ts";

@@ -13,9 +13,7 @@ export interface SegmentConfig {
 export type FlowProtocol = "tcp" | "udp" | "http" | "icmp";
 
 /** Where a flow's requests go. With `names` each request first asks the resolver for the names in order until one has an address. */
-export type FlowTarget =
-  | { address: string; port: number }
-  | { names: string[]; resolver: string; port: number };
+export type FlowTarget = { address: string; port: number } | { names: string[]; resolver: string; port: number };
 
 /** One client and one target: the unit of load. A traffic line of a scenario becomes one flow per client pod and target. */
 export interface FlowConfig {
