@@ -39,6 +39,7 @@ export const ORDERS: Order[] = [
     parts: [
       "errors",
       "address",
+      "documents",
       "pcap",
       "iptables",
       "seam",
@@ -54,7 +55,7 @@ export const ORDERS: Order[] = [
     // The seam: what programs the network hands data to what moves the frames; only a command holds both.
     apart: [
       [
-        ["pcap", "iptables", "seam", "kubernetes", "node", "scenario", "report"],
+        ["documents", "pcap", "iptables", "seam", "kubernetes", "node", "scenario", "report"],
         ["kernel", "engine"],
       ],
     ],

@@ -1,0 +1,144 @@
+// YAML text to documents that still know where each of their fields stands, and their validation against schemas.
+import { LineCounter, parseAllDocuments, isMap, isPair, type Document as YamlDocument } from "yaml";
+import type { z } from "zod";
+import { InputError, type Place } from "../errors.ts";
+
+export type FieldPath = readonly (string | number)[];
+
+/** One YAML document of a file. */
+export class Document {
+  readonly file: string;
+  /** The plain value: maps as objects, sequences as arrays. */
+  readonly value: unknown;
+  readonly #yaml: YamlDocument;
+  readonly #lines: LineCounter;
+
+  constructor(file: string, yaml: YamlDocument, lines: LineCounter, value: unknown) {
+    this.file = file;
+    this.value = value;
+    this.#yaml = yaml;
+    this.#lines = lines;
+  }
+
+  /** Where a field stands; where the nearest map around it begins, if it is not there. */
+  place(path: FieldPath = []): Place {
+    const field = path.length > 0 ? formatPath(path) : undefined;
+    return { file: this.file, line: this.#line(path), field };
+  }
+
+  /** A field of the document is wrong: throws the InputError that says so. */
+  fail(path: FieldPath, sentence: string): never {
+    throw new InputError(this.place(path), sentence);
+  }
+
+  /** The document's value as `schema` reads it. Throws an InputError at the first field that is wrong. */
+  validate<T>(schema: z.ZodType<T>): T {
+    const result = schema.safeParse(this.value);
+    if (result.success) return result.data;
+    const issue = firstIssue(result.error.issues);
+    return this.fail(issue.path, issue.sentence);
+  }
+
+  #line(path: FieldPath): number | undefined {
+    for (let length = path.length; length >= 0; length--) {
+      const offset = this.#offset(path.slice(0, length));
+      if (offset !== undefined) return this.#lines.linePos(offset).line;
+    }
+    return undefined;
+  }
+
+  /** Where the key of a field, or else its value, begins in the file. */
+  #offset(path: FieldPath): number | undefined {
+    const key = path.at(-1);
+    const around = path.length > 1 ? this.#yaml.getIn(path.slice(0, -1), true) : this.#yaml.contents;
+    if (key !== undefined && isMap(around)) {
+      const pair = around.items.find((item) => isPair(item) && keyOf(item.key) === key);
+      if (pair) return rangeOf(pair.key)?.[0];
+    }
+    return rangeOf(path.length > 0 ? this.#yaml.getIn(path, true) : this.#yaml.contents)?.[0];
+  }
+}
+
+function keyOf(key: unknown): unknown {
+  return typeof key === "object" && key !== null && "value" in key ? key.value : key;
+}
+
+function rangeOf(node: unknown): readonly number[] | undefined {
+  if (typeof node !== "object" || node === null || !("range" in node)) return undefined;
+  return node.range as readonly number[] | undefined;
+}
+
+/** `["spec", "ports", 0, "port"]` to `spec.ports[0].port`. */
+export function formatPath(path: FieldPath): string {
+  return path
+    .map((part, i) =>
+      typeof part === "number" ? `[${part}]` : `${i > 0 ? "." : ""}${part.includes(".") ? `"${part}"` : part}`,
+    )
+    .join("");
+}
+
+/** The documents of a YAML text; empty ones are left out. Throws an InputError if it is not YAML. */
+export function parseDocuments(text: string, file: string): Document[] {
+  const lines = new LineCounter();
+  const documents: Document[] = [];
+  // YAML 1.1, as Kubernetes reads it: `yes` and `on` are booleans, 0644 is octal, `<<` merges.
+  for (const yaml of parseAllDocuments(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    version: "1.1",
+    merge: true,
+  })) {
+    if (!("contents" in yaml)) continue;
+    const [error] = yaml.errors;
+    if (error)
+      throw new InputError({ file, line: lines.linePos(error.pos[0]).line }, `this is not YAML: ${error.message}`);
+    const value: unknown = yaml.toJS();
+    if (value !== null && value !== undefined) documents.push(new Document(file, yaml, lines, value));
+  }
+  return documents;
+}
+
+interface Issue {
+  path: FieldPath;
+  sentence: string;
+}
+
+function firstIssue(issues: readonly z.core.$ZodIssue[]): Issue {
+  const [issue] = issues;
+  if (!issue) return { path: [], sentence: "this is not valid" };
+  const path = issue.path.filter((part) => typeof part !== "symbol");
+  if (issue.code === "unrecognized_keys") {
+    const [key = ""] = issue.keys;
+    return { path: [...path, key], sentence: "there is no such field" };
+  }
+  if (issue.code === "invalid_union") {
+    // The alternative that came furthest says best what is wrong.
+    const deepest = issue.errors
+      .map((alternative) => firstIssue(alternative))
+      .reduce((best, next) => (next.path.length > best.path.length ? next : best));
+    if (deepest.path.length > 0) return { path: [...path, ...deepest.path], sentence: deepest.sentence };
+    return { path, sentence: issue.message === "Invalid input" ? deepest.sentence : issue.message };
+  }
+  return { path, sentence: sentenceOf(issue) };
+}
+
+const ARTICLES: Readonly<Record<string, string>> = {
+  string: "a string",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  object: "a map",
+  record: "a map",
+  array: "a list",
+};
+
+function sentenceOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_type") {
+    const wanted = ARTICLES[issue.expected] ?? issue.expected;
+    return issue.message.endsWith("received undefined") ? `is missing; it should be ${wanted}` : `should be ${wanted}`;
+  }
+  if (issue.code === "invalid_value") return `should be one of ${issue.values.map(String).join(", ")}`;
+  if (issue.code === "too_big") return `should be at most ${String(issue.maximum)}`;
+  if (issue.code === "too_small") return `should be at least ${String(issue.minimum)}`;
+  return issue.message;
+}
