@@ -123,6 +123,5 @@ export function serviceCluster(options: { protocol: "udp" | "tcp"; services: num
     zone: [],
     captures: [],
     names: addressNames(cluster, { nodeCIDR: NODE_CIDR }),
-    timeline: [],
   };
 }

@@ -2,12 +2,17 @@
 import { TCP_APP, TCP_ARG } from "../layout/records.ts";
 import * as tcp from "../socket/tcp.ts";
 
+// The words of the application in a connection's record.
 const MODE: usize = TCP_APP;
-const END: usize = TCP_APP + 4; // how much of the empty line that ends a request has been seen
+const HEAD: usize = MODE + 4; // how far the end of the head and a Content-Length are recognised
+const LENGTH: usize = HEAD + 4; // the value of Content-Length
+const BODY: usize = LENGTH + 4; // bytes of the body that have not come yet
 
 const MODE_UNKNOWN: i32 = 0;
 const MODE_HTTP: i32 = 1;
 const MODE_ECHO: i32 = 2;
+
+const FIELD = "\ncontent-length:";
 
 /** Whether bytes begin like an HTTP/1.1 request line: a method of capital letters, a blank and a slash. */
 function looksLikeHttp(at: usize, length: i32): bool {
@@ -32,16 +37,45 @@ export function onData(c: usize, at: usize, length: i32): void {
     tcp.write(c, at, length);
     return;
   }
-  let seen = load<i32>(c, END);
-  for (let i = 0; i < length; i++) {
-    const byte = load<u8>(at + <usize>i);
-    const wanted: u8 = seen & 1 ? 10 : 13;
-    seen = byte == wanted ? seen + 1 : byte == 13 ? 1 : 0;
-    if (seen == 4) {
-      const response = load<usize>(c, TCP_ARG);
-      tcp.write(c, response + 4, load<i32>(response));
-      seen = 0;
+  let i = 0;
+  while (i < length) {
+    const body = load<i32>(c, BODY);
+    if (body) {
+      const part = min<i32>(body, length - i);
+      i += part;
+      store<i32>(c, body - part, BODY);
+      if (body == part) respond(c);
+    } else {
+      if (endsHead(c, load<u8>(at + <usize>i))) {
+        const wanted = load<i32>(c, LENGTH);
+        store<i32>(c, wanted, BODY);
+        store<i32>(c, 0, LENGTH);
+        if (!wanted) respond(c);
+      }
+      i++;
     }
   }
-  store<i32>(c, seen, END);
+}
+
+function respond(c: usize): void {
+  const response = load<usize>(c, TCP_ARG);
+  tcp.write(c, response + 4, load<i32>(response));
+}
+
+/** Takes the next byte of a request's head; true: it is the last one. Notes the value of Content-Length on the way. */
+function endsHead(c: usize, byte: u8): bool {
+  const progress = load<i32>(c, HEAD);
+  let seen = progress & 255; // bytes of "\r\n\r\n"
+  let matched = progress >> 8; // characters of the field's name
+  seen = byte == (seen & 1 ? 10 : 13) ? seen + 1 : byte == 13 ? 1 : 0;
+  if (matched == FIELD.length) {
+    if (byte >= 48 && byte <= 57) store<i32>(c, load<i32>(c, LENGTH) * 10 + <i32>(byte - 48), LENGTH);
+    else if (byte == 13) matched = 0;
+  } else {
+    const lower = byte >= 65 && byte <= 90 ? byte + 32 : byte;
+    matched = lower == <u8>FIELD.charCodeAt(matched) ? matched + 1 : byte == 10 ? 1 : 0;
+  }
+  const over = seen == 4;
+  store<i32>(c, over ? 0 : seen | (matched << 8), HEAD);
+  return over;
 }

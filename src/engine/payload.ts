@@ -11,17 +11,9 @@ export function counted(bytes: Uint8Array): Uint8Array {
   return result;
 }
 
-/** The request of a flow: an HTTP/1.1 GET, the data of a ping, or plain bytes of the length asked for. */
+/** The request of a flow: HTTP/1.1 (a GET, or a POST of the bytes asked for), the data of a ping, or plain bytes of that length. */
 export function requestOf(flow: FlowConfig, line: string): Uint8Array {
-  if (flow.protocol === "http") {
-    const head = [
-      `GET ${flow.path ?? "/"} HTTP/1.1`,
-      `Host: ${flow.host ?? hostOf(flow)}`,
-      "User-Agent: podwire",
-      "Accept: */*",
-    ];
-    return encoder.encode(`${head.join("\r\n")}\r\n\r\n`);
-  }
+  if (flow.protocol === "http") return httpRequest(flow);
   if (flow.protocol === "icmp") return Uint8Array.from({ length: Math.max(flow.requestBytes, 16) }, (_, i) => i & 255);
   const bytes = new Uint8Array(Math.max(flow.requestBytes, 8)).fill(0x2e);
   // A datagram begins with the numbers of its flow and request, which the kernel writes over these bytes.
@@ -31,8 +23,25 @@ export function requestOf(flow: FlowConfig, line: string): Uint8Array {
   return bytes;
 }
 
-function hostOf(flow: FlowConfig): string {
-  return "names" in flow.target ? (flow.target.names.at(-1) ?? "") : flow.target.address;
+function httpRequest(flow: FlowConfig): Uint8Array {
+  const { requestBytes } = flow;
+  const head = [
+    `${requestBytes > 0 ? "POST" : "GET"} ${flow.path ?? "/"} HTTP/1.1`,
+    `Host: ${flow.host ?? hostOf(flow)}`,
+    "User-Agent: podwire",
+    "Accept: */*",
+    ...(requestBytes > 0 ? ["Content-Type: text/plain", `Content-Length: ${requestBytes}`] : []),
+  ];
+  return Uint8Array.from([
+    ...encoder.encode(`${head.join("\r\n")}\r\n\r\n`),
+    ...new Uint8Array(requestBytes).fill(0x2e),
+  ]);
+}
+
+/** The Host header: the name or address called, with the port if it is not HTTP's own. */
+function hostOf({ target }: FlowConfig): string {
+  const host = "names" in target ? (target.names.at(-1) ?? "") : target.address;
+  return target.port === 80 ? host : `${host}:${target.port}`;
 }
 
 /** The response of a service to an HTTP request, with a body of `bytes` bytes that names who answered. */

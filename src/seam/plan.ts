@@ -53,17 +53,6 @@ export interface CaptureConfig {
   format: "pcapng" | "pcap";
 }
 
-/** Rules that replace a namespace's at a moment, or links that go down: what a timeline compiles to. */
-export interface TimelineStep {
-  atNs: number;
-  machine: string;
-  namespace: string;
-  /** New iptables-save text for the namespace. */
-  rules?: string;
-  /** Takes every device of the namespace down and closes its sockets, as the end of a pod does. */
-  down?: boolean;
-}
-
 export interface Plan {
   seed: number;
   durationNs: number;
@@ -76,7 +65,6 @@ export interface Plan {
   captures: CaptureConfig[];
   /** Address to name, for the name resolution block of captures. */
   names: { address: string; name: string }[];
-  timeline: TimelineStep[];
 }
 
 /** Virtual time in nanoseconds. Quantiles are exact to 1 part in 64 (the upper edge of the bucket). */

@@ -1,0 +1,22 @@
+// The output folder of a run: made only once the input is known to be good, and gone again if it cannot be used.
+import { accessSync, constants, mkdirSync, rmSync, statSync } from "node:fs";
+import { InputError } from "../errors.ts";
+
+/** Makes the folder with all above it. Throws an InputError if that cannot be, or nothing can be written there. */
+export function makeOutputFolder(path: string): void {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there && !there.isDirectory()) throw refusal(path, "it is a file");
+  let made: string | undefined;
+  try {
+    made = mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (made !== undefined) rmSync(made, { recursive: true });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw refusal(path, code === "EACCES" || code === "EROFS" ? "it cannot be written to" : (code ?? message));
+  }
+}
+
+function refusal(path: string, why: string): InputError {
+  return new InputError({ field: "--out" }, `${path} cannot be the output folder: ${why}; choose another`);
+}

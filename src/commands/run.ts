@@ -1,0 +1,155 @@
+// `podwire run`: manifests and perhaps a scenario in; traffic through the emulated cluster; a summary, a report and captures out.
+import { writeFileSync, mkdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { SingleBar } from "cli-progress";
+import { InvalidArgumentError, type Command } from "commander";
+import { interfacesOf } from "../engine/devices.ts";
+import { globMatches } from "../engine/glob.ts";
+import { PreparedRun } from "../engine/run.ts";
+import { formatTime } from "../report/format.ts";
+import { makeReport, type Report } from "../report/report.ts";
+import { summarize } from "../report/summary.ts";
+import { readSources } from "../scenario/files.ts";
+import { checkDevices, prepare, type PreparedScenario } from "../scenario/prepare.ts";
+import { parseDuration } from "../scenario/units.ts";
+import type { RunResult } from "../seam/plan.ts";
+import { makeOutputFolder } from "./output.ts";
+import { version } from "./version.ts";
+
+export const EXIT_EXPECTATION = 1;
+export const EXIT_INTERRUPT = 130;
+
+interface RunFlags {
+  nodes?: number;
+  seed?: number;
+  duration?: number;
+  workers?: number;
+  out: string;
+  capture?: string[];
+  pcap?: boolean;
+  json?: boolean;
+  quiet?: boolean;
+}
+
+/** Adds the command to the program. It sets the exit status: 0, 1 if an expectation failed, 130 after Ctrl-C. */
+export function addRunCommand(program: Command): void {
+  program
+    .command("run")
+    .summary("emulate a cluster and its traffic")
+    .description(
+      "Emulates the network of the cluster that the manifests describe. A FILE is YAML with Kubernetes manifests, a Scenario, or both;\n" +
+        "a folder stands for the YAML files in it. Without a Scenario three nodes run for five seconds of virtual time, in which every\n" +
+        "Deployment's pods call every Service, outside clients call every load balancer and node port, and every pod calls one host outside.",
+    )
+    .argument("<FILE...>", "manifests, a scenario, or folders of them")
+    .option("--nodes <N>", "number of nodes, in place of the scenario's", integer(1, 5000))
+    .option("--seed <N>", "seed of all that is random, in place of the scenario's", integer(0, 2 ** 32 - 1))
+    .option("--duration <D>", "virtual time to run, such as 500ms or 10s, in place of the scenario's", duration)
+    .option(
+      "--workers <N>",
+      "threads to use; the results are the same with any number (default: one a core)",
+      integer(1, 64),
+    )
+    .option("--out <DIR>", "folder for report.json, captures and rules", "podwire-out")
+    .option(
+      "--capture <GLOBS>",
+      "devices to capture into capture.pcapng, in place of the scenario's captures: names or globs such as\nnode-*/vbr0,default/frontend-0/eth0; none captures nothing",
+      globs,
+    )
+    .option("--pcap", "write classic pcap, one file for each device, in place of pcapng")
+    .option("--json", "print the report as JSON in place of the summary")
+    .option("--quiet", "print no summary and no progress")
+    .addHelpText(
+      "after",
+      "\nExit status: 0; 1 if an expectation of the scenario failed; 2 for bad input; 130 after Ctrl-C, with what was captured so far.",
+    )
+    .action(async (files: string[], flags: RunFlags) => {
+      process.exitCode = await run(files, flags);
+    });
+}
+
+async function run(files: readonly string[], flags: RunFlags): Promise<number> {
+  const started = performance.now();
+  const prepared = prepare(readSources(files), {
+    nodes: flags.nodes,
+    seed: flags.seed,
+    durationNs: flags.duration,
+    capture: flags.capture,
+    pcap: flags.pcap,
+    outDir: flags.out,
+  });
+  const interfaces = interfacesOf(prepared.plan);
+  checkDevices(prepared.devices, (glob) => interfaces.some(({ name }) => globMatches(glob, name)));
+  const ready = new PreparedRun(prepared.plan);
+  // From here on the input is good.
+  makeOutputFolder(flags.out);
+  const workers = Math.min(flags.workers ?? availableParallelism(), prepared.plan.machines.length);
+  const result = await execute(ready, prepared, workers, flags.quiet !== true);
+  const wall = { seconds: (performance.now() - started) / 1000, workers };
+  const report = makeReport(prepared, result, flags.out, version, wall);
+  writeResults(report, result, flags.out);
+  if (flags.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  else if (flags.quiet !== true) process.stdout.write(summarize(report, flags.out));
+  if (report.interrupted) return EXIT_INTERRUPT;
+  return report.expectations.every(({ holds }) => holds) ? 0 : EXIT_EXPECTATION;
+}
+
+/** Runs with a progress bar on a terminal; the first Ctrl-C ends the run in good order, a second one at once. */
+async function execute(
+  ready: PreparedRun,
+  { plan }: PreparedScenario,
+  workers: number,
+  show: boolean,
+): Promise<RunResult> {
+  const abort = new AbortController();
+  const interrupt = (): void => abort.abort();
+  process.once("SIGINT", interrupt);
+  process.once("SIGTERM", interrupt);
+  const bar =
+    show && process.stderr.isTTY
+      ? new SingleBar({ format: "{bar} {reached} of {end}", stream: process.stderr, clearOnComplete: true })
+      : undefined;
+  const end = formatTime(plan.durationNs);
+  bar?.start(plan.durationNs, 0, { reached: "0 s", end });
+  try {
+    return await ready.run({
+      workers,
+      signal: abort.signal,
+      ...(bar ? { onProgress: ({ nowNs }) => bar.update(nowNs, { reached: formatTime(nowNs) }) } : {}),
+    });
+  } finally {
+    bar?.stop();
+    process.removeListener("SIGINT", interrupt);
+    process.removeListener("SIGTERM", interrupt);
+  }
+}
+
+/** report.json, and the rules of every machine with their counters as iptables-save -c prints them. */
+function writeResults(report: Report, result: RunResult, outDir: string): void {
+  writeFileSync(join(outDir, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
+  const rules = Object.entries(result.rules);
+  if (rules.length > 0) mkdirSync(join(outDir, "rules"), { recursive: true });
+  for (const [namespace, text] of rules)
+    writeFileSync(join(outDir, "rules", `${namespace.replaceAll("/", ".")}.v4`), text);
+}
+
+function integer(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+    throw new InvalidArgumentError(`It should be a whole number from ${low} to ${high}.`);
+  };
+}
+
+function duration(text: string): number {
+  const value = parseDuration(text);
+  if (value !== undefined && value > 0) return value;
+  throw new InvalidArgumentError("It should be a number and ns, us, ms, s, m or h, such as 500ms.");
+}
+
+function globs(text: string, before: string[] = []): string[] {
+  if (text === "none") return [];
+  return [...before, ...text.split(",").filter((glob) => glob !== "")];
+}

@@ -1,0 +1,88 @@
+// The report of a run as data: what report.json holds and the summary is made of. docs/report.md describes its fields.
+import { relative } from "node:path";
+import type { Cluster } from "../kubernetes/objects.ts";
+import { judge, type Expectation, type Outcome } from "../scenario/expectation.ts";
+import type { PreparedScenario } from "../scenario/prepare.ts";
+import type { LineResult, RunResult } from "../seam/plan.ts";
+
+export interface Report {
+  podwire: string;
+  scenario: string;
+  seed: number;
+  /** Virtual time asked for and reached, in nanoseconds. */
+  durationNs: number;
+  endNs: number;
+  interrupted: boolean;
+  cluster: { nodes: number; pods: number; services: number };
+  traffic: LineReport[];
+  expectations: Outcome[];
+  /** Frames that devices sent. */
+  frames: number;
+  /** By namespace and reason, also of frames that belong to no line. */
+  drops: RunResult["drops"];
+  listenErrors: RunResult["listenErrors"];
+  /** Paths are relative to the output folder. */
+  captures: { file: string; packets: number; bytes: number }[];
+  ignored: Cluster["ignored"];
+  notEmulated: string[];
+  warnings: string[];
+  /** Keys that begin with `wall` depend on the machine; the rest is the same in every run. */
+  wallSeconds: number;
+  wallFramesPerSecond: number;
+  wallWorkers: number;
+}
+
+export interface LineReport extends Omit<LineResult, "latency" | "drops"> {
+  dropped: number;
+  drops: LineResult["drops"];
+  latencyNs: LineResult["latency"];
+}
+
+export interface Wall {
+  seconds: number;
+  workers: number;
+}
+
+/** Puts a run's results, and what was expected of them, into one report. */
+export function makeReport(
+  prepared: PreparedScenario,
+  result: RunResult,
+  outDir: string,
+  version: string,
+  wall: Wall,
+): Report {
+  const { plan, cluster, warnings, expectations, name } = prepared;
+  return {
+    podwire: version,
+    scenario: name,
+    seed: plan.seed,
+    durationNs: plan.durationNs,
+    endNs: result.endNs,
+    interrupted: result.interrupted,
+    cluster: { nodes: cluster.nodes.length, pods: cluster.pods.length, services: cluster.services.length },
+    traffic: result.lines.map(lineReport),
+    expectations: outcomes(expectations, result.lines),
+    frames: result.frames,
+    drops: result.drops,
+    listenErrors: result.listenErrors,
+    captures: result.captures.map(({ path, packets, bytes }) => ({ file: relative(outDir, path), packets, bytes })),
+    ignored: cluster.ignored,
+    notEmulated: cluster.notEmulated,
+    warnings,
+    wallSeconds: Number(wall.seconds.toFixed(3)),
+    wallFramesPerSecond: Math.round(result.frames / Math.max(wall.seconds, 1e-9)),
+    wallWorkers: wall.workers,
+  };
+}
+
+function lineReport({ latency, drops, backends, ...counts }: LineResult): LineReport {
+  const dropped = Object.values(drops).reduce((sum, count) => sum + count, 0);
+  return { ...counts, dropped, drops, latencyNs: latency, backends };
+}
+
+function outcomes(expectations: readonly Expectation[], lines: readonly LineResult[]): Outcome[] {
+  return expectations.flatMap((expectation) => {
+    const line = lines.find(({ name }) => name === expectation.traffic);
+    return line ? [judge(expectation, line)] : [];
+  });
+}

@@ -1,0 +1,103 @@
+// The summary that a run prints: a table with a row for each line of traffic, then what else the user should know.
+import Table from "cli-table3";
+import { formatBytes, formatCount, formatTime, plural } from "./format.ts";
+import type { LineReport, Report } from "./report.ts";
+
+const HEAD = ["traffic", "sent", "delivered", "dropped", "refused", "timed out", "p50", "p99", "max", "served by"];
+const NUMBERS = ["delivered", "refused", "timedOut"] as const;
+/** So many backends are named in a row. */
+const BACKENDS = 3;
+
+/** The whole summary, several lines with a line feed at the end. `outDir` is where the files are. */
+export function summarize(report: Report, outDir: string): string {
+  const { cluster, durationNs, endNs } = report;
+  const time = report.interrupted
+    ? `${formatTime(endNs)} of ${formatTime(durationNs)} (interrupted)`
+    : formatTime(durationNs);
+  const parts = [
+    `${report.scenario}: ${plural(cluster.nodes, "node")}, ${plural(cluster.pods, "pod")}, ${plural(cluster.services, "Service")}; ${time} of virtual time, seed ${report.seed}`,
+    ...(report.traffic.length > 0 ? [trafficTable(report.traffic)] : ["There was no traffic."]),
+    ...remarks(report),
+    files(report, outDir),
+    `${plural(report.frames, "frame")} sent by devices; ${report.wallSeconds} s on the clock with ${plural(report.wallWorkers, "worker")}`,
+  ];
+  return `${parts.join("\n")}\n`;
+}
+
+function trafficTable(lines: readonly LineReport[]): string {
+  const table = new Table({
+    head: HEAD,
+    colAligns: HEAD.map((_, i) => (i === 0 || i === HEAD.length - 1 ? "left" : "right")),
+    // Colours are for terminals; a table in a log or a pipe is plain.
+    style: { head: [], border: [], compact: true },
+  });
+  for (const line of lines) table.push(row(line));
+  return table.toString();
+}
+
+function row(line: LineReport): string[] {
+  const [delivered = "", refused = "", timedOut = ""] = NUMBERS.map((field) => count(line[field]));
+  const { latencyNs } = line;
+  const latency = (["p50", "p99", "max"] as const).map((field) => (latencyNs ? formatTime(latencyNs[field]) : ""));
+  return [line.name, formatCount(line.sent), delivered, drops(line), refused, timedOut, ...latency, backends(line)];
+}
+
+/** A zero is a dot, so that what went wrong stands out. */
+function count(value: number): string {
+  return value === 0 ? "." : formatCount(value);
+}
+
+function drops({ drops }: LineReport): string {
+  const reasons = Object.entries(drops).map(([reason, n]) => `${formatCount(n)} ${reason}`);
+  return reasons.length === 0 ? "." : reasons.join("\n");
+}
+
+function backends({ backends }: LineReport): string {
+  const served = Object.entries(backends).sort(([, a], [, b]) => b - a);
+  const named = served.slice(0, BACKENDS).map(([name, n]) => `${name} ${formatCount(n)}`);
+  const rest = served.length - BACKENDS;
+  return [...named, ...(rest > 0 ? [`and ${rest} more`] : [])].join("\n");
+}
+
+function remarks(report: Report): string[] {
+  const unresolved = report.traffic.filter((line) => line.unresolved > 0);
+  const open = report.traffic.filter((line) => line.open > 0);
+  const failed = report.expectations.filter(({ holds }) => !holds);
+  const held = report.expectations.length - failed.length;
+  return [
+    ...unresolved.map((line) => `${line.name}: ${plural(line.unresolved, "name")} had no address`),
+    ...(open.length > 0
+      ? [`still waiting at the end: ${open.map((line) => `${line.name} ${formatCount(line.open)}`).join(", ")}`]
+      : []),
+    ...report.listenErrors.map(
+      ({ namespace, process, protocol, port, error }) =>
+        `${namespace}: ${process} could not listen on ${protocol} port ${port}: ${error}`,
+    ),
+    ...report.warnings,
+    ...(report.notEmulated.length > 0 ? [`not emulated yet: ${report.notEmulated.join(", ")}`] : []),
+    ...(report.ignored.length > 0
+      ? [
+          `ignored, as they have no part in the network: ${report.ignored.map(({ kind, count: n }) => `${n} ${kind}`).join(", ")}`,
+        ]
+      : []),
+    ...(report.expectations.length > 0 ? [`${held} of ${plural(report.expectations.length, "expectation")} hold`] : []),
+    ...failed.map(
+      ({ traffic, expected, actual }) =>
+        `FAILED ${traffic}: expected ${expected}, got ${actual === null ? "nothing" : measured(expected, actual)}`,
+    ),
+  ];
+}
+
+/** The measure in the unit of what was expected. */
+function measured(expected: string, actual: number): string {
+  if (expected.endsWith("%")) return `${Number(actual.toFixed(3))}%`;
+  return /^(p50|p99|max) /.test(expected) ? formatTime(actual) : formatCount(actual);
+}
+
+function files({ captures }: Report, outDir: string): string {
+  const written = captures.map(
+    ({ file, packets, bytes }) => `${file} (${plural(packets, "packet")}, ${formatBytes(bytes)})`,
+  );
+  const shown = written.length > 4 ? [`${plural(captures.length, "capture file")}`] : written;
+  return `in ${outDir}: ${[...shown, "report.json"].join(", ")}`;
+}

@@ -1,0 +1,80 @@
+// Who sends a line of traffic: the pods, nodes or the outside client that `from` names.
+import type { Document, FieldPath } from "../documents/document.ts";
+import type { Cluster, Pod } from "../kubernetes/objects.ts";
+import { podNamespace } from "../node/kubelet.ts";
+import { CLIENT } from "../node/outside.ts";
+import type { Traffic } from "./schema.ts";
+
+/** A namespace that requests come from. */
+export interface Client {
+  /** As the engine names it. */
+  namespace: string;
+  /** The Kubernetes namespace whose short names its resolver finds; undefined where there is no resolver. */
+  kubernetes: string | undefined;
+}
+
+const WORKLOADS = {
+  deployment: "Deployment",
+  statefulSet: "StatefulSet",
+  daemonSet: "DaemonSet",
+  replicaSet: "ReplicaSet",
+  replicationController: "ReplicationController",
+  job: "Job",
+} as const;
+
+export function podClient(pod: Pod): Client {
+  return { namespace: podNamespace(pod), kubernetes: pod.namespace };
+}
+
+export const INTERNET_CLIENT: Client = { namespace: CLIENT, kubernetes: undefined };
+
+/** The clients that `from` names. Throws an InputError if it names none or more than one thing, or what is not there. */
+export function clientsOf(cluster: Cluster, from: Traffic["from"], document: Document, path: FieldPath): Client[] {
+  if (from === "internet") return [INTERNET_CLIENT];
+  const { namespace } = from;
+  const kinds = [...(Object.keys(WORKLOADS) as (keyof typeof WORKLOADS)[]), "pod", "node"] as const;
+  const named = kinds.filter((kind) => from[kind] !== undefined);
+  const [kind] = named;
+  if (kind === undefined || named.length > 1) document.fail(path, `should name one of ${kinds.join(", ")}`);
+  const name = from[kind] ?? "";
+  if (kind === "node") {
+    if (!cluster.nodes.some((node) => node.name === name))
+      document.fail(
+        [...path, kind],
+        `there is no node ${name}; there is ${cluster.nodes.map((node) => node.name).join(", ")}`,
+      );
+    return [{ namespace: name, kubernetes: undefined }];
+  }
+  const pods = cluster.pods.filter(
+    (pod) =>
+      pod.namespace === namespace &&
+      (kind === "pod" ? pod.name === name : pod.owner.kind === WORKLOADS[kind] && pod.owner.name === name),
+  );
+  if (pods.length === 0) {
+    const what = kind === "pod" ? "pod" : WORKLOADS[kind];
+    const there = cluster.pods.filter((pod) => pod.namespace === namespace);
+    const choices = new Set(
+      there
+        .filter((pod) => kind === "pod" || pod.owner.kind === WORKLOADS[kind])
+        .map((pod) => (kind === "pod" ? pod.name : pod.owner.name)),
+    );
+    document.fail([...path, kind], `there is no ${what} ${name} with pods in namespace ${namespace}${among(choices)}`);
+  }
+  const running = pods.filter(({ podIP }) => podIP !== "");
+  if (running.length === 0)
+    document.fail([...path, kind], `no pod of ${name} runs on a node: ${pending(cluster, pods[0])}`);
+  return running.map(podClient);
+}
+
+/** `; there is a, b and 3 more`, or nothing. */
+export function among(choices: ReadonlySet<string>): string {
+  const all = [...choices];
+  if (all.length === 0) return "";
+  const more = all.length > 12 ? ` and ${all.length - 12} more` : "";
+  return `; there is ${all.slice(0, 12).join(", ")}${more}`;
+}
+
+function pending(cluster: Cluster, pod: Pod | undefined): string {
+  const found = cluster.pending.find((entry) => pod !== undefined && entry.pod === `${pod.namespace}/${pod.name}`);
+  return found?.reason ?? "it was not placed";
+}

@@ -1,0 +1,112 @@
+// The traffic of manifests without a scenario: pods call Services, the outside calls load balancers and node ports, pods call the outside.
+import { parseIpv4 } from "../address.ts";
+import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
+import { externalAddress } from "../node/outside-addresses.ts";
+import type { FlowProtocol, FlowTarget } from "../seam/plan.ts";
+import { INTERNET_CLIENT, podClient } from "./clients.ts";
+import type { Line } from "./lines.ts";
+import { dnsTarget } from "./targets.ts";
+
+/** The host outside that every pod calls. */
+const OUTSIDE_HOST = "93.184.216.34";
+const OUTSIDE_PORT = 443;
+/** Requests per second of each pair of a client and a target. */
+const PAIR_RATE = 5;
+/** At most so many a second for a line, so that the traffic of a large cluster stays readable. */
+const LINE_RATE = 500;
+/** Traffic ends so long before the run does that every answer can come. */
+const QUIET_END_NS = 1e9;
+const SYSTEM = "kube-system";
+
+/** Lines for everything that can be called, in the order of the Services; what cannot is told in `warnings`. */
+export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: number, warnings: string[]): Line[] {
+  const lines: Line[] = [];
+  const add = (name: string, protocol: FlowProtocol, pairs: Line["pairs"], called?: string): void => {
+    if (pairs.length === 0) return;
+    const rate = Math.min(pairs.length * PAIR_RATE, LINE_RATE);
+    const stopNs = Math.max(durationNs - QUIET_END_NS, durationNs / 2);
+    const requestBytes = protocol === "http" ? undefined : 64;
+    lines.push({
+      name,
+      protocol,
+      pairs,
+      called,
+      rate,
+      arrival: "poisson",
+      startNs: 0,
+      stopNs,
+      requestBytes,
+      timeoutNs: 2e9,
+    });
+  };
+  const running = cluster.pods.filter(({ podIP, namespace }) => podIP !== "" && namespace !== SYSTEM);
+  const callers = running.filter(({ owner }) => owner.kind === "Deployment").map(podClient);
+  const services = cluster.services.filter((service) => !isSystem(service));
+  for (const service of services) {
+    if (service.type === "ExternalName") {
+      warnings.push(
+        `Service ${label(service)} is not called: its name leads out of the cluster, to ${service.externalName}`,
+      );
+      continue;
+    }
+    for (const port of callable(service, warnings))
+      add(
+        `${portLabel(service, port)}`,
+        protocolOf(port),
+        callers.map((client) => ({ client, target: dnsTarget(cluster, service, port, client.kubernetes ?? "") })),
+      );
+  }
+  for (const service of services) {
+    for (const port of callable(service, [])) {
+      const [address] = service.loadBalancerIngress.map(({ ip }) => ip).filter((ip) => parseIpv4(ip) !== undefined);
+      if (address !== undefined)
+        add(`internet > ${portLabel(service, port)}`, protocolOf(port), outside([{ address, port: port.port }]));
+      if (port.nodePort === 0) continue;
+      const nodes = cluster.nodes.map((node) => ({ address: externalAddress(node, nodeCIDR), port: port.nodePort }));
+      add(`internet > ${label(service)} node port ${port.nodePort}`, protocolOf(port), outside(nodes));
+    }
+  }
+  const target = { address: OUTSIDE_HOST, port: OUTSIDE_PORT };
+  add(
+    "pods > internet",
+    "tcp",
+    running.filter(ownNetwork).map((pod) => ({ client: podClient(pod), target })),
+    OUTSIDE_HOST,
+  );
+  return lines;
+}
+
+function ownNetwork(pod: Pod): boolean {
+  return !pod.hostNetwork;
+}
+
+/** The API server's Service, and what lies in kube-system, is nobody's load. */
+function isSystem({ namespace, name }: Service): boolean {
+  return namespace === SYSTEM || (namespace === "default" && name === "kubernetes");
+}
+
+function callable(service: Service, warnings: string[]): ServicePort[] {
+  return service.ports.filter((port) => {
+    if (port.protocol !== "SCTP") return true;
+    warnings.push(`port ${port.port} of Service ${label(service)} is not called: SCTP sockets are not emulated`);
+    return false;
+  });
+}
+
+/** HTTP where the port's name says so, as service meshes read it. */
+function protocolOf({ name, protocol }: ServicePort): FlowProtocol {
+  if (protocol === "UDP") return "udp";
+  return /^http(-|$)/.test(name) ? "http" : "tcp";
+}
+
+function outside(targets: FlowTarget[]): Line["pairs"] {
+  return targets.map((target) => ({ client: INTERNET_CLIENT, target }));
+}
+
+function label({ namespace, name }: Service): string {
+  return namespace === "default" ? name : `${namespace}/${name}`;
+}
+
+function portLabel(service: Service, port: ServicePort): string {
+  return `${label(service)}:${port.port}${port.protocol === "UDP" ? "/udp" : ""}`;
+}

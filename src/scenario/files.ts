@@ -1,0 +1,77 @@
+// Reads what a run is made of: the files and folders named on the command line, and the manifests that a Scenario names.
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { Document, parseDocuments } from "../documents/document.ts";
+import { InputError, type Place } from "../errors.ts";
+import { defaultScenario, scenarioSchema, type Scenario } from "./schema.ts";
+
+/** Everything read and nothing resolved yet. */
+export interface Sources {
+  scenario: Scenario;
+  /** The Scenario's document; undefined for the default scenario. */
+  document: Document | undefined;
+  /** All other documents, in the order of the files. */
+  manifests: Document[];
+}
+
+/**
+ * Reads YAML files; a folder stands for the `.yaml` and `.yml` files in it, by name. Manifests that a Scenario names are read
+ * besides, relative to it; no file is read twice. Throws an InputError for what cannot be read and for a second Scenario.
+ */
+export function readSources(paths: readonly string[]): Sources {
+  const seen = new Set<string>();
+  const read = (path: string, place: Place): Document[] => {
+    const real = canonical(path, place);
+    if (seen.has(real)) return [];
+    seen.add(real);
+    return parseDocuments(readText(path, place), path);
+  };
+  const documents = paths.flatMap((path) => expand(path)).flatMap((path) => read(path, { file: path }));
+  const scenarios = documents.filter(isScenario);
+  const [document, second] = scenarios;
+  if (second) {
+    second.fail(["kind"], `there is a Scenario in ${document?.file ?? ""} already; run one at a time`);
+  }
+  const scenario = document?.validate(scenarioSchema) ?? defaultScenario();
+  const named = scenario.spec.manifests.flatMap((name, i) => {
+    const place = document?.place(["spec", "manifests", i]) ?? {};
+    return read(join(dirname(document?.file ?? ""), name), place);
+  });
+  const nested = named.find(isScenario);
+  if (nested) nested.fail(["kind"], "a Scenario's manifests hold no other Scenario");
+  return { scenario, document, manifests: [...documents, ...named].filter((other) => !isScenario(other)) };
+}
+
+function isScenario({ value }: Document): boolean {
+  const { apiVersion, kind } = (typeof value === "object" ? value : {}) as { apiVersion?: unknown; kind?: unknown };
+  return kind === "Scenario" || String(apiVersion).startsWith("podwire.dev/");
+}
+
+/** The YAML files of a folder; a file is itself. */
+function expand(path: string): string[] {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats) throw new InputError({ file: path }, "there is no such file or folder");
+  if (!stats.isDirectory()) return [path];
+  const files = readdirSync(path)
+    .filter((name) => /\.ya?ml$/.test(name))
+    .sort()
+    .map((name) => join(path, name));
+  if (files.length === 0) throw new InputError({ file: path }, "there is no .yaml file in this folder");
+  return files;
+}
+
+function canonical(path: string, place: Place): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    throw new InputError(place, place.file === path ? "there is no such file" : `there is no file ${path}`);
+  }
+}
+
+function readText(path: string, place: Place): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new InputError(place, `${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+  }
+}

@@ -1,0 +1,150 @@
+// From what was read to what can run: the cluster, its machines, flows and captures as one plan, and what is expected of it.
+import { isAbsolute, join, normalize } from "node:path";
+import type { Document } from "../documents/document.ts";
+import { InputError, type Place } from "../errors.ts";
+import { buildCluster } from "../kubernetes/cluster.ts";
+import { dnsRecords } from "../kubernetes/dns.ts";
+import type { Cluster } from "../kubernetes/objects.ts";
+import { unservedPorts } from "../node/kubelet.ts";
+import { nodeMachine, NODES_SEGMENT } from "../node/machine.ts";
+import { addressNames } from "../node/names.ts";
+import { INTERNET_SEGMENT, outsideMachines } from "../node/outside.ts";
+import type { CaptureConfig, Plan } from "../seam/plan.ts";
+import { defaultLines } from "./default-lines.ts";
+import { parseExpectations, type Expectation } from "./expectation.ts";
+import type { Sources } from "./files.ts";
+import { flowsOf, outsideHosts, scenarioLines } from "./lines.ts";
+import { checkRanges } from "./ranges.ts";
+import type { Scenario } from "./schema.ts";
+
+/** What the command line says over the scenario. */
+export interface Overrides {
+  nodes?: number | undefined;
+  seed?: number | undefined;
+  durationNs?: number | undefined;
+  /** Device globs to capture into `capture.pcapng`, in place of the scenario's captures. */
+  capture?: readonly string[] | undefined;
+  /** Classic pcap files, one for each interface, in a folder named like the pcapng file would be. */
+  pcap?: boolean | undefined;
+  /** The output folder; paths of captures are relative to it. */
+  outDir: string;
+}
+
+/** A glob over devices with where it was written, for the complaint if it chooses none. */
+export interface ChosenDevices {
+  glob: string;
+  place: Place;
+}
+
+export interface PreparedScenario {
+  name: string;
+  plan: Plan;
+  cluster: Cluster;
+  expectations: Expectation[];
+  devices: ChosenDevices[];
+  /** Sentences for the user about what was left out, such as SCTP ports without a server. */
+  warnings: string[];
+}
+
+/** What the default scenario captures: the wire between the nodes. */
+const DEFAULT_DEVICES = ["node-*/eth0"];
+const CAPTURE_FILE = "capture.pcapng";
+
+/** Builds the plan of a run. Throws an InputError for whatever in the input is wrong. */
+export function prepare(sources: Sources, overrides: Overrides): PreparedScenario {
+  const { scenario, document, manifests } = sources;
+  const { cluster: ranges, links } = scenario.spec;
+  const durationNs = overrides.durationNs ?? scenario.spec.duration;
+  checkRanges(ranges, document);
+  const cluster = buildCluster(manifests, { ...ranges, nodes: overrides.nodes ?? ranges.nodes ?? 3 });
+  const warnings = [
+    ...cluster.pending.map(({ pod, reason }) => `pod ${pod} runs on no node: ${reason}`),
+    ...unservedPorts(cluster),
+  ];
+  const lines =
+    document && scenario.spec.traffic
+      ? scenarioLines(scenario, document, cluster, durationNs)
+      : defaultLines(cluster, ranges.nodeCIDR, durationNs, warnings);
+  const names = lines.map(({ name }) => name);
+  const captures = chooseCaptures(scenario, document, overrides);
+  const outside = { ...ranges, hosts: outsideHosts(lines, cluster, ranges) };
+  return {
+    name: scenario.metadata.name,
+    cluster,
+    expectations: parseExpectations(scenario, document, names),
+    devices: captures.flatMap(({ devices }) => devices),
+    warnings,
+    plan: {
+      seed: overrides.seed ?? scenario.spec.seed,
+      durationNs,
+      machines: [
+        ...cluster.nodes.map((node) => nodeMachine(cluster, node, ranges)),
+        ...outsideMachines(cluster, outside),
+      ],
+      segments: [
+        { name: NODES_SEGMENT, latencyNs: links.nodes.latency, rate: links.nodes.rate },
+        { name: INTERNET_SEGMENT, latencyNs: links.internet.latency, rate: links.internet.rate },
+      ],
+      lines: names,
+      flows: lines.flatMap(flowsOf),
+      zone: dnsRecords(cluster),
+      captures: captures.map(({ config }) => config),
+      names: addressNames(cluster, ranges),
+    },
+  };
+}
+
+interface ChosenCapture {
+  config: CaptureConfig;
+  devices: ChosenDevices[];
+}
+
+function chooseCaptures(scenario: Scenario, document: Document | undefined, overrides: Overrides): ChosenCapture[] {
+  const { capture, outDir, pcap = false } = overrides;
+  if (capture)
+    return capture.length === 0
+      ? []
+      : [
+          choose(
+            capture.map((glob) => ({ glob, place: { field: "--capture" } })),
+            CAPTURE_FILE,
+            outDir,
+            pcap,
+          ),
+        ];
+  if (!document)
+    return [
+      choose(
+        DEFAULT_DEVICES.map((glob) => ({ glob, place: {} })),
+        CAPTURE_FILE,
+        outDir,
+        pcap,
+      ),
+    ];
+  const files = new Set<string>();
+  return (scenario.spec.capture ?? []).map(({ devices, file }, i) => {
+    const path = ["spec", "capture", i];
+    const name = normalize(file);
+    if (isAbsolute(name) || name.startsWith(".."))
+      document.fail([...path, "file"], "should be a path inside the output folder, such as run.pcapng");
+    if (files.has(name)) document.fail([...path, "file"], `${file} is the file of another capture already`);
+    files.add(name);
+    const chosen = devices.map((glob, j) => ({ glob, place: document.place([...path, "devices", j]) }));
+    return choose(chosen, name, outDir, pcap);
+  });
+}
+
+function choose(devices: ChosenDevices[], file: string, outDir: string, pcap: boolean): ChosenCapture {
+  const path = join(outDir, pcap ? file.replace(/\.pcapng$/, "") : file);
+  return { config: { devices: devices.map(({ glob }) => glob), path, format: pcap ? "pcap" : "pcapng" }, devices };
+}
+
+/** Throws an InputError for the first glob that chooses none of the devices. */
+export function checkDevices(devices: readonly ChosenDevices[], chooses: (glob: string) => boolean): void {
+  const idle = devices.find(({ glob }) => !chooses(glob));
+  if (idle)
+    throw new InputError(
+      idle.place,
+      `${idle.glob} is no device's name; they are like node-1/vbr0 or default/frontend-0/eth0`,
+    );
+}

@@ -1,0 +1,139 @@
+// What a Scenario may say, field by field, with its defaults; docs/scenario.md is the same for readers.
+import { z } from "zod";
+import { parseCidr, parseIpv4 } from "../address.ts";
+import { bitRate, duration, moment, rate } from "./units.ts";
+
+export const API_VERSION = "podwire.dev/v1alpha1";
+
+const labels = z.record(z.string(), z.string());
+const name = z.string().min(1);
+const port = z.union([z.int().min(1).max(65535), name], "should be a port number from 1 to 65535 or a port's name");
+
+const cidr = z.string().refine((text) => text.includes("/") && parseCidr(text) !== undefined, {
+  error: (issue) =>
+    `${String(issue.input)} is not an IPv4 range; write an address and a prefix length, such as 10.244.0.0/16`,
+});
+
+/** One of the keys says what; the rest says where. */
+const client = z.strictObject({
+  deployment: name.optional(),
+  statefulSet: name.optional(),
+  daemonSet: name.optional(),
+  replicaSet: name.optional(),
+  replicationController: name.optional(),
+  job: name.optional(),
+  pod: name.optional(),
+  node: name.optional(),
+  namespace: name.default("default"),
+});
+
+const target = z.strictObject({
+  service: name.optional(),
+  loadBalancer: name.optional(),
+  nodePort: name.optional(),
+  pod: name.optional(),
+  node: name.optional(),
+  host: z.string().optional(),
+  namespace: name.default("default"),
+  port: port.optional(),
+  by: z.enum(["dns", "clusterIP"]).optional(),
+});
+
+const traffic = z.strictObject({
+  name,
+  from: z.union([z.literal("internet"), client], "should be internet, or a map such as {deployment: frontend}"),
+  to: target,
+  protocol: z.enum(["tcp", "udp", "http", "icmp"]),
+  rate,
+  arrival: z.enum(["constant", "poisson"]).default("constant"),
+  start: moment.default(0),
+  stop: duration.optional(),
+  requestBytes: z.int().min(1).max(1_000_000).optional(),
+  timeout: duration.default(2e9),
+  host: z.string().optional(),
+  path: z.string().startsWith("/", "should begin with a slash").optional(),
+});
+
+const comparison = z.union([z.string(), z.number()]);
+
+const expectation = z.strictObject({
+  traffic: name,
+  sent: comparison.optional(),
+  delivered: comparison.optional(),
+  refused: comparison.optional(),
+  timedOut: comparison.optional(),
+  unresolved: comparison.optional(),
+  open: comparison.optional(),
+  dropped: comparison.optional(),
+  p50: comparison.optional(),
+  p99: comparison.optional(),
+  max: comparison.optional(),
+});
+
+const node = z.strictObject({
+  name: z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "should be a DNS name in lower case, such as node-1"),
+  labels: labels.optional(),
+  zone: z.string().optional(),
+});
+
+const cluster = z.strictObject({
+  nodes: z
+    .union(
+      [z.int().min(1).max(5000), z.array(node).min(1)],
+      "should be a number from 1 to 5000, or a list of nodes such as {name: node-1}",
+    )
+    .optional(),
+  podCIDR: cidr.default("10.244.0.0/16"),
+  serviceCIDR: cidr.default("10.96.0.0/12"),
+  nodeCIDR: cidr.default("192.168.0.0/24"),
+  loadBalancerCIDR: cidr.default("192.0.2.0/24"),
+  proxyMode: z.literal("iptables", "should be iptables; other modes are not emulated yet").default("iptables"),
+});
+
+const link = (latencyNs: number, bits: number) =>
+  z
+    .strictObject({
+      latency: duration.refine((ns) => ns >= 1000, "should be at least 1us").default(latencyNs),
+      rate: bitRate.default(bits),
+    })
+    .default({ latency: latencyNs, rate: bits });
+
+const spec = z.strictObject({
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(1),
+  duration: duration.default(5e9),
+  cluster: cluster.prefault({}),
+  links: z.strictObject({ nodes: link(50_000, 10e9), internet: link(10_000_000, 1e9) }).prefault({}),
+  manifests: z.array(name).default([]),
+  traffic: z.array(traffic).optional(),
+  capture: z.array(z.strictObject({ devices: z.array(name).min(1), file: name })).optional(),
+  expect: z.array(expectation).default([]),
+  timeline: z.never("is not emulated yet; leave it out").optional(),
+});
+
+export const scenarioSchema = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal("Scenario"),
+  metadata: z.strictObject({ name, labels: labels.optional(), annotations: labels.optional() }),
+  spec: spec.prefault({}),
+});
+
+export type Scenario = z.output<typeof scenarioSchema>;
+export type Traffic = z.output<typeof traffic>;
+export type TrafficClient = z.output<typeof client>;
+export type TrafficTarget = z.output<typeof target>;
+export type ExpectationSpec = z.output<typeof expectation>;
+export type ClusterSpec = z.output<typeof cluster>;
+
+/** The scenario that says nothing: every default. */
+export function defaultScenario(): Scenario {
+  return scenarioSchema.parse({ apiVersion: API_VERSION, kind: "Scenario", metadata: { name: "default" }, spec: {} });
+}
+
+/** Whether a text is an IPv4 address rather than a host's name. */
+export function isAddress(text: string): boolean {
+  return parseIpv4(text) !== undefined;
+}

@@ -1,0 +1,220 @@
+// Where a line of traffic goes: addresses and ports, or names to be asked of the cluster's DNS.
+import { parseIpv4 } from "../address.ts";
+import type { Document, FieldPath } from "../documents/document.ts";
+import { CLUSTER_DOMAIN, dnsAddress, searchNames } from "../kubernetes/dns.ts";
+import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
+import { externalAddress } from "../node/outside-addresses.ts";
+import type { FlowTarget } from "../seam/plan.ts";
+import { among, type Client } from "./clients.ts";
+import type { Traffic } from "./schema.ts";
+
+const KINDS = ["service", "loadBalancer", "nodePort", "pod", "node", "host"] as const;
+
+/** What a target is resolved with. `path` is that of `to` in the document. */
+export interface TargetContext {
+  cluster: Cluster;
+  nodeCIDR: string;
+  document: Document;
+  path: FieldPath;
+  /** The transport protocol that requests use: http is TCP. */
+  protocol: "TCP" | "UDP" | "ICMP";
+}
+
+/** The targets of one client, each of which gets its share of the requests. Throws an InputError for what is not there. */
+export function targetsOf(to: Traffic["to"], client: Client, context: TargetContext): FlowTarget[] {
+  const { document, path } = context;
+  const named = KINDS.filter((kind) => to[kind] !== undefined && !(kind === "node" && to.nodePort !== undefined));
+  const [kind] = named;
+  if (kind === undefined || named.length > 1) document.fail(path, `should name one of ${KINDS.join(", ")}`);
+  if (to.by !== undefined && kind !== "service")
+    document.fail([...path, "by"], `is for a service only, not for a ${kind}`);
+  switch (kind) {
+    case "service":
+      return [serviceTarget(to, client, context)];
+    case "loadBalancer":
+      return [loadBalancerTarget(to, context)];
+    case "nodePort":
+      return nodePortTargets(to, client, context);
+    case "pod":
+      return [podTarget(to, context)];
+    case "node":
+      return [{ address: nodeOf(to.node ?? "", context).address, port: plainPort(to.port, context) }];
+    case "host":
+      return [hostTarget(to, client, context)];
+  }
+}
+
+function serviceTarget(to: Traffic["to"], client: Client, context: TargetContext): FlowTarget {
+  const { cluster, document, path } = context;
+  const service = serviceOf(to.service ?? "", to.namespace, "service", context);
+  const by = to.by ?? (client.kubernetes === undefined ? "clusterIP" : "dns");
+  const port = service.type === "ExternalName" ? plainPort(to.port, context) : portOf(service, to, context);
+  if (by === "dns") {
+    if (client.kubernetes === undefined)
+      document.fail(
+        [...path, "by"],
+        `${client.namespace} has no resolver that knows the cluster's names; use clusterIP`,
+      );
+    return dnsTarget(cluster, service, port, client.kubernetes);
+  }
+  const address = service.clusterIPs.find((ip) => parseIpv4(ip) !== undefined);
+  if (address === undefined || typeof port === "number")
+    return document.fail([...path, "by"], `Service ${label(service)} has no IPv4 cluster IP; call it by dns`);
+  return { address, port: port.port };
+}
+
+/** A Service by the name under which a pod in a namespace would call it. A headless Service's name leads to the pods, so the port is theirs. */
+export function dnsTarget(cluster: Cluster, service: Service, port: ServicePort | number, from: string): FlowTarget {
+  const short = service.namespace === from ? service.name : `${service.name}.${service.namespace}`;
+  const headless = service.clusterIPs[0] === "None";
+  const number = typeof port === "number" ? port : headless ? endpointPort(cluster, service, port) : port.port;
+  return { names: searchNames(from, short), resolver: dnsAddress(cluster), port: number };
+}
+
+/** The port of the pods behind a Service's port; the Service's own if no pod is there. */
+function endpointPort(cluster: Cluster, service: Service, port: ServicePort): number {
+  const slice = cluster.endpointSlices.find(
+    ({ namespace, labels }) => namespace === service.namespace && labels["kubernetes.io/service-name"] === service.name,
+  );
+  const found = slice?.ports.find(({ name, protocol }) => name === port.name && protocol === port.protocol);
+  return found?.port ?? (typeof port.targetPort === "number" ? port.targetPort : port.port);
+}
+
+function loadBalancerTarget(to: Traffic["to"], context: TargetContext): FlowTarget {
+  const service = serviceOf(to.loadBalancer ?? "", to.namespace, "loadBalancer", context);
+  const address = service.loadBalancerIngress.map(({ ip }) => ip).find((ip) => parseIpv4(ip) !== undefined);
+  if (address === undefined)
+    return context.document.fail(
+      [...context.path, "loadBalancer"],
+      `Service ${label(service)} has no IPv4 load balancer address; it should be of type LoadBalancer`,
+    );
+  return { address, port: numberOf(portOf(service, to, context)) };
+}
+
+/** The named node, or every node. From outside by the nodes' external addresses. */
+function nodePortTargets(to: Traffic["to"], client: Client, context: TargetContext): FlowTarget[] {
+  const { cluster, document, path, nodeCIDR } = context;
+  const service = serviceOf(to.nodePort ?? "", to.namespace, "nodePort", context);
+  const port = portOf(service, to, context);
+  if (typeof port === "number" || port.nodePort === 0)
+    document.fail(
+      [...path, "nodePort"],
+      `Service ${label(service)} has no node port; it should be of type NodePort or LoadBalancer`,
+    );
+  const { nodePort } = port;
+  const nodes = to.node === undefined ? cluster.nodes : [nodeOf(to.node, context)];
+  const outside = client.namespace.startsWith("internet/");
+  return nodes.map((node) => ({ address: outside ? externalAddress(node, nodeCIDR) : node.address, port: nodePort }));
+}
+
+function podTarget(to: Traffic["to"], context: TargetContext): FlowTarget {
+  const { cluster, document, path } = context;
+  const inNamespace = cluster.pods.filter(({ namespace }) => namespace === to.namespace);
+  const pod = inNamespace.find(({ name }) => name === to.pod);
+  if (!pod) {
+    const choices = new Set(inNamespace.map(({ name }) => name));
+    return document.fail([...path, "pod"], `there is no pod ${to.pod} in namespace ${to.namespace}${among(choices)}`);
+  }
+  if (pod.podIP === "") document.fail([...path, "pod"], `pod ${to.pod} runs on no node`);
+  return { address: pod.podIP, port: containerPort(pod, to.port, context) };
+}
+
+function containerPort(pod: Pod, port: number | string | undefined, context: TargetContext): number {
+  if (typeof port !== "string") return plainPort(port, context);
+  const ports = pod.containers.flatMap(({ ports }) => ports).filter(({ name }) => name !== "");
+  const found = ports.find(({ name }) => name === port);
+  if (found) return found.containerPort;
+  const choices = new Set(ports.map(({ name }) => name));
+  return context.document.fail([...context.path, "port"], `pod ${pod.name} has no port named ${port}${among(choices)}`);
+}
+
+function hostTarget(to: Traffic["to"], client: Client, context: TargetContext): FlowTarget {
+  const { cluster, document, path } = context;
+  const host = to.host ?? "";
+  const port = plainPort(to.port, context);
+  if (parseIpv4(host) !== undefined) return { address: host, port };
+  if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\.?$/i.test(host))
+    document.fail([...path, "host"], `${host} is neither an IPv4 address nor a DNS name`);
+  if (client.kubernetes === undefined)
+    document.fail([...path, "host"], `${client.namespace} has no resolver; write the host's IPv4 address`);
+  if (!host.replace(/\.$/, "").endsWith(CLUSTER_DOMAIN) && host.includes(".") && !isServiceName(cluster, host))
+    document.fail(
+      [...path, "host"],
+      `names outside ${CLUSTER_DOMAIN} are not emulated yet; write the host's IPv4 address`,
+    );
+  return { names: searchNames(client.kubernetes, host), resolver: dnsAddress(cluster), port };
+}
+
+/** Whether a short name such as `web.shop` or `web.shop.svc` begins like a Service's. */
+function isServiceName(cluster: Cluster, host: string): boolean {
+  const labels = host.split(".");
+  return cluster.services.some(({ name, namespace }) =>
+    labels.some((part, i) => part === name && labels[i + 1] === namespace),
+  );
+}
+
+function serviceOf(
+  name: string,
+  namespace: string,
+  field: string,
+  { cluster, document, path }: TargetContext,
+): Service {
+  const found = cluster.services.find((service) => service.name === name && service.namespace === namespace);
+  if (found) return found;
+  const choices = new Set(
+    cluster.services.filter((service) => service.namespace === namespace).map((service) => service.name),
+  );
+  return document.fail([...path, field], `there is no Service ${name} in namespace ${namespace}${among(choices)}`);
+}
+
+/** The port that `to` names; the only one if it names none. A number for ICMP, which has none. */
+function portOf(service: Service, to: Traffic["to"], context: TargetContext): ServicePort | number {
+  const { document, path, protocol } = context;
+  if (protocol === "ICMP") return 0;
+  const ports = service.ports.filter((port) => port.protocol === protocol);
+  if (ports.length === 0)
+    document.fail(
+      path,
+      `Service ${label(service)} has no ${protocol} port${among(new Set(service.ports.map(describe)))}`,
+    );
+  if (to.port === undefined) {
+    const [only, second] = ports;
+    if (only && !second) return only;
+    document.fail(path, `port is missing; Service ${label(service)} has several${among(new Set(ports.map(describe)))}`);
+  }
+  const found = ports.find((port) => port.name === to.port || port.port === to.port);
+  if (found) return found;
+  const wanted = typeof to.port === "string" ? `port named ${to.port}` : `port ${to.port}`;
+  return document.fail(
+    [...path, "port"],
+    `Service ${label(service)} has no ${protocol} ${wanted}${among(new Set(ports.map(describe)))}`,
+  );
+}
+
+function numberOf(port: ServicePort | number): number {
+  return typeof port === "number" ? port : port.port;
+}
+
+function describe(port: ServicePort): string {
+  return `${port.name === "" ? "" : `${port.name} `}${port.port}/${port.protocol}`;
+}
+
+function plainPort(port: number | string | undefined, { document, path, protocol }: TargetContext): number {
+  if (protocol === "ICMP") return 0;
+  if (port === undefined) document.fail(path, "port is missing; write its number");
+  if (typeof port === "string") document.fail([...path, "port"], `${port} is a name; write the port's number`);
+  return port;
+}
+
+function nodeOf(name: string, { cluster, document, path }: TargetContext): Cluster["nodes"][number] {
+  const found = cluster.nodes.find((node) => node.name === name);
+  if (found) return found;
+  return document.fail(
+    [...path, "node"],
+    `there is no node ${name}${among(new Set(cluster.nodes.map((node) => node.name)))}`,
+  );
+}
+
+function label({ namespace, name }: Service): string {
+  return `${namespace}/${name}`;
+}

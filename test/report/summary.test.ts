@@ -1,0 +1,149 @@
+// The summary: what a person reads when a run is over.
+import { describe, expect, test } from "vitest";
+import { formatBytes, formatCount, formatTime, plural } from "../../src/report/format.ts";
+import type { LineReport, Report } from "../../src/report/report.ts";
+import { summarize } from "../../src/report/summary.ts";
+
+const FINE: LineReport = {
+  name: "browse",
+  sent: 1000,
+  delivered: 1000,
+  refused: 0,
+  timedOut: 0,
+  unresolved: 0,
+  open: 0,
+  dropped: 0,
+  drops: {},
+  latencyNs: { p50: 812_345, p99: 1_234_567, max: 20_400_000 },
+  backends: { "shop/a-0": 200, "shop/a-1": 500, "shop/a-2": 100, "shop/a-3": 200 },
+};
+
+const REPORT: Report = {
+  podwire: "0.1.0",
+  scenario: "shop",
+  seed: 7,
+  durationNs: 3e9,
+  endNs: 3e9,
+  interrupted: false,
+  cluster: { nodes: 3, pods: 1, services: 2 },
+  traffic: [FINE],
+  expectations: [],
+  frames: 12345,
+  drops: {},
+  listenErrors: [],
+  captures: [{ file: "shop.pcapng", packets: 1, bytes: 1500 }],
+  ignored: [],
+  notEmulated: [],
+  warnings: [],
+  wallSeconds: 1.5,
+  wallFramesPerSecond: 8230,
+  wallWorkers: 2,
+};
+
+test("a run without trouble is a table and three lines", () => {
+  expect(summarize(REPORT, "podwire-out")).toBe(`\
+shop: 3 nodes, 1 pod, 2 Services; 3 s of virtual time, seed 7
+┌─────────┬───────┬───────────┬─────────┬─────────┬───────────┬────────┬─────────┬─────────┬──────────────┐
+│ traffic │  sent │ delivered │ dropped │ refused │ timed out │    p50 │     p99 │     max │ served by    │
+├─────────┼───────┼───────────┼─────────┼─────────┼───────────┼────────┼─────────┼─────────┼──────────────┤
+│ browse  │ 1,000 │     1,000 │       . │       . │         . │ 812 us │ 1.23 ms │ 20.4 ms │ shop/a-1 500 │
+│         │       │           │         │         │           │        │         │         │ shop/a-0 200 │
+│         │       │           │         │         │           │        │         │         │ shop/a-3 200 │
+│         │       │           │         │         │           │        │         │         │ and 1 more   │
+└─────────┴───────┴───────────┴─────────┴─────────┴───────────┴────────┴─────────┴─────────┴──────────────┘
+in podwire-out: shop.pcapng (1 packet, 1.5 kB), report.json
+12,345 frames sent by devices; 1.5 s on the clock with 2 workers
+`);
+});
+
+describe("the summary says", () => {
+  const lines = (change: Partial<Report>): string[] => summarize({ ...REPORT, ...change }, "podwire-out").split("\n");
+
+  test("why packets were dropped", () => {
+    const drops = { NETFILTER_DROP: 12, NO_SOCKET: 1000 };
+    const rows = lines({
+      traffic: [{ ...FINE, drops, dropped: 1012, refused: 3, timedOut: 4, latencyNs: null, backends: {} }],
+    });
+    expect(rows.slice(4, 6).map((line) => line.split("│").map((cell) => cell.trim()))).toMatchObject([
+      ["", "browse", "1,000", "1,000", "12 NETFILTER_DROP", "3", "4", "", "", "", "", ""],
+      ["", "", "", "", "1,000 NO_SOCKET", "", "", "", "", "", "", ""],
+    ]);
+  });
+
+  test.each<[string, Partial<Report>, string]>([
+    ["which names had no address", { traffic: [{ ...FINE, unresolved: 2 }] }, "browse: 2 names had no address"],
+    ["what was not answered yet", { traffic: [{ ...FINE, open: 2 }] }, "still waiting at the end: browse 2"],
+    [
+      "which container could not listen",
+      {
+        listenErrors: [
+          {
+            namespace: "default/pair",
+            process: "container b",
+            protocol: "tcp",
+            port: 80,
+            error: "address already in use",
+          },
+        ],
+      },
+      "default/pair: container b could not listen on tcp port 80: address already in use",
+    ],
+    ["what it was warned of", { warnings: ["pod a runs on no node: no room"] }, "pod a runs on no node: no room"],
+    [
+      "what is not emulated",
+      { notEmulated: ["NetworkPolicy a/b", "Ingress a/c"] },
+      "not emulated yet: NetworkPolicy a/b, Ingress a/c",
+    ],
+    [
+      "what has no part in the network",
+      { ignored: [{ kind: "ConfigMap", count: 2 }] },
+      "ignored, as they have no part in the network: 2 ConfigMap",
+    ],
+    [
+      "that expectations hold",
+      { expectations: [{ traffic: "browse", expected: "sent > 0", actual: 1000, holds: true }] },
+      "1 of 1 expectation hold",
+    ],
+    [
+      "which share was too small",
+      { expectations: [{ traffic: "browse", expected: "delivered >= 99%", actual: 98.7654321, holds: false }] },
+      "FAILED browse: expected delivered >= 99%, got 98.765%",
+    ],
+    [
+      "which latency was too long",
+      { expectations: [{ traffic: "browse", expected: "p99 <= 1ms", actual: 1_234_567, holds: false }] },
+      "FAILED browse: expected p99 <= 1ms, got 1.23 ms",
+    ],
+    [
+      "that a run was interrupted",
+      { interrupted: true, endNs: 1.5e9 },
+      "shop: 3 nodes, 1 pod, 2 Services; 1.5 s of 3 s (interrupted) of virtual time, seed 7",
+    ],
+    ["that there was no traffic", { traffic: [] }, "There was no traffic."],
+  ])("%s", (_, change, line) => {
+    expect(lines(change)).toContain(line);
+  });
+});
+
+test("numbers have the unit that fits", () => {
+  expect([0, 999, 1000, 50_123, 999_499, 1e6, 123_456_789, 1e9, 12.3456e9].map(formatTime)).toEqual([
+    "0 ns",
+    "999 ns",
+    "1 us",
+    "50.1 us",
+    "999 us",
+    "1 ms",
+    "123 ms",
+    "1 s",
+    "12.3 s",
+  ]);
+  expect([0, 999, 1500, 2.5e6, 3.21e9].map(formatBytes)).toEqual([
+    "0 bytes",
+    "999 bytes",
+    "1.5 kB",
+    "2.5 MB",
+    "3.21 GB",
+  ]);
+  expect([0, 1234567].map(formatCount)).toEqual(["0", "1,234,567"]);
+  expect([plural(1, "pod"), plural(0, "pod"), plural(1200, "pod")]).toEqual(["1 pod", "0 pods", "1,200 pods"]);
+});
