@@ -12,7 +12,9 @@ const MODE_UNKNOWN: i32 = 0;
 const MODE_HTTP: i32 = 1;
 const MODE_ECHO: i32 = 2;
 
-const FIELD = "\ncontent-length:";
+// "\ncontent-length:"
+const FIELD: usize = memory.data<u8>([10, 99, 111, 110, 116, 101, 110, 116, 45, 108, 101, 110, 103, 116, 104, 58]);
+const FIELD_LENGTH = 16;
 
 /** Whether bytes begin like an HTTP/1.1 request line: a method of capital letters, a blank and a slash. */
 function looksLikeHttp(at: usize, length: i32): bool {
@@ -68,12 +70,12 @@ function endsHead(c: usize, byte: u8): bool {
   let seen = progress & 255; // bytes of "\r\n\r\n"
   let matched = progress >> 8; // characters of the field's name
   seen = byte == (seen & 1 ? 10 : 13) ? seen + 1 : byte == 13 ? 1 : 0;
-  if (matched == FIELD.length) {
+  if (matched == FIELD_LENGTH) {
     if (byte >= 48 && byte <= 57) store<i32>(c, load<i32>(c, LENGTH) * 10 + <i32>(byte - 48), LENGTH);
     else if (byte == 13) matched = 0;
   } else {
     const lower = byte >= 65 && byte <= 90 ? byte + 32 : byte;
-    matched = lower == <u8>FIELD.charCodeAt(matched) ? matched + 1 : byte == 10 ? 1 : 0;
+    matched = lower == load<u8>(FIELD + <usize>matched) ? matched + 1 : byte == 10 ? 1 : 0;
   }
   const over = seen == 4;
   store<i32>(c, over ? 0 : seen | (matched << 8), HEAD);
