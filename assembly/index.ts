@@ -130,18 +130,16 @@ export function addNeighbour(ns: usize, device: usize, to: u32, macHigh: u32, ma
   neighbour.update(neighbour.entryOf(ns, device, to), macHigh, macLow, NUD_PERMANENT, true);
 }
 
-/** The first kind of match in a compiled rule set that the kernel does not know, or less than 0 a target; 0: it knows all. */
-export function unknownKind(block: usize): i32 {
+/** The number (from 1) of the first rule of a compiled rule set with a match or target that the kernel does not know; 0: it knows all. */
+export function unknownRule(block: usize): u32 {
   const rules = load<u32>(block, L.BLOCK_RULES);
   for (let i: u32 = 0; i < rules; i++) {
     const rule = block + L.BLOCK_HEADER + <usize>i * L.RULE_SIZE;
-    let record = block + load<u32>(rule, L.RULE_MATCHES);
+    if (!acts(load<i32>(rule, L.RULE_TARGET))) return i + 1;
+    let record = block + <usize>load<u32>(rule, L.RULE_MATCHES);
     for (let left = load<u32>(rule, L.RULE_MATCH_COUNT); left; left--, record += L.MATCH_SIZE) {
-      const kind = load<i32>(record, L.MATCH_KIND);
-      if (!walks(kind)) return kind;
+      if (!walks(load<i32>(record, L.MATCH_KIND))) return i + 1;
     }
-    const target = load<i32>(rule, L.RULE_TARGET);
-    if (!acts(target)) return -target;
   }
   return 0;
 }

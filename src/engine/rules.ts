@@ -1,7 +1,7 @@
 // The rule sets of a plan: each distinct text is compiled once and lies once in memory, whatever the number of its namespaces.
 import { InputError } from "../errors.ts";
 import { parseRules } from "../iptables/parse.ts";
-import { printRules } from "../iptables/print.ts";
+import { printRule, printRules } from "../iptables/print.ts";
 import { compileRules, type RuleReference } from "../iptables/records.ts";
 import { NameTable } from "../iptables/names.ts";
 import type { RuleSet } from "../iptables/model.ts";
@@ -55,10 +55,15 @@ function load(text: string, file: string, kernel: Kernel, names: NameTable): Loa
   const set = parseRules(text, file);
   const { words, rules } = compileRules(set, names);
   const block = kernel.placeWords(words);
-  const unknown = kernel.calls.unknownKind(block);
-  if (unknown !== 0) {
-    const kind = unknown > 0 ? `match kind ${unknown}` : `target kind ${-unknown}`;
-    throw new InputError({ file }, `${kind} is parsed but not emulated yet`);
-  }
+  const unknown = rules[kernel.calls.unknownRule(block) - 1];
+  if (unknown)
+    throw new InputError({ file }, `${textOf(set, unknown)} has a match or a target that is not emulated yet`);
   return { block, set, rules };
+}
+
+/** A rule as iptables-save prints it, with its table. */
+function textOf(set: RuleSet, { table, chain, index }: RuleReference): string {
+  const found = set.tables.find(({ name }) => name === table)?.chains.find(({ name }) => name === chain);
+  const rule = index === "policy" ? undefined : found?.rules[index];
+  return rule ? `"-t ${table} ${printRule(chain, rule)}"` : `the policy of ${chain} in table ${table}`;
 }

@@ -36,7 +36,7 @@ export interface KernelExports {
     metric: number,
   ): number;
   addNeighbour(ns: number, device: number, to: number, macHigh: number, macLow: number): void;
-  unknownKind(block: number): number;
+  unknownRule(block: number): number;
   loadRules(ns: number, block: number): void;
   listen(ns: number, proto: number, local: number, port: number, owner: number, arg: number): number;
   setZone(block: number): void;

@@ -14,6 +14,7 @@ import { defaultLines } from "./default-lines.ts";
 import { parseExpectations, type Expectation } from "./expectation.ts";
 import type { Sources } from "./files.ts";
 import { flowsOf, outsideHosts, scenarioLines } from "./lines.ts";
+import { addOwnRules } from "./own-rules.ts";
 import { checkRanges } from "./ranges.ts";
 import type { Scenario } from "./schema.ts";
 
@@ -67,6 +68,8 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
       : defaultLines(cluster, ranges.nodeCIDR, durationNs, warnings);
   const names = lines.map(({ name }) => name);
   const captures = chooseCaptures(scenario, document, overrides);
+  const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, ranges));
+  addOwnRules(scenario, document, cluster, nodes);
   const outside = { ...ranges, hosts: outsideHosts(lines, cluster, ranges) };
   return {
     name: scenario.metadata.name,
@@ -77,10 +80,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     plan: {
       seed: overrides.seed ?? scenario.spec.seed,
       durationNs,
-      machines: [
-        ...cluster.nodes.map((node) => nodeMachine(cluster, node, ranges)),
-        ...outsideMachines(cluster, outside),
-      ],
+      machines: [...nodes, ...outsideMachines(cluster, outside)],
       segments: [
         { name: NODES_SEGMENT, latencyNs: links.nodes.latency, rate: links.nodes.rate },
         { name: INTERNET_SEGMENT, latencyNs: links.internet.latency, rate: links.internet.rate },

@@ -111,6 +111,7 @@ const spec = z.strictObject({
   traffic: z.array(traffic).optional(),
   capture: z.array(z.strictObject({ devices: z.array(name).min(1), file: name })).optional(),
   expect: z.array(expectation).default([]),
+  rules: z.array(z.strictObject({ file: name, node: name.optional() })).default([]),
   timeline: z.never("is not emulated yet; leave it out").optional(),
 });
 
