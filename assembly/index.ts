@@ -199,8 +199,8 @@ export function lineOf(number: u32): usize {
 
 // ---- capturing
 
-export function newFile(index: u32, format: u32, size: u32): usize {
-  return captures.newFile(index, format, size);
+export function newFile(index: u32, format: u32, size: u32, interfaces: u32): usize {
+  return captures.newFile(index, format, size, interfaces);
 }
 
 export function addSink(device: usize, file: usize, id: u32): void {

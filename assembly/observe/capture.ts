@@ -20,6 +20,7 @@ import {
   FILE_INDEX,
   FILE_PACKETS,
   FILE_RECORD,
+  FILE_SEEN,
   FILE_SIZE,
   FILE_USED,
   MACHINE_ID,
@@ -105,13 +106,14 @@ export function resetStream(worker: u32): void {
   stream = first;
 }
 
-/** A capture file with a buffer of `size` bytes that the host empties. */
-export function newFile(index: u32, format: u32, size: u32): usize {
+/** A capture file of a number of interfaces, with a buffer of `size` bytes that the host empties. */
+export function newFile(index: u32, format: u32, size: u32, interfaces: u32): usize {
   const file = allocate(FILE_RECORD);
   store<u32>(file, index, FILE_INDEX);
   store<u32>(file, format, FILE_FORMAT);
   store<usize>(file, takePages((size + LARGEST) >> 16), FILE_BUFFER);
   store<u32>(file, size, FILE_SIZE);
+  store<usize>(file, allocate(interfaces << 2), FILE_SEEN);
   return file;
 }
 
@@ -197,6 +199,8 @@ export function merge(): usize {
           : writePcapRecord(at, pendingRecord);
       store<u32>(file, used + size, FILE_USED);
       store<u32>(file, load<u32>(file, FILE_PACKETS) + 1, FILE_PACKETS);
+      const seen = load<usize>(file, FILE_SEEN) + ((<usize>load<u32>(pendingSink, SINK_INTERFACE)) << 2);
+      store<u32>(seen, load<u32>(seen) + 1);
       pendingSink = load<usize>(pendingSink, SINK_NEXT);
     }
   }

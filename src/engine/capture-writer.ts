@@ -5,9 +5,12 @@ import {
   FILE_BUFFER,
   FILE_INDEX,
   FILE_PACKETS,
+  FILE_SEEN,
   FILE_USED,
 } from "../../assembly/layout/records.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
+import { concat } from "../pcap/block.ts";
+import { interfaceStatistics } from "../pcap/pcapng.ts";
 import { writeAll } from "./captures.ts";
 import type { Built } from "./build.ts";
 import type { OpenCapture } from "./job.ts";
@@ -17,11 +20,10 @@ const PCAP_BUFFER = 1 << 18;
 
 /** The kernel's records of the capture files. They are made by the main thread's instance and known to all workers. */
 export function newFileRecords(kernel: Kernel, captures: readonly OpenCapture[]): Handle[] {
-  return captures.map(({ format }, i) =>
-    format === "pcapng"
-      ? kernel.calls.newFile(i, CAPTURE_PCAPNG, PCAPNG_BUFFER) >>> 0
-      : kernel.calls.newFile(i, CAPTURE_PCAP, PCAP_BUFFER) >>> 0,
-  );
+  return captures.map(({ format, devices }, i) => {
+    const [kind, size] = format === "pcapng" ? [CAPTURE_PCAPNG, PCAPNG_BUFFER] : [CAPTURE_PCAP, PCAP_BUFFER];
+    return kernel.calls.newFile(i, kind, size, devices.length) >>> 0;
+  });
 }
 
 /** Switches on the capture of a worker's own devices. */
@@ -61,9 +63,18 @@ export class CaptureWriter {
     }
   }
 
-  /** Writes what is left in the buffers. */
-  finish(): { packets: number; bytes: number }[] {
-    for (const record of this.#records) this.#flush(record);
+  /** Writes what is left in the buffers, and how many packets each interface of a pcapng file saw until `endNs`. */
+  finish(endNs: number): { packets: number; bytes: number }[] {
+    this.#records.forEach((record, i) => {
+      this.#flush(record);
+      const capture = this.#captures[i];
+      if (capture?.format !== "pcapng") return;
+      const seen = this.#kernel.word(record + FILE_SEEN);
+      const blocks = capture.devices.map((_, id) =>
+        interfaceStatistics({ interfaceId: id, endNs, received: this.#kernel.word(seen + id * 4) }),
+      );
+      this.#write(i, concat(blocks));
+    });
     return this.#records.map((record, i) => ({
       packets: this.#kernel.word(record + FILE_PACKETS),
       bytes: this.#bytes[i] ?? 0,
@@ -72,11 +83,18 @@ export class CaptureWriter {
 
   #flush(record: Handle): void {
     const used = this.#kernel.word(record + FILE_USED);
-    const index = this.#kernel.word(record + FILE_INDEX);
-    const fd = this.#captures[index]?.fd;
-    if (used === 0 || fd === undefined) return;
-    writeAll(fd, this.#kernel.bytes(this.#kernel.word(record + FILE_BUFFER), used));
-    this.#bytes[index] = (this.#bytes[index] ?? 0) + used;
+    if (used === 0) return;
+    this.#write(
+      this.#kernel.word(record + FILE_INDEX),
+      this.#kernel.bytes(this.#kernel.word(record + FILE_BUFFER), used),
+    );
     this.#kernel.setWord(record + FILE_USED, 0);
+  }
+
+  #write(index: number, bytes: Uint8Array): void {
+    const fd = this.#captures[index]?.fd;
+    if (fd === undefined) return;
+    writeAll(fd, bytes);
+    this.#bytes[index] = (this.#bytes[index] ?? 0) + bytes.length;
   }
 }

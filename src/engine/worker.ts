@@ -139,7 +139,7 @@ export class Worker {
       lines: this.#job.lines.map((_, i) => this.kernel.lineCounters(i, this.#job.namespaceCount)),
       namespaces,
       listenErrors: this.#built.listenErrors,
-      captures: this.#self === 0 ? this.#writer.finish() : [],
+      captures: this.#self === 0 ? this.#writer.finish(endNs) : [],
     };
   }
 }

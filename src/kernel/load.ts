@@ -43,7 +43,7 @@ export interface KernelExports {
   newFlow(): number;
   startFlow(flow: number, at: number): void;
   lineOf(number: number): number;
-  newFile(index: number, format: number, size: number): number;
+  newFile(index: number, format: number, size: number, interfaces: number): number;
   addSink(device: number, file: number, id: number): void;
   capturedBytes(worker: number): number;
   startMerge(workers: number): void;

@@ -1,0 +1,106 @@
+// What the README and docs/ show is what podwire does: every scenario in them runs, and every command line.
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { projectFiles } from "../structure/tree.ts";
+import { podwire, ROOT, temporaryFolder } from "../tools/podwire.ts";
+
+const pages = [
+  ...projectFiles("docs", ".md"),
+  ...projectFiles("", "README.md").filter(({ path }) => !path.startsWith("test")),
+];
+
+/** Manifests under the names that the pages use, with everything that their scenarios call. */
+const MANIFESTS = `\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: example/web:1, ports: [{name: http, containerPort: 8080}]}]}
+${["web", "frontend-external"]
+  .map(
+    (name) => `---
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}}
+spec:
+  type: LoadBalancer
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: http}]
+`,
+  )
+  .join("")}`;
+
+function folderWithManifests(): string {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, "manifests"));
+  for (const name of ["deploy.yaml", "shop.yaml", "web.yaml", "manifests/all.yaml"])
+    writeFileSync(join(folder, name), MANIFESTS);
+  return folder;
+}
+
+const scenarios = pages.flatMap(({ path, text }) =>
+  [...text.matchAll(/```yaml\n([\s\S]*?)```/g)]
+    .map(([, yaml = ""]) => ({ path, yaml }))
+    .filter(({ yaml }) => yaml.includes("kind: Scenario")),
+);
+
+test("the pages have scenarios", () => {
+  expect(scenarios.map(({ path }) => path)).toEqual(["docs/scenario.md", "README.md"]);
+});
+
+test.each(scenarios)("the scenario in $path runs, and what it expects holds", ({ yaml }) => {
+  const folder = folderWithManifests();
+  writeFileSync(join(folder, "scenario.yaml"), yaml);
+  const { status, stderr } = podwire("run", join(folder, "scenario.yaml"), "--out", join(folder, "out"));
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});
+
+const commands = [
+  ...new Set(
+    pages.flatMap(({ text }) => [...text.matchAll(/npx podwire (run [^\n`]*)/g)].map(([, line = ""]) => line.trim())),
+  ),
+];
+
+describe("this command line of the pages works:", () => {
+  test.each(commands)("podwire %s", (line) => {
+    const folder = folderWithManifests();
+    const args = line
+      .split(/\s+/)
+      .map((word) => word.replaceAll("'", ""))
+      .map((word) => (/^(deploy\.yaml|manifests\/)$/.test(word) ? join(folder, word) : word));
+    const { status, stderr } = podwire(...args, ...(args.includes("--help") ? [] : ["--out", join(folder, "out")]));
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  });
+});
+
+test("the help of run names every option", () => {
+  const { stdout } = podwire("run", "--help");
+  const options = [...stdout.matchAll(/^ {2}(?:-h, )?(--\w+)/gm)].map(([, option]) => option);
+  expect(options).toEqual([
+    "--nodes",
+    "--seed",
+    "--duration",
+    "--workers",
+    "--out",
+    "--capture",
+    "--pcap",
+    "--json",
+    "--quiet",
+    "--help",
+  ]);
+});
+
+test("an example copied elsewhere runs there", () => {
+  const folder = temporaryFolder();
+  for (const name of ["manifests.yaml", "scenario.yaml"])
+    copyFileSync(join(ROOT, "examples/walks/02-same-node", name), join(folder, name));
+  expect(podwire("run", folder, "--out", join(folder, "out"), "--quiet")).toEqual({
+    status: 0,
+    stdout: "",
+    stderr: "",
+  });
+});
