@@ -1,5 +1,6 @@
 // The exports of the kernel module, in the order in which a host calls them. Addresses of records are handles to it.
 import { DEVICE_BRIDGE, EINVAL, NUD_PERMANENT, OK, ROUTE_UNICAST } from "./layout/codes.ts";
+import * as F from "./layout/frame.ts";
 import * as R from "./layout/records.ts";
 import * as L from "./layout/rules.ts";
 import * as client from "./app/client.ts";
@@ -12,9 +13,11 @@ import * as devices from "./link/device.ts";
 import * as segment from "./link/segment.ts";
 import { allocate } from "./memory/arena.ts";
 import { copy } from "./memory/bytes.ts";
+import * as choices from "./memory/choices.ts";
 import { setMachine, setNow } from "./memory/clock.ts";
 import * as events from "./memory/events.ts";
 import * as frames from "./memory/frames.ts";
+import * as hash from "./memory/hash.ts";
 import { walks } from "./netfilter/match.ts";
 import { acts } from "./netfilter/target.ts";
 import * as captures from "./observe/capture.ts";
@@ -54,12 +57,17 @@ export function newNamespace(machine: usize, id: u32, seedLow: u32, seedHigh: u3
   return devices.newNamespace(machine, id, ((<u64>seedHigh) << 32) | (<u64>seedLow));
 }
 
-/** Sets a sysctl (SYSCTL_*). */
+/** Sets a sysctl (SYSCTL_*). ip_forward sets the devices' own `forwarding` too (inet_forward_change). */
 export function setSysctl(ns: usize, which: u32, value: u32): void {
+  if (which == R.SYSCTL_IP_FORWARD) {
+    for (let at = load<usize>(ns, R.NS_DEVICES); at; at = load<usize>(at, R.DEV_NEXT)) {
+      store<u32>(at, value, R.DEV_FORWARDING);
+    }
+  }
   store<u32>(ns + R.NS_SYSCTLS + ((<usize>which) << 2), value);
 }
 
-/** Sets a per-device key: `field` is DEV_RP_FILTER, DEV_ARP_IGNORE, DEV_ROUTE_LOCALNET or DEV_SEND_REDIRECTS. */
+/** Sets a per-device key: `field` is the offset of its word, such as DEV_RP_FILTER. */
 export function setDeviceKey(device: usize, field: u32, value: u32): void {
   store<u32>(device + <usize>field, value);
 }
@@ -92,8 +100,11 @@ export function addPort(master: usize, device: usize, flags: u32): void {
 export function setLink(device: usize, up: u32): void {
   store<u32>(device, up, R.DEV_UP);
   route.flushCache(load<usize>(device, R.DEV_NAMESPACE));
-  const master = load<usize>(device, R.DEV_MASTER);
-  if (!up && master) bridge.flush(master, device);
+  if (up) return;
+  const peer = load<usize>(device, R.DEV_PEER);
+  if (load<usize>(device, R.DEV_MASTER)) bridge.flush(load<usize>(device, R.DEV_MASTER), device);
+  // Its other end loses the carrier.
+  if (peer && load<usize>(peer, R.DEV_MASTER)) bridge.flush(load<usize>(peer, R.DEV_MASTER), peer);
 }
 
 export function newSegment(latency: f64, rate: f64, ports: u32): usize {
@@ -123,6 +134,18 @@ export function addRoute(ns: usize, network: u32, length: u32, via: u32, device:
   route.flushCache(ns);
   route.add(load<usize>(ns, R.NS_TABLE_MAIN), network, length, ROUTE_UNICAST, via, out, source, metric);
   return OK;
+}
+
+/** Adds a route that leads nowhere: ROUTE_BLACKHOLE, _UNREACHABLE or _PROHIBIT. */
+export function addRouteOfType(ns: usize, network: u32, length: u32, type: u32, metric: u32): void {
+  route.flushCache(ns);
+  route.add(load<usize>(ns, R.NS_TABLE_MAIN), network, length, type, 0, 0, 0, metric);
+}
+
+/** Adds an entry to a bridge's forwarding database: FDB_STATIC or FDB_LOCAL. It replaces one for the same address. */
+export function addForwarding(master: usize, port: usize, macHigh: u32, macLow: u32, flags: u32): void {
+  bridge.removeEntry(master, macHigh, macLow);
+  bridge.addEntry(master, macHigh, macLow, port, flags);
 }
 
 /** Adds a neighbour that never expires. */
@@ -253,6 +276,12 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
     case events.EVENT_FLOW:
       client.onFlow(subject);
       return;
+    case events.EVENT_TRANSMIT:
+      path.transmit(<usize>detail, subject);
+      return;
+    case events.EVENT_LOCAL:
+      path.sendRaw(subject);
+      return;
     case events.EVENT_SESSION:
       client.onTimer(subject);
       return;
@@ -286,6 +315,45 @@ export function inject(device: usize, frame: usize, at: f64): void {
   const machine = load<usize>(load<usize>(device, R.DEV_NAMESPACE), R.NS_MACHINE);
   setMachine(machine);
   events.push(<u64>at, machine, events.EVENT_RECEIVE, frame, <u32>device);
+}
+
+/** A device sends a frame at a moment, as a packet socket makes it do. */
+export function transmit(device: usize, frame: usize, at: f64): void {
+  const machine = load<usize>(load<usize>(device, R.DEV_NAMESPACE), R.NS_MACHINE);
+  setMachine(machine);
+  events.push(<u64>at, machine, events.EVENT_TRANSMIT, frame, <u32>device);
+}
+
+/** A raw socket of a namespace sends an IPv4 packet that has its own header; the frame's data begins with it. */
+export function sendRaw(ns: usize, frame: usize, at: f64): void {
+  const machine = load<usize>(ns, R.NS_MACHINE);
+  setMachine(machine);
+  store<usize>(frame, ns, F.FRAME_NAMESPACE);
+  events.push(<u64>at, machine, events.EVENT_LOCAL, frame, 0);
+}
+
+/** Moves the clock on to a moment at which nothing happens, so that what is read or changed next is of that moment. */
+export function setTime(at: f64): void {
+  setNow(<u64>at);
+}
+
+/** Fixes a choice of a namespace (CHOICE_OF_*) that else is left to chance. */
+export function choose(ns: usize, kind: u32, src: u32, dst: u32, ports: u32, proto: u32, value: u32): void {
+  choices.add(ns, kind, src, dst, ports, proto, value);
+}
+
+export function clearChoices(ns: usize): void {
+  choices.clear(ns);
+}
+
+/** The number of buckets of a hash table (DEV_FDB, NS_CONNECTIONS), for a host that lists it. */
+export function bucketCount(table: usize): u32 {
+  return hash.bucketCount(table);
+}
+
+/** The first record of a bucket, 0 if it is empty; a record's first word is the next one. */
+export function bucketHead(table: usize, bucket: u32): usize {
+  return load<usize>(hash.bucket(table, bucket));
 }
 
 /** Frames taken from the pool and not given back. */

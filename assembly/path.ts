@@ -58,6 +58,7 @@ import * as neighbour from "./ip/neighbour.ts";
 import { newPacket, nextId, payloadOf, send } from "./ip/packet.ts";
 import * as route from "./ip/route-packet.ts";
 import * as bridge from "./link/bridge.ts";
+import { isRunning } from "./link/device.ts";
 import * as segment from "./link/segment.ts";
 import * as backlog from "./memory/backlog.ts";
 import { copy } from "./memory/bytes.ts";
@@ -119,6 +120,7 @@ export function receive(device: usize, frame: usize): void {
   store<usize>(frame, device, F.FRAME_DEVICE);
   store<usize>(frame, at + ethernet.ETHERNET_LENGTH, F.FRAME_NETWORK);
   store<i32>(frame, packetType(device, at), F.FRAME_PACKET_TYPE);
+  if (ethernet.isTagged(ethernet.etherType(at))) setFlag(frame, F.FRAME_IS_TAGGED);
   if (load<usize>(device, R.DEV_MASTER)) bridgeReceive(ns, device, frame, at);
   else protocolReceive(ns, device, frame);
 }
@@ -134,10 +136,36 @@ function packetType(device: usize, at: usize): i32 {
 }
 
 function protocolReceive(ns: usize, device: usize, frame: usize): void {
-  const type = ethernet.etherType(load<usize>(frame, F.FRAME_DATA));
+  const at = load<usize>(frame, F.FRAME_DATA);
+  let type = ethernet.etherType(at);
+  if (ethernet.isTagged(type)) {
+    // No device takes the VLAN; a tag that says only a priority is taken off (__netif_receive_skb_core).
+    if (ethernet.vlanOf(at)) {
+      drop(ns, frame, DROP_OTHERHOST);
+      return;
+    }
+    untag(frame);
+    type = ethernet.etherType(load<usize>(frame, F.FRAME_DATA));
+  }
   if (type == ethernet.TYPE_IPV4) ipReceive(ns, device, frame);
   else if (type == ethernet.TYPE_ARP) arpReceive(ns, device, frame);
   else drop(ns, frame, DROP_UNHANDLED_PROTO);
+}
+
+/** Takes the VLAN tag off a frame. */
+function untag(frame: usize): void {
+  const at = load<usize>(frame, F.FRAME_DATA);
+  ethernet.removeTag(at);
+  store<usize>(frame, at + ethernet.TAG_LENGTH, F.FRAME_DATA);
+  store<usize>(frame, at + ethernet.TAG_LENGTH + ethernet.ETHERNET_LENGTH, F.FRAME_NETWORK);
+  store<u32>(frame, load<u32>(frame, F.FRAME_LENGTH) - <u32>ethernet.TAG_LENGTH, F.FRAME_LENGTH);
+}
+
+/** Whether a device may take a frame: an Ethernet header and a VLAN tag more than its MTU fit (is_skb_forwardable). */
+function fits(device: usize, frame: usize): bool {
+  const tag = flag(frame, F.FRAME_IS_TAGGED) ? ethernet.TAG_LENGTH : 0;
+  const limit = load<u32>(device, R.DEV_MTU) + <u32>(ethernet.ETHERNET_LENGTH + ethernet.TAG_LENGTH);
+  return load<u32>(frame, F.FRAME_LENGTH) - <u32>tag <= limit;
 }
 
 // ---- bridge
@@ -253,6 +281,10 @@ function bridgeLeave(ns: usize, port: usize, frame: usize): void {
     store<usize>(frame, port, F.FRAME_PHYS_OUT);
     if (!passes(ns, HOOK_FORWARD, frame, master, master)) return;
     if (!passes(ns, HOOK_POSTROUTING, frame, 0, master)) return;
+  }
+  if (!fits(port, frame)) {
+    drop(ns, frame, DROP_PKT_TOO_BIG);
+    return;
   }
   transmit(port, frame);
 }
@@ -437,6 +469,9 @@ function udpReceive(ns: usize, frame: usize): void {
   switch (load<u32>(socket, R.SOCK_OWNER)) {
     case R.OWNER_SERVICE:
       udp.sendTo(socket, ipv4.destination(ip), from, port, at, length, line);
+      break;
+    case R.OWNER_ECHO:
+      udp.sendTo(socket, load<u32>(socket, R.SOCK_LOCAL), from, port, at, length, line);
       break;
     case R.OWNER_DNS: {
       const size = dnsServer.respond(at, length);
@@ -657,7 +692,7 @@ function sendTo(ns: usize, device: usize, entry: usize, frame: usize): void {
 function scrub(frame: usize): void {
   track.detach(frame);
   store<u32>(frame, 0, F.FRAME_MARK);
-  store<u32>(frame, 0, F.FRAME_FLAGS);
+  store<u32>(frame, load<u32>(frame, F.FRAME_FLAGS) & F.FRAME_IS_TAGGED, F.FRAME_FLAGS);
   store<usize>(frame, 0, F.FRAME_PHYS_IN);
   store<usize>(frame, 0, F.FRAME_PHYS_OUT);
 }
@@ -665,7 +700,7 @@ function scrub(frame: usize): void {
 /** A device sends a frame whose link header is complete (dev_queue_xmit). */
 export function transmit(device: usize, frame: usize): void {
   const ns = namespaceOf(device);
-  if (!load<u32>(device, R.DEV_UP)) {
+  if (!isRunning(device)) {
     drop(ns, frame, DROP_DEV_READY);
     return;
   }
@@ -678,8 +713,7 @@ export function transmit(device: usize, frame: usize): void {
   }
   if (kind == DEVICE_VETH) {
     const peer = load<usize>(device, R.DEV_PEER);
-    // An Ethernet header and a VLAN tag more than the MTU still fit (is_skb_forwardable).
-    if (load<u32>(frame, F.FRAME_LENGTH) > load<u32>(peer, R.DEV_MTU) + <u32>ethernet.ETHERNET_LENGTH + 4) {
+    if (!fits(peer, frame)) {
       drop(ns, frame, DROP_PKT_TOO_BIG);
       return;
     }
@@ -691,6 +725,17 @@ export function transmit(device: usize, frame: usize): void {
   scrub(frame);
   const reason = segment.transmit(device, frame);
   if (reason != OK) drop(ns, frame, reason);
+}
+
+/** A packet of a raw socket, header included (raw_send_hdrinc): length and checksum are filled in, an identification if it is 0. */
+export function sendRaw(frame: usize): void {
+  const ns = load<usize>(frame, F.FRAME_NAMESPACE);
+  const at = load<usize>(frame, F.FRAME_DATA);
+  store<usize>(frame, at, F.FRAME_NETWORK);
+  ipv4.finish(at, load<i32>(frame, F.FRAME_LENGTH), ipv4.id(at) ? ipv4.id(at) : nextId(ns));
+  store<usize>(frame, at - ethernet.ETHERNET_LENGTH, F.FRAME_DATA);
+  store<u32>(frame, load<u32>(frame, F.FRAME_LENGTH) + ethernet.ETHERNET_LENGTH, F.FRAME_LENGTH);
+  output(frame);
 }
 
 /** A frame that a host puts onto a device as if a neighbour had sent it. */

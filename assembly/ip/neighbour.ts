@@ -12,6 +12,9 @@ import {
 import { FRAME_NEXT } from "../layout/frame.ts";
 import {
   DEV_NAMESPACE,
+  DEV_NEIGH_DELAY,
+  DEV_NEIGH_LOCKTIME,
+  DEV_NEIGH_RETRANS,
   NEIGH_ADDRESS,
   NEIGH_CONFIRMED,
   NEIGH_DEVICE,
@@ -30,13 +33,11 @@ import {
   NS_NEIGHBOURS,
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
-import { SECOND, now } from "../memory/clock.ts";
+import { MILLISECOND, SECOND, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
 import * as hash from "../memory/hash.ts";
 
-const RETRANS_TIME: u64 = SECOND;
 const REACHABLE_TIME: u64 = 30 * SECOND; // base_reachable_time; the kernel varies it by half
-const DELAY_FIRST_PROBE: u64 = 5 * SECOND;
 const PROBES: u32 = 3; // mcast_solicit and ucast_solicit
 const QUEUE_MAX: u32 = 101; // unres_qlen
 
@@ -63,6 +64,15 @@ export function entryOf(ns: usize, device: usize, address: u32): usize {
 /** The entry of an address on a device, 0 if there is none. */
 export function lookup(ns: usize, device: usize, address: u32): usize {
   return find(ns, device, address);
+}
+
+/** A time that the device's neighbour parameters say, in units of `unit`. */
+function timeOf(entry: usize, parameter: usize, unit: u64): u64 {
+  return <u64>load<u32>(load<usize>(entry, NEIGH_DEVICE) + parameter) * unit;
+}
+
+function retransTime(entry: usize): u64 {
+  return timeOf(entry, DEV_NEIGH_RETRANS, MILLISECOND);
 }
 
 function setTimer(entry: usize, after: u64): void {
@@ -101,13 +111,13 @@ export function resolve(entry: usize, frame: usize): i32 {
   if (state == NUD_INCOMPLETE) return pushedOut ? FULL : WAIT;
   store<u32>(entry, NUD_INCOMPLETE, NEIGH_STATE);
   store<u32>(entry, 1, NEIGH_PROBES);
-  setTimer(entry, RETRANS_TIME);
+  setTimer(entry, retransTime(entry));
   return ASK;
 }
 
 function delay(entry: usize): void {
   store<u32>(entry, NUD_DELAY, NEIGH_STATE);
-  setTimer(entry, DELAY_FIRST_PROBE);
+  setTimer(entry, timeOf(entry, DEV_NEIGH_DELAY, SECOND));
 }
 
 /** Takes the oldest waiting frame, 0 if none waits. */
@@ -137,9 +147,10 @@ export function update(entry: usize, macHigh: u32, macLow: u32, state: u32, over
   store<u32>(entry, load<u32>(entry, NEIGH_GENERATION) + 1, NEIGH_GENERATION);
 }
 
-/** Whether an entry was changed less than `locktime` (1 s) ago: then another answer does not overrides it. */
+/** Whether an entry was changed less than `locktime` ago: then another answer does not override it. */
 export function locked(entry: usize): bool {
-  return load<u32>(entry, NEIGH_STATE) != NUD_NONE && now < load<u64>(entry, NEIGH_UPDATED) + SECOND;
+  if (load<u32>(entry, NEIGH_STATE) == NUD_NONE) return false;
+  return now < load<u64>(entry, NEIGH_UPDATED) + timeOf(entry, DEV_NEIGH_LOCKTIME, MILLISECOND);
 }
 
 export const TIMER_NOTHING: i32 = 0;
@@ -152,13 +163,13 @@ export function onTimer(entry: usize, generation: u32): i32 {
   if (load<u32>(entry, NEIGH_GENERATION) != generation) return TIMER_NOTHING;
   const state = load<u32>(entry, NEIGH_STATE);
   if (state == NUD_DELAY) {
-    if (now - load<u64>(entry, NEIGH_CONFIRMED) < DELAY_FIRST_PROBE) {
+    if (now - load<u64>(entry, NEIGH_CONFIRMED) < timeOf(entry, DEV_NEIGH_DELAY, SECOND)) {
       store<u32>(entry, NUD_REACHABLE, NEIGH_STATE);
       return TIMER_NOTHING;
     }
     store<u32>(entry, NUD_PROBE, NEIGH_STATE);
     store<u32>(entry, 1, NEIGH_PROBES);
-    setTimer(entry, RETRANS_TIME);
+    setTimer(entry, retransTime(entry));
     return TIMER_ASK_ONE;
   }
   if (!(state & (NUD_INCOMPLETE | NUD_PROBE))) return TIMER_NOTHING;
@@ -168,6 +179,6 @@ export function onTimer(entry: usize, generation: u32): i32 {
     return TIMER_FAILED;
   }
   store<u32>(entry, probes + 1, NEIGH_PROBES);
-  setTimer(entry, RETRANS_TIME);
+  setTimer(entry, retransTime(entry));
   return state == NUD_PROBE ? TIMER_ASK_ONE : TIMER_ASK_ALL;
 }

@@ -26,6 +26,7 @@ import {
   PACKET_HOST,
 } from "../layout/frame.ts";
 import {
+  DEV_FORWARDING,
   DEV_ROUTE_LOCALNET,
   DEV_RP_FILTER,
   NS_LOOPBACK,
@@ -33,7 +34,6 @@ import {
   ROUTE_DEVICE,
   ROUTE_TYPE,
   ROUTE_VIA,
-  SYSCTL_IP_FORWARD,
   SYSCTL_ROUTE_LOCALNET,
   SYSCTL_RP_FILTER,
 } from "../layout/records.ts";
@@ -112,7 +112,7 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
     }
     return TO_LOCAL;
   }
-  if (!sysctl(ns, SYSCTL_IP_FORWARD)) return unreachableSilently(type);
+  if (!load<u32>(input, DEV_FORWARDING)) return unreachableSilently(type);
   if (!route) return unreachableBy(DROP_IP_INNOROUTES, NET_UNREACHABLE);
   if (type == ROUTE_BLACKHOLE) return refuse(DROP_BLACKHOLE);
   if (type == ROUTE_UNREACHABLE) return unreachableBy(DROP_IP_INNOROUTES, HOST_UNREACHABLE);

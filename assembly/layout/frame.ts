@@ -44,4 +44,5 @@ export const FRAME_IS_PREROUTED = 1; // the bridge has already called PREROUTING
 export const FRAME_IS_BRIDGED_DNAT = 2;
 export const FRAME_IS_UNTRACKED = 4; // -j CT --notrack
 export const FRAME_IS_FORWARDED = 8;
+export const FRAME_IS_TAGGED = 32; // came by a device with a VLAN tag, which does not count against an MTU any more
 export const FRAME_IS_NF_BRIDGE = 16; // came through a bridge with bridge-nf-call-iptables on

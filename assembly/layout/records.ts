@@ -39,7 +39,16 @@ export const SYSCTL_CT_UDP = 32;
 export const SYSCTL_CT_UDP_STREAM = 33;
 export const SYSCTL_CT_ICMP = 34;
 export const SYSCTL_CT_GENERIC = 35;
-export const SYSCTL_COUNT = 36;
+export const SYSCTL_SYNACK_RETRIES = 36; // tcp_synack_retries
+export const SYSCTL_ARP_ANNOUNCE = 37; // conf.all, as those that follow
+export const SYSCTL_ARP_FILTER = 38;
+export const SYSCTL_ARP_ACCEPT = 39;
+export const SYSCTL_PROXY_ARP = 40;
+export const SYSCTL_BC_FORWARDING = 41;
+export const SYSCTL_ACCEPT_SOURCE_ROUTE = 42;
+export const SYSCTL_ACCEPT_LOCAL = 43;
+export const SYSCTL_ERRORS_USE_INBOUND = 44; // icmp_errors_use_inbound_ifaddr
+export const SYSCTL_COUNT = 45;
 
 // A network namespace (struct net).
 export const NS_ID = 0;
@@ -65,11 +74,24 @@ export const NS_IP_ID = NS_NEXT_PORT + WORD;
 export const NS_ICMP_CREDIT = NS_IP_ID + WORD;
 export const NS_DOWN = NS_ICMP_CREDIT + WORD;
 export const NS_ROUTE_CACHE = NS_DOWN + WORD; // the last routes found, by a hash of their address
-export const NS_RANDOM = 104; // u64: generator state
+export const NS_CHOICES = NS_ROUTE_CACHE + WORD; // what is not left to chance: first CHOICE_*
+export const NS_RANDOM = 112; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_SYSCTLS = NS_ICMP_STAMP + LONG;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
+
+// A choice that the kernel leaves to chance and a host has fixed: the first that fits is taken, and is used up.
+export const CHOICE_NEXT = 0;
+export const CHOICE_KIND = CHOICE_NEXT + WORD; // CHOICE_OF_*
+export const CHOICE_SRC = CHOICE_KIND + WORD; // the connection's original tuple, for CHOICE_OF_PORT
+export const CHOICE_DST = CHOICE_SRC + WORD;
+export const CHOICE_PORTS = CHOICE_DST + WORD;
+export const CHOICE_PROTO = CHOICE_PORTS + WORD;
+export const CHOICE_VALUE = CHOICE_PROTO + WORD;
+export const CHOICE_SIZE = 32;
+export const CHOICE_OF_PORT = 1; // the source port or ICMP id that NAT picks
+export const CHOICE_OF_ISN = 2; // the initial sequence number of a TCP connection
 
 // A network device (struct net_device), with its bridge port.
 export const DEV_NEXT = 0;
@@ -99,6 +121,18 @@ export const DEV_RX_PACKETS = 112; // u64
 export const DEV_TX_PACKETS = DEV_RX_PACKETS + LONG;
 export const DEV_AGEING = DEV_TX_PACKETS + LONG; // u64 nanoseconds, bridge
 export const DEV_BUSY_UNTIL = DEV_AGEING + LONG; // u64: wire: when the last frame has left
+export const DEV_FORWARDING = DEV_BUSY_UNTIL + LONG;
+export const DEV_BC_FORWARDING = DEV_FORWARDING + WORD;
+export const DEV_ARP_ANNOUNCE = DEV_BC_FORWARDING + WORD;
+export const DEV_ARP_FILTER = DEV_ARP_ANNOUNCE + WORD;
+export const DEV_ARP_ACCEPT = DEV_ARP_FILTER + WORD;
+export const DEV_PROXY_ARP = DEV_ARP_ACCEPT + WORD;
+export const DEV_ACCEPT_SOURCE_ROUTE = DEV_PROXY_ARP + WORD;
+export const DEV_ACCEPT_LOCAL = DEV_ACCEPT_SOURCE_ROUTE + WORD;
+export const DEV_NEIGH_RETRANS = DEV_ACCEPT_LOCAL + WORD; // neigh.*.retrans_time_ms
+export const DEV_NEIGH_LOCKTIME = DEV_NEIGH_RETRANS + WORD; // milliseconds
+export const DEV_NEIGH_DELAY = DEV_NEIGH_LOCKTIME + WORD; // delay_first_probe_time, seconds
+export const DEV_GROUP_FORWARD = DEV_NEIGH_DELAY + WORD; // bridge: group_fwd_mask
 export const DEV_SIZE = 192;
 
 // An address of a device (struct in_ifaddr).
@@ -278,13 +312,14 @@ export const SOCK_REMOTE = SOCK_LOCAL_PORT + WORD; // 0: not connected
 export const SOCK_REMOTE_PORT = SOCK_REMOTE + WORD;
 export const SOCK_OWNER = SOCK_REMOTE_PORT + WORD; // OWNER_*
 export const SOCK_ARG = SOCK_OWNER + WORD; // flow, session, or size of a response
-export const SOCK_IP_ID = SOCK_ARG + WORD;
-export const SOCK_LINE = SOCK_IP_ID + WORD; // traffic line + 1
+export const SOCK_LINE = SOCK_ARG + WORD; // traffic line + 1
 export const SOCK_SIZE = 64;
 export const OWNER_SERVICE = 1;
 export const OWNER_DNS = 2;
 export const OWNER_FLOW = 3;
 export const OWNER_RESOLVER = 4;
+export const OWNER_ECHO = 5; // sends back what comes, from the address that the route says
+export const OWNER_SINK = 6; // takes what comes, never answers and never closes
 
 // A TCP connection (struct tcp_sock).
 export const TCP_HASH_NEXT = 0;

@@ -5,7 +5,6 @@ import {
   DEV_FDB,
   DEV_MASTER,
   DEV_PORT_FLAGS,
-  DEV_UP,
   FDB_FLAGS,
   FDB_LOCAL,
   FDB_MAC_HIGH,
@@ -19,6 +18,7 @@ import { allocate } from "../memory/arena.ts";
 import { now } from "../memory/clock.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
+import { isRunning } from "./device.ts";
 
 let free: usize = 0;
 
@@ -48,6 +48,14 @@ export function addEntry(bridge: usize, high: u32, low: u32, port: usize, flags:
   store<u32>(entry, flags, FDB_FLAGS);
   store<u64>(entry, now, FDB_UPDATED);
   hash.insert(load<usize>(bridge, DEV_FDB), hash.mix(high, low), entry);
+}
+
+/** Forgets an address. */
+export function removeEntry(bridge: usize, high: u32, low: u32): void {
+  const entry = find(bridge, high, low);
+  if (!entry) return;
+  hash.remove(load<usize>(bridge, DEV_FDB), hash.mix(high, low), entry);
+  give(free, entry);
 }
 
 /** Notes behind which port an address is (br_fdb_update). Entries of the bridge's own addresses do not move. */
@@ -91,7 +99,7 @@ export function flush(bridge: usize, port: usize): void {
     let entry = load<usize>(hash.bucket(table, i));
     while (entry) {
       const next = load<usize>(entry);
-      if (load<usize>(entry, FDB_PORT) == port && !(load<u32>(entry, FDB_FLAGS) & FDB_STATIC)) {
+      if (load<usize>(entry, FDB_PORT) == port && !(load<u32>(entry, FDB_FLAGS) & (FDB_LOCAL | FDB_STATIC))) {
         hash.remove(table, i, entry);
         give(free, entry);
       }
@@ -104,6 +112,6 @@ export function flush(bridge: usize, port: usize): void {
 export function mayLeave(from: usize, to: usize): bool {
   const flags = load<u32>(to, DEV_PORT_FLAGS);
   if (from == to && !(flags & PORT_HAIRPIN)) return false;
-  if (from && from != to && flags & PORT_ISOLATED && load<u32>(from, DEV_PORT_FLAGS) & PORT_ISOLATED) return false;
-  return load<u32>(to, DEV_UP) != 0;
+  if (from && flags & PORT_ISOLATED && load<u32>(from, DEV_PORT_FLAGS) & PORT_ISOLATED) return false;
+  return isRunning(to);
 }

@@ -5,6 +5,7 @@ import {
   CACHE_SLOTS,
   DEV_AGEING,
   DEV_FDB,
+  DEV_FORWARDING,
   DEV_INDEX,
   DEV_KIND,
   DEV_MAC_HIGH,
@@ -13,6 +14,9 @@ import {
   DEV_MTU,
   DEV_NAME,
   DEV_NAMESPACE,
+  DEV_NEIGH_DELAY,
+  DEV_NEIGH_LOCKTIME,
+  DEV_NEIGH_RETRANS,
   DEV_NEXT,
   DEV_PEER,
   DEV_PORTS,
@@ -59,9 +63,11 @@ import {
   SYSCTL_ICMP_MSGS_PER_SEC,
   SYSCTL_ICMP_RATELIMIT,
   SYSCTL_ICMP_RATEMASK,
+  SYSCTL_IP_FORWARD,
   SYSCTL_PORT_MAX,
   SYSCTL_PORT_MIN,
   SYSCTL_SEND_REDIRECTS,
+  SYSCTL_SYNACK_RETRIES,
 } from "../layout/records.ts";
 import * as address from "../fib/address.ts";
 import * as route from "../fib/route.ts";
@@ -128,6 +134,7 @@ export function newNamespace(machine: usize, id: u32, seed: u64): usize {
   setSysctl(ns, SYSCTL_CT_UDP_STREAM, 120);
   setSysctl(ns, SYSCTL_CT_ICMP, 30);
   setSysctl(ns, SYSCTL_CT_GENERIC, 600);
+  setSysctl(ns, SYSCTL_SYNACK_RETRIES, 5);
   store<u32>(ns, 32768 + below(ns + NS_RANDOM, 28232), NS_NEXT_PORT);
   store<u32>(ns, next32(ns + NS_RANDOM) & 0xffff, NS_IP_ID);
   store<u32>(ns, 50, NS_ICMP_CREDIT);
@@ -152,10 +159,20 @@ export function newDevice(ns: usize, kind: i32, macHigh: u32, macLow: u32, mtu: 
   store<u32>(device, macHigh, DEV_MAC_HIGH);
   store<u32>(device, macLow, DEV_MAC_LOW);
   store<u32>(device, 1, DEV_SEND_REDIRECTS);
+  store<u32>(device, load<u32>(ns + NS_SYSCTLS, SYSCTL_IP_FORWARD << 2), DEV_FORWARDING);
+  store<u32>(device, 1000, DEV_NEIGH_RETRANS);
+  store<u32>(device, 1000, DEV_NEIGH_LOCKTIME);
+  store<u32>(device, 5, DEV_NEIGH_DELAY);
   let link = ns + NS_DEVICES;
   while (load<usize>(link)) link = load<usize>(link) + DEV_NEXT;
   store<usize>(link, device);
   return device;
+}
+
+/** Whether a device is up and has a carrier: a veth has one while its other end is up. */
+export function isRunning(device: usize): bool {
+  const peer = load<usize>(device, DEV_PEER);
+  return load<u32>(device, DEV_UP) != 0 && (!peer || load<u32>(peer, DEV_UP) != 0);
 }
 
 /** Joins two devices into a veth pair. */

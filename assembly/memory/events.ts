@@ -16,6 +16,8 @@ export const EVENT_NEIGHBOUR: i32 = 1; // subject: neighbour, detail: generation
 export const EVENT_TCP: i32 = 2; // subject: connection, detail: generation
 export const EVENT_FLOW: i32 = 3; // subject: flow
 export const EVENT_SESSION: i32 = 4; // subject: flow whose oldest session may be over
+export const EVENT_TRANSMIT: i32 = 5; // subject: frame, detail: device
+export const EVENT_LOCAL: i32 = 6; // subject: frame of a raw socket
 
 let heap: usize = 0;
 let capacity: u32 = 0;

@@ -2,11 +2,9 @@
 import { EADDRINUSE, OK } from "../layout/codes.ts";
 import {
   NS_NEXT_PORT,
-  NS_RANDOM,
   NS_SOCKETS,
   NS_SYSCTLS,
   SOCK_ARG,
-  SOCK_IP_ID,
   SOCK_LINE,
   SOCK_LOCAL,
   SOCK_LOCAL_PORT,
@@ -22,7 +20,6 @@ import {
 import { allocate } from "../memory/arena.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
-import { next32 } from "../memory/random.ts";
 
 let free: usize = 0;
 
@@ -43,7 +40,6 @@ function insert(ns: usize, proto: u32, local: u32, port: u32, owner: u32, arg: u
   store<u32>(socket, port, SOCK_LOCAL_PORT);
   store<u32>(socket, owner, SOCK_OWNER);
   store<u32>(socket, arg, SOCK_ARG);
-  store<u32>(socket, next32(ns + NS_RANDOM) & 0xffff, SOCK_IP_ID);
   hash.append(load<usize>(ns, NS_SOCKETS), hashOf(proto, port), socket);
 }
 
@@ -130,11 +126,4 @@ export function close(record: usize): void {
     record,
   );
   give(free, record);
-}
-
-/** The next identification of packets from a connected socket (inet_id). */
-export function nextId(record: usize): i32 {
-  const id = load<u32>(record, SOCK_IP_ID);
-  store<u32>(record, (id + 1) & 0xffff, SOCK_IP_ID);
-  return <i32>id;
 }

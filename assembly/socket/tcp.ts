@@ -16,6 +16,7 @@ import * as route from "../ip/route-packet.ts";
 import { allocate } from "../memory/arena.ts";
 import { copy } from "../memory/bytes.ts";
 import { MILLISECOND, SECOND, now } from "../memory/clock.ts";
+import * as choices from "../memory/choices.ts";
 import * as events from "../memory/events.ts";
 import * as frames from "../memory/frames.ts";
 import * as hash from "../memory/hash.ts";
@@ -51,7 +52,6 @@ const RTO_FIRST: u64 = SECOND;
 const RTO_MIN: u64 = 200 * MILLISECOND;
 const RTO_MAX: u64 = 120 * SECOND;
 const SYN_RETRIES: u32 = 6;
-const SYNACK_RETRIES: u32 = 5;
 const DATA_RETRIES: u32 = 15;
 const TIME_WAIT: u64 = 60 * SECOND;
 const FIRST_CWND: u32 = 10;
@@ -109,7 +109,8 @@ function newConnection(ns: usize, local: u32, remote: u32, ports: u32, owner: u3
   store<u32>(c, 0x7fffffff, R.TCP_SSTHRESH);
   store<u64>(c, RTO_FIRST, R.TCP_RTO);
   store<u32>(c, next32(ns + R.NS_RANDOM) & 0xffff, R.TCP_IP_ID);
-  const isn = next32(ns + R.NS_RANDOM);
+  const fixed = load<usize>(ns, R.NS_CHOICES) && choices.take(ns, R.CHOICE_OF_ISN, 0, 0, 0, 0);
+  const isn = fixed ? choices.value : next32(ns + R.NS_RANDOM);
   store<u32>(c, isn, R.TCP_SND_UNA);
   store<u32>(c, isn, R.TCP_SND_NXT);
   store<u32>(c, isn, R.TCP_WRITE_SEQ);
@@ -376,7 +377,11 @@ export function onTimer(c: usize, generation: u32): void {
   const segment = load<usize>(c, R.TCP_QUEUE);
   if (!segment) return;
   const retries = load<u32>(c, R.TCP_RETRIES) + 1;
-  const limit = state(c) == R.TCPS_SYN_SENT ? SYN_RETRIES : state(c) == R.TCPS_SYN_RECV ? SYNACK_RETRIES : DATA_RETRIES;
+  let limit = DATA_RETRIES;
+  if (state(c) == R.TCPS_SYN_SENT) limit = SYN_RETRIES;
+  else if (state(c) == R.TCPS_SYN_RECV) {
+    limit = load<u32>(load<usize>(c, R.TCP_NAMESPACE) + R.NS_SYSCTLS, R.SYSCTL_SYNACK_RETRIES << 2);
+  }
   if (retries > limit) {
     happened = EXPIRED;
     destroy(c);

@@ -8,7 +8,21 @@ import {
   MANIP_DST,
   MANIP_SRC,
 } from "../layout/codes.ts";
-import { CT_NAMESPACE, CT_ORIGINAL, CT_REPLY, CT_STATUS, NS_RANDOM, TUPLE_SIZE } from "../layout/records.ts";
+import {
+  CHOICE_OF_PORT,
+  CT_NAMESPACE,
+  CT_ORIGINAL,
+  CT_REPLY,
+  CT_STATUS,
+  NS_CHOICES,
+  NS_RANDOM,
+  TUPLE_DST,
+  TUPLE_PORTS,
+  TUPLE_PROTO,
+  TUPLE_SIZE,
+  TUPLE_SRC,
+} from "../layout/records.ts";
+import * as choices from "../memory/choices.ts";
 import { mix } from "../memory/hash.ts";
 import { next32 } from "../memory/random.ts";
 import { get16, put16 } from "../memory/bytes.ts";
@@ -135,6 +149,18 @@ function chooseKey(ns: usize, entry: usize, manip: u32): void {
   let offset: u32 = 0;
   if (flags & RANGE_PROTO_OFFSET) offset = key(manip) - basePort;
   else if (flags & RANGE_PROTO_RANDOM_ALL || manip == MANIP_SRC) offset = next32(ns + NS_RANDOM) & 0xffff;
+  if (manip == MANIP_SRC && load<usize>(ns, NS_CHOICES)) {
+    const record = entry + CT_ORIGINAL;
+    const fixed = choices.take(
+      ns,
+      CHOICE_OF_PORT,
+      load<u32>(record, TUPLE_SRC),
+      load<u32>(record, TUPLE_DST),
+      load<u32>(record, TUPLE_PORTS),
+      load<u32>(record, TUPLE_PROTO),
+    );
+    if (fixed) offset = choices.value + size - low;
+  }
   let attempts = min<u32>(size, ATTEMPTS_MAX);
   while (true) {
     for (let i: u32 = 0; i < attempts; i++, offset++) {

@@ -9,6 +9,8 @@ export const ETHERNET_LENGTH = 14;
 export const TYPE_IPV4 = 0x0800;
 export const TYPE_ARP = 0x0806;
 export const TYPE_VLAN = 0x8100;
+export const TYPE_SERVICE_VLAN = 0x88a8;
+export const TAG_LENGTH = 4;
 
 export function destinationHigh(at: usize): u32 {
   return <u32>get16(at + DESTINATION);
@@ -36,6 +38,21 @@ export function setSource(at: usize, high: u32, low: u32): void {
 }
 export function setType(at: usize, type: i32): void {
   put16(at + TYPE, type);
+}
+
+/** Whether a type says that a VLAN tag follows (IEEE 802.1Q, 802.1ad). */
+export function isTagged(type: i32): bool {
+  return type == TYPE_VLAN || type == TYPE_SERVICE_VLAN;
+}
+/** The VLAN of a tagged frame; 0: the tag says only a priority. */
+export function vlanOf(at: usize): i32 {
+  return get16(at + TYPE + 2) & 0xfff;
+}
+/** Moves the addresses up over the tag; the frame then begins TAG_LENGTH bytes later. */
+export function removeTag(at: usize): void {
+  const low = load<u32>(at, 8);
+  store<u64>(at, load<u64>(at), 4);
+  store<u32>(at, low, 12);
 }
 
 /** The group bit of an address: multicast or broadcast. */

@@ -121,6 +121,14 @@ export function write(
   put16(at + CHECKSUM, checksum(at, IPV4_LENGTH, 0));
 }
 
+/** Completes a header that somebody else wrote: total length, identification, checksum. */
+export function finish(at: usize, length: i32, ident: i32): void {
+  put16(at + TOTAL_LENGTH, length);
+  put16(at + ID, ident);
+  put16(at + CHECKSUM, 0);
+  put16(at + CHECKSUM, checksum(at, headerLength(at), 0));
+}
+
 // Kinds of addresses (include/linux/in.h).
 export function isMulticast(address: u32): bool {
   return address >> 28 == 14;

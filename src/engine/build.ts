@@ -115,7 +115,8 @@ function setSysctls(kernel: Kernel, config: NamespaceConfig, built: Built): void
     const sysctl = findSysctl(key);
     if (!sysctl) throw new Error(`sysctl ${key} is not supported`);
     if ("index" in sysctl) kernel.calls.setSysctl(ns, sysctl.index, Number(value));
-    else kernel.calls.setDeviceKey(device(built, config.name, sysctl.device), sysctl.field, Number(value));
+    else
+      kernel.calls.setDeviceKey(device(built, config.name, sysctl.device), sysctl.field, Number(value) * sysctl.scale);
   }
 }
 

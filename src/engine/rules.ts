@@ -57,12 +57,12 @@ function load(text: string, file: string, kernel: Kernel, names: NameTable): Loa
   const block = kernel.placeWords(words);
   const unknown = rules[kernel.calls.unknownRule(block) - 1];
   if (unknown)
-    throw new InputError({ file }, `${textOf(set, unknown)} has a match or a target that is not emulated yet`);
+    throw new InputError({ file }, `${ruleText(set, unknown)} has a match or a target that is not emulated yet`);
   return { block, set, rules };
 }
 
 /** A rule as iptables-save prints it, with its table. */
-function textOf(set: RuleSet, { table, chain, index }: RuleReference): string {
+export function ruleText(set: RuleSet, { table, chain, index }: RuleReference): string {
   const found = set.tables.find(({ name }) => name === table)?.chains.find(({ name }) => name === chain);
   const rule = index === "policy" ? undefined : found?.rules[index];
   return rule ? `"-t ${table} ${printRule(chain, rule)}"` : `the policy of ${chain} in table ${table}`;

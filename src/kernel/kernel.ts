@@ -1,6 +1,8 @@
 // One kernel instance with typed calls: the only code outside the module that reads and writes its memory.
 import { DEVICE_BRIDGE, DEVICE_VETH, DEVICE_WIRE, EADDRINUSE, PORT_HAIRPIN } from "../../assembly/layout/codes.ts";
 import * as codes from "../../assembly/layout/codes.ts";
+import { FRAME_DATA, FRAME_LENGTH } from "../../assembly/layout/frame.ts";
+import { EPB_INBOUND } from "../../assembly/layout/pcap.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { BLOCK_RULES } from "../../assembly/layout/rules.ts";
 import { parseIpv4 } from "../address.ts";
@@ -16,6 +18,16 @@ const FLOW_PROTOCOLS = {
   udp: codes.PROTOCOL_UDP,
   http: codes.PROTOCOL_HTTP,
   icmp: codes.PROTOCOL_ICMP,
+} as const;
+
+/** What may listen; see ListenerConfig for the first two. */
+const APPLICATIONS = {
+  service: R.OWNER_SERVICE,
+  dns: R.OWNER_DNS,
+  /** Sends datagrams back, from the address that the route to their sender says. */
+  echo: R.OWNER_ECHO,
+  /** Takes what comes, never answers and never closes. */
+  sink: R.OWNER_SINK,
 } as const;
 
 /** The names of drop reasons by code: 5 is `NETFILTER_DROP`. */
@@ -38,6 +50,15 @@ export interface LineCounters {
   /** See bucketCeiling. */
   histogram: Uint32Array;
   max: number;
+}
+
+/** A frame that an interface saw. */
+export interface CaughtFrame {
+  /** The SINK_* record of the interface. */
+  sink: Handle;
+  direction: "in" | "out";
+  atNs: number;
+  bytes: Uint8Array;
 }
 
 export class Kernel {
@@ -86,6 +107,10 @@ export class Kernel {
     new BigUint64Array(this.#memory.buffer, at >>> 0, 1)[0] = value;
   }
 
+  long(at: Handle): bigint {
+    return this.#readLong(at);
+  }
+
   #readLong(at: Handle): bigint {
     this.#refresh();
     return new BigUint64Array(this.#memory.buffer, at >>> 0, 1)[0] ?? 0n;
@@ -121,6 +146,16 @@ export class Kernel {
     this.calls.addPort(bridge, device, hairpin ? PORT_HAIRPIN : 0);
   }
 
+  /** A forwarding entry that does not age; a local one is an address of the bridge's own. */
+  addForwarding(bridge: Handle, port: Handle, mac: Uint8Array, isLocal: boolean): void {
+    this.calls.addForwarding(bridge, port, ...macWords(mac), isLocal ? R.FDB_LOCAL : R.FDB_STATIC);
+  }
+
+  /** How long a bridge remembers an address that it learned. */
+  setAgeing(bridge: Handle, milliseconds: number): void {
+    this.#long(bridge + R.DEV_AGEING, BigInt(milliseconds) * 1_000_000n);
+  }
+
   addNeighbour(ns: Handle, device: Handle, address: number, mac: Uint8Array): void {
     this.calls.addNeighbour(ns, device, address, ...macWords(mac));
   }
@@ -138,10 +173,10 @@ export class Kernel {
     protocol: "tcp" | "udp",
     address: number,
     port: number,
-    application: "service" | "dns",
+    application: keyof typeof APPLICATIONS,
     argument: Handle,
   ): string | undefined {
-    const owner = application === "dns" ? R.OWNER_DNS : R.OWNER_SERVICE;
+    const owner = APPLICATIONS[application];
     const result = this.calls.listen(ns, PROTOCOLS[protocol], address, port, owner, argument);
     if (result === EADDRINUSE) return "address already in use";
     return result < 0 ? `error ${-result}` : undefined;
@@ -170,7 +205,47 @@ export class Kernel {
     return at;
   }
 
+  // ---- single frames
+
+  /** A frame of the pool with these bytes; at most FRAME_CAPACITY. */
+  newFrame(bytes: Uint8Array): Handle {
+    const frame = this.calls.newFrame() >>> 0;
+    this.bytes(this.word(frame + FRAME_DATA), bytes.length).set(bytes);
+    this.setWord(frame + FRAME_LENGTH, bytes.length);
+    return frame;
+  }
+
+  /** The frames captured by this worker and not merged yet, in order. */
+  caught(worker: number): CaughtFrame[] {
+    const frames: CaughtFrame[] = [];
+    let block = this.word(R.SHARED_STREAMS + worker * 4);
+    for (; block !== 0; block = this.word(block + R.BATCH_NEXT)) {
+      const end = block + R.BATCH_HEADER + this.word(block + R.BATCH_USED);
+      for (let at = block + R.BATCH_HEADER; at < end;) {
+        const length = this.word(at + R.CAUGHT_LENGTH);
+        frames.push({
+          sink: this.word(at + R.CAUGHT_DEVICE_SINKS),
+          direction: this.word(at + R.CAUGHT_DIRECTION) === EPB_INBOUND ? "in" : "out",
+          atNs: Number(this.#readLong(at + R.CAUGHT_TIME)),
+          bytes: this.bytes(at + R.CAUGHT_BYTES, length).slice(),
+        });
+        at += (R.CAUGHT_BYTES + length + 7) & ~7;
+      }
+    }
+    return frames;
+  }
+
   // ---- results
+
+  /** The records of a hash table (DEV_FDB, NS_CONNECTIONS), bucket by bucket. */
+  records(table: Handle): Handle[] {
+    const found: Handle[] = [];
+    const buckets = this.calls.bucketCount(table);
+    for (let i = 0; i < buckets; i++) {
+      for (let at = this.calls.bucketHead(table, i) >>> 0; at !== 0; at = this.word(at)) found.push(at);
+    }
+    return found;
+  }
 
   lineCounters(line: number, namespaces: number): LineCounters {
     const at = this.calls.lineOf(line + 1) >>> 0;
@@ -195,6 +270,13 @@ export class Kernel {
   drops(ns: Handle): Uint32Array {
     this.#refresh();
     return this.#words.slice((ns + R.NS_DROPS) >>> 2, ((ns + R.NS_DROPS) >>> 2) + codes.DROP_COUNT);
+  }
+
+  /** Sets the counters of the rule with a RULE_INDEX. */
+  setRuleCounter(ns: Handle, index: number, packets: number, bytes: number): void {
+    const at = this.word(ns + R.NS_COUNTERS) + index * 16;
+    this.#long(at, BigInt(packets));
+    this.#long(at + 8, BigInt(bytes));
   }
 
   /** Packets and bytes of every rule of a namespace, in the order of RULE_INDEX; empty if it has no rules. */

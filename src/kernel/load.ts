@@ -35,6 +35,8 @@ export interface KernelExports {
     source: number,
     metric: number,
   ): number;
+  addRouteOfType(ns: number, network: number, length: number, type: number, metric: number): void;
+  addForwarding(master: number, port: number, macHigh: number, macLow: number, flags: number): void;
   addNeighbour(ns: number, device: number, to: number, macHigh: number, macLow: number): void;
   unknownRule(block: number): number;
   loadRules(ns: number, block: number): void;
@@ -55,6 +57,13 @@ export interface KernelExports {
   collect(workers: number): void;
   newFrame(): number;
   inject(device: number, frame: number, at: number): void;
+  transmit(device: number, frame: number, at: number): void;
+  sendRaw(ns: number, frame: number, at: number): void;
+  setTime(at: number): void;
+  choose(ns: number, kind: number, src: number, dst: number, ports: number, proto: number, value: number): void;
+  clearChoices(ns: number): void;
+  bucketCount(table: number): number;
+  bucketHead(table: number, bucket: number): number;
   liveFrames(): number;
   sweepConnections(ns: number): void;
 }

@@ -9,6 +9,15 @@ const NAMESPACE_KEYS: Readonly<Record<string, number>> = {
   "net.ipv4.conf.all.route_localnet": R.SYSCTL_ROUTE_LOCALNET,
   "net.ipv4.conf.all.arp_ignore": R.SYSCTL_ARP_IGNORE,
   "net.ipv4.conf.all.send_redirects": R.SYSCTL_SEND_REDIRECTS,
+  "net.ipv4.conf.all.arp_announce": R.SYSCTL_ARP_ANNOUNCE,
+  "net.ipv4.conf.all.arp_filter": R.SYSCTL_ARP_FILTER,
+  "net.ipv4.conf.all.arp_accept": R.SYSCTL_ARP_ACCEPT,
+  "net.ipv4.conf.all.proxy_arp": R.SYSCTL_PROXY_ARP,
+  "net.ipv4.conf.all.bc_forwarding": R.SYSCTL_BC_FORWARDING,
+  "net.ipv4.conf.all.accept_source_route": R.SYSCTL_ACCEPT_SOURCE_ROUTE,
+  "net.ipv4.conf.all.accept_local": R.SYSCTL_ACCEPT_LOCAL,
+  "net.ipv4.icmp_errors_use_inbound_ifaddr": R.SYSCTL_ERRORS_USE_INBOUND,
+  "net.ipv4.tcp_synack_retries": R.SYSCTL_SYNACK_RETRIES,
   "net.ipv4.ip_default_ttl": R.SYSCTL_DEFAULT_TTL,
   "net.ipv4.icmp_ratelimit": R.SYSCTL_ICMP_RATELIMIT,
   "net.ipv4.icmp_ratemask": R.SYSCTL_ICMP_RATEMASK,
@@ -43,15 +52,36 @@ const DEVICE_KEYS: Readonly<Record<string, number>> = {
   arp_ignore: R.DEV_ARP_IGNORE,
   route_localnet: R.DEV_ROUTE_LOCALNET,
   send_redirects: R.DEV_SEND_REDIRECTS,
+  forwarding: R.DEV_FORWARDING,
+  bc_forwarding: R.DEV_BC_FORWARDING,
+  arp_announce: R.DEV_ARP_ANNOUNCE,
+  arp_filter: R.DEV_ARP_FILTER,
+  arp_accept: R.DEV_ARP_ACCEPT,
+  proxy_arp: R.DEV_PROXY_ARP,
+  accept_source_route: R.DEV_ACCEPT_SOURCE_ROUTE,
+  accept_local: R.DEV_ACCEPT_LOCAL,
 };
 
-export type Sysctl = { index: number } | { device: string; field: number };
+/** Keys of a device's neighbours, `net.ipv4.neigh.DEVICE.KEY`, with the offset of their word and how many of its units one is. */
+const NEIGHBOUR_KEYS: Readonly<Record<string, { field: number; scale: number }>> = {
+  retrans_time_ms: { field: R.DEV_NEIGH_RETRANS, scale: 1 },
+  locktime: { field: R.DEV_NEIGH_LOCKTIME, scale: 10 }, // in clock ticks of 1/100 s
+  delay_first_probe_time: { field: R.DEV_NEIGH_DELAY, scale: 1 },
+};
+
+/** The value is multiplied by `scale` before it is stored. */
+export type Sysctl = { index: number } | { device: string; field: number; scale: number };
 
 /** What a key means; undefined if the kernel does not have it. */
 export function findSysctl(key: string): Sysctl | undefined {
   const index = NAMESPACE_KEYS[key];
   if (index !== undefined) return { index };
-  const [, device, name] = /^net\.ipv4\.conf\.([^.]+)\.(\w+)$/.exec(key) ?? [];
-  const field = name === undefined ? undefined : DEVICE_KEYS[name];
-  return device === undefined || device === "all" || field === undefined ? undefined : { device, field };
+  const [, kind, device, name = ""] = /^net\.ipv4\.(conf|neigh)\.(.+)\.(\w+)$/.exec(key) ?? [];
+  if (device === undefined || device === "all" || device === "default") return undefined;
+  if (kind === "neigh") {
+    const found = NEIGHBOUR_KEYS[name];
+    return found && { device, ...found };
+  }
+  const field = DEVICE_KEYS[name];
+  return field === undefined ? undefined : { device, field, scale: 1 };
 }

@@ -49,6 +49,7 @@ export const ORDERS: Order[] = [
       "node",
       "scenario",
       "report",
+      "lab",
       "commands",
       "cli",
     ],

@@ -1,0 +1,213 @@
+// Builds the network of a case in a kernel, in the order in which a script of `ip`, `bridge` and `sysctl` commands would.
+import { parseCidr, parseIpv4, parseMac } from "../address.ts";
+import * as codes from "../../assembly/layout/codes.ts";
+import * as R from "../../assembly/layout/records.ts";
+import { InputError } from "../errors.ts";
+import type { Handle, Kernel } from "../kernel/kernel.ts";
+import { findSysctl } from "../kernel/sysctls.ts";
+import { seedOf } from "../engine/random.ts";
+import type { Case } from "./case.ts";
+import type { Topology } from "./schema.ts";
+
+/** The namespaces and devices of a case in the kernel. */
+export class Network {
+  readonly kernel: Kernel;
+  readonly file: string;
+  readonly topology: Topology;
+  readonly #namespaces = new Map<string, Handle>();
+  /** `namespace:device`. */
+  readonly #devices = new Map<string, Handle>();
+
+  constructor(kernel: Kernel, { topology, path }: Case) {
+    this.kernel = kernel;
+    this.topology = topology;
+    this.file = `${path}/topology.json`;
+    refuseUnsupported(this);
+    const machine = kernel.calls.newMachine(0) >>> 0;
+    topology.namespaces.forEach(({ name }, id) => {
+      const ns = kernel.newNamespace(machine, id, seedOf(0, `namespace ${name}`));
+      this.#namespaces.set(name, ns);
+      this.#devices.set(`${name}:lo`, kernel.calls.loopbackOf(ns) >>> 0);
+    });
+    for (const { a, b } of topology.links)
+      kernel.calls.joinVeth(this.#add("veth", a.ns, a.if, a.mac, a.mtu), this.#add("veth", b.ns, b.if, b.mac, b.mtu));
+    this.#addBridges();
+    this.#setSysctls();
+    for (const at of topology.down) this.setLink(at, false);
+    this.#addAddresses();
+  }
+
+  namespace(name: string): Handle {
+    const found = this.#namespaces.get(name);
+    if (found === undefined) this.refuse(`there is no namespace ${name}`);
+    return found;
+  }
+
+  /** `at` is `namespace:device`. */
+  device(at: string): Handle {
+    const found = this.#devices.get(at);
+    if (found === undefined) this.refuse(`there is no interface ${at}`);
+    return found;
+  }
+
+  /** The name of a device, `namespace:device`; undefined for 0. */
+  nameOf(device: Handle): string | undefined {
+    return [...this.#devices].find(([, handle]) => handle === device)?.[0];
+  }
+
+  setLink(at: string, up: boolean): void {
+    this.kernel.calls.setLink(this.device(at), up ? 1 : 0);
+  }
+
+  /** `sysctl -w`. A key of `conf.default` is one of every device, as it comes before they are made. */
+  setSysctl(namespace: string, key: string, value: string | number | boolean): void {
+    const number = Number(value);
+    const dotted = key.replaceAll("/", ".");
+    const devices = [...this.#devices].filter(([at]) => at.startsWith(`${namespace}:`));
+    if (dotted.startsWith("net.ipv4.conf.default.")) {
+      for (const [at] of devices)
+        this.setSysctl(namespace, dotted.replace(".default.", `.${at.slice(namespace.length + 1)}.`), number);
+      return;
+    }
+    const sysctl = findSysctl(dotted);
+    if (!sysctl) this.refuse(`sysctl ${dotted} is not emulated yet`);
+    if ("index" in sysctl) this.kernel.calls.setSysctl(this.namespace(namespace), sysctl.index, number);
+    else
+      this.kernel.calls.setDeviceKey(this.device(`${namespace}:${sysctl.device}`), sysctl.field, number * sysctl.scale);
+  }
+
+  refuse(sentence: string): never {
+    throw new InputError({ file: this.file }, sentence);
+  }
+
+  #add(kind: "veth" | "bridge", ns: string, name: string, mac: string, mtu: number): Handle {
+    const handle = this.kernel.newDevice(kind, this.namespace(ns), name, macBytes(mac), mtu);
+    this.#devices.set(`${ns}:${name}`, handle);
+    return handle;
+  }
+
+  #addBridges(): void {
+    for (const { ns, name, mac, mtu, ports, ageing_ms, group_fwd_mask } of this.topology.bridges) {
+      const names = ports.map((port) => (typeof port === "string" ? port : port.if));
+      const mtus = names.map((port) => this.kernel.word(this.device(`${ns}:${port}`) + R.DEV_MTU));
+      const bridge = this.#add("bridge", ns, name, mac, mtu ?? Math.min(1500, ...mtus));
+      if (ageing_ms !== undefined) this.kernel.setAgeing(bridge, ageing_ms);
+      this.kernel.setWord(bridge + R.DEV_GROUP_FORWARD, group_fwd_mask);
+      for (const port of ports) {
+        const flags = typeof port === "string" ? { if: port } : port;
+        const handle = this.device(`${ns}:${flags.if}`);
+        this.kernel.addPort(bridge, handle, false);
+        this.kernel.setWord(handle + R.DEV_PORT_FLAGS, portFlags(flags));
+      }
+    }
+    for (const { ns, dev, mac, state } of this.topology.fdb) {
+      if (state === "dynamic") this.refuse("fdb entries of state dynamic are not emulated yet");
+      const port = this.device(`${ns}:${dev}`);
+      const isLocal = state === "permanent" || state === "local";
+      this.kernel.addForwarding(this.kernel.word(port + R.DEV_MASTER), port, macBytes(mac), isLocal);
+    }
+  }
+
+  /** First those of the namespace, then those of devices, as the latter find no device at first. */
+  #setSysctls(): void {
+    const { namespaces } = this.topology;
+    for (const { name } of namespaces) {
+      for (const [key, value] of Object.entries(BASE)) this.setSysctl(name, key, value);
+      for (const at of this.#devices.keys()) {
+        if (!at.startsWith(`${name}:`)) continue;
+        const conf = `net.ipv4.neigh.${at.slice(name.length + 1)}`;
+        this.setSysctl(name, `${conf}.delay_first_probe_time`, 60);
+        this.setSysctl(name, `${conf}.retrans_time_ms`, 60000);
+      }
+    }
+    for (const { name, sysctl } of namespaces) {
+      const entries = Object.entries(sysctl);
+      const early = entries.filter(([key]) => !isOfDevice(key));
+      for (const [key, value] of [...early, ...entries.filter(([key]) => isOfDevice(key))])
+        this.setSysctl(name, key, value);
+    }
+  }
+
+  #addAddresses(): void {
+    const { kernel, topology } = this;
+    for (const { ns, dev, cidr } of topology.addresses) {
+      const parsed = parseCidr(cidr);
+      if (parsed)
+        kernel.calls.addAddress(this.namespace(ns), this.device(`${ns}:${dev}`), parsed.address, parsed.prefix);
+    }
+    for (const route of topology.routes) this.#addRoute(route);
+    for (const { ns, dev, ip, mac } of topology.neigh)
+      kernel.addNeighbour(this.namespace(ns), this.device(`${ns}:${dev}`), parseIpv4(ip) ?? 0, macBytes(mac));
+  }
+
+  #addRoute({ ns, dst, type, via, dev, src, metric }: Topology["routes"][number]): void {
+    const to = dst === "default" ? { network: 0, prefix: 0 } : parseCidr(dst);
+    if (!to) return;
+    const { calls } = this.kernel;
+    const handle = this.namespace(ns);
+    if (type !== "unicast") {
+      calls.addRouteOfType(handle, to.network, to.prefix, TYPES[type], metric);
+      return;
+    }
+    const device = dev === undefined ? 0 : this.device(`${ns}:${dev}`);
+    const [gateway, source] = [via, src].map((text) => parseIpv4(text ?? "0.0.0.0") ?? 0) as [number, number];
+    const result = calls.addRoute(handle, to.network, to.prefix, gateway, device, source, metric);
+    if (result < 0) this.refuse(`${ns}: route ${dst}: the gateway is not on any network`);
+  }
+}
+
+/** What every namespace starts with besides the kernel's defaults: nothing here depends on how fast a machine is. */
+const BASE: Readonly<Record<string, number>> = {
+  "net.ipv4.icmp_ratemask": 0,
+  "net.ipv4.tcp_synack_retries": 0,
+};
+
+const TYPES = {
+  blackhole: codes.ROUTE_BLACKHOLE,
+  unreachable: codes.ROUTE_UNREACHABLE,
+  prohibit: codes.ROUTE_PROHIBIT,
+} as const;
+
+function isOfDevice(key: string): boolean {
+  return /^net[./]ipv4[./](conf|neigh)[./](?!all|default)/.test(key);
+}
+
+function macBytes(text: string): Uint8Array {
+  return parseMac(text) ?? new Uint8Array(6);
+}
+
+type PortFlags = Partial<
+  Record<"hairpin" | "isolated" | "learning" | "flood" | "mcast_flood" | "bcast_flood", unknown>
+>;
+
+function portFlags(port: PortFlags): number {
+  return (
+    (port.hairpin ? codes.PORT_HAIRPIN : 0) |
+    (port.isolated ? codes.PORT_ISOLATED : 0) |
+    (port.learning === false ? 0 : codes.PORT_LEARNING) |
+    (port.flood === false ? 0 : codes.PORT_FLOOD) |
+    (port.mcast_flood === false ? 0 : codes.PORT_MCAST_FLOOD) |
+    (port.bcast_flood === false ? 0 : codes.PORT_BCAST_FLOOD)
+  );
+}
+
+/** What a topology may ask for and the kernel does not have, by name. */
+function refuseUnsupported(network: Network): void {
+  const { topology } = network;
+  const refusals: [string, boolean][] = [
+    ["VXLAN", topology.vxlan.length > 0],
+    ["ip rules", topology.ip_rules.length > 0],
+    ["multicast snooping", topology.bridges.some(({ mcast_snooping }) => mcast_snooping)],
+    [
+      "addresses with a scope, broadcast or peer of their own",
+      topology.addresses.some(({ scope, broadcast, peer }) => scope ?? broadcast ?? peer),
+    ],
+    ["routes in other tables than main", topology.routes.some(({ table }) => table !== undefined && table !== "main")],
+    ["an MTU of a route", topology.routes.some(({ mtu }) => mtu !== undefined)],
+  ];
+  for (const [what, asked] of refusals)
+    if (asked)
+      network.refuse(
+        `${what} ${what.endsWith("s") || what.includes(" with ") || what.startsWith("routes") ? "are" : "is"} not emulated yet`,
+      );
+}

@@ -1,0 +1,154 @@
+// The files of a case: topology.json, the network, and inject.json, what happens in it. Checked field by field.
+import { z } from "zod";
+import { parseCidr, parseIpv4, parseMac } from "../address.ts";
+
+const name = z.string().min(1);
+const device = z.string().min(1).max(15);
+const mac = z.string().refine((text) => parseMac(text) !== undefined, "should be a MAC address: 02:00:0a:00:00:01");
+const address = z.string().refine((text) => parseIpv4(text) !== undefined, "should be an IPv4 address: 10.0.0.1");
+const cidr = z.string().refine((text) => parseCidr(text) !== undefined, "should be an IPv4 block: 10.0.0.0/24");
+const network = z.string().refine((text) => text === "default" || parseCidr(text) !== undefined, {
+  error: "should be default or an IPv4 block: 10.0.0.0/24",
+});
+const at = z.string().regex(/^[^:]+:[^:]+$/, "should be NAMESPACE:INTERFACE");
+const hex = z.string().regex(/^([0-9a-f]{2})*$/i, "should be bytes in hexadecimal");
+const setting = z.union([z.string(), z.number(), z.boolean()]);
+const milliseconds = z.number().min(0);
+
+const linkEnd = z.strictObject({
+  ns: name,
+  if: device,
+  mac,
+  mtu: z.int().min(68).default(1500),
+  capture: z.boolean().default(true),
+});
+
+const bridgePort = z.strictObject({
+  if: device,
+  hairpin: z.boolean().optional(),
+  isolated: z.boolean().optional(),
+  learning: z.boolean().optional(),
+  flood: z.boolean().optional(),
+  mcast_flood: z.boolean().optional(),
+  bcast_flood: z.boolean().optional(),
+});
+
+export const topologySchema = z.strictObject({
+  namespaces: z.array(
+    z.strictObject({
+      name,
+      kind: z.enum(["kernel", "stub"]).default("kernel"),
+      sysctl: z.record(z.string(), setting).default({}),
+      iptables: z.enum(["legacy", "nft"]).default("legacy"),
+      listen: z
+        .array(
+          z.strictObject({
+            proto: z.enum(["tcp", "udp"]),
+            port: z.int().min(1).max(65535),
+            addr: address.optional(),
+            echo: z.boolean().default(false),
+          }),
+        )
+        .default([]),
+    }),
+  ),
+  links: z.array(z.strictObject({ a: linkEnd, b: linkEnd })).default([]),
+  bridges: z
+    .array(
+      z.strictObject({
+        ns: name,
+        name: device,
+        mac,
+        ports: z.array(z.union([device, bridgePort])).default([]),
+        mtu: z.int().min(68).optional(),
+        ageing_ms: milliseconds.optional(),
+        group_fwd_mask: z.int().min(0).max(65535).default(0),
+        mcast_snooping: z.boolean().default(false),
+        capture: z.boolean().default(true),
+      }),
+    )
+    .default([]),
+  vxlan: z.array(z.unknown()).default([]),
+  addresses: z
+    .array(
+      z.strictObject({
+        ns: name,
+        dev: device,
+        cidr,
+        scope: z.string().optional(),
+        broadcast: z.string().optional(),
+        peer: z.string().optional(),
+      }),
+    )
+    .default([]),
+  routes: z
+    .array(
+      z.strictObject({
+        ns: name,
+        dst: network,
+        type: z.enum(["unicast", "blackhole", "unreachable", "prohibit"]).default("unicast"),
+        via: address.optional(),
+        dev: device.optional(),
+        src: address.optional(),
+        metric: z.int().min(0).default(0),
+        table: z.union([z.string(), z.number()]).optional(),
+        mtu: z.int().min(68).optional(),
+        onlink: z.boolean().default(false),
+      }),
+    )
+    .default([]),
+  ip_rules: z.array(z.strictObject({ ns: name, rule: z.string() })).default([]),
+  neigh: z.array(z.strictObject({ ns: name, dev: device, ip: address, mac })).default([]),
+  fdb: z
+    .array(
+      z.strictObject({
+        ns: name,
+        dev: device,
+        mac,
+        state: z.enum(["static", "permanent", "dynamic", "local"]).default("static"),
+        dst: address.optional(),
+      }),
+    )
+    .default([]),
+  down: z.array(at).default([]),
+  capture: z.array(at).optional(),
+});
+
+export type Topology = z.output<typeof topologySchema>;
+
+const step = { about: z.string().optional(), quiet_ms: milliseconds.optional(), wait_ms: milliseconds.default(0) };
+
+const stepSchema = z.union([
+  z.strictObject({ ...step, op: z.literal("inject").default("inject"), at, hex }),
+  z.strictObject({
+    ...step,
+    op: z.literal("reply"),
+    to: z.record(z.string(), z.unknown()).default({}),
+    with: z.record(z.string(), z.unknown()).default({}),
+    from: at.optional(),
+  }),
+  z.strictObject({ ...step, op: z.literal("local"), ns: name, hex }),
+  z.strictObject({ ...step, op: z.literal("wait"), ms: milliseconds }),
+  z.strictObject({
+    ...step,
+    op: z.literal("link"),
+    at,
+    state: z.enum(["up", "down"]),
+    carrier: z.boolean().default(true),
+  }),
+  z.strictObject({ ...step, op: z.literal("sysctl"), ns: name, key: z.string(), value: setting }),
+  z.strictObject({ ...step, op: z.literal("restore"), ns: name, file: z.string(), flush: z.boolean().default(false) }),
+  z.strictObject({ ...step, op: z.enum(["conntrack", "ip", "bridge"]), ns: name, args: z.string() }),
+]);
+
+export type Step = z.output<typeof stepSchema>;
+
+const steps = z.array(stepSchema);
+
+/** `{"quiet_ms": 20, "steps": [...]}`, or the bare list. */
+export const injectSchema = z.union([
+  z.strictObject({ quiet_ms: milliseconds.default(20), steps }),
+  steps.transform((list) => ({ quiet_ms: 20, steps: list })),
+]);
+
+export type Script = z.output<typeof injectSchema>;

@@ -1,0 +1,93 @@
+// What a kernel holds at the end of a case, in the words of the tools that list it: conntrack entries, forwarding databases.
+import * as codes from "../../assembly/layout/codes.ts";
+import * as R from "../../assembly/layout/records.ts";
+import { formatIpv4 } from "../address.ts";
+import type { Handle, Kernel } from "../kernel/kernel.ts";
+import type { Network } from "./build.ts";
+
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  1: "icmp",
+  6: "tcp",
+  17: "udp",
+  132: "sctp",
+  47: "gre",
+  136: "udplite",
+};
+const TCP_STATES = "NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2".split(
+  " ",
+);
+
+/** The lines of /proc/net/nf_conntrack of a namespace, sorted. */
+export function conntrackLines(kernel: Kernel, ns: Handle, nowNs: number): string[] {
+  const table = kernel.word(ns + R.NS_CONNECTIONS);
+  if (table === 0) return [];
+  kernel.calls.sweepConnections(ns);
+  const entries = kernel.records(table).filter((record) => kernel.word(record + R.TUPLE_DIR) === codes.DIR_ORIGINAL);
+  return entries.map((entry) => conntrackLine(kernel, entry, nowNs)).sort();
+}
+
+function conntrackLine(kernel: Kernel, entry: Handle, nowNs: number): string {
+  const protocol = kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_PROTO);
+  const status = kernel.word(entry + R.CT_STATUS);
+  const left = (Number(kernel.long(entry + R.CT_TIMEOUT)) - nowNs) / 1e9;
+  const head = [
+    `ipv4     2 ${(PROTOCOLS[protocol] ?? "unknown").padEnd(8)} ${protocol} ${Math.max(0, Math.floor(left))}`,
+  ];
+  if (protocol === 6) head.push(TCP_STATES[kernel.word(entry + R.CT_TCP_STATE)] ?? "NONE");
+  head.push(tupleText(kernel, entry + R.CT_ORIGINAL, protocol));
+  if ((status & codes.IPS_SEEN_REPLY) === 0) head.push("[UNREPLIED]");
+  head.push(tupleText(kernel, entry + R.CT_REPLY, protocol));
+  if ((status & codes.IPS_ASSURED) !== 0) head.push("[ASSURED]");
+  head.push(`mark=${kernel.word(entry + R.CT_MARK)}`, "zone=0", "use=2");
+  return head.join(" ");
+}
+
+function tupleText(kernel: Kernel, tuple: Handle, protocol: number): string {
+  const ports = kernel.word(tuple + R.TUPLE_PORTS);
+  const [high, low] = [ports >>> 16, ports & 0xffff];
+  const addresses = `src=${formatIpv4(kernel.word(tuple + R.TUPLE_SRC))} dst=${formatIpv4(kernel.word(tuple + R.TUPLE_DST))}`;
+  if (protocol === 1) return `${addresses} type=${low >>> 8} code=${low & 255} id=${high}`;
+  return [6, 17, 132, 136].includes(protocol) ? `${addresses} sport=${high} dport=${low}` : addresses;
+}
+
+/** An entry of a forwarding database as `bridge -j fdb` tells it. */
+export interface FdbEntry {
+  mac: string;
+  ifname: string;
+  flags: string[];
+  master: string;
+  state: string;
+}
+
+/** `bridge -j fdb show` of every namespace with a bridge, without the entries for multicast, sorted. */
+export function fdb(network: Network, nowNs: number): Record<string, FdbEntry[]> {
+  const { kernel, topology } = network;
+  const result: Record<string, FdbEntry[]> = {};
+  for (const { ns, name } of topology.bridges) {
+    const bridge = network.device(`${ns}:${name}`);
+    const ageing = Number(kernel.long(bridge + R.DEV_AGEING));
+    const rows = kernel.records(kernel.word(bridge + R.DEV_FDB)).flatMap((entry) => {
+      const flags = kernel.word(entry + R.FDB_FLAGS);
+      const age = nowNs - Number(kernel.long(entry + R.FDB_UPDATED));
+      if (flags === 0 && age >= ageing) return [];
+      const port = kernel.word(entry + R.FDB_PORT);
+      const state = (flags & R.FDB_LOCAL) !== 0 ? "permanent" : (flags & R.FDB_STATIC) !== 0 ? "static" : "";
+      const ifname = (network.nameOf(port === 0 ? bridge : port) ?? "").slice(ns.length + 1);
+      return [{ mac: macOf(kernel, entry), ifname, flags: [], master: name, state }];
+    });
+    result[ns] = [...(result[ns] ?? []), ...rows].sort((a, b) => (a.ifname + a.mac < b.ifname + b.mac ? -1 : 1));
+  }
+  return result;
+}
+
+function macOf(kernel: Kernel, entry: Handle): string {
+  const high = kernel
+    .word(entry + R.FDB_MAC_HIGH)
+    .toString(16)
+    .padStart(4, "0");
+  const low = kernel
+    .word(entry + R.FDB_MAC_LOW)
+    .toString(16)
+    .padStart(8, "0");
+  return (`${high}${low}`.match(/../g) ?? []).join(":");
+}
