@@ -29,6 +29,8 @@ import {
   DROP_TTL_EXPIRED,
   DROP_UNHANDLED_PROTO,
   NF_ACCEPT,
+  NUD_PERMANENT,
+  NUD_REACHABLE,
   OK,
   PORT_BCAST_FLOOD,
   PORT_FLOOD,
@@ -53,7 +55,7 @@ import * as service from "./app/service.ts";
 import { addressType } from "./fib/route.ts";
 import * as arp from "./ip/arp.ts";
 import { check } from "./ip/check.ts";
-import { sendError } from "./ip/icmp-error.ts";
+import { attachRelated, sendError } from "./ip/icmp-error.ts";
 import * as neighbour from "./ip/neighbour.ts";
 import { newPacket, nextId, payloadOf, send } from "./ip/packet.ts";
 import * as route from "./ip/route-packet.ts";
@@ -71,6 +73,7 @@ import * as tcp from "./socket/tcp.ts";
 import * as udp from "./socket/udp.ts";
 import { packetLength } from "./track/conntrack.ts";
 import * as track from "./track/table.ts";
+import * as trackTcp from "./track/tcp.ts";
 import * as ethernet from "./wire/ethernet.ts";
 import * as icmp from "./wire/icmp.ts";
 import * as ipv4 from "./wire/ipv4.ts";
@@ -375,13 +378,35 @@ function reject(ns: usize, frame: usize): void {
   const protocol = ipv4.protocol(ip);
   if (load<u32>(rejection, TARGET_REJECT_TCP_RESET)) {
     if (bytes < wireTcp.TCP_LENGTH || !wireTcp.checksumValid(at, bytes, source, destination)) return;
-    tcp.sendReset(ns, frame, load<u32>(frame, F.FRAME_LINE));
+    sendRejectReset(ns, frame);
     return;
   }
   // Nobody is told about a packet that was broken on its way.
   if (protocol == ipv4.PROTO_TCP && !wireTcp.checksumValid(at, bytes, source, destination)) return;
   if (protocol == ipv4.PROTO_UDP && !wireUdp.checksumValid(at, bytes, source, destination)) return;
   sendError(ns, frame, icmp.DEST_UNREACHABLE, load<i32>(rejection, TARGET_REJECT_CODE), 0);
+}
+
+/** The reset of a REJECT: it belongs to the connection that it ends (nf_send_reset). */
+function sendRejectReset(ns: usize, frame: usize): void {
+  const answer = tcp.makeReset(ns, frame, load<u32>(frame, F.FRAME_LINE));
+  if (!answer) return;
+  attachRelated(frame, answer);
+  const entry = load<usize>(frame, F.FRAME_CT);
+  if (entry) trackTcp.close(entry, ns);
+  const port = load<usize>(frame, F.FRAME_PHYS_IN);
+  if (!flag(frame, F.FRAME_IS_NF_BRIDGE) || !port) {
+    backlog.push(answer, F.STAGE_OUTPUT);
+    return;
+  }
+  // What came in by a bridge port is answered out of that port, in the name of the one that it was for.
+  const from = load<usize>(frame, F.FRAME_DATA);
+  const at = load<usize>(answer, F.FRAME_NETWORK) - ethernet.ETHERNET_LENGTH;
+  store<usize>(answer, at, F.FRAME_DATA);
+  ethernet.setType(at, ethernet.TYPE_IPV4);
+  ethernet.setDestination(at, ethernet.sourceHigh(from), ethernet.sourceLow(from));
+  ethernet.setSource(at, ethernet.destinationHigh(from), ethernet.destinationLow(from));
+  transmit(port, answer);
 }
 
 /** An IPv4 packet comes in by a device (ip_rcv). */
@@ -679,9 +704,17 @@ function sendTo(ns: usize, device: usize, entry: usize, frame: usize): void {
   if (flag(frame, F.FRAME_IS_BRIDGED_DNAT)) {
     // Translated on the bridge: it goes on as if it had come in for that address (br_nf_pre_routing_finish_bridge).
     clearFlag(frame, F.FRAME_IS_BRIDGED_DNAT);
+    // Unless the neighbour is known well enough, it takes the way over the bridge's own interface (br_dev_xmit).
+    const fast = load<u32>(entry, R.NEIGH_STATE) & (NUD_REACHABLE | NUD_PERMANENT) && load<u32>(entry, R.NEIGH_HEADER);
+    if (!fast) {
+      store<u32>(entry, 1, R.NEIGH_HEADER);
+      capture(device, frame, DIRECTION_OUT);
+      store<u64>(device, load<u64>(device, R.DEV_TX_PACKETS) + 1, R.DEV_TX_PACKETS);
+    }
     bridgeFinish(ns, load<usize>(frame, F.FRAME_PHYS_IN), frame);
     return;
   }
+  store<u32>(entry, 1, R.NEIGH_HEADER);
   ethernet.setSource(at, load<u32>(device, R.DEV_MAC_HIGH), load<u32>(device, R.DEV_MAC_LOW));
   transmit(device, frame);
 }

@@ -47,9 +47,24 @@ export function send(
   id: i32,
   flags: i32,
 ): void {
+  finish(ns, frame, protocol, source, destination, bytes, tos, id, flags);
+  backlog.push(frame, STAGE_OUTPUT);
+}
+
+/** Writes the header before `bytes` of payload. */
+export function finish(
+  ns: usize,
+  frame: usize,
+  protocol: i32,
+  source: u32,
+  destination: u32,
+  bytes: i32,
+  tos: i32,
+  id: i32,
+  flags: i32,
+): void {
   const ip = load<usize>(frame, FRAME_NETWORK);
   const ttl = load<i32>(ns + NS_SYSCTLS, SYSCTL_DEFAULT_TTL << 2);
   ipv4.write(ip, tos, ipv4.IPV4_LENGTH + bytes, id, flags, ttl, protocol, source, destination);
   store<i32>(frame, ETHERNET_LENGTH + ipv4.IPV4_LENGTH + bytes, FRAME_LENGTH);
-  backlog.push(frame, STAGE_OUTPUT);
 }

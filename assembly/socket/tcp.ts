@@ -9,11 +9,12 @@ import {
   DROP_TCP_OFOMERGE,
   DROP_TCP_OLD_DATA,
 } from "../layout/codes.ts";
-import { FRAME_DATA, FRAME_NETWORK, FRAME_NEXT } from "../layout/frame.ts";
+import { FRAME_DATA, FRAME_NETWORK, FRAME_NEXT, STAGE_OUTPUT } from "../layout/frame.ts";
 import * as R from "../layout/records.ts";
-import { newPacket, payloadOf, send } from "../ip/packet.ts";
+import { finish, newPacket, payloadOf, send } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
 import { allocate } from "../memory/arena.ts";
+import * as backlog from "../memory/backlog.ts";
 import { copy } from "../memory/bytes.ts";
 import { MILLISECOND, SECOND, now } from "../memory/clock.ts";
 import * as choices from "../memory/choices.ts";
@@ -44,8 +45,6 @@ export let happened: i32 = 0;
 export let data: usize = 0;
 export let dataLength: i32 = 0;
 
-const WINDOW_SYN = 64240;
-const WINDOW_SYNACK = 65160;
 const WINDOW_SCALE = 7;
 const WINDOW_OPEN = 502; // 64256 bytes >> 7: what Linux shows while the application keeps up
 const RTO_FIRST: u64 = SECOND;
@@ -183,16 +182,19 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   let window = WINDOW_OPEN;
   if (bits & tcp.SYN) {
     const passive = (bits & tcp.ACK) != 0;
+    const mss = advertisedMss(ns, load<u32>(c, R.TCP_REMOTE));
     header += tcp.writeSynOptions(
       at + tcp.TCP_LENGTH,
-      1460,
+      mss,
       !passive || has(c, R.TCPF_SACK),
       !passive || has(c, R.TCPF_TIMESTAMPS),
       timestamp(c),
       load<u32>(c, R.TCP_TS_RECENT),
       !passive || has(c, R.TCPF_WSCALE) ? WINDOW_SCALE : -1,
     );
-    window = passive ? WINDOW_SYNACK : WINDOW_SYN;
+    // A whole number of segments (tcp_select_initial_window).
+    const segment = passive && has(c, R.TCPF_TIMESTAMPS) ? mss - 12 : mss;
+    window = (65535 / segment) * segment;
   } else {
     if (has(c, R.TCPF_TIMESTAMPS)) {
       tcp.writeTimestamps(at + tcp.TCP_LENGTH, timestamp(c), load<u32>(c, R.TCP_TS_RECENT));
@@ -210,6 +212,12 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   // A SYN-ACK is sent before there is a socket to count identifications.
   const id = bits & tcp.SYN && bits & tcp.ACK ? 0 : nextIpId(c);
   send(ns, frame, ipv4.PROTO_TCP, local, remote, header + length, 0, id, ipv4.FLAG_DF);
+}
+
+/** The largest segment that this host takes from a peer: what the way there carries (ipv4_default_advmss). */
+function advertisedMss(ns: usize, remote: u32): i32 {
+  if (route.outgoing(ns, remote) == route.TO_NOWHERE) return 536;
+  return min<i32>(load<i32>(route.device, R.DEV_MTU), 65535) - 40;
 }
 
 function sendAck(c: usize): void {
@@ -320,10 +328,16 @@ export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, lin
 
 /** Answers a segment that belongs to no connection (tcp_v4_send_reset). */
 export function sendReset(ns: usize, frame: usize, line: u32): void {
+  const answer = makeReset(ns, frame, line);
+  if (answer) backlog.push(answer, STAGE_OUTPUT);
+}
+
+/** The reset that answers a segment; 0: a reset is not answered. */
+export function makeReset(ns: usize, frame: usize, line: u32): usize {
   const ip = load<usize>(frame, FRAME_NETWORK);
   const at = ipv4.payload(ip);
   const bits = tcp.flags(at);
-  if (bits & tcp.RST) return;
+  if (bits & tcp.RST) return 0;
   const answer = newPacket(ns, line);
   const to = payloadOf(answer);
   const length = packetLength(frame) - ipv4.headerLength(ip) - tcp.headerLength(at);
@@ -340,7 +354,8 @@ export function sendReset(ns: usize, frame: usize, line: u32): void {
   const local = ipv4.destination(ip);
   const remote = ipv4.source(ip);
   tcp.seal(to, tcp.TCP_LENGTH, local, remote);
-  send(ns, answer, ipv4.PROTO_TCP, local, remote, tcp.TCP_LENGTH, 0, 0, ipv4.FLAG_DF);
+  finish(ns, answer, ipv4.PROTO_TCP, local, remote, tcp.TCP_LENGTH, 0, 0, ipv4.FLAG_DF);
+  return answer;
 }
 
 // ---- timers

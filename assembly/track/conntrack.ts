@@ -44,6 +44,7 @@ import {
   SYSCTL_CT_UDP,
   SYSCTL_CT_UDP_STREAM,
   TUPLE_DIR,
+  TUPLE_DST,
 } from "../layout/records.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as icmp from "../wire/icmp.ts";
@@ -105,7 +106,7 @@ function transportValid(ns: usize, ip: usize, length: i32, incoming: bool): bool
 }
 
 /** ICMP errors belong to the connection of the packet that they quote. False: INVALID. */
-function enterError(ns: usize, frame: usize, l4: usize, bytes: i32): bool {
+function enterError(ns: usize, frame: usize, ip: usize, l4: usize, bytes: i32): bool {
   const inner = l4 + icmp.ICMP_LENGTH;
   const quoted = bytes - icmp.ICMP_LENGTH;
   if (quoted < ipv4.IPV4_LENGTH || ipv4.headerLength(inner) < ipv4.IPV4_LENGTH) return false;
@@ -115,6 +116,8 @@ function enterError(ns: usize, frame: usize, l4: usize, bytes: i32): bool {
   const record = table.find(ns);
   if (!record) return false;
   const entry = table.entryOf(record);
+  // It must go to whom the quoted packet came from, or somebody makes it up.
+  if (ipv4.destination(ip) != load<u32>(record, TUPLE_DST)) return false;
   // The quoted packet went the other way than the one that its inverted tuple names.
   const info = load<u32>(record, TUPLE_DIR) == DIR_REPLY ? IP_CT_RELATED_REPLY : IP_CT_RELATED;
   table.hold(entry);
@@ -189,7 +192,7 @@ export function enter(ns: usize, frame: usize, incoming: bool): bool {
   const bytes = length - ipv4.headerLength(ip);
   const proto = ipv4.protocol(ip);
   if (proto == ipv4.PROTO_ICMP && icmp.isError(icmp.type(l4))) {
-    enterError(ns, frame, l4, bytes);
+    enterError(ns, frame, ip, l4, bytes);
     return true;
   }
   while (true) {

@@ -13,6 +13,7 @@ import {
   CT_TCP_RETRANS,
   CT_TCP_SEEN,
   CT_TCP_STATE,
+  CT_TIMEOUT,
   NS_SYSCTLS,
   SEEN_END,
   SEEN_FLAGS,
@@ -29,6 +30,7 @@ import {
   SYSCTL_CT_TCP_UNACK,
 } from "../layout/records.ts";
 import { get32 } from "../memory/bytes.ts";
+import { SECOND, now } from "../memory/clock.ts";
 import * as tcp from "../wire/tcp.ts";
 
 export const TRACK_ACCEPT: i32 = 0;
@@ -334,6 +336,12 @@ export let timeout: u32 = 0;
 
 function timeoutOf(ns: usize, state: u32): u32 {
   return load<u32>(ns + NS_SYSCTLS + ((<usize>(<u32>SYSCTL_CT_TCP_TIMEOUTS + state)) << 2));
+}
+
+/** A REJECT resets the connection (nf_conntrack_tcp_set_closing). */
+export function close(entry: usize, ns: usize): void {
+  store<u32>(entry, CLOSE, CT_TCP_STATE);
+  store<u64>(entry, now + <u64>timeoutOf(ns, CLOSE) * SECOND, CT_TIMEOUT);
 }
 
 /** Follows a connection by one segment. Returns TRACK_*; `timeout` is set if it is accepted. */
