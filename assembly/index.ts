@@ -279,6 +279,9 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
     case events.EVENT_TRANSMIT:
       path.transmit(<usize>detail, subject);
       return;
+    case events.EVENT_FRAGMENTS:
+      path.fragmentTimer(subject, detail);
+      return;
     case events.EVENT_LOCAL:
       path.sendRaw(subject);
       return;

@@ -16,6 +16,7 @@ import {
   DROP_FRAG_NEEDED,
   DROP_ICMP_CSUM,
   DROP_ICMP_IGNORED,
+  DROP_IP_INHDR,
   DROP_IP_NOPROTO,
   DROP_IP_OUTNOROUTES,
   DROP_MAC_INVALID_SOURCE,
@@ -57,7 +58,9 @@ import * as arp from "./ip/arp.ts";
 import { check } from "./ip/check.ts";
 import { attachRelated, sendError } from "./ip/icmp-error.ts";
 import * as neighbour from "./ip/neighbour.ts";
-import { newPacket, nextId, payloadOf, send } from "./ip/packet.ts";
+import * as fragment from "./ip/fragment.ts";
+import { finish, newPacketFor, nextId, payloadOf } from "./ip/packet.ts";
+import * as options from "./ip/options.ts";
 import * as route from "./ip/route-packet.ts";
 import * as bridge from "./link/bridge.ts";
 import { isRunning } from "./link/device.ts";
@@ -122,6 +125,7 @@ export function receive(device: usize, frame: usize): void {
   const at = load<usize>(frame, F.FRAME_DATA);
   store<usize>(frame, device, F.FRAME_DEVICE);
   store<usize>(frame, at + ethernet.ETHERNET_LENGTH, F.FRAME_NETWORK);
+  store<usize>(frame, device, F.FRAME_INPUT);
   store<i32>(frame, packetType(device, at), F.FRAME_PACKET_TYPE);
   if (ethernet.isTagged(ethernet.etherType(at))) setFlag(frame, F.FRAME_IS_TAGGED);
   if (load<usize>(device, R.DEV_MASTER)) bridgeReceive(ns, device, frame, at);
@@ -199,12 +203,14 @@ function bridgeReceive(ns: usize, port: usize, frame: usize, at: usize): void {
 }
 
 /** br_netfilter: the IPv4 hook PREROUTING before the bridge decides (br_nf_pre_routing). */
-function bridgePrerouting(ns: usize, master: usize, port: usize, frame: usize): void {
-  const bad = check(frame);
+function bridgePrerouting(ns: usize, master: usize, port: usize, arrived: usize): void {
+  const bad = check(arrived);
   if (bad) {
-    drop(ns, frame, bad);
+    drop(ns, arrived, bad);
     return;
   }
+  const frame = gathered(ns, arrived, fragment.FOR_BRIDGE);
+  if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   const before = ipv4.destination(ip);
   const type = load<i32>(frame, F.FRAME_PACKET_TYPE);
@@ -256,6 +262,7 @@ function bridgeUp(ns: usize, master: usize, frame: usize): void {
   capture(master, frame, DIRECTION_IN);
   store<u64>(master, load<u64>(master, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
   store<usize>(frame, master, F.FRAME_DEVICE);
+  store<usize>(frame, master, F.FRAME_INPUT);
   protocolReceive(ns, master, frame);
 }
 
@@ -284,6 +291,14 @@ function bridgeLeave(ns: usize, port: usize, frame: usize): void {
     store<usize>(frame, port, F.FRAME_PHYS_OUT);
     if (!passes(ns, HOOK_FORWARD, frame, master, master)) return;
     if (!passes(ns, HOOK_POSTROUTING, frame, 0, master)) return;
+    const largest = load<i32>(frame, F.FRAME_FRAGMENT_MAX);
+    const mtu = load<i32>(port, R.DEV_MTU);
+    if (largest && packetLength(frame) > min<i32>(largest, mtu)) {
+      fragment.split(frame, mtu);
+      for (let part = fragment.next(); part; part = fragment.next()) transmit(port, part);
+      track.consume(frame);
+      return;
+    }
   }
   if (!fits(port, frame)) {
     drop(ns, frame, DROP_PKT_TOO_BIG);
@@ -409,21 +424,45 @@ function sendRejectReset(ns: usize, frame: usize): void {
   transmit(port, answer);
 }
 
+/** Connection tracking looks at whole packets only (nf_defrag_ipv4). 0: it is a fragment that waits for the others. */
+function gathered(ns: usize, frame: usize, user: u32): usize {
+  if (!load<u32>(ns, R.NS_TRACKING) || flag(frame, F.FRAME_IS_PREROUTED)) return frame;
+  const word = ipv4.fragment(load<usize>(frame, F.FRAME_NETWORK));
+  return word & (ipv4.OFFSET_MASK | ipv4.FLAG_MF) ? fragment.gather(ns, frame, user) : frame;
+}
+
+/** The time to put a packet together is over: the sender is told, if the packet was for this host (ip_expire). */
+export function fragmentTimer(queue: usize, generation: u32): void {
+  const first = fragment.expire(queue, generation);
+  if (!first) return;
+  const ns = namespaceOf(load<usize>(first, F.FRAME_INPUT));
+  const isLocal = addressType(ns, ipv4.destination(load<usize>(first, F.FRAME_NETWORK))) == ROUTE_LOCAL;
+  if (isLocal) sendError(ns, first, icmp.TIME_EXCEEDED, icmp.FRAGMENT_TIME, 0);
+  drop(ns, first, DROP_FRAGMENT);
+}
+
 /** An IPv4 packet comes in by a device (ip_rcv). */
-function ipReceive(ns: usize, device: usize, frame: usize): void {
-  if (load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_OTHERHOST) {
-    drop(ns, frame, DROP_OTHERHOST);
+function ipReceive(ns: usize, device: usize, arrived: usize): void {
+  if (load<i32>(arrived, F.FRAME_PACKET_TYPE) == F.PACKET_OTHERHOST) {
+    drop(ns, arrived, DROP_OTHERHOST);
     return;
   }
-  const bad = check(frame);
+  const bad = check(arrived);
   if (bad) {
-    drop(ns, frame, bad);
+    drop(ns, arrived, bad);
     return;
   }
+  const frame = gathered(ns, arrived, fragment.FOR_TRACKING_IN);
+  if (!frame) return;
   // br_netfilter has called this hook already (ip_sabotage_in).
   if (flag(frame, F.FRAME_IS_PREROUTED)) clearFlag(frame, F.FRAME_IS_PREROUTED);
   else if (!passes(ns, HOOK_PREROUTING, frame, device, 0)) return;
-  const decision = route.incoming(ns, frame, device);
+  let decision = route.incoming(ns, frame, device);
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  if (ipv4.headerLength(ip) > ipv4.IPV4_LENGTH && decision != route.TO_NOWHERE) {
+    if (!optionsPass(ns, frame, device)) return;
+    if (options.rerouted) decision = route.toStop(ns, options.nextStop);
+  }
   if (decision == route.TO_LOCAL) {
     ipLocal(ns, device, frame);
   } else if (decision == route.TO_FORWARD) {
@@ -433,6 +472,15 @@ function ipReceive(ns: usize, device: usize, frame: usize): void {
     if (decision == route.TO_UNREACHABLE) sendError(ns, frame, icmp.DEST_UNREACHABLE, route.code, 0);
     drop(ns, frame, reason);
   }
+}
+
+/** Handles the options of a packet that came in (ip_rcv_options). False: it is gone. */
+function optionsPass(ns: usize, frame: usize, device: usize): bool {
+  const outcome = options.receive(ns, frame, device, load<u32>(frame, F.FRAME_ROUTE_TYPE));
+  if (outcome == options.FINE) return true;
+  if (outcome == options.PROBLEM) sendError(ns, frame, icmp.PARAMETER_PROBLEM, 0, options.pointer << 24);
+  drop(ns, frame, DROP_IP_INHDR);
+  return false;
 }
 
 /** A packet for somebody else (ip_forward). The routing decision was made just before. */
@@ -445,24 +493,35 @@ function ipForward(ns: usize, input: usize, frame: usize): void {
     drop(ns, frame, DROP_TTL_EXPIRED);
     return;
   }
-  const mtu = load<u32>(device, R.DEV_MTU);
-  if (<u32>packetLength(frame) > mtu) {
-    if (ipv4.fragment(ip) & ipv4.FLAG_DF) sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.FRAG_NEEDED, mtu);
-    drop(ns, frame, ipv4.fragment(ip) & ipv4.FLAG_DF ? DROP_FRAG_NEEDED : DROP_PKT_TOO_BIG);
+  const hasOptions = ipv4.headerLength(ip) > ipv4.IPV4_LENGTH;
+  if (hasOptions && options.isStrict() && route.usesGateway) {
+    sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.SOURCE_ROUTE_FAILED, 0);
+    drop(ns, frame, DROP_IP_INHDR);
     return;
   }
+  const mtu = load<u32>(device, R.DEV_MTU);
+  if (<u32>packetLength(frame) > mtu && ipv4.fragment(ip) & ipv4.FLAG_DF) {
+    // A packet put together from fragments that had DF fits as they did.
+    const largest = load<u32>(frame, F.FRAME_FRAGMENT_MAX);
+    if (!largest || largest > mtu) {
+      sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.FRAG_NEEDED, mtu);
+      drop(ns, frame, DROP_FRAG_NEEDED);
+      return;
+    }
+  }
   ipv4.decreaseTtl(ip);
+  const source = hasOptions ? route.sourceOut() : 0;
   if (!passes(ns, HOOK_FORWARD, frame, input, device)) return;
+  if (hasOptions) options.forward(ip, source);
   ipOutput(ns, frame, input);
 }
 
 /** A packet for this host (ip_local_deliver). */
-function ipLocal(ns: usize, device: usize, frame: usize): void {
+function ipLocal(ns: usize, device: usize, arrived: usize): void {
+  const word = ipv4.fragment(load<usize>(arrived, F.FRAME_NETWORK));
+  const frame = word & (ipv4.OFFSET_MASK | ipv4.FLAG_MF) ? fragment.gather(ns, arrived, fragment.FOR_HOST) : arrived;
+  if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
-  if (ipv4.fragment(ip) & (ipv4.OFFSET_MASK | ipv4.FLAG_MF)) {
-    drop(ns, frame, DROP_FRAGMENT);
-    return;
-  }
   if (!passes(ns, HOOK_INPUT, frame, device, 0)) return;
   const protocol = ipv4.protocol(ip);
   if (protocol == ipv4.PROTO_TCP) tcpReceive(ns, frame);
@@ -589,11 +648,14 @@ function echo(ns: usize, frame: usize, ip: usize, at: usize, bytes: i32, broadca
   const to = ipv4.source(ip);
   if (route.outgoing(ns, to) == route.TO_NOWHERE) return;
   const own = broadcast ? route.source : ipv4.destination(ip);
-  const answer = newPacket(ns, load<u32>(frame, F.FRAME_LINE));
+  options.echo(ns, ip);
+  const answer = newPacketFor(ns, load<u32>(frame, F.FRAME_LINE), bytes);
   const reply = payloadOf(answer);
   copy(reply, at, bytes);
   icmp.setType(reply, icmp.ECHO_REPLY, bytes);
-  send(ns, answer, ipv4.PROTO_ICMP, own, to, bytes, ipv4.tos(ip), nextId(ns), 0);
+  finish(ns, answer, ipv4.PROTO_ICMP, own, to, bytes, ipv4.tos(ip), nextId(ns), 0);
+  options.build(answer, to);
+  backlog.push(answer, F.STAGE_OUTPUT);
 }
 
 /** An ICMP error tells the socket whose packet it quotes. */
@@ -629,8 +691,10 @@ function icmpError(ns: usize, at: usize, bytes: i32): void {
 // ---- IPv4 out
 
 /** A packet of this host's own sockets (ip_local_out). */
-function output(frame: usize): void {
-  const ns = load<usize>(frame, F.FRAME_NAMESPACE);
+function output(sent: usize): void {
+  const ns = load<usize>(sent, F.FRAME_NAMESPACE);
+  const frame = gathered(ns, sent, fragment.FOR_TRACKING_OUT);
+  if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   const to = ipv4.destination(ip);
   if (route.outgoing(ns, to) == route.TO_NOWHERE) {
@@ -655,10 +719,25 @@ function output(frame: usize): void {
 function ipOutput(ns: usize, frame: usize, input: usize): void {
   const device = load<usize>(frame, F.FRAME_DEVICE);
   if (!passes(ns, HOOK_POSTROUTING, frame, input, device)) return;
-  if (<u32>packetLength(frame) > load<u32>(device, R.DEV_MTU)) {
+  const mtu = load<i32>(device, R.DEV_MTU);
+  const largest = load<i32>(frame, F.FRAME_FRAGMENT_MAX);
+  if (packetLength(frame) <= mtu && !largest) {
+    linkOutput(ns, device, frame);
+    return;
+  }
+  const df = (ipv4.fragment(load<usize>(frame, F.FRAME_NETWORK)) & ipv4.FLAG_DF) != 0;
+  if (df && (!largest || largest > mtu)) {
+    sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.FRAG_NEEDED, <u32>mtu);
     drop(ns, frame, DROP_PKT_TOO_BIG);
     return;
   }
+  fragment.split(frame, mtu);
+  for (let part = fragment.next(); part; part = fragment.next()) linkOutput(ns, device, part);
+  track.consume(frame);
+}
+
+/** A packet goes to the next hop over a device (ip_finish_output2). */
+function linkOutput(ns: usize, device: usize, frame: usize): void {
   // The link header is built anew in front of the packet.
   const at = load<usize>(frame, F.FRAME_NETWORK) - ethernet.ETHERNET_LENGTH;
   const length = <i32>(load<usize>(frame, F.FRAME_DATA) + <usize>load<u32>(frame, F.FRAME_LENGTH) - at);

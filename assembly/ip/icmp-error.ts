@@ -1,6 +1,14 @@
 // ICMP errors: when one may be sent, how many, and what it quotes (icmp_send in net/ipv4/icmp.c).
 import { DIR_ORIGINAL, IP_CT_RELATED, IP_CT_RELATED_REPLY, ROUTE_LOCAL } from "../layout/codes.ts";
-import { FRAME_CT, FRAME_CT_INFO, FRAME_LINE, FRAME_NETWORK, FRAME_PACKET_TYPE, PACKET_HOST } from "../layout/frame.ts";
+import {
+  FRAME_CT,
+  FRAME_CT_INFO,
+  FRAME_LINE,
+  FRAME_NETWORK,
+  FRAME_PACKET_TYPE,
+  PACKET_HOST,
+  STAGE_OUTPUT,
+} from "../layout/frame.ts";
 import {
   NS_ICMP_CREDIT,
   NS_ICMP_STAMP,
@@ -13,6 +21,7 @@ import {
 } from "../layout/records.ts";
 import { addressType } from "../fib/route.ts";
 import { allocate } from "../memory/arena.ts";
+import * as backlog from "../memory/backlog.ts";
 import { copy } from "../memory/bytes.ts";
 import { MILLISECOND, SECOND, now } from "../memory/clock.ts";
 import * as hash from "../memory/hash.ts";
@@ -20,7 +29,8 @@ import { directionOf, packetLength } from "../track/conntrack.ts";
 import { attach, hold } from "../track/table.ts";
 import * as icmp from "../wire/icmp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
-import { newPacket, nextId, payloadOf, send } from "./packet.ts";
+import { finish, newPacket, nextId, payloadOf } from "./packet.ts";
+import * as options from "./options.ts";
 import * as route from "./route-packet.ts";
 
 const LARGEST = 576;
@@ -115,12 +125,15 @@ export function sendError(ns: usize, frame: usize, kind: i32, detail: i32, rest:
   if (!source) return;
   if (limited(ns, kind, detail, from, decision == route.TO_LOCAL)) return;
 
-  const quoted = min<i32>(length, LARGEST - ipv4.IPV4_LENGTH - icmp.ICMP_LENGTH);
+  options.echo(ns, ip);
+  const quoted = min<i32>(length, LARGEST - ipv4.IPV4_LENGTH - options.echoed - icmp.ICMP_LENGTH);
   const answer = newPacket(ns, load<u32>(frame, FRAME_LINE));
   const at = payloadOf(answer);
   copy(at + icmp.ICMP_LENGTH, ip, quoted);
   icmp.write(at, kind, detail, rest, icmp.ICMP_LENGTH + quoted);
   attachRelated(frame, answer);
   const tos = (ipv4.tos(ip) & 0x1e) | 0xc0;
-  send(ns, answer, ipv4.PROTO_ICMP, source, from, icmp.ICMP_LENGTH + quoted, tos, nextId(ns), 0);
+  finish(ns, answer, ipv4.PROTO_ICMP, source, from, icmp.ICMP_LENGTH + quoted, tos, nextId(ns), 0);
+  options.build(answer, from);
+  backlog.push(answer, STAGE_OUTPUT);
 }

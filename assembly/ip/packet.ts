@@ -16,7 +16,15 @@ import * as ipv4 from "../wire/ipv4.ts";
 
 /** An empty packet; its payload goes to `payloadOf(frame)`. */
 export function newPacket(ns: usize, line: u32): usize {
-  const frame = frames.newPacket();
+  return prepared(ns, frames.newPacket(), line);
+}
+
+/** The same with room for a payload of `bytes` bytes. */
+export function newPacketFor(ns: usize, line: u32, bytes: i32): usize {
+  return prepared(ns, frames.newPacketFor(ETHERNET_LENGTH + 60 + bytes), line);
+}
+
+function prepared(ns: usize, frame: usize, line: u32): usize {
   store<usize>(frame, load<usize>(frame, FRAME_DATA) + ETHERNET_LENGTH, FRAME_NETWORK);
   store<u32>(frame, line, FRAME_LINE);
   store<u32>(frame, load<u32>(ns, NS_ID), FRAME_ORIGIN);

@@ -121,9 +121,32 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
   if (bad) return refuse(bad);
   // A unicast packet in a broadcast frame is not forwarded.
   if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return refuse(DROP_UNICAST_IN_L2_MULTICAST);
+  take(route, to);
+  return TO_FORWARD;
+}
+
+/** Whether the way found last goes over a gateway. */
+export let usesGateway: bool = false;
+let taken: usize = 0;
+
+function take(route: usize, to: u32): void {
+  taken = route;
   device = load<usize>(route, ROUTE_DEVICE);
   const via = load<u32>(route, ROUTE_VIA);
+  usesGateway = via != 0;
   nextHop = via ? via : to;
+}
+
+/** The address of this host that goes with the way out of a packet that came in (ip_rt_get_source). */
+export function sourceOut(): u32 {
+  return sourceOf(taken, nextHop);
+}
+
+/** The decision for a packet with a source route that came in for this host: on to its next stop. */
+export function toStop(ns: usize, stop: u32): i32 {
+  const route = lookup(ns, stop);
+  if (!route) return refuse(DROP_IP_INNOROUTES);
+  take(route, stop);
   return TO_FORWARD;
 }
 

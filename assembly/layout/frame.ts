@@ -24,12 +24,21 @@ export const FRAME_ORIGIN = FRAME_LINE + WORD; // id of the namespace that made 
 export const FRAME_NAMESPACE = FRAME_ORIGIN + WORD; // local output: who sends
 export const FRAME_NEXT_HOP = FRAME_NAMESPACE + WORD; // IPv4 address to resolve, once routed
 export const FRAME_ROUTE_TYPE = FRAME_NEXT_HOP + WORD; // ROUTE_*, once routed
-export const FRAME_SAVED = FRAME_ROUTE_TYPE + WORD; // bridge netfilter: the destination before DNAT
+export const FRAME_INPUT = FRAME_ROUTE_TYPE + WORD; // the device that it came by (skb->skb_iif)
 export const FRAME_TIME = 96; // u64: when it was last queued
+export const FRAME_FRAGMENT_MAX = 112; // put together: the size of the largest fragment, 0: it never was fragmented
+export const FRAME_FRAGMENT_DF = FRAME_FRAGMENT_MAX + WORD; // 1: that fragment had DF, and fragments have it again
+export const FRAME_IS_LARGE = FRAME_FRAGMENT_DF + WORD; // 1: a frame of FRAME_LARGE_BYTES
 export const FRAME_HEADER = 128;
 export const FRAME_HEADROOM = 64;
 export const FRAME_BYTES = 2048;
 export const FRAME_CAPACITY = FRAME_BYTES - FRAME_HEADER - FRAME_HEADROOM;
+
+// A large frame holds any packet; its last FRAME_PIECES bytes say of what fragments it was made: their number, then the sizes of
+// their data.
+export const FRAME_PIECES_MAX = 1024;
+export const FRAME_PIECES = FRAME_PIECES_MAX * WORD;
+export const FRAME_LARGE_BYTES = FRAME_HEADER + FRAME_HEADROOM + 65536 + 64 + FRAME_PIECES;
 
 export const STAGE_RECEIVE = 0; // a device received it
 export const STAGE_OUTPUT = 1; // a socket of a namespace sends it; NETWORK is the IPv4 header

@@ -75,6 +75,7 @@ export const NS_ICMP_CREDIT = NS_IP_ID + WORD;
 export const NS_DOWN = NS_ICMP_CREDIT + WORD;
 export const NS_ROUTE_CACHE = NS_DOWN + WORD; // the last routes found, by a hash of their address
 export const NS_CHOICES = NS_ROUTE_CACHE + WORD; // what is not left to chance: first CHOICE_*
+export const NS_REASSEMBLIES = NS_CHOICES + WORD; // first packet being put together from fragments
 export const NS_RANDOM = 112; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_SYSCTLS = NS_ICMP_STAMP + LONG;

@@ -18,6 +18,7 @@ export const EVENT_FLOW: i32 = 3; // subject: flow
 export const EVENT_SESSION: i32 = 4; // subject: flow whose oldest session may be over
 export const EVENT_TRANSMIT: i32 = 5; // subject: frame, detail: device
 export const EVENT_LOCAL: i32 = 6; // subject: frame of a raw socket
+export const EVENT_FRAGMENTS: i32 = 7; // subject: packet being put together, detail: generation
 
 let heap: usize = 0;
 let capacity: u32 = 0;

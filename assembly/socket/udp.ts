@@ -1,8 +1,8 @@
 // UDP sockets: sending from one, and finding the one that a datagram is for (net/ipv4/udp.c).
 import { DROP_NONE, DROP_NO_SOCKET, DROP_PKT_TOO_SMALL, DROP_UDP_CSUM } from "../layout/codes.ts";
 import { FRAME_NETWORK } from "../layout/frame.ts";
-import { SOCK_LINE, SOCK_LOCAL_PORT, SOCK_NAMESPACE } from "../layout/records.ts";
-import { newPacket, nextId, payloadOf, send } from "../ip/packet.ts";
+import { DEV_MTU, SOCK_LINE, SOCK_LOCAL_PORT, SOCK_NAMESPACE } from "../layout/records.ts";
+import { newPacketFor, nextId, payloadOf, send } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
 import { copy } from "../memory/bytes.ts";
 import { packetLength } from "../track/conntrack.ts";
@@ -16,13 +16,14 @@ export function sendTo(socket: usize, source: u32, to: u32, port: u32, from: usi
   let address = source;
   if (route.outgoing(ns, to) == route.TO_NOWHERE) return false;
   if (!address) address = route.source;
-  const frame = newPacket(ns, line ? line : load<u32>(socket, SOCK_LINE));
+  const frame = newPacketFor(ns, line ? line : load<u32>(socket, SOCK_LINE), udp.UDP_LENGTH + bytes);
   const at = payloadOf(frame);
   copy(at + udp.UDP_LENGTH, from, bytes);
   const length = udp.UDP_LENGTH + bytes;
   udp.write(at, load<i32>(socket, SOCK_LOCAL_PORT), <i32>port, length, address, to);
-  // Linux sets DF while it discovers path MTUs, but would fragment what is too long all the same (skb->ignore_df).
-  send(ns, frame, ipv4.PROTO_UDP, address, to, length, 0, nextId(ns), ipv4.FLAG_DF);
+  // Linux discovers path MTUs with what fits into one packet, and fragments what does not.
+  const flags = ipv4.IPV4_LENGTH + length > load<i32>(route.device, DEV_MTU) ? 0 : ipv4.FLAG_DF;
+  send(ns, frame, ipv4.PROTO_UDP, address, to, length, 0, nextId(ns), flags);
   return true;
 }
 

@@ -33,6 +33,11 @@ export function entryOf(record: usize): usize {
   return record - <usize>load<u32>(record, TUPLE_DIR) * TUPLE_SIZE;
 }
 
+/** The entry that a frame points at, 0 if none. */
+export function entryOfFrame(frame: usize): usize {
+  return load<usize>(frame, FRAME_CT);
+}
+
 export function originalOf(entry: usize): usize {
   return entry + CT_ORIGINAL;
 }

@@ -22,7 +22,9 @@ export const HOST_UNREACHABLE = 1;
 export const PROT_UNREACHABLE = 2;
 export const PORT_UNREACHABLE = 3;
 export const FRAG_NEEDED = 4;
+export const SOURCE_ROUTE_FAILED = 5;
 export const PKT_FILTERED = 13;
+export const FRAGMENT_TIME = 1; // of TIME_EXCEEDED
 
 export function type(at: usize): i32 {
   return <i32>load<u8>(at + TYPE);

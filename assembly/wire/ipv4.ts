@@ -121,12 +121,37 @@ export function write(
   put16(at + CHECKSUM, checksum(at, IPV4_LENGTH, 0));
 }
 
+/** Writes the checksum of a header anew. */
+export function seal(at: usize): void {
+  put16(at + CHECKSUM, 0);
+  put16(at + CHECKSUM, checksum(at, headerLength(at), 0));
+}
+
+/** Makes a header that of a fragment: its total length, and flags and offset in one word. */
+export function setFragment(at: usize, length: i32, word: i32): void {
+  put16(at + TOTAL_LENGTH, length);
+  put16(at + FRAGMENT, word);
+  seal(at);
+}
+
+/** Makes a fragment's header that of the whole packet. */
+export function setWhole(at: usize, length: i32, flags: i32, type: i32): void {
+  store<u8>(at + TOS, <u8>type);
+  setFragment(at, length, flags);
+}
+
+/** Counts `bytes` of options in the header. */
+export function lengthen(at: usize, bytes: i32): void {
+  store<u8>(at + VERSION_IHL, <u8>(0x40 | ((IPV4_LENGTH + bytes) >> 2)));
+  put16(at + TOTAL_LENGTH, totalLength(at) + bytes);
+  seal(at);
+}
+
 /** Completes a header that somebody else wrote: total length, identification, checksum. */
 export function finish(at: usize, length: i32, ident: i32): void {
   put16(at + TOTAL_LENGTH, length);
   put16(at + ID, ident);
-  put16(at + CHECKSUM, 0);
-  put16(at + CHECKSUM, checksum(at, headerLength(at), 0));
+  seal(at);
 }
 
 // Kinds of addresses (include/linux/in.h).
