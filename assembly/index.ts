@@ -24,7 +24,7 @@ import * as captures from "./observe/capture.ts";
 import * as lines from "./observe/lines.ts";
 import * as path from "./path.ts";
 import * as sockets from "./socket/table.ts";
-import { newConnectionTable, sweep } from "./track/table.ts";
+import { newConnectionTable, remove as removeEntry, sweep } from "./track/table.ts";
 
 export * from "./layout/codes";
 export * from "./layout/frame";
@@ -136,10 +136,43 @@ export function addRoute(ns: usize, network: u32, length: u32, via: u32, device:
   return OK;
 }
 
-/** Adds a route that leads nowhere: ROUTE_BLACKHOLE, _UNREACHABLE or _PROHIBIT. */
-export function addRouteOfType(ns: usize, network: u32, length: u32, type: u32, metric: u32): void {
+/** Adds a route to a table by its number; `type` is ROUTE_*, `mtu` 0 that of the device. EINVAL as above. */
+export function addRouteTo(
+  ns: usize,
+  table: u32,
+  network: u32,
+  length: u32,
+  type: u32,
+  via: u32,
+  device: usize,
+  source: u32,
+  metric: u32,
+  mtu: u32,
+): i32 {
+  let out = device;
+  if (!out && type == ROUTE_UNICAST) {
+    const way = route.lookup(ns, via);
+    out = way ? load<usize>(way, R.ROUTE_DEVICE) : 0;
+    if (!out) return EINVAL;
+  }
   route.flushCache(ns);
-  route.add(load<usize>(ns, R.NS_TABLE_MAIN), network, length, type, 0, 0, 0, metric);
+  route.add(route.tableOf(ns, table), network, length, type, via, out, source, metric, mtu);
+  return OK;
+}
+
+/** Adds a rule: packets from one network to another look into a table, or with `table` 0 have a ROUTE_* that is no way. */
+export function addPolicy(
+  ns: usize,
+  priority: u32,
+  source: u32,
+  sourceLength: u32,
+  destination: u32,
+  destinationLength: u32,
+  table: u32,
+  type: u32,
+): void {
+  const fib = table ? route.tableOf(ns, table) : 0;
+  route.addPolicy(ns, priority, source, sourceLength, destination, destinationLength, fib, type);
 }
 
 /** Adds an entry to a bridge's forwarding database: FDB_STATIC or FDB_LOCAL. It replaces one for the same address. */
@@ -301,6 +334,11 @@ export function nextEvent(): f64 {
 export function earliestSent(): f64 {
   const time = segment.takeEarliest();
   return time == u64.MAX_VALUE ? Infinity : <f64>time;
+}
+
+/** Takes a connection out of the table (CT_*). */
+export function removeConnection(entry: usize): void {
+  removeEntry(entry);
 }
 
 /** Takes in what the other workers have sent. */

@@ -499,7 +499,7 @@ function ipForward(ns: usize, input: usize, frame: usize): void {
     drop(ns, frame, DROP_IP_INHDR);
     return;
   }
-  const mtu = load<u32>(device, R.DEV_MTU);
+  const mtu = route.mtu;
   if (<u32>packetLength(frame) > mtu && ipv4.fragment(ip) & ipv4.FLAG_DF) {
     // A packet put together from fragments that had DF fits as they did.
     const largest = load<u32>(frame, F.FRAME_FRAGMENT_MAX);
@@ -646,7 +646,7 @@ function icmpReceive(ns: usize, frame: usize, ip: usize): void {
 /** An echo request is sent back with the same data (icmp_echo). */
 function echo(ns: usize, frame: usize, ip: usize, at: usize, bytes: i32, broadcast: bool): void {
   const to = ipv4.source(ip);
-  if (route.outgoing(ns, to) == route.TO_NOWHERE) return;
+  if (route.outgoing(ns, to, broadcast ? 0 : ipv4.destination(ip)) == route.TO_NOWHERE) return;
   const own = broadcast ? route.source : ipv4.destination(ip);
   options.echo(ns, ip);
   const answer = newPacketFor(ns, load<u32>(frame, F.FRAME_LINE), bytes);
@@ -697,7 +697,7 @@ function output(sent: usize): void {
   if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   const to = ipv4.destination(ip);
-  if (route.outgoing(ns, to) == route.TO_NOWHERE) {
+  if (route.outgoing(ns, to, ipv4.source(ip)) == route.TO_NOWHERE) {
     drop(ns, frame, DROP_IP_OUTNOROUTES);
     return;
   }
@@ -706,7 +706,7 @@ function output(sent: usize): void {
   if (!passes(ns, HOOK_OUTPUT, frame, 0, route.device)) return;
   // Rules may have sent it elsewhere (ip_route_me_harder).
   if (ipv4.destination(ip) != to || load<u32>(frame, F.FRAME_MARK) != mark) {
-    if (route.outgoing(ns, ipv4.destination(ip)) == route.TO_NOWHERE) {
+    if (route.outgoing(ns, ipv4.destination(ip), ipv4.source(ip)) == route.TO_NOWHERE) {
       drop(ns, frame, DROP_IP_OUTNOROUTES);
       return;
     }
@@ -719,7 +719,7 @@ function output(sent: usize): void {
 function ipOutput(ns: usize, frame: usize, input: usize): void {
   const device = load<usize>(frame, F.FRAME_DEVICE);
   if (!passes(ns, HOOK_POSTROUTING, frame, input, device)) return;
-  const mtu = load<i32>(device, R.DEV_MTU);
+  const mtu = load<i32>(frame, F.FRAME_MTU);
   const largest = load<i32>(frame, F.FRAME_FRAGMENT_MAX);
   if (packetLength(frame) <= mtu && !largest) {
     linkOutput(ns, device, frame);

@@ -11,21 +11,39 @@ import {
   FIB_HASH,
   FIB_LENGTHS,
   FIB_SIZE,
+  NS_POLICIES,
   NS_ROUTE_CACHE,
+  NS_TABLES,
   NS_TABLE_LOCAL,
   NS_TABLE_MAIN,
+  POLICY_DESTINATION,
+  POLICY_DESTINATION_MASK,
+  POLICY_NEXT,
+  POLICY_PRIORITY,
+  POLICY_ROUTE,
+  POLICY_SIZE,
+  POLICY_SOURCE,
+  POLICY_SOURCE_MASK,
+  POLICY_TABLE,
   ROUTE_DEVICE,
   ROUTE_LENGTH,
   ROUTE_METRIC,
+  ROUTE_MTU,
   ROUTE_NETWORK,
   ROUTE_SIZE,
   ROUTE_SOURCE,
   ROUTE_TYPE,
   ROUTE_VIA,
+  TABLE_FIB,
+  TABLE_ID,
+  TABLE_NEXT,
+  TABLE_RECORD,
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
 import * as hash from "../memory/hash.ts";
 import { isLimitedBroadcast, isMulticast, isZeroNet } from "../wire/ipv4.ts";
+
+const TABLE_MAIN: u32 = 254; // RT_TABLE_MAIN
 
 export function newTable(): usize {
   const table = allocate(FIB_SIZE);
@@ -60,6 +78,7 @@ export function add(
   device: usize,
   source: u32,
   metric: u32,
+  mtu: u32 = 0,
 ): void {
   const route = allocate(ROUTE_SIZE);
   store<u32>(route, network & maskOf(length), ROUTE_NETWORK);
@@ -69,6 +88,7 @@ export function add(
   store<usize>(route, device, ROUTE_DEVICE);
   store<u32>(route, source, ROUTE_SOURCE);
   store<u32>(route, metric, ROUTE_METRIC);
+  store<u32>(route, mtu, ROUTE_MTU);
   const routes = load<usize>(table, FIB_HASH);
   if (hash.crowded(routes)) rehash(routes);
   hash.append(routes, hash.mix(network & maskOf(length), length), route);
@@ -120,6 +140,66 @@ export function flushCache(ns: usize): void {
 /** The route to an address (fib_lookup), 0 if none. */
 export function lookup(ns: usize, address: u32): usize {
   return load<usize>(cached(ns, address), CACHE_ROUTE);
+}
+
+/** A table by its number: 254 is the main one, others are made when they are first asked for. */
+export function tableOf(ns: usize, id: u32): usize {
+  if (id == TABLE_MAIN) return load<usize>(ns, NS_TABLE_MAIN);
+  let record = load<usize>(ns, NS_TABLES);
+  while (record && load<u32>(record, TABLE_ID) != id) record = load<usize>(record, TABLE_NEXT);
+  if (!record) {
+    record = allocate(TABLE_RECORD);
+    store<u32>(record, id, TABLE_ID);
+    store<usize>(record, newTable(), TABLE_FIB);
+    store<usize>(record, load<usize>(ns, NS_TABLES), TABLE_NEXT);
+    store<usize>(ns, record, NS_TABLES);
+  }
+  return load<usize>(record, TABLE_FIB);
+}
+
+/** Adds a rule (fib_nl2rule): packets that fit look into `table`, or with 0 have `type`: ROUTE_UNREACHABLE and the like. */
+export function addPolicy(
+  ns: usize,
+  priority: u32,
+  source: u32,
+  sourceLength: u32,
+  destination: u32,
+  destinationLength: u32,
+  table: usize,
+  type: u32,
+): void {
+  const policy = allocate(POLICY_SIZE);
+  const route = allocate(ROUTE_SIZE);
+  store<u32>(route, type, ROUTE_TYPE);
+  store<u32>(policy, priority, POLICY_PRIORITY);
+  store<u32>(policy, maskOf(sourceLength), POLICY_SOURCE_MASK);
+  store<u32>(policy, source & maskOf(sourceLength), POLICY_SOURCE);
+  store<u32>(policy, maskOf(destinationLength), POLICY_DESTINATION_MASK);
+  store<u32>(policy, destination & maskOf(destinationLength), POLICY_DESTINATION);
+  store<usize>(policy, table, POLICY_TABLE);
+  store<usize>(policy, route, POLICY_ROUTE);
+  let link = ns + NS_POLICIES;
+  while (load<usize>(link) && load<u32>(load<usize>(link), POLICY_PRIORITY) <= priority) {
+    link = load<usize>(link) + POLICY_NEXT;
+  }
+  store<usize>(policy, load<usize>(link), POLICY_NEXT);
+  store<usize>(link, policy);
+}
+
+/** The route of a packet from `source` to `destination`, by the rules if there are any (fib_lookup); 0 if none. */
+export function lookupFrom(ns: usize, source: u32, destination: u32): usize {
+  let policy = load<usize>(ns, NS_POLICIES);
+  if (!policy) return lookup(ns, destination);
+  const local = load<usize>(cached(ns, destination), CACHE_LOCAL);
+  if (local) return local;
+  for (; policy; policy = load<usize>(policy, POLICY_NEXT)) {
+    if ((source & load<u32>(policy, POLICY_SOURCE_MASK)) != load<u32>(policy, POLICY_SOURCE)) continue;
+    if ((destination & load<u32>(policy, POLICY_DESTINATION_MASK)) != load<u32>(policy, POLICY_DESTINATION)) continue;
+    const table = load<usize>(policy, POLICY_TABLE);
+    const found = table ? lookupIn(table, destination) : load<usize>(policy, POLICY_ROUTE);
+    if (found) return found;
+  }
+  return lookup(ns, destination);
 }
 
 /** The type of an address by the local table (inet_addr_type): ROUTE_LOCAL, _BROADCAST, _MULTICAST or _UNICAST. */

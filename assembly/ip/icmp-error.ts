@@ -119,7 +119,7 @@ export function sendError(ns: usize, frame: usize, kind: i32, detail: i32, rest:
     if (length < header + 1 || icmp.isError(icmp.type(ip + <usize>header))) return;
     if (icmp.type(ip + <usize>header) > 18) return;
   }
-  const decision = route.outgoing(ns, from);
+  const decision = route.outgoing(ns, from, toType == ROUTE_LOCAL ? to : 0);
   if (decision == route.TO_NOWHERE) return;
   const source = toType == ROUTE_LOCAL ? to : route.source;
   if (!source) return;

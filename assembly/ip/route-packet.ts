@@ -19,6 +19,7 @@ import {
 } from "../layout/codes.ts";
 import {
   FRAME_DEVICE,
+  FRAME_MTU,
   FRAME_NETWORK,
   FRAME_NEXT_HOP,
   FRAME_PACKET_TYPE,
@@ -27,18 +28,20 @@ import {
 } from "../layout/frame.ts";
 import {
   DEV_FORWARDING,
+  DEV_MTU,
   DEV_ROUTE_LOCALNET,
   DEV_RP_FILTER,
   NS_LOOPBACK,
   NS_SYSCTLS,
   ROUTE_DEVICE,
+  ROUTE_MTU,
   ROUTE_TYPE,
   ROUTE_VIA,
   SYSCTL_ROUTE_LOCALNET,
   SYSCTL_RP_FILTER,
 } from "../layout/records.ts";
 import { sourceOf } from "../fib/address.ts";
-import { lookup } from "../fib/route.ts";
+import { lookup, lookupFrom } from "../fib/route.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 
 export const TO_LOCAL: i32 = 0;
@@ -51,6 +54,8 @@ export let code: i32 = 0;
 /** The device that a packet to be forwarded leaves by, and its next hop. */
 export let device: usize = 0;
 export let nextHop: u32 = 0;
+/** The longest packet that goes that way. */
+export let mtu: u32 = 0;
 /** The source address that goes with the way out. */
 export let source: u32 = 0;
 
@@ -74,8 +79,8 @@ function sysctl(ns: usize, which: i32): u32 {
 }
 
 /** Whether the source could be reached by the device that the packet came in by (fib_validate_source). */
-function sourceValid(ns: usize, from: u32, input: usize): i32 {
-  const back = lookup(ns, from);
+function sourceValid(ns: usize, from: u32, to: u32, input: usize): i32 {
+  const back = lookupFrom(ns, to, from);
   const type = back ? load<u32>(back, ROUTE_TYPE) : 0;
   if (type == ROUTE_LOCAL) return DROP_IP_LOCAL_SOURCE;
   if (type == ROUTE_BROADCAST) return DROP_IP_INVALID_SOURCE;
@@ -102,12 +107,12 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
   if (ipv4.isZeroNet(to)) return refuse(DROP_IP_INVALID_DEST);
   if (!localnet && (ipv4.isLoopback(to) || ipv4.isLoopback(from))) return refuse(DROP_IP_LOCALNET);
 
-  const route = lookup(ns, to);
+  const route = lookupFrom(ns, from, to);
   const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
   store<u32>(frame, type, FRAME_ROUTE_TYPE);
   if (type == ROUTE_LOCAL || type == ROUTE_BROADCAST) {
     if (!loopback) {
-      const bad = sourceValid(ns, from, input);
+      const bad = sourceValid(ns, from, to, input);
       if (bad) return refuse(bad);
     }
     return TO_LOCAL;
@@ -117,7 +122,7 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
   if (type == ROUTE_BLACKHOLE) return refuse(DROP_BLACKHOLE);
   if (type == ROUTE_UNREACHABLE) return unreachableBy(DROP_IP_INNOROUTES, HOST_UNREACHABLE);
   if (type == ROUTE_PROHIBIT) return unreachableBy(DROP_IP_INNOROUTES, PKT_FILTERED);
-  const bad = sourceValid(ns, from, input);
+  const bad = sourceValid(ns, from, to, input);
   if (bad) return refuse(bad);
   // A unicast packet in a broadcast frame is not forwarded.
   if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return refuse(DROP_UNICAST_IN_L2_MULTICAST);
@@ -134,6 +139,8 @@ function take(route: usize, to: u32): void {
   device = load<usize>(route, ROUTE_DEVICE);
   const via = load<u32>(route, ROUTE_VIA);
   usesGateway = via != 0;
+  const own = load<u32>(route, ROUTE_MTU);
+  mtu = own ? own : load<u32>(device, DEV_MTU);
   nextHop = via ? via : to;
 }
 
@@ -155,30 +162,28 @@ function unreachableSilently(type: u32): i32 {
   return refuse(type == ROUTE_BLACKHOLE ? DROP_BLACKHOLE : DROP_NOT_FORWARDING);
 }
 
-/** The decision for a packet that this host sends; sets `device`, `nextHop` and `source` (ip_route_output_key). */
-export function outgoing(ns: usize, to: u32): i32 {
-  const route = lookup(ns, to);
+/** The decision for a packet that this host sends, `from` if that is known; sets `device`, `nextHop`, `mtu` and `source` (ip_route_output_key). */
+export function outgoing(ns: usize, to: u32, from: u32 = 0): i32 {
+  const route = lookupFrom(ns, from, to);
   const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
   if (!route || type == ROUTE_UNREACHABLE || type == ROUTE_PROHIBIT || type == ROUTE_BLACKHOLE) {
     reason = type == ROUTE_BLACKHOLE ? DROP_BLACKHOLE : DROP_IP_INNOROUTES;
     return TO_NOWHERE;
   }
   source = sourceOf(route, to);
-  if (type == ROUTE_LOCAL) {
-    device = load<usize>(ns, NS_LOOPBACK);
-    nextHop = to;
-    // What is sent to one of its own addresses comes from that address (127.0.0.1 for loopback addresses).
-    if (!ipv4.isLoopback(to)) source = to;
-    return TO_LOCAL;
-  }
-  device = load<usize>(route, ROUTE_DEVICE);
-  const via = load<u32>(route, ROUTE_VIA);
-  nextHop = via ? via : to;
-  return TO_FORWARD;
+  take(route, to);
+  if (type != ROUTE_LOCAL) return TO_FORWARD;
+  device = load<usize>(ns, NS_LOOPBACK);
+  mtu = load<u32>(device, DEV_MTU);
+  nextHop = to;
+  // What is sent to one of its own addresses comes from that address (127.0.0.1 for loopback addresses).
+  if (!ipv4.isLoopback(to)) source = to;
+  return TO_LOCAL;
 }
 
 /** Writes the last decision into a frame. */
 export function remember(frame: usize): void {
   store<usize>(frame, device, FRAME_DEVICE);
   store<u32>(frame, nextHop, FRAME_NEXT_HOP);
+  store<u32>(frame, mtu, FRAME_MTU);
 }

@@ -29,6 +29,7 @@ export const FRAME_TIME = 96; // u64: when it was last queued
 export const FRAME_FRAGMENT_MAX = 112; // put together: the size of the largest fragment, 0: it never was fragmented
 export const FRAME_FRAGMENT_DF = FRAME_FRAGMENT_MAX + WORD; // 1: that fragment had DF, and fragments have it again
 export const FRAME_IS_LARGE = FRAME_FRAGMENT_DF + WORD; // 1: a frame of FRAME_LARGE_BYTES
+export const FRAME_MTU = FRAME_IS_LARGE + WORD; // of the way out, once routed
 export const FRAME_HEADER = 128;
 export const FRAME_HEADROOM = 64;
 export const FRAME_BYTES = 2048;

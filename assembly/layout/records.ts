@@ -76,7 +76,9 @@ export const NS_DOWN = NS_ICMP_CREDIT + WORD;
 export const NS_ROUTE_CACHE = NS_DOWN + WORD; // the last routes found, by a hash of their address
 export const NS_CHOICES = NS_ROUTE_CACHE + WORD; // what is not left to chance: first CHOICE_*
 export const NS_REASSEMBLIES = NS_CHOICES + WORD; // first packet being put together from fragments
-export const NS_RANDOM = 112; // u64: generator state
+export const NS_POLICIES = NS_REASSEMBLIES + WORD; // first POLICY_*
+export const NS_TABLES = NS_POLICIES + WORD; // first TABLE_*
+export const NS_RANDOM = 120; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_SYSCTLS = NS_ICMP_STAMP + LONG;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
@@ -236,7 +238,25 @@ export const ROUTE_VIA = ROUTE_TYPE + WORD; // 0: on link
 export const ROUTE_DEVICE = ROUTE_VIA + WORD;
 export const ROUTE_SOURCE = ROUTE_DEVICE + WORD;
 export const ROUTE_METRIC = ROUTE_SOURCE + WORD;
-export const ROUTE_SIZE = 32;
+export const ROUTE_MTU = ROUTE_METRIC + WORD; // 0: that of the device
+export const ROUTE_SIZE = 64;
+
+// A rule that chooses a table (struct fib4_rule), between the local table and the main one.
+export const POLICY_NEXT = 0; // by priority
+export const POLICY_PRIORITY = POLICY_NEXT + WORD;
+export const POLICY_SOURCE = POLICY_PRIORITY + WORD;
+export const POLICY_SOURCE_MASK = POLICY_SOURCE + WORD;
+export const POLICY_DESTINATION = POLICY_SOURCE_MASK + WORD;
+export const POLICY_DESTINATION_MASK = POLICY_DESTINATION + WORD;
+export const POLICY_TABLE = POLICY_DESTINATION_MASK + WORD; // FIB_*, 0: the rule itself decides
+export const POLICY_ROUTE = POLICY_TABLE + WORD; // a route of no way, for the latter
+export const POLICY_SIZE = 32;
+
+// A further routing table.
+export const TABLE_NEXT = 0;
+export const TABLE_ID = TABLE_NEXT + WORD;
+export const TABLE_FIB = TABLE_ID + WORD;
+export const TABLE_RECORD = 16;
 
 // A neighbour (struct neighbour).
 export const NEIGH_HASH_NEXT = 0;

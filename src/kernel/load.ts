@@ -35,7 +35,29 @@ export interface KernelExports {
     source: number,
     metric: number,
   ): number;
-  addRouteOfType(ns: number, network: number, length: number, type: number, metric: number): void;
+  addRouteTo(
+    ns: number,
+    table: number,
+    network: number,
+    length: number,
+    type: number,
+    via: number,
+    device: number,
+    source: number,
+    metric: number,
+    mtu: number,
+  ): number;
+  addPolicy(
+    ns: number,
+    priority: number,
+    source: number,
+    sourceLength: number,
+    destination: number,
+    destinationLength: number,
+    table: number,
+    type: number,
+  ): void;
+  removeConnection(entry: number): void;
   addForwarding(master: number, port: number, macHigh: number, macLow: number, flags: number): void;
   addNeighbour(ns: number, device: number, to: number, macHigh: number, macLow: number): void;
   unknownRule(block: number): number;

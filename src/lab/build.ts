@@ -136,25 +136,73 @@ export class Network {
         kernel.calls.addAddress(this.namespace(ns), this.device(`${ns}:${dev}`), parsed.address, parsed.prefix);
     }
     for (const route of topology.routes) this.#addRoute(route);
+    for (const rule of topology.ip_rules) this.#addPolicy(rule);
     for (const { ns, dev, ip, mac } of topology.neigh)
       kernel.addNeighbour(this.namespace(ns), this.device(`${ns}:${dev}`), parseIpv4(ip) ?? 0, macBytes(mac));
   }
 
-  #addRoute({ ns, dst, type, via, dev, src, metric }: Topology["routes"][number]): void {
+  #addRoute(route: Topology["routes"][number]): void {
+    const { ns, dst, type, via, dev, src, metric, mtu, table } = route;
     const to = dst === "default" ? { network: 0, prefix: 0 } : parseCidr(dst);
     if (!to) return;
-    const { calls } = this.kernel;
-    const handle = this.namespace(ns);
-    if (type !== "unicast") {
-      calls.addRouteOfType(handle, to.network, to.prefix, TYPES[type], metric);
-      return;
-    }
     const device = dev === undefined ? 0 : this.device(`${ns}:${dev}`);
     const [gateway, source] = [via, src].map((text) => parseIpv4(text ?? "0.0.0.0") ?? 0) as [number, number];
-    const result = calls.addRoute(handle, to.network, to.prefix, gateway, device, source, metric);
+    const result = this.kernel.calls.addRouteTo(
+      this.namespace(ns),
+      this.#table(table ?? "main"),
+      to.network,
+      to.prefix,
+      TYPES[type],
+      gateway,
+      device,
+      source,
+      metric,
+      mtu ?? 0,
+    );
     if (result < 0) this.refuse(`${ns}: route ${dst}: the gateway is not on any network`);
   }
+
+  #table(table: string | number): number {
+    if (table === "main") return TABLE_MAIN;
+    const number = Number(table);
+    if (!Number.isInteger(number) || number < 1) this.refuse(`routing table ${table} should be main or a number`);
+    return number;
+  }
+
+  /** `from 10.0.0.1 to 172.16.0.0/12 lookup 100 priority 100`, or with `prohibit` and the like in place of `lookup 100`. */
+  #addPolicy({ ns, rule }: Topology["ip_rules"][number]): void {
+    const words = rule.split(/\s+/);
+    const given = new Map<string, string>();
+    let type: Exclude<keyof typeof TYPES, "unicast"> | undefined;
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i] ?? "";
+      if (word === "unreachable" || word === "blackhole" || word === "prohibit") type = word;
+      else if (["from", "to", "lookup", "priority"].includes(word)) given.set(word, words[++i] ?? "");
+      else this.refuse(`${ns}: ip rule "${rule}": ${word} is not emulated yet`);
+    }
+    const [from, to] = [given.get("from"), given.get("to")].map((text) =>
+      parseCidr(text === undefined || text === "all" ? "0.0.0.0/0" : text),
+    );
+    const priority = Number(given.get("priority"));
+    const table = given.get("lookup");
+    if (!from || !to || !(priority > 0 && priority < 32766) || (table === undefined) === (type === undefined))
+      this.refuse(
+        `${ns}: ip rule "${rule}" should have networks, a table or an action, and a priority from 1 to 32765`,
+      );
+    this.kernel.calls.addPolicy(
+      this.namespace(ns),
+      priority,
+      from.network,
+      from.prefix,
+      to.network,
+      to.prefix,
+      table === undefined ? 0 : this.#table(table),
+      TYPES[type ?? "unicast"],
+    );
+  }
 }
+
+const TABLE_MAIN = 254;
 
 /** What every namespace starts with besides the kernel's defaults: nothing here depends on how fast a machine is. */
 const BASE: Readonly<Record<string, number>> = {
@@ -163,6 +211,7 @@ const BASE: Readonly<Record<string, number>> = {
 };
 
 const TYPES = {
+  unicast: codes.ROUTE_UNICAST,
   blackhole: codes.ROUTE_BLACKHOLE,
   unreachable: codes.ROUTE_UNREACHABLE,
   prohibit: codes.ROUTE_PROHIBIT,
@@ -194,20 +243,11 @@ function portFlags(port: PortFlags): number {
 /** What a topology may ask for and the kernel does not have, by name. */
 function refuseUnsupported(network: Network): void {
   const { topology } = network;
-  const refusals: [string, boolean][] = [
-    ["VXLAN", topology.vxlan.length > 0],
-    ["ip rules", topology.ip_rules.length > 0],
-    ["multicast snooping", topology.bridges.some(({ mcast_snooping }) => mcast_snooping)],
-    [
-      "addresses with a scope, broadcast or peer of their own",
-      topology.addresses.some(({ scope, broadcast, peer }) => scope ?? broadcast ?? peer),
-    ],
-    ["routes in other tables than main", topology.routes.some(({ table }) => table !== undefined && table !== "main")],
-    ["an MTU of a route", topology.routes.some(({ mtu }) => mtu !== undefined)],
+  const own = topology.addresses.some(({ scope, broadcast, peer }) => scope ?? broadcast ?? peer);
+  const refusals: [sentence: string, asked: boolean][] = [
+    ["VXLAN is", topology.vxlan.length > 0],
+    ["multicast snooping is", topology.bridges.some(({ mcast_snooping }) => mcast_snooping)],
+    ["an address with a scope, broadcast or peer of its own is", own],
   ];
-  for (const [what, asked] of refusals)
-    if (asked)
-      network.refuse(
-        `${what} ${what.endsWith("s") || what.includes(" with ") || what.startsWith("routes") ? "are" : "is"} not emulated yet`,
-      );
+  for (const [sentence, asked] of refusals) if (asked) network.refuse(`${sentence} not emulated yet`);
 }

@@ -11,6 +11,7 @@ import { Network } from "./build.ts";
 import type { Case } from "./case.ts";
 import { chosenSequences, type Choice, type Recording, type Row } from "./recording.ts";
 import { NamespaceRules, type CounterTables } from "./rules.ts";
+import { deleteConnections } from "./conntrack-tool.ts";
 import type { Step } from "./schema.ts";
 import { conntrackLines, fdb, type FdbEntry } from "./state.ts";
 
@@ -166,6 +167,9 @@ class Player {
         rules.restore(text, `${this.#case.path}/rules/${step.file}`, step.flush);
         return undefined;
       }
+      case "conntrack":
+        deleteConnections(this.#network, step.ns, step.args);
+        return undefined;
       case "wait":
         return undefined;
       default:
