@@ -56,7 +56,7 @@ import * as service from "./app/service.ts";
 import { addressType } from "./fib/route.ts";
 import * as arp from "./ip/arp.ts";
 import { check } from "./ip/check.ts";
-import { attachRelated, sendError } from "./ip/icmp-error.ts";
+import { attachRelated, makeRedirect, sendError } from "./ip/icmp-error.ts";
 import * as neighbour from "./ip/neighbour.ts";
 import * as fragment from "./ip/fragment.ts";
 import { finish, newPacketFor, nextId, payloadOf } from "./ip/packet.ts";
@@ -499,6 +499,7 @@ function ipForward(ns: usize, input: usize, frame: usize): void {
     drop(ns, frame, DROP_IP_INHDR);
     return;
   }
+  const source = hasOptions ? route.sourceOut() : 0;
   const mtu = route.mtu;
   if (<u32>packetLength(frame) > mtu && ipv4.fragment(ip) & ipv4.FLAG_DF) {
     // A packet put together from fragments that had DF fits as they did.
@@ -510,7 +511,10 @@ function ipForward(ns: usize, input: usize, frame: usize): void {
     }
   }
   ipv4.decreaseTtl(ip);
-  const source = hasOptions ? route.sourceOut() : 0;
+  if (route.redirects && !(hasOptions && options.hasSourceRoute())) {
+    const redirect = makeRedirect(ns, frame, load<u32>(frame, F.FRAME_NEXT_HOP));
+    if (redirect) output(redirect);
+  }
   if (!passes(ns, HOOK_FORWARD, frame, input, device)) return;
   if (hasOptions) options.forward(ip, source);
   ipOutput(ns, frame, input);

@@ -39,6 +39,11 @@ const BURST_FACTOR: u64 = 6; // XRLIM_BURST_FACTOR
 const PEER_ADDRESS: usize = 4;
 const PEER_TOKENS: usize = 8;
 const PEER_LAST: usize = 16;
+const PEER_REDIRECTS: usize = 24;
+const PEER_SIZE: u32 = 32;
+const REDIRECTS_MAX: u32 = 9; // ip_rt_redirect_number
+const REDIRECT_LOAD: u64 = 20 * MILLISECOND;
+const REDIRECT_SILENCE: u64 = REDIRECT_LOAD << 10;
 
 function sysctl(ns: usize, which: i32): u32 {
   return load<u32>(ns + NS_SYSCTLS + ((<usize>which) << 2));
@@ -63,20 +68,43 @@ function globalAllows(ns: usize): bool {
   return true;
 }
 
+/** What is remembered of a host (struct inet_peer); a new one has been silent for a minute. */
+function peerOf(ns: usize, address: u32): usize {
+  const table = load<usize>(ns, NS_PEERS);
+  let peer = load<usize>(hash.bucket(table, hash.mix(address, 1)));
+  while (peer && load<u32>(peer, PEER_ADDRESS) != address) peer = load<usize>(peer);
+  if (peer) return peer;
+  peer = allocate(PEER_SIZE);
+  store<u32>(peer, address, PEER_ADDRESS);
+  store<u64>(peer, 60 * SECOND, PEER_TOKENS);
+  store<u64>(peer, now, PEER_LAST);
+  hash.insert(table, hash.mix(address, 1), peer);
+  return peer;
+}
+
+/**
+ * Tells the sender of a packet that the next hop is its own neighbour: at most nine times, at growing intervals, until it has
+ * been silent for a while (ip_rt_send_redirect). The caller sends it, as it goes out before the packet. 0: not now.
+ */
+export function makeRedirect(ns: usize, frame: usize, gateway: u32): usize {
+  const peer = peerOf(ns, ipv4.source(load<usize>(frame, FRAME_NETWORK)));
+  if (now > load<u64>(peer, PEER_LAST) + REDIRECT_SILENCE) {
+    store<u64>(peer, 0, PEER_TOKENS);
+    store<u32>(peer, 0, PEER_REDIRECTS);
+  }
+  const sent = load<u32>(peer, PEER_REDIRECTS);
+  if (sent < REDIRECTS_MAX && sent && now <= load<u64>(peer, PEER_LAST) + (REDIRECT_LOAD << (<u64>sent))) return 0;
+  store<u64>(peer, now, PEER_LAST);
+  if (sent >= REDIRECTS_MAX) return 0;
+  store<u32>(peer, sent + 1, PEER_REDIRECTS);
+  return makeError(ns, frame, icmp.REDIRECT, icmp.REDIRECT_HOST, gateway);
+}
+
 /** Each target has a bucket of six messages that fills by one in icmp_ratelimit (inet_peer_xrlim_allow). */
 function peerAllows(ns: usize, address: u32): bool {
   const interval = <u64>sysctl(ns, SYSCTL_ICMP_RATELIMIT) * MILLISECOND;
   if (!interval) return true;
-  const table = load<usize>(ns, NS_PEERS);
-  let peer = load<usize>(hash.bucket(table, hash.mix(address, 1)));
-  while (peer && load<u32>(peer, PEER_ADDRESS) != address) peer = load<usize>(peer);
-  if (!peer) {
-    peer = allocate(24);
-    store<u32>(peer, address, PEER_ADDRESS);
-    store<u64>(peer, BURST_FACTOR * interval, PEER_TOKENS);
-    store<u64>(peer, now, PEER_LAST);
-    hash.insert(table, hash.mix(address, 1), peer);
-  }
+  const peer = peerOf(ns, address);
   const tokens = min<u64>(load<u64>(peer, PEER_TOKENS) + (now - load<u64>(peer, PEER_LAST)), BURST_FACTOR * interval);
   store<u64>(peer, now, PEER_LAST);
   const allowed = tokens >= interval;
@@ -105,25 +133,31 @@ export function attachRelated(frame: usize, answer: usize): void {
  * nothing where Linux would not: about broadcasts, later fragments, other errors, and above the rate limits.
  */
 export function sendError(ns: usize, frame: usize, kind: i32, detail: i32, rest: u32): void {
+  const answer = makeError(ns, frame, kind, detail, rest);
+  if (answer) backlog.push(answer, STAGE_OUTPUT);
+}
+
+/** The error, to be sent by the caller; 0: none is sent. */
+function makeError(ns: usize, frame: usize, kind: i32, detail: i32, rest: u32): usize {
   const ip = load<usize>(frame, FRAME_NETWORK);
   const from = ipv4.source(ip);
   const to = ipv4.destination(ip);
-  if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return;
-  if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return;
+  if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return 0;
+  if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return 0;
   const toType = addressType(ns, to);
-  if (toType > <u32>ROUTE_LOCAL || addressType(ns, from) > <u32>ROUTE_LOCAL) return;
+  if (toType > <u32>ROUTE_LOCAL || addressType(ns, from) > <u32>ROUTE_LOCAL) return 0;
   const length = packetLength(frame);
   const header = ipv4.headerLength(ip);
   if (ipv4.protocol(ip) == ipv4.PROTO_ICMP) {
     // Never an error about an error.
-    if (length < header + 1 || icmp.isError(icmp.type(ip + <usize>header))) return;
-    if (icmp.type(ip + <usize>header) > 18) return;
+    if (length < header + 1 || icmp.isError(icmp.type(ip + <usize>header))) return 0;
+    if (icmp.type(ip + <usize>header) > 18) return 0;
   }
   const decision = route.outgoing(ns, from, toType == ROUTE_LOCAL ? to : 0);
-  if (decision == route.TO_NOWHERE) return;
+  if (decision == route.TO_NOWHERE) return 0;
   const source = toType == ROUTE_LOCAL ? to : route.source;
-  if (!source) return;
-  if (limited(ns, kind, detail, from, decision == route.TO_LOCAL)) return;
+  if (!source) return 0;
+  if (limited(ns, kind, detail, from, decision == route.TO_LOCAL)) return 0;
 
   options.echo(ns, ip);
   const quoted = min<i32>(length, LARGEST - ipv4.IPV4_LENGTH - options.echoed - icmp.ICMP_LENGTH);
@@ -135,5 +169,5 @@ export function sendError(ns: usize, frame: usize, kind: i32, detail: i32, rest:
   const tos = (ipv4.tos(ip) & 0x1e) | 0xc0;
   finish(ns, answer, ipv4.PROTO_ICMP, source, from, icmp.ICMP_LENGTH + quoted, tos, nextId(ns), 0);
   options.build(answer, from);
-  backlog.push(answer, STAGE_OUTPUT);
+  return answer;
 }

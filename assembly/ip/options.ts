@@ -203,6 +203,10 @@ export function receive(ns: usize, frame: usize, device: usize, type: u32): i32 
   return FINE;
 }
 
+export function hasSourceRoute(): bool {
+  return routeAt != 0;
+}
+
 /** Whether the options of the packet handled last forbid to hand it to a gateway. */
 export function isStrict(): bool {
   return strict;

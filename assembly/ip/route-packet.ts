@@ -27,21 +27,25 @@ import {
   PACKET_HOST,
 } from "../layout/frame.ts";
 import {
+  DEV_ACCEPT_LOCAL,
   DEV_FORWARDING,
   DEV_MTU,
   DEV_ROUTE_LOCALNET,
   DEV_RP_FILTER,
+  DEV_SEND_REDIRECTS,
   NS_LOOPBACK,
   NS_SYSCTLS,
   ROUTE_DEVICE,
   ROUTE_MTU,
   ROUTE_TYPE,
   ROUTE_VIA,
+  SYSCTL_ACCEPT_LOCAL,
   SYSCTL_ROUTE_LOCALNET,
   SYSCTL_RP_FILTER,
+  SYSCTL_SEND_REDIRECTS,
 } from "../layout/records.ts";
 import { sourceOf } from "../fib/address.ts";
-import { lookup, lookupFrom } from "../fib/route.ts";
+import { isLocal, lookup, lookupFrom } from "../fib/route.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 
 export const TO_LOCAL: i32 = 0;
@@ -78,16 +82,37 @@ function sysctl(ns: usize, which: i32): u32 {
   return load<u32>(ns + NS_SYSCTLS + ((<usize>which) << 2));
 }
 
-/** Whether the source could be reached by the device that the packet came in by (fib_validate_source). */
-function sourceValid(ns: usize, from: u32, to: u32, input: usize): i32 {
-  const back = lookupFrom(ns, to, from);
-  const type = back ? load<u32>(back, ROUTE_TYPE) : 0;
-  if (type == ROUTE_LOCAL) return DROP_IP_LOCAL_SOURCE;
-  if (type == ROUTE_BROADCAST) return DROP_IP_INVALID_SOURCE;
+/** Whether the sender is a neighbour on the device that its packet came by, as `sourceValid` found. */
+let fromNeighbour: bool = false;
+
+/**
+ * Whether the source could be reached by the device that the packet came in by; `output` is where it would go, 0: to this host
+ * (fib_validate_source).
+ */
+function sourceValid(ns: usize, from: u32, to: u32, input: usize, output: usize): i32 {
+  fromNeighbour = false;
   const filter = max<u32>(sysctl(ns, SYSCTL_RP_FILTER), load<u32>(input, DEV_RP_FILTER));
-  if (!filter) return DROP_NONE;
-  if (!back || type != ROUTE_UNICAST) return DROP_IP_RPFILTER;
-  return filter == 1 && load<usize>(back, ROUTE_DEVICE) != input ? DROP_IP_RPFILTER : DROP_NONE;
+  const acceptLocal = sysctl(ns, SYSCTL_ACCEPT_LOCAL) != 0 || load<u32>(input, DEV_ACCEPT_LOCAL) != 0;
+  if (!filter && (output != input || !sendsRedirects(ns, input))) {
+    return !acceptLocal && isLocal(ns, from) ? DROP_IP_LOCAL_SOURCE : DROP_NONE;
+  }
+  const back = lookupFrom(ns, to, from);
+  if (!back) return filter ? DROP_IP_RPFILTER : DROP_NONE;
+  const type = load<u32>(back, ROUTE_TYPE);
+  if (type == ROUTE_LOCAL && !acceptLocal) return DROP_IP_LOCAL_SOURCE;
+  if (type == ROUTE_UNREACHABLE || type == ROUTE_PROHIBIT || type == ROUTE_BLACKHOLE) {
+    return filter ? DROP_IP_RPFILTER : DROP_NONE;
+  }
+  if (type != ROUTE_UNICAST && type != ROUTE_LOCAL) return DROP_IP_INVALID_SOURCE;
+  if (load<usize>(back, ROUTE_DEVICE) == input) {
+    fromNeighbour = !load<u32>(back, ROUTE_VIA);
+    return DROP_NONE;
+  }
+  return filter == 1 ? DROP_IP_RPFILTER : DROP_NONE;
+}
+
+function sendsRedirects(ns: usize, on: usize): bool {
+  return sysctl(ns, SYSCTL_SEND_REDIRECTS) != 0 || load<u32>(on, DEV_SEND_REDIRECTS) != 0;
 }
 
 /** The decision for a packet that came in by `input` (ip_route_input_slow). */
@@ -112,7 +137,7 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
   store<u32>(frame, type, FRAME_ROUTE_TYPE);
   if (type == ROUTE_LOCAL || type == ROUTE_BROADCAST) {
     if (!loopback) {
-      const bad = sourceValid(ns, from, to, input);
+      const bad = sourceValid(ns, from, to, input, 0);
       if (bad) return refuse(bad);
     }
     return TO_LOCAL;
@@ -122,14 +147,18 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
   if (type == ROUTE_BLACKHOLE) return refuse(DROP_BLACKHOLE);
   if (type == ROUTE_UNREACHABLE) return unreachableBy(DROP_IP_INNOROUTES, HOST_UNREACHABLE);
   if (type == ROUTE_PROHIBIT) return unreachableBy(DROP_IP_INNOROUTES, PKT_FILTERED);
-  const bad = sourceValid(ns, from, to, input);
+  const output = load<usize>(route, ROUTE_DEVICE);
+  const bad = sourceValid(ns, from, to, input, output);
   if (bad) return refuse(bad);
+  redirects = output == input && fromNeighbour && sendsRedirects(ns, output);
   // A unicast packet in a broadcast frame is not forwarded.
   if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return refuse(DROP_UNICAST_IN_L2_MULTICAST);
   take(route, to);
   return TO_FORWARD;
 }
 
+/** Whether the sender of a packet to be forwarded should be told of the shorter way (IPSKB_DOREDIRECT). */
+export let redirects: bool = false;
 /** Whether the way found last goes over a gateway. */
 export let usesGateway: bool = false;
 let taken: usize = 0;
@@ -154,6 +183,7 @@ export function toStop(ns: usize, stop: u32): i32 {
   const route = lookup(ns, stop);
   if (!route) return refuse(DROP_IP_INNOROUTES);
   take(route, stop);
+  redirects = false;
   return TO_FORWARD;
 }
 

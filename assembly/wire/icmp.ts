@@ -23,6 +23,7 @@ export const PROT_UNREACHABLE = 2;
 export const PORT_UNREACHABLE = 3;
 export const FRAG_NEEDED = 4;
 export const SOURCE_ROUTE_FAILED = 5;
+export const REDIRECT_HOST = 1; // of REDIRECT
 export const PKT_FILTERED = 13;
 export const FRAGMENT_TIME = 1; // of TIME_EXCEEDED
 
