@@ -19,6 +19,7 @@ import * as events from "./memory/events.ts";
 import * as frames from "./memory/frames.ts";
 import * as hash from "./memory/hash.ts";
 import { walks } from "./netfilter/match.ts";
+import * as sets from "./netfilter/set.ts";
 import { acts } from "./netfilter/target.ts";
 import * as captures from "./observe/capture.ts";
 import * as lines from "./observe/lines.ts";
@@ -181,6 +182,24 @@ export function addForwarding(master: usize, port: usize, macHigh: u32, macLow: 
   bridge.addEntry(master, macHigh, macLow, port, flags);
 }
 
+/** Makes an IP set under an interned name; `parts` are SET_HAS_*. */
+export function newSet(ns: usize, name: u32, parts: u32): usize {
+  return sets.create(ns, name, parts);
+}
+
+/** Adds an element to an IP set. */
+export function addElement(
+  set: usize,
+  address: u32,
+  length: u32,
+  port: u32,
+  other: u32,
+  otherLength: u32,
+  nomatch: u32,
+): void {
+  sets.add(set, address, length, port, other, otherLength, nomatch);
+}
+
 /** Adds a neighbour that never expires. */
 export function addNeighbour(ns: usize, device: usize, to: u32, macHigh: u32, macLow: u32): void {
   neighbour.update(neighbour.entryOf(ns, device, to), macHigh, macLow, NUD_PERMANENT, true);
@@ -225,7 +244,7 @@ function tracks(block: usize): bool {
     for (let left = load<u32>(rule, L.RULE_MATCH_COUNT); left; left--, record += L.MATCH_SIZE) {
       const kind = load<i32>(record, L.MATCH_KIND);
       if (kind >= L.MATCH_KIND_CT_STATE && kind <= L.MATCH_KIND_CT_EXPIRE) return true;
-      if (kind == L.MATCH_KIND_CONNMARK) return true;
+      if (kind == L.MATCH_KIND_CONNMARK || kind == L.MATCH_KIND_CONNLIMIT) return true;
     }
   }
   return false;

@@ -289,6 +289,10 @@ function bridgeLeave(ns: usize, port: usize, frame: usize): void {
   if (flag(frame, F.FRAME_IS_NF_BRIDGE)) {
     const master = load<usize>(port, R.DEV_MASTER);
     store<usize>(frame, port, F.FRAME_PHYS_OUT);
+    // To the rules it looks like a packet for this host (br_nf_forward).
+    if (load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_OTHERHOST) {
+      store<i32>(frame, F.PACKET_HOST, F.FRAME_PACKET_TYPE);
+    }
     if (!passes(ns, HOOK_FORWARD, frame, master, master)) return;
     if (!passes(ns, HOOK_POSTROUTING, frame, 0, master)) return;
     const largest = load<i32>(frame, F.FRAME_FRAGMENT_MAX);
@@ -404,7 +408,7 @@ function reject(ns: usize, frame: usize): void {
 
 /** The reset of a REJECT: it belongs to the connection that it ends (nf_send_reset). */
 function sendRejectReset(ns: usize, frame: usize): void {
-  const answer = tcp.makeReset(ns, frame, load<u32>(frame, F.FRAME_LINE));
+  const answer = tcp.makeReset(ns, frame, load<u32>(frame, F.FRAME_LINE), 0);
   if (!answer) return;
   attachRelated(frame, answer);
   const entry = load<usize>(frame, F.FRAME_CT);

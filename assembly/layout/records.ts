@@ -78,7 +78,8 @@ export const NS_CHOICES = NS_ROUTE_CACHE + WORD; // what is not left to chance: 
 export const NS_REASSEMBLIES = NS_CHOICES + WORD; // first packet being put together from fragments
 export const NS_POLICIES = NS_REASSEMBLIES + WORD; // first POLICY_*
 export const NS_TABLES = NS_POLICIES + WORD; // first TABLE_*
-export const NS_RANDOM = 120; // u64: generator state
+export const NS_SETS = NS_TABLES + WORD; // first SET_*
+export const NS_RANDOM = 128; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_SYSCTLS = NS_ICMP_STAMP + LONG;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
@@ -95,6 +96,27 @@ export const CHOICE_VALUE = CHOICE_PROTO + WORD;
 export const CHOICE_SIZE = 32;
 export const CHOICE_OF_PORT = 1; // the source port or ICMP id that NAT picks
 export const CHOICE_OF_ISN = 2; // the initial sequence number of a TCP connection
+
+// An IP set, in a list of its namespace, and an element of it.
+export const SET_NEXT = 0;
+export const SET_NAME = SET_NEXT + WORD; // interned
+export const SET_PARTS = SET_NAME + WORD; // SET_HAS_*
+export const SET_ELEMENTS = SET_PARTS + WORD; // hash table
+export const SET_LENGTHS = 16; // u64: bit n set if there is an element with prefix length n
+export const SET_LENGTHS_OTHER = SET_LENGTHS + LONG; // u64: of the second address
+export const SET_SIZE = 32;
+export const SET_HAS_ADDRESS = 1;
+export const SET_HAS_PORT = 2;
+export const SET_HAS_OTHER = 4;
+export const SET_PLAIN_PORT = 8; // bitmap:port: of whatever protocol, TCP or UDP
+
+export const ELEMENT_HASH_NEXT = 0;
+export const ELEMENT_ADDRESS = ELEMENT_HASH_NEXT + WORD;
+export const ELEMENT_PORT = ELEMENT_ADDRESS + WORD; // protocol << 16 | port
+export const ELEMENT_OTHER = ELEMENT_PORT + WORD;
+export const ELEMENT_LENGTHS = ELEMENT_OTHER + WORD; // prefix lengths, the first one << 8
+export const ELEMENT_NOMATCH = ELEMENT_LENGTHS + WORD;
+export const ELEMENT_SIZE = 32;
 
 // A network device (struct net_device), with its bridge port.
 export const DEV_NEXT = 0;

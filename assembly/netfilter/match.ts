@@ -8,6 +8,8 @@ import {
   IP_CT_NEW,
   IP_CT_RELATED,
   IP_CT_RELATED_REPLY,
+  ROUTE_LOCAL,
+  ROUTE_UNICAST,
 } from "../layout/codes.ts";
 import {
   FRAME_CT,
@@ -31,13 +33,15 @@ import {
   DEV_KIND,
   NS_RANDOM,
   NS_RULE_STATES,
+  ROUTE_DEVICE,
+  ROUTE_TYPE,
   TUPLE_DST,
   TUPLE_PORTS,
   TUPLE_PROTO,
   TUPLE_SRC,
 } from "../layout/records.ts";
 import * as L from "../layout/rules.ts";
-import { addressType, addressTypeOn } from "../fib/route.ts";
+import { addressType, addressTypeOn, lookupFrom } from "../fib/route.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import { get16, get32 } from "../memory/bytes.ts";
 import { next32 } from "../memory/random.ts";
@@ -46,8 +50,10 @@ import * as ethernet from "../wire/ethernet.ts";
 import * as icmp from "../wire/icmp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
+import * as connlimit from "./connlimit.ts";
 import * as packet from "./packet.ts";
 import * as recent from "./recent.ts";
+import * as sets from "./set.ts";
 
 /** Whether one match record of a rule holds for the packet. */
 export function matches(block: usize, m: usize): bool {
@@ -93,6 +99,15 @@ export function matches(block: usize, m: usize): bool {
       return quotaMatches(m) != inverted;
     case L.MATCH_KIND_PHYSDEV:
       return physdevMatches(block, m, flags);
+    case L.MATCH_KIND_SET: {
+      const set = sets.find(packet.ns, load<u32>(m, L.MATCH_SET_NAME));
+      const wantsNomatch = (flags & L.MATCH_SET_RETURN_NOMATCH) != 0;
+      return (set != 0 && sets.matches(set, load<u32>(m, L.MATCH_SET_DIRECTIONS), wantsNomatch)) != inverted;
+    }
+    case L.MATCH_KIND_CONNLIMIT:
+      return connlimitMatches(m, flags, inverted);
+    case L.MATCH_KIND_RPFILTER:
+      return reversePathMatches(flags) != inverted;
     case L.MATCH_KIND_LENGTH:
       return within(<u32>ipv4.totalLength(packet.ip), m) != inverted;
     case L.MATCH_KIND_TOS:
@@ -121,13 +136,7 @@ export function matches(block: usize, m: usize): bool {
 
 /** Whether this walker knows a kind of match. */
 export function walks(kind: i32): bool {
-  return (
-    kind > 0 &&
-    kind < L.MATCH_KIND_COUNT &&
-    kind != L.MATCH_KIND_SET &&
-    kind != L.MATCH_KIND_CONNLIMIT &&
-    kind != L.MATCH_KIND_RPFILTER
-  );
+  return kind > 0 && kind < L.MATCH_KIND_COUNT;
 }
 
 /** MIN and MAX stand in the first two arguments. */
@@ -425,6 +434,31 @@ function macMatches(m: usize, inverted: bool): bool {
   const high = (ethernet.sourceHigh(at) << 16) | (ethernet.sourceLow(at) >> 16);
   const low = ethernet.sourceLow(at) & 0xffff;
   return (high == load<u32>(m, L.MATCH_MAC_HIGH) && low == load<u32>(m, L.MATCH_MAC_LOW)) != inverted;
+}
+
+function connlimitMatches(m: usize, flags: u32, inverted: bool): bool {
+  const address = flags & L.MATCH_CONNLIMIT_DESTINATION ? packet.destination : packet.source;
+  const key = address & load<u32>(m, L.MATCH_CONNLIMIT_MASK);
+  const connections = connlimit.count(stateOf(m, L.MATCH_CONNLIMIT_STATE), key, load<usize>(packet.frame, FRAME_CT));
+  if (!connections) {
+    packet.setHotdrop();
+    return false;
+  }
+  return connections > load<u32>(m, L.MATCH_CONNLIMIT_LIMIT) != inverted;
+}
+
+/** Whether the source would be reached by the device that the packet came by (rpfilter_lookup_reverse). */
+function reversePathMatches(flags: u32): bool {
+  if (!packet.input || load<i32>(packet.input, DEV_KIND) == DEVICE_LOOPBACK) return true;
+  const to = packet.destination;
+  if (ipv4.isZeroNet(packet.source) && (ipv4.isLimitedBroadcast(to) || to >> 8 == 0xe00000)) return true;
+  const known = ipv4.isMulticast(to) || ipv4.isLimitedBroadcast(to) || ipv4.isZeroNet(to) ? 0 : to;
+  const way = lookupFrom(packet.ns, known, packet.source);
+  if (!way) return false;
+  const type = load<u32>(way, ROUTE_TYPE);
+  const acceptsLocal = type == <u32>ROUTE_LOCAL && flags & L.MATCH_RPFILTER_ACCEPT_LOCAL;
+  if (type != <u32>ROUTE_UNICAST && !acceptsLocal) return false;
+  return load<usize>(way, ROUTE_DEVICE) == packet.input || (flags & L.MATCH_RPFILTER_LOOSE) != 0;
 }
 
 /** The tests of xt_u32: take four bytes somewhere, mask, shift, jump on, compare with ranges. */

@@ -13,15 +13,17 @@ import {
   FRAME_CT_INFO,
   FRAME_FLAGS,
   FRAME_IS_UNTRACKED,
+  FRAME_LENGTH,
   FRAME_MARK,
   FRAME_NEXT_HOP,
 } from "../layout/frame.ts";
-import { CT_MARK, DEV_ADDRESSES, DEV_MTU, ADDR_LOCAL } from "../layout/records.ts";
+import { ADDR_LOCAL, CT_MARK, DEV_ADDRESSES, DEV_MTU, ROUTE_DEVICE, ROUTE_MTU } from "../layout/records.ts";
 import * as L from "../layout/rules.ts";
 import { select } from "../fib/address.ts";
-import { get16, put16 } from "../memory/bytes.ts";
+import { lookup } from "../fib/route.ts";
+import { get16, get32, put16 } from "../memory/bytes.ts";
 import * as nat from "../track/nat.ts";
-import { update16 } from "../wire/checksum.ts";
+import { update16, update32 } from "../wire/checksum.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as packet from "./packet.ts";
@@ -144,13 +146,24 @@ function netmap(record: usize): i32 {
   return translate(record, source ? MANIP_SRC : MANIP_DST, address);
 }
 
-/** Lowers the MSS option of a SYN; clamping takes the MTU of the way out, less 40 bytes (tcpmss_mangle_packet). */
+/** The longest packet that goes to an address, and 65535 if there is no way. */
+function mtuTo(address: u32): i32 {
+  const way = lookup(packet.ns, address);
+  if (!way) return 65535;
+  const own = load<i32>(way, ROUTE_MTU);
+  const device = load<usize>(way, ROUTE_DEVICE);
+  return own || !device ? own : load<i32>(device, DEV_MTU);
+}
+
+/** Sets the MSS of a SYN; clamping takes the lesser MTU of both ways, less 40 bytes, and never raises it (tcpmss_mangle_packet). */
 function clampMss(mss: u32): i32 {
   if (packet.fragmentOffset) return CONTINUE;
   if (packet.l4Length < tcp.TCP_LENGTH) return NF_DROP;
   const header = tcp.headerLength(packet.l4);
   if (header < tcp.TCP_LENGTH || header > packet.l4Length) return NF_DROP;
-  const limit = mss == L.TARGET_TCPMSS_CLAMP ? load<i32>(packet.output, DEV_MTU) - 40 : <i32>mss;
+  const clamps = mss == L.TARGET_TCPMSS_CLAMP;
+  const limit = clamps ? min<i32>(mtuTo(packet.destination), mtuTo(packet.source)) - 40 : <i32>mss;
+  if (limit <= 0) return NF_DROP;
   for (let i = tcp.TCP_LENGTH; i + 4 <= header;) {
     const at = packet.l4 + <usize>i;
     const kind = load<u8>(at);
@@ -168,7 +181,25 @@ function clampMss(mss: u32): i32 {
     }
     i += kind < 2 ? 1 : max<i32>(<i32>load<u8>(at + 1), 1);
   }
+  if (packet.l4Length == header && header < 60) addMss(min<i32>(limit, 536));
   return CONTINUE;
+}
+
+/** A SYN without data gets the option that it does not have; its sender counts on 536 bytes without it (RFC 1122). */
+function addMss(mss: i32): void {
+  const length = packet.l4Length;
+  const option = packet.l4 + tcp.TCP_LENGTH;
+  memory.copy(option + 4, option, <usize>(length - tcp.TCP_LENGTH));
+  put16(option, 0x0204);
+  put16(option + 2, mss);
+  const sum = packet.l4 + tcp.TCP_CHECKSUM;
+  update16(sum, length, length + 4);
+  update32(sum, 0, get32(option));
+  const before = tcp.offsetWord(packet.l4);
+  tcp.setOffsetWord(packet.l4, before + 0x1000);
+  update16(sum, before, before + 0x1000);
+  ipv4.setTotalLength(packet.ip, ipv4.totalLength(packet.ip) + 4);
+  store<u32>(packet.frame, load<u32>(packet.frame, FRAME_LENGTH) + 4, FRAME_LENGTH);
 }
 
 function changeTtl(record: usize): void {

@@ -328,12 +328,12 @@ export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, lin
 
 /** Answers a segment that belongs to no connection (tcp_v4_send_reset). */
 export function sendReset(ns: usize, frame: usize, line: u32): void {
-  const answer = makeReset(ns, frame, line);
+  const answer = makeReset(ns, frame, line, ipv4.tos(load<usize>(frame, FRAME_NETWORK)));
   if (answer) backlog.push(answer, STAGE_OUTPUT);
 }
 
 /** The reset that answers a segment; 0: a reset is not answered. */
-export function makeReset(ns: usize, frame: usize, line: u32): usize {
+export function makeReset(ns: usize, frame: usize, line: u32, tos: i32): usize {
   const ip = load<usize>(frame, FRAME_NETWORK);
   const at = ipv4.payload(ip);
   const bits = tcp.flags(at);
@@ -354,7 +354,7 @@ export function makeReset(ns: usize, frame: usize, line: u32): usize {
   const local = ipv4.destination(ip);
   const remote = ipv4.source(ip);
   tcp.seal(to, tcp.TCP_LENGTH, local, remote);
-  finish(ns, answer, ipv4.PROTO_TCP, local, remote, tcp.TCP_LENGTH, 0, 0, ipv4.FLAG_DF);
+  finish(ns, answer, ipv4.PROTO_TCP, local, remote, tcp.TCP_LENGTH, tos, 0, ipv4.FLAG_DF);
   return answer;
 }
 

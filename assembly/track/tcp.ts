@@ -338,6 +338,11 @@ function timeoutOf(ns: usize, state: u32): u32 {
   return load<u32>(ns + NS_SYSCTLS + ((<usize>(<u32>SYSCTL_CT_TCP_TIMEOUTS + state)) << 2));
 }
 
+/** Whether a connection in this state is over. */
+export function isClosed(state: u32): bool {
+  return state == TIME_WAIT || state == CLOSE;
+}
+
 /** A REJECT resets the connection (nf_conntrack_tcp_set_closing). */
 export function close(entry: usize, ns: usize): void {
   store<u32>(entry, CLOSE, CT_TCP_STATE);

@@ -127,6 +127,11 @@ export function seal(at: usize): void {
   put16(at + CHECKSUM, checksum(at, headerLength(at), 0));
 }
 
+export function setTotalLength(at: usize, length: i32): void {
+  update16(at + CHECKSUM, totalLength(at), length);
+  put16(at + TOTAL_LENGTH, length);
+}
+
 /** Makes a header that of a fragment: its total length, and flags and offset in one word. */
 export function setFragment(at: usize, length: i32, word: i32): void {
   put16(at + TOTAL_LENGTH, length);

@@ -44,6 +44,13 @@ export function acknowledgement(at: usize): u32 {
 export function headerLength(at: usize): i32 {
   return ((<i32>load<u8>(at + OFFSET)) >> 4) << 2;
 }
+/** The 16-bit word of header length and flags. */
+export function offsetWord(at: usize): i32 {
+  return get16(at + OFFSET);
+}
+export function setOffsetWord(at: usize, word: i32): void {
+  put16(at + OFFSET, word);
+}
 export function flags(at: usize): i32 {
   return <i32>load<u8>(at + FLAGS);
 }

@@ -57,6 +57,16 @@ export interface KernelExports {
     table: number,
     type: number,
   ): void;
+  newSet(ns: number, name: number, parts: number): number;
+  addElement(
+    set: number,
+    address: number,
+    length: number,
+    port: number,
+    other: number,
+    otherLength: number,
+    nomatch: number,
+  ): void;
   removeConnection(entry: number): void;
   addForwarding(master: number, port: number, macHigh: number, macLow: number, flags: number): void;
   addNeighbour(ns: number, device: number, to: number, macHigh: number, macLow: number): void;
