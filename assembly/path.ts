@@ -187,10 +187,16 @@ function bridgeReceive(ns: usize, port: usize, frame: usize, at: usize): void {
   }
   const high = ethernet.destinationHigh(at);
   const low = ethernet.destinationLow(at);
-  // Reserved addresses stop here, except that of the spanning tree, which a bridge without one forwards.
-  if (ethernet.isLinkLocal(high, low) && low & 15) {
-    if ((low & 15) == 1) drop(ns, frame, DROP_BRIDGE_NO_EGRESS_PORT);
-    else protocolReceive(ns, port, frame);
+  // Reserved addresses stop here, except those that the bridge is told to forward and that of the spanning tree, which a
+  // bridge without one forwards.
+  const forwarded = load<u32>(master, R.DEV_GROUP_FORWARD) & (1 << (low & 15));
+  if (ethernet.isLinkLocal(high, low) && low & 15 && !forwarded) {
+    if ((low & 15) == 1) {
+      drop(ns, frame, DROP_BRIDGE_NO_EGRESS_PORT);
+      return;
+    }
+    bridge.learn(port, sourceHigh, ethernet.sourceLow(at));
+    protocolReceive(ns, port, frame);
     return;
   }
   if (load<u32>(master, R.DEV_MAC_HIGH) == high && load<u32>(master, R.DEV_MAC_LOW) == low) {

@@ -14,6 +14,7 @@ const NOOP = 1;
 const RECORD_ROUTE = 7;
 const TIMESTAMP = 68;
 const LOOSE_ROUTE = 131;
+const CIPSO = 134;
 const STRICT_ROUTE = 137;
 const ROUTER_ALERT = 148;
 const COPIED = 128;
@@ -36,6 +37,7 @@ export let nextStop: u32 = 0;
 let recordAt: i32 = 0;
 let timeAt: i32 = 0;
 let routeAt: i32 = 0;
+let labelAt: i32 = 0;
 let strict: bool = false;
 let recordOpen: bool = false; // rr_needaddr
 let timeNeedsAddress: bool = false;
@@ -45,6 +47,7 @@ function clear(): void {
   recordAt = 0;
   timeAt = 0;
   routeAt = 0;
+  labelAt = 0;
   strict = false;
   recordOpen = false;
   timeNeedsAddress = false;
@@ -112,12 +115,29 @@ function compile(ns: usize, ip: usize): i32 {
       changed = true;
     } else if (kind == ROUTER_ALERT) {
       if (length < 4) bad = at + 1;
+    } else if (kind == CIPSO) {
+      if (labelAt) bad = at;
+      labelAt = at;
+      if (!bad) bad = labelProblem(ip, at, length);
     }
     if (bad) return problemAt(bad);
     at += length;
   }
   if (changed) ipv4.seal(ip);
   return FINE;
+}
+
+/** A label of a host without label rules: 0, or where it is wrong (cipso_v4_validate). */
+function labelProblem(ip: usize, at: i32, length: i32): i32 {
+  if (length < 8) return at + 1;
+  if (get32(ip + <usize>(at + 2)) == 0) return at + 2;
+  for (let i = 6; i < length;) {
+    if (i + 1 == length) return at + i;
+    const tag = byte(ip, at + i + 1);
+    if (tag == 0 || tag > length - i) return at + i + 1;
+    i += tag;
+  }
+  return 0;
 }
 
 /** Record route: 0, or where it is wrong. */
@@ -274,6 +294,11 @@ export function echo(ns: usize, ip: usize): void {
   if (recordAt) echoRecord(ip);
   if (timeAt) echoTime(ns, ip);
   if (routeAt) echoRoute(ip);
+  if (labelAt) {
+    const length = byte(ip, labelAt + 1);
+    memory.copy(answer + <usize>echoed, ip + <usize>labelAt, <usize>length);
+    echoed += length;
+  }
   for (; echoed & 3; echoed++) store<u8>(answer + <usize>echoed, END);
 }
 

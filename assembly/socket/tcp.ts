@@ -192,15 +192,18 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
       load<u32>(c, R.TCP_TS_RECENT),
       !passive || has(c, R.TCPF_WSCALE) ? WINDOW_SCALE : -1,
     );
-    // A whole number of segments (tcp_select_initial_window).
-    const segment = passive && has(c, R.TCPF_TIMESTAMPS) ? mss - 12 : mss;
-    window = (65535 / segment) * segment;
+    window = passive ? firstWindow(c, mss) : (65535 / mss) * mss;
   } else {
     if (has(c, R.TCPF_TIMESTAMPS)) {
       tcp.writeTimestamps(at + tcp.TCP_LENGTH, timestamp(c), load<u32>(c, R.TCP_TS_RECENT));
       header += 12;
     }
     if (!has(c, R.TCPF_WSCALE)) window = WINDOW_OPEN << WINDOW_SCALE;
+    if (state(c) == R.TCPS_SYN_RECV) {
+      // There is no socket yet that would have opened its window.
+      const first = firstWindow(c, advertisedMss(ns, load<u32>(c, R.TCP_REMOTE)));
+      window = has(c, R.TCPF_WSCALE) ? first >> WINDOW_SCALE : first;
+    }
   }
   if (length) copy(at + <usize>header, from, length);
   const ports = load<u32>(c, R.TCP_PORTS);
@@ -209,9 +212,15 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   const local = load<u32>(c, R.TCP_LOCAL);
   const remote = load<u32>(c, R.TCP_REMOTE);
   tcp.seal(at, header + length, local, remote);
-  // A SYN-ACK is sent before there is a socket to count identifications.
-  const id = bits & tcp.SYN && bits & tcp.ACK ? 0 : nextIpId(c);
+  // Before the handshake is complete there is no socket to count identifications.
+  const id = (bits & tcp.SYN && bits & tcp.ACK) || state(c) == R.TCPS_SYN_RECV ? 0 : nextIpId(c);
   send(ns, frame, ipv4.PROTO_TCP, local, remote, header + length, 0, id, ipv4.FLAG_DF);
+}
+
+/** The window of the answer to a SYN: a whole number of segments (tcp_select_initial_window). */
+function firstWindow(c: usize, mss: i32): i32 {
+  const segment = has(c, R.TCPF_TIMESTAMPS) ? mss - 12 : mss;
+  return (65535 / segment) * segment;
 }
 
 /** The largest segment that this host takes from a peer: what the way there carries (ipv4_default_advmss). */
@@ -328,7 +337,7 @@ export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, lin
 
 /** Answers a segment that belongs to no connection (tcp_v4_send_reset). */
 export function sendReset(ns: usize, frame: usize, line: u32): void {
-  const answer = makeReset(ns, frame, line, ipv4.tos(load<usize>(frame, FRAME_NETWORK)));
+  const answer = makeReset(ns, frame, line, ipv4.tos(load<usize>(frame, FRAME_NETWORK)) & ~3);
   if (answer) backlog.push(answer, STAGE_OUTPUT);
 }
 

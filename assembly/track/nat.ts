@@ -23,7 +23,7 @@ import {
   TUPLE_SRC,
 } from "../layout/records.ts";
 import * as choices from "../memory/choices.ts";
-import { mix } from "../memory/hash.ts";
+import { hashAddress } from "../memory/jhash.ts";
 import { next32 } from "../memory/random.ts";
 import { get16, put16 } from "../memory/bytes.ts";
 import { checksum, update16, update32 } from "../wire/checksum.ts";
@@ -114,8 +114,7 @@ function chooseAddress(manip: u32): void {
   if (!(flags & RANGE_MAP_IPS)) return;
   let address = minAddress;
   if (minAddress != maxAddress) {
-    const other = flags & RANGE_PERSISTENT ? 0 : manip == MANIP_SRC ? tuple.dst : tuple.src;
-    const spread = mix(manip == MANIP_SRC ? tuple.src : tuple.dst, other);
+    const spread = hashAddress(bswap<u32>(tuple.src), flags & RANGE_PERSISTENT ? 0 : bswap<u32>(tuple.dst));
     address = minAddress + <u32>((<u64>spread * <u64>(maxAddress - minAddress + 1)) >> 32);
   }
   if (manip == MANIP_SRC) tuple.set(address, tuple.dst, tuple.ports, tuple.proto);

@@ -169,6 +169,7 @@ export function isLoopback(address: u32): bool {
 export function isLimitedBroadcast(address: u32): bool {
   return address == 0xffffffff;
 }
+/** 0.0.0.0 alone: Linux takes the rest of 0.0.0.0/8 for ordinary addresses. */
 export function isZeroNet(address: u32): bool {
-  return address >> 24 == 0;
+  return address == 0;
 }

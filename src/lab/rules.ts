@@ -36,6 +36,7 @@ const ARMED = NEVER - 1;
 export class NamespaceRules {
   readonly #kernel: Kernel;
   readonly #ns: Handle;
+  readonly #backend: "legacy" | "nft";
   readonly #names: NameTable;
   /** Whether `statistic --mode random` follows a recording. */
   readonly #replayed: boolean;
@@ -44,9 +45,10 @@ export class NamespaceRules {
   /** The state of the rule that follows a recording, by `table chain index`. */
   readonly #states = new Map<string, number>();
 
-  constructor(kernel: Kernel, ns: Handle, names: NameTable, replayed: boolean) {
+  constructor(kernel: Kernel, ns: Handle, backend: "legacy" | "nft", names: NameTable, replayed: boolean) {
     this.#kernel = kernel;
     this.#ns = ns;
+    this.#backend = backend;
     this.#names = names;
     this.#replayed = replayed;
   }
@@ -56,6 +58,7 @@ export class NamespaceRules {
     this.#readCounters();
     const plain = text.replace(/^(:\S+ \S+) \[\d+:\d+\]/gm, "$1").replace(/^\[\d+:\d+\] /gm, "");
     this.#set = restore(this.#set, plain, { noflush: !flush, file });
+    if (this.#backend === "legacy") this.#forgetPolicies(text);
     const { words, rules } = compileRules(this.#replayed ? withoutChance(this.#set) : this.#set, this.#names);
     const block = this.#kernel.placeWords(words);
     const unknown = rules[this.#kernel.calls.unknownRule(block) - 1];
@@ -90,12 +93,30 @@ export class NamespaceRules {
     const tables = this.#set.tables.map(({ name, chains }) => {
       const entries = chains.map((chain) => {
         const own = chain.policy === undefined ? { packets: 0, bytes: 0 } : chain.counters;
-        const rules = chain.rules.map((rule) => ({ rule: printRule(chain.name, rule), ...shortly(rule.counters) }));
+        const rules = chain.rules.map((rule) => ({ rule: this.#text(chain.name, rule), ...shortly(rule.counters) }));
         return [chain.name, { policy: chain.policy ?? "-", ...shortly(own), rules }] as const;
       });
       return [name, Object.fromEntries(entries)] as const;
     });
     return Object.fromEntries(tables);
+  }
+
+  /** The legacy tool writes a whole table anew and keeps the counters of rules, but not those of policies. */
+  #forgetPolicies(text: string): void {
+    for (const { name, chains } of this.#set.tables) {
+      if (!text.split("\n").includes(`*${name}`)) continue;
+      for (const chain of chains) chain.counters = { packets: 0, bytes: 0 };
+    }
+  }
+
+  /** A rule as its tools print it: nft keeps "not 0 to 80" as what is left of it, "81 to 65535". */
+  #text(chain: string, rule: Rule): string {
+    const text = printRule(chain, rule);
+    if (this.#backend === "legacy") return text;
+    return text.replace(
+      /! --([sd]port) 0:(\d+)/g,
+      (_, name: string, last: string) => `--${name} ${Number(last) + 1}:65535`,
+    );
   }
 
   #counted(): (Counters | undefined)[] {

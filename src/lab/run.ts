@@ -104,13 +104,13 @@ class Player {
 
   #loadRules(): void {
     const names = new NameTable();
-    for (const { name } of this.#case.topology.namespaces) {
+    for (const { name, iptables } of this.#case.topology.namespaces) {
       const sets = this.#case.rules.get(`${name}.ipset`);
       if (sets !== undefined) this.#addSets(name, parseSets(sets, `${this.#case.path}/rules/${name}.ipset`), names);
       const text = this.#case.rules.get(`${name}.v4`);
       if (text === undefined) continue;
       const ns = this.#network.namespace(name);
-      const rules = new NamespaceRules(this.#kernel, ns, names, this.#recording !== undefined);
+      const rules = new NamespaceRules(this.#kernel, ns, iptables, names, this.#recording !== undefined);
       rules.restore(text, `${this.#case.path}/rules/${name}.v4`, true);
       this.#rules.set(name, rules);
     }

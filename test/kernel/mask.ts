@@ -1,5 +1,5 @@
 // What two runs of one case may differ in: values that a kernel picks at random. They become labels; all else must be equal.
-import type { Ip} from "./packet.ts";
+import type { Ip } from "./packet.ts";
 import { checksum, ICMP, packetOf, TCP, UDP } from "./packet.ts";
 
 /** Values that the case itself chose; they are never hidden. */
