@@ -33,10 +33,15 @@ export class Document {
 
   /** The document's value as `schema` reads it. Throws an InputError at the first field that is wrong. */
   validate<T>(schema: z.ZodType<T>): T {
-    const result = schema.safeParse(this.value);
+    return this.validateAt([], this.value, schema);
+  }
+
+  /** The same for `value`, which stands at `path` of the document. */
+  validateAt<T>(path: FieldPath, value: unknown, schema: z.ZodType<T>): T {
+    const result = schema.safeParse(value);
     if (result.success) return result.data;
     const issue = firstIssue(result.error.issues);
-    return this.fail(issue.path, issue.sentence);
+    return this.fail([...path, ...issue.path], issue.sentence);
   }
 
   #line(path: FieldPath): number | undefined {
