@@ -95,6 +95,7 @@ export function serviceCluster(options: { protocol: "udp" | "tcp"; services: num
     pods: [pod("client", 1, []), pod("server", 2, [PORT])],
     services: indices.map(service),
     endpointSlices: indices.map(slice),
+    pending: [],
     ignored: [],
     notEmulated: [],
   };
