@@ -138,6 +138,8 @@ const ARTICLES: Readonly<Record<string, string>> = {
 };
 
 function sentenceOf(issue: z.core.$ZodIssue): string {
+  // A schema's own sentence.
+  if (!issue.message.startsWith("Invalid") && !issue.message.startsWith("Too ")) return issue.message;
   if (issue.code === "invalid_type") {
     const wanted = ARTICLES[issue.expected] ?? issue.expected;
     return issue.message.endsWith("received undefined") ? `is missing; it should be ${wanted}` : `should be ${wanted}`;

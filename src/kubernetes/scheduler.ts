@@ -1,4 +1,5 @@
 // Which node each pod runs on, and which address it gets there.
+import { among } from "../errors.ts";
 import type { UnplacedPod } from "./controllers.ts";
 import { portsClash, selectsNode, untolerated, type HostPort } from "./fit.ts";
 import { PodAddresses } from "./ipam.ts";
@@ -58,12 +59,7 @@ function candidatesOf(
   if (name === "") return places;
   const place = byName.get(name);
   if (place) return [place];
-  const names = [...byName.keys()];
-  const more = names.length > 8 ? ` and ${names.length - 8} more` : "";
-  return workload.manifest.fail(
-    [...workload.specPath, "nodeName"],
-    `there is no node ${name}; there are ${names.slice(0, 8).join(", ")}${more}`,
-  );
+  return workload.manifest.fail([...workload.specPath, "nodeName"], `there is no node ${name}${among(byName.keys())}`);
 }
 
 function choose(

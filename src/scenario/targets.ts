@@ -1,11 +1,12 @@
 // Where a line of traffic goes: addresses and ports, or names to be asked of the cluster's DNS.
 import { parseIpv4 } from "../address.ts";
 import type { Document, FieldPath } from "../documents/document.ts";
+import { among } from "../errors.ts";
 import { CLUSTER_DOMAIN, dnsAddress, searchNames } from "../kubernetes/dns.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import type { FlowTarget } from "../seam/plan.ts";
-import { among, type Client } from "./clients.ts";
+import type { Client } from "./clients.ts";
 import type { Traffic } from "./schema.ts";
 
 const KINDS = ["service", "loadBalancer", "nodePort", "pod", "node", "host"] as const;
@@ -175,22 +176,19 @@ function portOf(service: Service, to: Traffic["to"], context: TargetContext): Se
   if (ports.length === 0)
     return document.fail(
       path,
-      `Service ${label(service)} has no ${protocol} port${among(new Set(service.ports.map(describe)))}`,
+      `Service ${label(service)} has no ${protocol} port${among(service.ports.map(describe))}`,
     );
   if (to.port === undefined) {
     const [only, second] = ports;
     if (only && !second) return only;
-    return document.fail(
-      path,
-      `port is missing; Service ${label(service)} has several${among(new Set(ports.map(describe)))}`,
-    );
+    return document.fail(path, `port is missing; Service ${label(service)} has several${among(ports.map(describe))}`);
   }
   const found = ports.find((port) => port.name === to.port || port.port === to.port);
   if (found) return found;
   const wanted = typeof to.port === "string" ? `port named ${to.port}` : `port ${to.port}`;
   return document.fail(
     [...path, "port"],
-    `Service ${label(service)} has no ${protocol} ${wanted}${among(new Set(ports.map(describe)))}`,
+    `Service ${label(service)} has no ${protocol} ${wanted}${among(ports.map(describe))}`,
   );
 }
 
@@ -212,10 +210,7 @@ function plainPort(port: number | string | undefined, { document, path, protocol
 function nodeOf(name: string, { cluster, document, path }: TargetContext): Cluster["nodes"][number] {
   const found = cluster.nodes.find((node) => node.name === name);
   if (found) return found;
-  return document.fail(
-    [...path, "node"],
-    `there is no node ${name}${among(new Set(cluster.nodes.map((node) => node.name)))}`,
-  );
+  return document.fail([...path, "node"], `there is no node ${name}${among(cluster.nodes.map((node) => node.name))}`);
 }
 
 function label({ namespace, name }: Service): string {

@@ -62,7 +62,7 @@ describe("podwire run says in one sentence", () => {
 
   test("that a pod's node does not exist", () => {
     expect(complaint(POD.replace("spec:", "spec:\n  nodeName: node-9"))).toMatch(
-      /^podwire: FILE:5: spec\.nodeName: there is no node node-9; there is node-1, node-2, node-3\n$/,
+      /^podwire: FILE:5: spec\.nodeName: there is no node node-9; there are node-1, node-2, node-3\n$/,
     );
   });
 
