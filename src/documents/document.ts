@@ -145,7 +145,14 @@ function sentenceOf(issue: z.core.$ZodIssue): string {
     return issue.message.endsWith("received undefined") ? `is missing; it should be ${wanted}` : `should be ${wanted}`;
   }
   if (issue.code === "invalid_value") return `should be one of ${issue.values.map(String).join(", ")}`;
-  if (issue.code === "too_big") return `should be at most ${String(issue.maximum)}`;
-  if (issue.code === "too_small") return `should be at least ${String(issue.minimum)}`;
+  if (issue.code === "too_big") return `should ${sizeOf(issue.origin, "at most", issue.maximum)}`;
+  if (issue.code === "too_small") return `should ${sizeOf(issue.origin, "at least", issue.minimum)}`;
   return issue.message;
+}
+
+/** `be at least 1`, `have at least 2 entries`. */
+function sizeOf(origin: string, bound: string, size: number | bigint): string {
+  if (origin === "array") return `have ${bound} ${size} ${size === 1 ? "entry" : "entries"}`;
+  if (origin === "string") return `have ${bound} ${size} ${size === 1 ? "character" : "characters"}`;
+  return `be ${bound} ${size}`;
 }
