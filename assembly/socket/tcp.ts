@@ -43,8 +43,9 @@ export let happened: i32 = 0;
 export let data: usize = 0;
 export let dataLength: i32 = 0;
 
-const WINDOW_SYN = 64240;
-const WINDOW_SYNACK = 65160;
+const WINDOW_LARGEST = 65535;
+const MSS_MAX = 1460;
+const TIMESTAMPS_LENGTH = 12;
 const WINDOW_SCALE = 7;
 const WINDOW_OPEN = 502; // 64256 bytes >> 7: what Linux shows while the application keeps up
 const RTO_FIRST: u64 = SECOND;
@@ -173,6 +174,13 @@ function nextIpId(c: usize): i32 {
 
 // ---- sending
 
+/** The segment that this host can take: the MTU of its way to the peer without the headers, 1460 at most (ipv4_default_advmss). */
+function ownMss(ns: usize, remote: u32): i32 {
+  if (route.outgoing(ns, remote) == route.TO_NOWHERE) return MSS_MAX;
+  const headers = ipv4.IPV4_LENGTH + tcp.TCP_LENGTH;
+  return max<i32>(min<i32>(load<i32>(route.device, R.DEV_MTU) - headers, MSS_MAX), 88);
+}
+
 /** Sends one segment: `length` bytes at `from` under `seq`. */
 function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   const ns = load<usize>(c, R.TCP_NAMESPACE);
@@ -182,20 +190,23 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   let window = WINDOW_OPEN;
   if (bits & tcp.SYN) {
     const passive = (bits & tcp.ACK) != 0;
+    const mss = ownMss(ns, load<u32>(c, R.TCP_REMOTE));
     header += tcp.writeSynOptions(
       at + tcp.TCP_LENGTH,
-      1460,
+      mss,
       !passive || has(c, R.TCPF_SACK),
       !passive || has(c, R.TCPF_TIMESTAMPS),
       timestamp(c),
       load<u32>(c, R.TCP_TS_RECENT),
       !passive || has(c, R.TCPF_WSCALE) ? WINDOW_SCALE : -1,
     );
-    window = passive ? WINDOW_SYNACK : WINDOW_SYN;
+    // Whole segments only (tcp_select_initial_window).
+    const whole = passive && has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss;
+    window = WINDOW_LARGEST - (WINDOW_LARGEST % whole);
   } else {
     if (has(c, R.TCPF_TIMESTAMPS)) {
       tcp.writeTimestamps(at + tcp.TCP_LENGTH, timestamp(c), load<u32>(c, R.TCP_TS_RECENT));
-      header += 12;
+      header += TIMESTAMPS_LENGTH;
     }
     if (!has(c, R.TCPF_WSCALE)) window = WINDOW_OPEN << WINDOW_SCALE;
   }
@@ -308,7 +319,7 @@ export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, lin
     if (sockets.find(ns, ipv4.PROTO_TCP, local, own, to, port)) continue;
     const c = newConnection(ns, local, to, ports, owner, arg, line);
     setState(c, R.TCPS_SYN_SENT);
-    store<u32>(c, 1460, R.TCP_MSS);
+    store<u32>(c, ownMss(ns, to), R.TCP_MSS);
     store<u32>(c, 65535, R.TCP_SND_WND);
     newSegment(c, tcp.SYN, 0);
     pump(c);
@@ -317,12 +328,12 @@ export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, lin
   return 0;
 }
 
-/** Answers a segment that belongs to no connection (tcp_v4_send_reset). */
-export function sendReset(ns: usize, frame: usize, line: u32): void {
+/** Answers a segment that belongs to no connection (tcp_v4_send_reset). Returns the answer, 0 if there is none. */
+export function sendReset(ns: usize, frame: usize, line: u32): usize {
   const ip = load<usize>(frame, FRAME_NETWORK);
   const at = ipv4.payload(ip);
   const bits = tcp.flags(at);
-  if (bits & tcp.RST) return;
+  if (bits & tcp.RST) return 0;
   const answer = newPacket(ns, line);
   const to = payloadOf(answer);
   const length = packetLength(frame) - ipv4.headerLength(ip) - tcp.headerLength(at);
@@ -340,6 +351,7 @@ export function sendReset(ns: usize, frame: usize, line: u32): void {
   const remote = ipv4.source(ip);
   tcp.seal(to, tcp.TCP_LENGTH, local, remote);
   send(ns, answer, ipv4.PROTO_TCP, local, remote, tcp.TCP_LENGTH, 0, 0, ipv4.FLAG_DF);
+  return answer;
 }
 
 // ---- timers
@@ -525,7 +537,7 @@ function peerClosed(c: usize): void {
   store<u32>(c, load<u32>(c, R.TCP_RCV_NXT) + 1, R.TCP_RCV_NXT);
   happened |= PEER_CLOSED;
   const current = state(c);
-  if (current == R.TCPS_ESTABLISHED || now == R.TCPS_SYN_RECV) setState(c, R.TCPS_CLOSE_WAIT);
+  if (current == R.TCPS_ESTABLISHED || current == R.TCPS_SYN_RECV) setState(c, R.TCPS_CLOSE_WAIT);
   else if (current == R.TCPS_FIN_WAIT1) setState(c, R.TCPS_CLOSING);
   else if (current == R.TCPS_FIN_WAIT2) enterTimeWait(c);
 }
@@ -555,11 +567,14 @@ function accept(ns: usize, listener: usize, ip: usize, at: usize, line: u32): vo
 /** What the peer's SYN offers. */
 function learnOptions(c: usize, at: usize): void {
   tcp.readOptions(at);
-  let mss = tcp.optionMss ? min<i32>(tcp.optionMss, 1460) : 536;
+  let mss = min<i32>(
+    tcp.optionMss ? tcp.optionMss : 536,
+    ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE)),
+  );
   if (tcp.optionTimestamps) {
     setFlag(c, R.TCPF_TIMESTAMPS);
     store<u32>(c, tcp.optionValue, R.TCP_TS_RECENT);
-    mss -= 12;
+    mss -= TIMESTAMPS_LENGTH;
   }
   if (tcp.optionSack) setFlag(c, R.TCPF_SACK);
   if (tcp.optionScale >= 0) {
