@@ -400,9 +400,20 @@ export function onTimer(c: usize, generation: u32): void {
   store<u32>(c, max<u32>(flight >> 1, 2), R.TCP_SSTHRESH);
   store<u32>(c, 1, R.TCP_CWND);
   store<u64>(c, min<u64>(load<u64>(c, R.TCP_RTO) << 1, RTO_MAX), R.TCP_RTO);
+  // All that is out counts as lost; it follows as the acknowledgements come in.
+  beginRecovery(c);
+  retransmit(c, segment);
+  setDeadline(c, now + load<u64>(c, R.TCP_RTO));
+}
+
+function beginRecovery(c: usize): void {
+  setFlag(c, R.TCPF_RECOVERY);
+  store<u32>(c, load<u32>(c, R.TCP_SND_NXT), R.TCP_RECOVER);
+}
+
+function retransmit(c: usize, segment: usize): void {
   store<u32>(segment, load<u32>(segment, R.SEG_RETRIES) + 1, R.SEG_RETRIES);
   transmitSegment(c, segment);
-  setDeadline(c, now + load<u64>(c, R.TCP_RTO));
 }
 
 /** A round trip of `sample` nanoseconds (RFC 6298). */
@@ -451,15 +462,17 @@ function acknowledge(c: usize, ack: u32, window: u32, plain: bool): void {
     if (cwnd < load<u32>(c, R.TCP_SSTHRESH)) store<u32>(c, cwnd + 1, R.TCP_CWND);
   }
   store<usize>(c, segment, R.TCP_QUEUE);
+  if (has(c, R.TCPF_RECOVERY) && !before(ack, load<u32>(c, R.TCP_RECOVER))) {
+    store<u32>(c, load<u32>(c, R.TCP_FLAGS) & ~R.TCPF_RECOVERY, R.TCP_FLAGS);
+  }
   if (!segment) {
     store<usize>(c, 0, R.TCP_QUEUE_TAIL);
     happened |= WRITABLE;
   } else if (segment != load<usize>(c, R.TCP_UNSENT) && has(c, R.TCPF_RECOVERY)) {
     // A partial acknowledgement during recovery: the next hole (RFC 6582).
-    transmitSegment(c, segment);
+    retransmit(c, segment);
   }
   if (ack == load<u32>(c, R.TCP_SND_NXT)) {
-    store<u32>(c, load<u32>(c, R.TCP_FLAGS) & ~R.TCPF_RECOVERY, R.TCP_FLAGS);
     setDeadline(c, 0);
   } else {
     setDeadline(c, now + load<u64>(c, R.TCP_RTO));
@@ -472,13 +485,11 @@ function duplicate(c: usize): void {
   const count = load<u32>(c, R.TCP_DUPACKS) + 1;
   store<u32>(c, count, R.TCP_DUPACKS);
   if (count != DUPACKS || has(c, R.TCPF_RECOVERY)) return;
-  setFlag(c, R.TCPF_RECOVERY);
+  beginRecovery(c);
   const half = max<u32>(load<u32>(c, R.TCP_CWND) >> 1, 2);
   store<u32>(c, half, R.TCP_SSTHRESH);
   store<u32>(c, half, R.TCP_CWND);
-  const segment = load<usize>(c, R.TCP_QUEUE);
-  store<u32>(segment, load<u32>(segment, R.SEG_RETRIES) + 1, R.SEG_RETRIES);
-  transmitSegment(c, segment);
+  retransmit(c, load<usize>(c, R.TCP_QUEUE));
 }
 
 /** Keeps a segment that came before its turn, in order of sequence. */
@@ -506,16 +517,30 @@ function dropEarly(): void {
   early = 0;
 }
 
+/** Where the bytes that the application has taken end; those before TCP_RCV_NXT are acknowledged already. */
+let delivered: u32 = 0;
+
+/** What an earlier gap had held back is acknowledged together with what filled the gap (tcp_ofo_queue). */
+function countEarly(c: usize): void {
+  let segment = load<usize>(c, R.TCP_OUT_OF_ORDER);
+  let next = load<u32>(c, R.TCP_RCV_NXT);
+  while (segment && !after(load<u32>(segment, R.SEG_SEQ), next)) {
+    const end = segmentEnd(segment);
+    if (after(end, next)) next = end;
+    segment = load<usize>(segment, FRAME_NEXT);
+  }
+  store<u32>(c, next, R.TCP_RCV_NXT);
+}
+
 /** After DATA: the next run of bytes that an earlier gap had held back; false if there is none. */
 export function takeEarly(): bool {
   dropEarly();
   const c = connection;
   while (true) {
     const segment = load<usize>(c, R.TCP_OUT_OF_ORDER);
-    const expected = load<u32>(c, R.TCP_RCV_NXT);
-    if (!segment || after(load<u32>(segment, R.SEG_SEQ), expected)) return false;
+    if (!segment || after(load<u32>(segment, R.SEG_SEQ), delivered)) return false;
     store<usize>(c, load<usize>(segment, FRAME_NEXT), R.TCP_OUT_OF_ORDER);
-    const skip = expected - load<u32>(segment, R.SEG_SEQ);
+    const skip = delivered - load<u32>(segment, R.SEG_SEQ);
     const length = load<u32>(segment, R.SEG_LENGTH);
     const fin = load<i32>(segment, R.SEG_FLAGS) & tcp.FIN;
     if (skip >= length && !fin) {
@@ -526,15 +551,13 @@ export function takeEarly(): bool {
     happened = DATA;
     data = load<usize>(segment, FRAME_DATA) + <usize>skip;
     dataLength = <i32>(length > skip ? length - skip : 0);
-    store<u32>(c, expected + <u32>dataLength, R.TCP_RCV_NXT);
+    delivered += <u32>dataLength;
     if (fin) peerClosed(c);
-    sendAck(c);
     return true;
   }
 }
 
 function peerClosed(c: usize): void {
-  store<u32>(c, load<u32>(c, R.TCP_RCV_NXT) + 1, R.TCP_RCV_NXT);
   happened |= PEER_CLOSED;
   const current = state(c);
   if (current == R.TCPS_ESTABLISHED || current == R.TCPS_SYN_RECV) setState(c, R.TCPS_CLOSE_WAIT);
@@ -718,9 +741,11 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   const skip = expected - seq;
   data = payload + <usize>skip;
   dataLength = length - <i32>skip;
-  store<u32>(c, expected + <u32>dataLength, R.TCP_RCV_NXT);
+  delivered = expected + <u32>dataLength;
+  store<u32>(c, end, R.TCP_RCV_NXT);
   if (dataLength) happened |= DATA;
   if (fin) peerClosed(c);
+  else countEarly(c);
   // At once, as Linux does at the start of a connection (quick ack).
   sendAck(c);
   return DROP_NONE;

@@ -108,7 +108,7 @@ export class Lab {
   seen(...devices: string[]): Seen[] {
     this.#writer.merge(1);
     this.kernel.calls.resetStream(0);
-    this.#writer.finish();
+    this.#writer.finish(0);
     const packets = readCaptureFile(this.#files[0]?.path ?? "").packets.map((packet) => ({
       device: packet.device,
       ns: Number(packet.time - EPOCH),
@@ -157,6 +157,11 @@ export class Lab {
       return [`${table} ${chain} ${index}`, Number(counters[i * 2] ?? 0n)] as const;
     });
     return Object.fromEntries(entries.filter(([, count]) => count > 0));
+  }
+
+  /** Why listeners were refused. */
+  get listenErrors(): string[] {
+    return this.#built.listenErrors.map(({ error }) => error);
   }
 
   /** How the requests of a traffic line went. */
