@@ -53,7 +53,7 @@ import * as service from "./app/service.ts";
 import { addressType } from "./fib/route.ts";
 import * as arp from "./ip/arp.ts";
 import { check } from "./ip/check.ts";
-import { sendError } from "./ip/icmp-error.ts";
+import { attachRelated, sendError } from "./ip/icmp-error.ts";
 import * as neighbour from "./ip/neighbour.ts";
 import { newPacket, nextId, payloadOf, send } from "./ip/packet.ts";
 import * as route from "./ip/route-packet.ts";
@@ -154,8 +154,12 @@ function bridgeReceive(ns: usize, port: usize, frame: usize, at: usize): void {
   const low = ethernet.destinationLow(at);
   // Reserved addresses stop here, except that of the spanning tree, which a bridge without one forwards.
   if (ethernet.isLinkLocal(high, low) && low & 15) {
-    if ((low & 15) == 1) drop(ns, frame, DROP_BRIDGE_NO_EGRESS_PORT);
-    else protocolReceive(ns, port, frame);
+    if ((low & 15) == 1) {
+      drop(ns, frame, DROP_BRIDGE_NO_EGRESS_PORT);
+    } else {
+      bridge.learn(port, sourceHigh, ethernet.sourceLow(at));
+      protocolReceive(ns, port, frame);
+    }
     return;
   }
   if (load<u32>(master, R.DEV_MAC_HIGH) == high && load<u32>(master, R.DEV_MAC_LOW) == low) {
@@ -251,10 +255,18 @@ function bridgeLeave(ns: usize, port: usize, frame: usize): void {
   if (flag(frame, F.FRAME_IS_NF_BRIDGE)) {
     const master = load<usize>(port, R.DEV_MASTER);
     store<usize>(frame, port, F.FRAME_PHYS_OUT);
+    // The rules see it as if it were for this host, and may tell its sender so.
+    store<i32>(frame, F.PACKET_HOST, F.FRAME_PACKET_TYPE);
     if (!passes(ns, HOOK_FORWARD, frame, master, master)) return;
     if (!passes(ns, HOOK_POSTROUTING, frame, 0, master)) return;
   }
-  transmit(port, frame);
+  if (fits(port, frame)) transmit(port, frame);
+  else drop(ns, frame, DROP_PKT_TOO_BIG);
+}
+
+/** An Ethernet header and a VLAN tag more than the MTU still fit (is_skb_forwardable). */
+function fits(device: usize, frame: usize): bool {
+  return load<u32>(frame, F.FRAME_LENGTH) <= load<u32>(device, R.DEV_MTU) + <u32>ethernet.ETHERNET_LENGTH + 4;
 }
 
 /** The bridge's own interface sends a frame (br_dev_xmit). */
@@ -298,6 +310,13 @@ function sendWaiting(ns: usize, entry: usize): void {
   }
 }
 
+/** Asks everybody on a link for an address; arp_announce 0: any local address may ask, first of all the waiting packet's own source. */
+function askAll(ns: usize, device: usize, address: u32, waiting: usize): void {
+  const source = ipv4.source(load<usize>(waiting, F.FRAME_NETWORK));
+  const own = addressType(ns, source) == ROUTE_LOCAL ? source : 0;
+  transmit(device, arp.request(device, address, own, 0xffff, 0xffffffff));
+}
+
 /** The timer of a neighbour. */
 export function neighbourTimer(entry: usize, generation: u32): void {
   const what = neighbour.onTimer(entry, generation);
@@ -305,7 +324,7 @@ export function neighbourTimer(entry: usize, generation: u32): void {
   const ns = namespaceOf(device);
   const address = load<u32>(entry, R.NEIGH_ADDRESS);
   if (what == neighbour.TIMER_ASK_ALL) {
-    transmit(device, arp.request(device, address, 0, 0xffff, 0xffffffff));
+    askAll(ns, device, address, load<usize>(entry, R.NEIGH_QUEUE_TAIL));
   } else if (what == neighbour.TIMER_ASK_ONE) {
     const high = load<u32>(entry, R.NEIGH_MAC_HIGH);
     transmit(device, arp.request(device, address, 0, high, load<u32>(entry, R.NEIGH_MAC_LOW)));
@@ -343,7 +362,8 @@ function reject(ns: usize, frame: usize): void {
   const protocol = ipv4.protocol(ip);
   if (load<u32>(rejection, TARGET_REJECT_TCP_RESET)) {
     if (bytes < wireTcp.TCP_LENGTH || !wireTcp.checksumValid(at, bytes, source, destination)) return;
-    tcp.sendReset(ns, frame, load<u32>(frame, F.FRAME_LINE));
+    const answer = tcp.sendReset(ns, frame, load<u32>(frame, F.FRAME_LINE));
+    if (answer) attachRelated(frame, answer);
     return;
   }
   // Nobody is told about a packet that was broken on its way.
@@ -624,14 +644,11 @@ function ipOutput(ns: usize, frame: usize, input: usize): void {
 /** Finds the link address of the next hop; a frame whose address is not known waits for ARP. */
 function resolve(ns: usize, device: usize, hop: u32, frame: usize): void {
   const entry = neighbour.entryOf(ns, device, hop);
-  const source = ipv4.source(load<usize>(frame, F.FRAME_NETWORK));
   const what = neighbour.resolve(entry, frame);
   if (what == neighbour.SEND) {
     sendTo(ns, device, entry, frame);
   } else if (what == neighbour.ASK) {
-    // arp_announce 0: any local address may ask, first of all the packet's own source.
-    const own = addressType(ns, source) == ROUTE_LOCAL ? source : 0;
-    transmit(device, arp.request(device, hop, own, 0xffff, 0xffffffff));
+    askAll(ns, device, hop, frame);
   } else if (what == neighbour.FULL) {
     drop(ns, neighbour.pushedOut, DROP_NEIGH_QUEUEFULL);
   }
@@ -678,8 +695,7 @@ export function transmit(device: usize, frame: usize): void {
   }
   if (kind == DEVICE_VETH) {
     const peer = load<usize>(device, R.DEV_PEER);
-    // An Ethernet header and a VLAN tag more than the MTU still fit (is_skb_forwardable).
-    if (load<u32>(frame, F.FRAME_LENGTH) > load<u32>(peer, R.DEV_MTU) + <u32>ethernet.ETHERNET_LENGTH + 4) {
+    if (!fits(peer, frame)) {
       drop(ns, frame, DROP_PKT_TOO_BIG);
       return;
     }

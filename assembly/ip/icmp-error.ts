@@ -81,8 +81,8 @@ function limited(ns: usize, kind: i32, detail: i32, target: u32, toLoopback: boo
   return !globalAllows(ns) || !peerAllows(ns, target);
 }
 
-/** The error belongs to the connection of the packet that it is about, even before that is confirmed (nf_ct_attach). */
-function attachRelated(frame: usize, answer: usize): void {
+/** The answer belongs to the connection of the packet that it is about, even before that is confirmed (nf_ct_attach). */
+export function attachRelated(frame: usize, answer: usize): void {
   const entry = load<usize>(frame, FRAME_CT);
   if (!entry) return;
   const original = directionOf(load<u32>(frame, FRAME_CT_INFO)) == DIR_ORIGINAL;

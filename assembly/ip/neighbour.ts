@@ -129,8 +129,8 @@ export function update(entry: usize, macHigh: u32, macLow: u32, state: u32, over
   const same = known && load<u32>(entry, NEIGH_MAC_HIGH) == macHigh && load<u32>(entry, NEIGH_MAC_LOW) == macLow;
   if (state == NUD_REACHABLE) store<u64>(entry, now, NEIGH_CONFIRMED);
   if (known && !same && !overrides) return;
-  if (known && same && state == NUD_STALE && old & (NUD_REACHABLE | NUD_DELAY)) return;
-  if (!same) store<u64>(entry, now, NEIGH_UPDATED);
+  if (known && same && (state == NUD_STALE || state == old)) return;
+  store<u64>(entry, now, NEIGH_UPDATED);
   store<u32>(entry, macHigh, NEIGH_MAC_HIGH);
   store<u32>(entry, macLow, NEIGH_MAC_LOW);
   store<u32>(entry, state, NEIGH_STATE);

@@ -321,6 +321,7 @@ export const TCP_SRTT = TCP_RTO + LONG; // u64, 0: none yet
 export const TCP_RTTVAR = TCP_SRTT + LONG; // u64
 export const TCP_DEADLINE = TCP_RTTVAR + LONG; // u64: when the timer should fire, 0: off
 export const TCP_ARMED = TCP_DEADLINE + LONG; // u64: when the event in the queue comes, 0: none
+export const TCP_RECOVER = TCP_ARMED + LONG; // recovery ends when all that was sent before this is acknowledged
 export const TCP_SIZE = 192;
 
 export const TCPS_CLOSED = 0;

@@ -91,7 +91,7 @@ export function flush(bridge: usize, port: usize): void {
     let entry = load<usize>(hash.bucket(table, i));
     while (entry) {
       const next = load<usize>(entry);
-      if (load<usize>(entry, FDB_PORT) == port && !(load<u32>(entry, FDB_FLAGS) & FDB_STATIC)) {
+      if (load<usize>(entry, FDB_PORT) == port && !(load<u32>(entry, FDB_FLAGS) & (FDB_LOCAL | FDB_STATIC))) {
         hash.remove(table, i, entry);
         give(free, entry);
       }
@@ -104,6 +104,6 @@ export function flush(bridge: usize, port: usize): void {
 export function mayLeave(from: usize, to: usize): bool {
   const flags = load<u32>(to, DEV_PORT_FLAGS);
   if (from == to && !(flags & PORT_HAIRPIN)) return false;
-  if (from && from != to && flags & PORT_ISOLATED && load<u32>(from, DEV_PORT_FLAGS) & PORT_ISOLATED) return false;
+  if (from && flags & PORT_ISOLATED && load<u32>(from, DEV_PORT_FLAGS) & PORT_ISOLATED) return false;
   return load<u32>(to, DEV_UP) != 0;
 }

@@ -43,8 +43,9 @@ export let happened: i32 = 0;
 export let data: usize = 0;
 export let dataLength: i32 = 0;
 
-const WINDOW_SYN = 64240;
-const WINDOW_SYNACK = 65160;
+const WINDOW_LARGEST = 65535;
+const MSS_MAX = 1460;
+const TIMESTAMPS_LENGTH = 12;
 const WINDOW_SCALE = 7;
 const WINDOW_OPEN = 502; // 64256 bytes >> 7: what Linux shows while the application keeps up
 const RTO_FIRST: u64 = SECOND;
@@ -173,6 +174,13 @@ function nextIpId(c: usize): i32 {
 
 // ---- sending
 
+/** The segment that this host can take: the MTU of its way to the peer without the headers, 1460 at most (ipv4_default_advmss). */
+function ownMss(ns: usize, remote: u32): i32 {
+  if (route.outgoing(ns, remote) == route.TO_NOWHERE) return MSS_MAX;
+  const headers = ipv4.IPV4_LENGTH + tcp.TCP_LENGTH;
+  return max<i32>(min<i32>(load<i32>(route.device, R.DEV_MTU) - headers, MSS_MAX), 88);
+}
+
 /** Sends one segment: `length` bytes at `from` under `seq`. */
 function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   const ns = load<usize>(c, R.TCP_NAMESPACE);
@@ -182,20 +190,23 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   let window = WINDOW_OPEN;
   if (bits & tcp.SYN) {
     const passive = (bits & tcp.ACK) != 0;
+    const mss = ownMss(ns, load<u32>(c, R.TCP_REMOTE));
     header += tcp.writeSynOptions(
       at + tcp.TCP_LENGTH,
-      1460,
+      mss,
       !passive || has(c, R.TCPF_SACK),
       !passive || has(c, R.TCPF_TIMESTAMPS),
       timestamp(c),
       load<u32>(c, R.TCP_TS_RECENT),
       !passive || has(c, R.TCPF_WSCALE) ? WINDOW_SCALE : -1,
     );
-    window = passive ? WINDOW_SYNACK : WINDOW_SYN;
+    // Whole segments only (tcp_select_initial_window).
+    const whole = passive && has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss;
+    window = WINDOW_LARGEST - (WINDOW_LARGEST % whole);
   } else {
     if (has(c, R.TCPF_TIMESTAMPS)) {
       tcp.writeTimestamps(at + tcp.TCP_LENGTH, timestamp(c), load<u32>(c, R.TCP_TS_RECENT));
-      header += 12;
+      header += TIMESTAMPS_LENGTH;
     }
     if (!has(c, R.TCPF_WSCALE)) window = WINDOW_OPEN << WINDOW_SCALE;
   }
@@ -308,7 +319,7 @@ export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, lin
     if (sockets.find(ns, ipv4.PROTO_TCP, local, own, to, port)) continue;
     const c = newConnection(ns, local, to, ports, owner, arg, line);
     setState(c, R.TCPS_SYN_SENT);
-    store<u32>(c, 1460, R.TCP_MSS);
+    store<u32>(c, ownMss(ns, to), R.TCP_MSS);
     store<u32>(c, 65535, R.TCP_SND_WND);
     newSegment(c, tcp.SYN, 0);
     pump(c);
@@ -317,12 +328,12 @@ export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, lin
   return 0;
 }
 
-/** Answers a segment that belongs to no connection (tcp_v4_send_reset). */
-export function sendReset(ns: usize, frame: usize, line: u32): void {
+/** Answers a segment that belongs to no connection (tcp_v4_send_reset). Returns the answer, 0 if there is none. */
+export function sendReset(ns: usize, frame: usize, line: u32): usize {
   const ip = load<usize>(frame, FRAME_NETWORK);
   const at = ipv4.payload(ip);
   const bits = tcp.flags(at);
-  if (bits & tcp.RST) return;
+  if (bits & tcp.RST) return 0;
   const answer = newPacket(ns, line);
   const to = payloadOf(answer);
   const length = packetLength(frame) - ipv4.headerLength(ip) - tcp.headerLength(at);
@@ -340,6 +351,7 @@ export function sendReset(ns: usize, frame: usize, line: u32): void {
   const remote = ipv4.source(ip);
   tcp.seal(to, tcp.TCP_LENGTH, local, remote);
   send(ns, answer, ipv4.PROTO_TCP, local, remote, tcp.TCP_LENGTH, 0, 0, ipv4.FLAG_DF);
+  return answer;
 }
 
 // ---- timers
@@ -388,9 +400,20 @@ export function onTimer(c: usize, generation: u32): void {
   store<u32>(c, max<u32>(flight >> 1, 2), R.TCP_SSTHRESH);
   store<u32>(c, 1, R.TCP_CWND);
   store<u64>(c, min<u64>(load<u64>(c, R.TCP_RTO) << 1, RTO_MAX), R.TCP_RTO);
+  // All that is out counts as lost; it follows as the acknowledgements come in.
+  beginRecovery(c);
+  retransmit(c, segment);
+  setDeadline(c, now + load<u64>(c, R.TCP_RTO));
+}
+
+function beginRecovery(c: usize): void {
+  setFlag(c, R.TCPF_RECOVERY);
+  store<u32>(c, load<u32>(c, R.TCP_SND_NXT), R.TCP_RECOVER);
+}
+
+function retransmit(c: usize, segment: usize): void {
   store<u32>(segment, load<u32>(segment, R.SEG_RETRIES) + 1, R.SEG_RETRIES);
   transmitSegment(c, segment);
-  setDeadline(c, now + load<u64>(c, R.TCP_RTO));
 }
 
 /** A round trip of `sample` nanoseconds (RFC 6298). */
@@ -439,15 +462,17 @@ function acknowledge(c: usize, ack: u32, window: u32, plain: bool): void {
     if (cwnd < load<u32>(c, R.TCP_SSTHRESH)) store<u32>(c, cwnd + 1, R.TCP_CWND);
   }
   store<usize>(c, segment, R.TCP_QUEUE);
+  if (has(c, R.TCPF_RECOVERY) && !before(ack, load<u32>(c, R.TCP_RECOVER))) {
+    store<u32>(c, load<u32>(c, R.TCP_FLAGS) & ~R.TCPF_RECOVERY, R.TCP_FLAGS);
+  }
   if (!segment) {
     store<usize>(c, 0, R.TCP_QUEUE_TAIL);
     happened |= WRITABLE;
   } else if (segment != load<usize>(c, R.TCP_UNSENT) && has(c, R.TCPF_RECOVERY)) {
     // A partial acknowledgement during recovery: the next hole (RFC 6582).
-    transmitSegment(c, segment);
+    retransmit(c, segment);
   }
   if (ack == load<u32>(c, R.TCP_SND_NXT)) {
-    store<u32>(c, load<u32>(c, R.TCP_FLAGS) & ~R.TCPF_RECOVERY, R.TCP_FLAGS);
     setDeadline(c, 0);
   } else {
     setDeadline(c, now + load<u64>(c, R.TCP_RTO));
@@ -460,13 +485,11 @@ function duplicate(c: usize): void {
   const count = load<u32>(c, R.TCP_DUPACKS) + 1;
   store<u32>(c, count, R.TCP_DUPACKS);
   if (count != DUPACKS || has(c, R.TCPF_RECOVERY)) return;
-  setFlag(c, R.TCPF_RECOVERY);
+  beginRecovery(c);
   const half = max<u32>(load<u32>(c, R.TCP_CWND) >> 1, 2);
   store<u32>(c, half, R.TCP_SSTHRESH);
   store<u32>(c, half, R.TCP_CWND);
-  const segment = load<usize>(c, R.TCP_QUEUE);
-  store<u32>(segment, load<u32>(segment, R.SEG_RETRIES) + 1, R.SEG_RETRIES);
-  transmitSegment(c, segment);
+  retransmit(c, load<usize>(c, R.TCP_QUEUE));
 }
 
 /** Keeps a segment that came before its turn, in order of sequence. */
@@ -494,16 +517,30 @@ function dropEarly(): void {
   early = 0;
 }
 
+/** Where the bytes that the application has taken end; those before TCP_RCV_NXT are acknowledged already. */
+let delivered: u32 = 0;
+
+/** What an earlier gap had held back is acknowledged together with what filled the gap (tcp_ofo_queue). */
+function countEarly(c: usize): void {
+  let segment = load<usize>(c, R.TCP_OUT_OF_ORDER);
+  let next = load<u32>(c, R.TCP_RCV_NXT);
+  while (segment && !after(load<u32>(segment, R.SEG_SEQ), next)) {
+    const end = segmentEnd(segment);
+    if (after(end, next)) next = end;
+    segment = load<usize>(segment, FRAME_NEXT);
+  }
+  store<u32>(c, next, R.TCP_RCV_NXT);
+}
+
 /** After DATA: the next run of bytes that an earlier gap had held back; false if there is none. */
 export function takeEarly(): bool {
   dropEarly();
   const c = connection;
   while (true) {
     const segment = load<usize>(c, R.TCP_OUT_OF_ORDER);
-    const expected = load<u32>(c, R.TCP_RCV_NXT);
-    if (!segment || after(load<u32>(segment, R.SEG_SEQ), expected)) return false;
+    if (!segment || after(load<u32>(segment, R.SEG_SEQ), delivered)) return false;
     store<usize>(c, load<usize>(segment, FRAME_NEXT), R.TCP_OUT_OF_ORDER);
-    const skip = expected - load<u32>(segment, R.SEG_SEQ);
+    const skip = delivered - load<u32>(segment, R.SEG_SEQ);
     const length = load<u32>(segment, R.SEG_LENGTH);
     const fin = load<i32>(segment, R.SEG_FLAGS) & tcp.FIN;
     if (skip >= length && !fin) {
@@ -514,18 +551,16 @@ export function takeEarly(): bool {
     happened = DATA;
     data = load<usize>(segment, FRAME_DATA) + <usize>skip;
     dataLength = <i32>(length > skip ? length - skip : 0);
-    store<u32>(c, expected + <u32>dataLength, R.TCP_RCV_NXT);
+    delivered += <u32>dataLength;
     if (fin) peerClosed(c);
-    sendAck(c);
     return true;
   }
 }
 
 function peerClosed(c: usize): void {
-  store<u32>(c, load<u32>(c, R.TCP_RCV_NXT) + 1, R.TCP_RCV_NXT);
   happened |= PEER_CLOSED;
   const current = state(c);
-  if (current == R.TCPS_ESTABLISHED || now == R.TCPS_SYN_RECV) setState(c, R.TCPS_CLOSE_WAIT);
+  if (current == R.TCPS_ESTABLISHED || current == R.TCPS_SYN_RECV) setState(c, R.TCPS_CLOSE_WAIT);
   else if (current == R.TCPS_FIN_WAIT1) setState(c, R.TCPS_CLOSING);
   else if (current == R.TCPS_FIN_WAIT2) enterTimeWait(c);
 }
@@ -555,11 +590,14 @@ function accept(ns: usize, listener: usize, ip: usize, at: usize, line: u32): vo
 /** What the peer's SYN offers. */
 function learnOptions(c: usize, at: usize): void {
   tcp.readOptions(at);
-  let mss = tcp.optionMss ? min<i32>(tcp.optionMss, 1460) : 536;
+  let mss = min<i32>(
+    tcp.optionMss ? tcp.optionMss : 536,
+    ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE)),
+  );
   if (tcp.optionTimestamps) {
     setFlag(c, R.TCPF_TIMESTAMPS);
     store<u32>(c, tcp.optionValue, R.TCP_TS_RECENT);
-    mss -= 12;
+    mss -= TIMESTAMPS_LENGTH;
   }
   if (tcp.optionSack) setFlag(c, R.TCPF_SACK);
   if (tcp.optionScale >= 0) {
@@ -703,9 +741,11 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   const skip = expected - seq;
   data = payload + <usize>skip;
   dataLength = length - <i32>skip;
-  store<u32>(c, expected + <u32>dataLength, R.TCP_RCV_NXT);
+  delivered = expected + <u32>dataLength;
+  store<u32>(c, end, R.TCP_RCV_NXT);
   if (dataLength) happened |= DATA;
   if (fin) peerClosed(c);
+  else countEarly(c);
   // At once, as Linux does at the start of a connection (quick ack).
   sendAck(c);
   return DROP_NONE;

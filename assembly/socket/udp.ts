@@ -2,7 +2,7 @@
 import { DROP_NONE, DROP_NO_SOCKET, DROP_PKT_TOO_SMALL, DROP_UDP_CSUM } from "../layout/codes.ts";
 import { FRAME_NETWORK } from "../layout/frame.ts";
 import { SOCK_LINE, SOCK_LOCAL_PORT, SOCK_NAMESPACE, SOCK_REMOTE } from "../layout/records.ts";
-import { newPacket, payloadOf, send } from "../ip/packet.ts";
+import { newPacket, nextId, payloadOf, send } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
 import { copy } from "../memory/bytes.ts";
 import { packetLength } from "../track/conntrack.ts";
@@ -21,8 +21,8 @@ export function sendTo(socket: usize, source: u32, to: u32, port: u32, from: usi
   copy(at + udp.UDP_LENGTH, from, bytes);
   const length = udp.UDP_LENGTH + bytes;
   udp.write(at, load<i32>(socket, SOCK_LOCAL_PORT), <i32>port, length, address, to);
-  // Linux sets DF while it discovers path MTUs; an unconnected socket then sends identification 0.
-  const id = load<u32>(socket, SOCK_REMOTE) ? table.nextId(socket) : 0;
+  // Linux sets DF while it discovers path MTUs, and counts identifications all the same: a connected socket its own.
+  const id = load<u32>(socket, SOCK_REMOTE) ? table.nextId(socket) : nextId(ns);
   send(ns, frame, ipv4.PROTO_UDP, address, to, length, 0, id, ipv4.FLAG_DF);
   return true;
 }

@@ -112,6 +112,8 @@ function enterError(ns: usize, frame: usize, l4: usize, bytes: i32): bool {
   if (quoted < ipv4.headerLength(inner) + 8) return false;
   if (ipv4.fragment(inner) & ipv4.OFFSET_MASK) return false;
   if (!tuple.parse(inner, quoted) || !tuple.invert()) return false;
+  // Whoever sent the quoted packet must be the one who is told.
+  if (ipv4.destination(load<usize>(frame, FRAME_NETWORK)) != tuple.dst) return false;
   const record = table.find(ns);
   if (!record) return false;
   const entry = table.entryOf(record);
