@@ -22,7 +22,7 @@ export interface ClusterOptions extends NodeOptions {
 }
 
 /**
- * What the API server would hold once every controller has settled. All pods are ready. The cluster's own objects come last, unless the
+ * What the API server would hold once every controller has settled. All pods are ready; namespaces need not be written. The cluster's own objects come last, unless the
  * manifests have their own of the same name. Throws an InputError for the first thing that the API server would refuse, or that no
  * address is left for.
  */

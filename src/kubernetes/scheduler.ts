@@ -5,12 +5,16 @@ import { portsClash, selectsNode, untolerated, type HostPort } from "./fit.ts";
 import { PodAddresses } from "./ipam.ts";
 import type { ClusterNode } from "./nodes.ts";
 import type { Cluster, Pod } from "./objects.ts";
+import type { Workload } from "./workloads.ts";
 
 interface Place {
   node: ClusterNode;
   addresses: PodAddresses;
   hostPorts: HostPort[];
   pods: number;
+  /** The workload that had a pod placed here last, and how many it has here. A workload's pods come one after the other. */
+  workload: Workload | undefined;
+  own: number;
 }
 
 /**
@@ -27,20 +31,21 @@ export function schedule(
     addresses: new PodAddresses(node.node.podCIDR),
     hostPorts: [],
     pods: 0,
+    workload: undefined,
+    own: 0,
   }));
   const byName = new Map<string, Place>(places.map((place) => [place.node.node.name, place]));
   const pending: Cluster["pending"] = [];
-  let ofWorkload = new Map<Place, number>();
-  const pods = unplaced.map((waiting, i): Pod => {
-    if (unplaced[i - 1]?.workload !== waiting.workload) ofWorkload = new Map();
+  const pods = unplaced.map((waiting): Pod => {
     const candidates = candidatesOf(waiting, places, byName);
-    const place = choose(waiting, candidates, ofWorkload);
+    const place = choose(waiting, candidates);
     if (!place) {
       const { namespace, name } = waiting.pod;
       pending.push({ pod: `${namespace}/${name}`, reason: reasonOf(waiting, candidates) });
       return waiting.pod;
     }
-    ofWorkload.set(place, (ofWorkload.get(place) ?? 0) + 1);
+    place.own = ownPods(place, waiting) + 1;
+    place.workload = waiting.workload;
     place.pods++;
     place.hostPorts.push(...waiting.hostPorts);
     const { name: nodeName, address } = place.node.node;
@@ -62,15 +67,15 @@ function candidatesOf(
   return workload.manifest.fail([...workload.specPath, "nodeName"], `there is no node ${name}${among(byName.keys())}`);
 }
 
-function choose(
-  waiting: UnplacedPod,
-  candidates: readonly Place[],
-  ofWorkload: ReadonlyMap<Place, number>,
-): Place | undefined {
+function ownPods(place: Place, { workload }: UnplacedPod): number {
+  return place.workload === workload ? place.own : 0;
+}
+
+function choose(waiting: UnplacedPod, candidates: readonly Place[]): Place | undefined {
   let best: Place | undefined;
   let bestOwn = 0;
   for (const place of candidates) {
-    const own = ofWorkload.get(place) ?? 0;
+    const own = ownPods(place, waiting);
     const better = best === undefined || own < bestOwn || (own === bestOwn && place.pods < best.pods);
     if (better && obstacle(waiting, place) === undefined) [best, bestOwn] = [place, own];
   }

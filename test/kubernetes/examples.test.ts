@@ -13,7 +13,7 @@ const files = projectFiles("examples", ".yaml");
 const folders = files
   .map(({ path }) => path)
   .filter((path) => posix.basename(path) === "scenario.yaml")
-  .map(posix.dirname);
+  .map((path) => posix.dirname(path));
 
 function example(folder: string): Cluster {
   const text = (name: string): string => files.find(({ path }) => path === `${folder}/${name}`)?.text ?? "";

@@ -109,6 +109,14 @@ describe("the scheduler", () => {
     ]);
   });
 
+  test("spreads a workload even over a node that is full of others", () => {
+    const text = pod("one", "nodeName: node-2") + pod("two", "nodeName: node-2") + deployment("web", 2);
+    expect(places(build(text, { nodes: 2 })).slice(2)).toEqual([
+      "default/web-0 node-1 10.244.1.2",
+      "default/web-1 node-2 10.244.2.4",
+    ]);
+  });
+
   test("leaves a pod on the node that it names, cordoned or not", () => {
     const text = node("a", "") + node("b", "unschedulable: true") + pod("one", "nodeName: b") + pod("two");
     expect(places(build(text))).toEqual(["default/one b 10.244.2.2", "default/two a 10.244.1.2"]);

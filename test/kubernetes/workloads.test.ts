@@ -133,6 +133,10 @@ test("two controllers of one name have pods of different names", () => {
   ]);
 });
 
+test("of two controllers of one name the first has the plain names", () => {
+  expect(names(workload("ReplicaSet", "") + workload("Deployment", ""))).toEqual(["web-0", "web-deployment-0"]);
+});
+
 test("system pods come after the user's", () => {
   const cluster = build(deployment("web", 1));
   expect(cluster.pods.map(({ namespace, name, podIP }) => `${namespace}/${name} ${podIP}`)).toEqual([
