@@ -49,7 +49,7 @@ function node(i: number, count: number) {
 }
 
 /** Four nodes for `durationNs`, captured into `path` if that is given. */
-export function mixedPlan(path?: string, durationNs = 0.3e9): Plan {
+export function mixedPlan(path?: string, durationNs = 0.2e9): Plan {
   const names = ["web.default.svc.cluster.local", "web.shop.svc.cluster.local"];
   const target = { names, resolver: "10.96.0.10", port: 80 };
   const until = { stopNs: durationNs, timeoutNs: 0.1e9 };

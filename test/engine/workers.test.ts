@@ -1,6 +1,5 @@
 // A run with any number of workers is the same run; it can be broken off, and a failure in one worker ends it.
-import { readFileSync } from "node:fs";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -46,7 +45,7 @@ describe("a plan with every kind of flow", { timeout: 120_000 }, () => {
     expect(closed?.delivered).toBe(0);
     expect(nobody?.timedOut).toBeGreaterThan(0);
     expect(Object.keys(web?.backends ?? {}).sort()).toEqual(["p3", "p4"]);
-    expect(alone.result.endNs).toBe(0.3e9);
+    expect(alone.result.endNs).toBe(0.2e9);
     expect(alone.result.interrupted).toBe(false);
   });
 
@@ -78,13 +77,16 @@ describe("a plan with every kind of flow", { timeout: 120_000 }, () => {
 
   test("another seed gives another run", async () => {
     const result = await runPlan({ ...mixedPlan(), seed: 2 }, { workers: 1 });
-    expect(result.lines[2]?.sent).not.toBe(alone.result.lines[2]?.sent);
+    expect(result.lines).not.toEqual(alone.result.lines);
   });
 
   test("has right checksums in every frame", () => {
     const { packets } = readCaptureFile(join(folder, "1.pcapng"));
     expect(packets.length).toBeGreaterThan(1000);
-    for (const { device, bytes } of packets) expect([device, ...decodeFrame(bytes).badChecksums]).toEqual([device]);
+    const bad = packets.flatMap(({ device, bytes }) =>
+      decodeFrame(bytes).badChecksums.map((name) => `${device} ${name}`),
+    );
+    expect(bad).toEqual([]);
   });
 
   testWithTshark("has nothing that tshark finds wrong", () => {
