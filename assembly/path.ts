@@ -658,7 +658,10 @@ function resolve(ns: usize, device: usize, hop: u32, frame: usize): void {
 function sendTo(ns: usize, device: usize, entry: usize, frame: usize): void {
   const at = load<usize>(frame, F.FRAME_DATA);
   ethernet.setDestination(at, load<u32>(entry, R.NEIGH_MAC_HIGH), load<u32>(entry, R.NEIGH_MAC_LOW));
+  const cached = neighbour.headerCached(entry);
   if (flag(frame, F.FRAME_IS_BRIDGED_DNAT)) {
+    // Without a cached header it takes the way by the bridge's own interface, where it is seen (neigh->output).
+    if (!cached) capture(device, frame, DIRECTION_OUT);
     // Translated on the bridge: it goes on as if it had come in for that address (br_nf_pre_routing_finish_bridge).
     clearFlag(frame, F.FRAME_IS_BRIDGED_DNAT);
     bridgeFinish(ns, load<usize>(frame, F.FRAME_PHYS_IN), frame);

@@ -13,6 +13,7 @@ import { FRAME_NEXT } from "../layout/frame.ts";
 import {
   DEV_NAMESPACE,
   NEIGH_ADDRESS,
+  NEIGH_CACHED,
   NEIGH_CONFIRMED,
   NEIGH_DEVICE,
   NEIGH_GENERATION,
@@ -135,6 +136,13 @@ export function update(entry: usize, macHigh: u32, macLow: u32, state: u32, over
   store<u32>(entry, macLow, NEIGH_MAC_LOW);
   store<u32>(entry, state, NEIGH_STATE);
   store<u32>(entry, load<u32>(entry, NEIGH_GENERATION) + 1, NEIGH_GENERATION);
+}
+
+/** Whether a packet for an entry takes the cached link header: one is made when the entry is used while it is not confirmed. */
+export function headerCached(entry: usize): bool {
+  if (load<u32>(entry, NEIGH_STATE) & (NUD_REACHABLE | NUD_PERMANENT)) return load<u32>(entry, NEIGH_CACHED) != 0;
+  store<u32>(entry, 1, NEIGH_CACHED);
+  return false;
 }
 
 /** Whether an entry was changed less than `locktime` (1 s) ago: then another answer does not overrides it. */

@@ -215,6 +215,7 @@ export const NEIGH_QUEUE_TAIL = NEIGH_QUEUE + WORD;
 export const NEIGH_QUEUED = NEIGH_QUEUE_TAIL + WORD;
 export const NEIGH_PROBES = NEIGH_QUEUED + WORD;
 export const NEIGH_GENERATION = NEIGH_PROBES + WORD; // a timer set for another generation is stale
+export const NEIGH_CACHED = NEIGH_GENERATION + WORD; // 1: there is a cached link header
 export const NEIGH_CONFIRMED = 48; // u64
 export const NEIGH_USED = NEIGH_CONFIRMED + LONG; // u64
 export const NEIGH_UPDATED = NEIGH_USED + LONG; // u64

@@ -280,6 +280,9 @@ describe.each(BUILDS)("in the %s build", (build) => {
       expect(result.outcome()).toEqual(outcome);
       const [request] = result.seen("b/eth0").filter(({ frame }) => frame.udp);
       expect(request?.frame.ipv4?.ttl).toBe(ttl);
+      // Either way the bridge's own interface saw the first packet for a neighbour go out.
+      const out = result.seen("s/br0").filter(({ direction, frame }) => direction === "outbound" && frame.udp);
+      expect(out.map(({ frame }) => frame.ipv4?.destination)).toEqual(["10.0.0.2"]);
       // Bridged, the frame keeps the client's link address; routed, it has the bridge's.
       expect(request?.frame.ethernet.source).toBe(result.mac(on ? "a/eth0" : "s/br0"));
     }
