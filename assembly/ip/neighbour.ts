@@ -56,8 +56,23 @@ export function entryOf(ns: usize, device: usize, address: u32): usize {
   const entry = allocate(NEIGH_SIZE);
   store<usize>(entry, device, NEIGH_DEVICE);
   store<u32>(entry, address, NEIGH_ADDRESS);
-  hash.insert(load<usize>(ns, NS_NEIGHBOURS), hash.mix(address, 0), entry);
+  const table = load<usize>(ns, NS_NEIGHBOURS);
+  if (hash.crowded(table)) grow(table);
+  hash.insert(table, hash.mix(address, 0), entry);
   return entry;
+}
+
+function grow(table: usize): void {
+  const buckets = hash.bucketCount(table);
+  const old = hash.grow(table);
+  for (let i: u32 = 0; i < buckets; i++) {
+    let entry = load<usize>(old + ((<usize>i) << 2));
+    while (entry) {
+      const next = load<usize>(entry);
+      hash.insert(table, hash.mix(load<u32>(entry, NEIGH_ADDRESS), 0), entry);
+      entry = next;
+    }
+  }
 }
 
 /** The entry of an address on a device, 0 if there is none. */

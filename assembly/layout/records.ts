@@ -149,7 +149,8 @@ export const CROSS_ID_LOW = CROSS_LENGTH + WORD;
 export const CROSS_ID_HIGH = CROSS_ID_LOW + WORD;
 export const CROSS_LINE = CROSS_ID_HIGH + WORD;
 export const CROSS_ORIGIN = CROSS_LINE + WORD;
-export const CROSS_BYTES = CROSS_ORIGIN + WORD;
+export const CROSS_SUMMED = CROSS_ORIGIN + WORD;
+export const CROSS_BYTES = CROSS_SUMMED + WORD;
 
 // A captured frame in a worker's stream; the bytes follow, padded to 8.
 export const CAUGHT_TIME = 0; // u64

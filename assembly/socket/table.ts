@@ -20,6 +20,7 @@ import {
   SYSCTL_PORT_MIN,
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
+import { clear } from "../memory/bytes.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
 import { next32 } from "../memory/random.ts";
@@ -36,7 +37,7 @@ export let socket: usize = 0;
 function insert(ns: usize, proto: u32, local: u32, port: u32, owner: u32, arg: u32): void {
   if (!free) free = allocate(64);
   socket = take(free, SOCK_SIZE);
-  memory.fill(socket, 0, SOCK_SIZE);
+  clear(socket, SOCK_SIZE);
   store<usize>(socket, ns, SOCK_NAMESPACE);
   store<u32>(socket, proto, SOCK_PROTO);
   store<u32>(socket, local, SOCK_LOCAL);
@@ -44,7 +45,22 @@ function insert(ns: usize, proto: u32, local: u32, port: u32, owner: u32, arg: u
   store<u32>(socket, owner, SOCK_OWNER);
   store<u32>(socket, arg, SOCK_ARG);
   store<u32>(socket, next32(ns + NS_RANDOM) & 0xffff, SOCK_IP_ID);
-  hash.append(load<usize>(ns, NS_SOCKETS), hashOf(proto, port), socket);
+  const table = load<usize>(ns, NS_SOCKETS);
+  if (hash.crowded(table)) grow(table);
+  hash.append(table, hashOf(proto, port), socket);
+}
+
+function grow(table: usize): void {
+  const buckets = hash.bucketCount(table);
+  const old = hash.grow(table);
+  for (let i: u32 = 0; i < buckets; i++) {
+    let record = load<usize>(old + ((<usize>i) << 2));
+    while (record) {
+      const next = load<usize>(record);
+      hash.append(table, hashOf(load<u32>(record, SOCK_PROTO), load<u32>(record, SOCK_LOCAL_PORT)), record);
+      record = next;
+    }
+  }
 }
 
 function taken(ns: usize, proto: u32, local: u32, port: u32): bool {
