@@ -17,6 +17,7 @@ import * as events from "./memory/events.ts";
 import * as frames from "./memory/frames.ts";
 import { walks } from "./netfilter/match.ts";
 import { acts } from "./netfilter/target.ts";
+import { findChains } from "./netfilter/walk.ts";
 import * as captures from "./observe/capture.ts";
 import * as lines from "./observe/lines.ts";
 import * as path from "./path.ts";
@@ -152,6 +153,7 @@ export function loadRules(ns: usize, block: usize): void {
   const states = load<u32>(block, L.BLOCK_STATES);
   store<usize>(ns, block, R.NS_RULES);
   store<usize>(ns, allocate(rules << 4), R.NS_COUNTERS);
+  findChains(ns);
   const memory = allocate(states * L.STATE_SIZE + 16);
   copy(memory, block + <usize>load<u32>(block, L.BLOCK_STATE_VALUES), <i32>(states * L.STATE_SIZE));
   store<usize>(ns, memory, R.NS_RULE_STATES);

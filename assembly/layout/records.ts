@@ -65,11 +65,19 @@ export const NS_IP_ID = NS_NEXT_PORT + WORD;
 export const NS_ICMP_CREDIT = NS_IP_ID + WORD;
 export const NS_DOWN = NS_ICMP_CREDIT + WORD;
 export const NS_ROUTE_CACHE = NS_DOWN + WORD; // the last routes found, by a hash of their address
+export const NS_CHAINS = NS_ROUTE_CACHE + WORD; // what each hook calls: CHAIN_* for each of its tables
 export const NS_RANDOM = 104; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_SYSCTLS = NS_ICMP_STAMP + LONG;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
+
+// The base chain of a table at a hook, at NS_CHAINS + (hook * TABLE_COUNT + table) * CHAIN_SIZE.
+export const CHAIN_RULE = 0; // address of its first rule, 0: the table has no such chain
+export const CHAIN_POLICY_RULE = CHAIN_RULE + WORD; // address of its last one, the policy
+export const CHAIN_COUNTER = CHAIN_POLICY_RULE + WORD; // of the policy, if it has no other rule, else 0
+export const CHAIN_POLICY = CHAIN_COUNTER + WORD; // NF_ACCEPT or NF_DROP
+export const CHAIN_SIZE = CHAIN_POLICY + WORD;
 
 // A network device (struct net_device), with its bridge port.
 export const DEV_NEXT = 0;
