@@ -11,6 +11,7 @@ import {
 } from "../layout/codes.ts";
 import { FRAME_NEXT } from "../layout/frame.ts";
 import {
+  CACHE_NEIGHBOUR,
   DEV_NAMESPACE,
   NEIGH_ADDRESS,
   NEIGH_CONFIRMED,
@@ -29,6 +30,7 @@ import {
   NS_MACHINE,
   NS_NEIGHBOURS,
 } from "../layout/records.ts";
+import { cached } from "../fib/route.ts";
 import { allocate } from "../memory/arena.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
@@ -73,6 +75,16 @@ function grow(table: usize): void {
       entry = next;
     }
   }
+}
+
+/** The same, remembered with the route to the address. */
+export function entryNear(ns: usize, device: usize, address: u32): usize {
+  const near = cached(ns, address);
+  const last = load<usize>(near, CACHE_NEIGHBOUR);
+  if (last && load<usize>(last, NEIGH_DEVICE) == device) return last;
+  const entry = entryOf(ns, device, address);
+  store<usize>(near, entry, CACHE_NEIGHBOUR);
+  return entry;
 }
 
 /** The entry of an address on a device, 0 if there is none. */

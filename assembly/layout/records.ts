@@ -193,12 +193,14 @@ export const FIB_HASH = FIB_LENGTHS + LONG;
 export const FIB_SIZE = 16;
 
 // The route cache of a namespace: entries of an address and what was found for it, emptied when a table or a link changes.
-export const CACHE_SLOTS = 256;
+export const CACHE_BITS = 8;
+export const CACHE_SLOTS = 1 << CACHE_BITS;
 export const CACHE_ADDRESS = 0;
 export const CACHE_VALID = CACHE_ADDRESS + WORD;
 export const CACHE_LOCAL = CACHE_VALID + WORD; // route of the local table, 0: none
 export const CACHE_ROUTE = CACHE_LOCAL + WORD; // route of all tables, 0: none
-export const CACHE_SIZE = 16;
+export const CACHE_NEIGHBOUR = CACHE_ROUTE + WORD; // the neighbour with this address that was last sent to, 0: none
+export const CACHE_SIZE = 32;
 
 // A route (struct fib_info and fib_alias in one).
 export const ROUTE_HASH_NEXT = 0;

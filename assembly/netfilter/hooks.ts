@@ -109,9 +109,8 @@ function settle(): i32 {
   return NF_DROP;
 }
 
-/** Takes a packet through a hook. Returns NF_ACCEPT, NF_DROP (with `reason`) or NF_REJECT. */
+/** Takes a packet through a hook of a namespace that has rules. Returns NF_ACCEPT, NF_DROP (with `reason`) or NF_REJECT. */
 export function run(ns: usize, hook: i32, frame: usize, input: usize, output: usize): i32 {
-  if (!load<usize>(ns, NS_RULES)) return NF_ACCEPT;
   packet.begin(ns, hook, frame, input, output);
   chains = load<usize>(ns, NS_CHAINS) + <usize>(hook * TABLE_COUNT * CHAIN_SIZE);
   reason = DROP_NETFILTER_DROP;
