@@ -58,6 +58,7 @@ export function newNamespace(machine: usize, id: u32, seedLow: u32, seedHigh: u3
 /** Sets a sysctl (SYSCTL_*). */
 export function setSysctl(ns: usize, which: u32, value: u32): void {
   store<u32>(ns + R.NS_SYSCTLS + ((<usize>which) << 2), value);
+  sockets.portFreed(ns);
 }
 
 /** Sets a per-device key: `field` is DEV_RP_FILTER, DEV_ARP_IGNORE, DEV_ROUTE_LOCALNET or DEV_SEND_REDIRECTS. */
@@ -233,8 +234,7 @@ export function resetStream(worker: u32): void {
 /** Handles every event before `end`. Returns the time of the next one, Infinity if there is none. */
 export function run(end: f64): f64 {
   const limit = <u64>end;
-  while (events.nextTime() < limit) {
-    events.pop();
+  while (events.pop(limit)) {
     setNow(events.time);
     setMachine(events.owner);
     dispatch(events.kind, events.subject, events.detail);

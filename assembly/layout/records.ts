@@ -66,6 +66,8 @@ export const NS_ICMP_CREDIT = NS_IP_ID + WORD;
 export const NS_DOWN = NS_ICMP_CREDIT + WORD;
 export const NS_ROUTE_CACHE = NS_DOWN + WORD; // the last routes found, by a hash of their address
 export const NS_CHAINS = NS_ROUTE_CACHE + WORD; // what each hook calls: CHAIN_* for each of its tables
+export const NS_FULL_TARGETS = NS_CHAINS + WORD; // targets for which no port was free: FULL_*
+export const NS_PORTS_FREED = NS_FULL_TARGETS + WORD; // rises when a port may have become free
 export const NS_RANDOM = 104; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_SYSCTLS = NS_ICMP_STAMP + LONG;
@@ -201,6 +203,14 @@ export const CACHE_LOCAL = CACHE_VALID + WORD; // route of the local table, 0: n
 export const CACHE_ROUTE = CACHE_LOCAL + WORD; // route of all tables, 0: none
 export const CACHE_NEIGHBOUR = CACHE_ROUTE + WORD; // the neighbour with this address that was last sent to, 0: none
 export const CACHE_SIZE = 32;
+
+// The targets for which a namespace had no port left, by a hash of their address; good until a port is freed.
+export const FULL_SLOTS = 16;
+export const FULL_LOCAL = 0;
+export const FULL_REMOTE = FULL_LOCAL + WORD;
+export const FULL_PORT = FULL_REMOTE + WORD;
+export const FULL_FREED = FULL_PORT + WORD; // NS_PORTS_FREED at that time, plus one; 0: none
+export const FULL_SIZE = 16;
 
 // A route (struct fib_info and fib_alias in one).
 export const ROUTE_HASH_NEXT = 0;

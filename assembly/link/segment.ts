@@ -173,8 +173,10 @@ export function transmit(device: usize, frame: usize): i32 {
   const segment = load<usize>(device, DEV_SEGMENT);
   const rate = load<u64>(segment, SEGMENT_RATE);
   const busy = max<u64>(load<u64>(device, DEV_BUSY_UNTIL), now);
-  const full = (QUEUE_FRAMES * <u64>load<u32>(device, DEV_MTU) * 8000000000) / rate;
-  if (busy - now > full) return DROP_QDISC_DROP;
+  if (busy > now) {
+    const full = (QUEUE_FRAMES * <u64>load<u32>(device, DEV_MTU) * 8000000000) / rate;
+    if (busy - now > full) return DROP_QDISC_DROP;
+  }
   const gone = busy + (<u64>load<u32>(frame, FRAME_LENGTH) * 8000000000) / rate;
   store<u64>(device, gone, DEV_BUSY_UNTIL);
   const arrival = gone + load<u64>(segment, SEGMENT_LATENCY);

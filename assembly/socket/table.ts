@@ -1,7 +1,15 @@
 // Bound sockets of a namespace: listeners and clients, found by protocol and local port.
 import { EADDRINUSE, OK } from "../layout/codes.ts";
 import {
+  FULL_FREED,
+  FULL_LOCAL,
+  FULL_PORT,
+  FULL_REMOTE,
+  FULL_SIZE,
+  FULL_SLOTS,
+  NS_FULL_TARGETS,
   NS_NEXT_PORT,
+  NS_PORTS_FREED,
   NS_RANDOM,
   NS_SOCKETS,
   NS_SYSCTLS,
@@ -96,6 +104,36 @@ export function nextPort(ns: usize): u32 {
   return port;
 }
 
+/** A port may have become free: searches that failed may be tried again. */
+export function portFreed(ns: usize): void {
+  store<u32>(ns, load<u32>(ns, NS_PORTS_FREED) + 1, NS_PORTS_FREED);
+}
+
+function fullTarget(ns: usize, remote: u32, port: u32): usize {
+  const slot = <usize>(hash.mix(remote, port) & (FULL_SLOTS - 1));
+  return load<usize>(ns, NS_FULL_TARGETS) + slot * FULL_SIZE;
+}
+
+/** Whether the last search for a port towards a target failed, and would fail again; it leaves NS_NEXT_PORT as it was. */
+export function exhausted(ns: usize, local: u32, remote: u32, port: u32): bool {
+  const full = fullTarget(ns, remote, port);
+  return (
+    load<u32>(full, FULL_FREED) == load<u32>(ns, NS_PORTS_FREED) + 1 &&
+    load<u32>(full, FULL_LOCAL) == local &&
+    load<u32>(full, FULL_REMOTE) == remote &&
+    load<u32>(full, FULL_PORT) == port
+  );
+}
+
+/** Notes that a search for a port towards a target has failed. */
+export function noteExhausted(ns: usize, local: u32, remote: u32, port: u32): void {
+  const full = fullTarget(ns, remote, port);
+  store<u32>(full, local, FULL_LOCAL);
+  store<u32>(full, remote, FULL_REMOTE);
+  store<u32>(full, port, FULL_PORT);
+  store<u32>(full, load<u32>(ns, NS_PORTS_FREED) + 1, FULL_FREED);
+}
+
 /** How many ephemeral ports there are. */
 export function portCount(ns: usize): u32 {
   return load<u32>(ns + NS_SYSCTLS, SYSCTL_PORT_MAX << 2) - load<u32>(ns + NS_SYSCTLS, SYSCTL_PORT_MIN << 2) + 1;
@@ -145,6 +183,7 @@ export function close(record: usize): void {
     hashOf(load<u32>(record, SOCK_PROTO), load<u32>(record, SOCK_LOCAL_PORT)),
     record,
   );
+  portFreed(ns);
   give(free, record);
 }
 

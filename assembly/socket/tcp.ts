@@ -138,6 +138,7 @@ export function destroy(c: usize): void {
     hashOf(load<u32>(c, R.TCP_LOCAL), load<u32>(c, R.TCP_REMOTE), load<u32>(c, R.TCP_PORTS)),
     c,
   );
+  sockets.portFreed(ns);
   store<u32>(c, load<u32>(c, R.TCP_GENERATION) + 1, R.TCP_GENERATION);
   store<u32>(c, R.TCPS_CLOSED, R.TCP_STATE);
   give(freeConnections, c);
@@ -301,6 +302,7 @@ export function abort(c: usize): void {
 export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, line: u32): usize {
   if (route.outgoing(ns, to) == route.TO_NOWHERE || !route.source) return 0;
   const local = route.source;
+  if (sockets.exhausted(ns, local, to, port)) return 0;
   for (let tries = sockets.portCount(ns); tries; tries--) {
     const own = sockets.nextPort(ns);
     const ports = (own << 16) | port;
@@ -314,6 +316,7 @@ export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, lin
     pump(c);
     return c;
   }
+  sockets.noteExhausted(ns, local, to, port);
   return 0;
 }
 
