@@ -113,7 +113,7 @@ export function receive(device: usize, frame: usize): void {
     drop(ns, frame, DROP_DEV_HDR);
     return;
   }
-  capture(device, frame, DIRECTION_IN);
+  if (load<usize>(device, R.DEV_CAPTURE)) capture(device, frame, DIRECTION_IN);
   store<u64>(device, load<u64>(device, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
   const at = load<usize>(frame, F.FRAME_DATA);
   store<usize>(frame, device, F.FRAME_DEVICE);
@@ -226,7 +226,7 @@ function bridgeFinish(ns: usize, port: usize, frame: usize): void {
 
 /** The frame is for the bridge's own interface (br_pass_frame_up). */
 function bridgeUp(ns: usize, master: usize, frame: usize): void {
-  capture(master, frame, DIRECTION_IN);
+  if (load<usize>(master, R.DEV_CAPTURE)) capture(master, frame, DIRECTION_IN);
   store<u64>(master, load<u64>(master, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
   store<usize>(frame, master, F.FRAME_DEVICE);
   protocolReceive(ns, master, frame);
@@ -340,6 +340,10 @@ export function neighbourTimer(entry: usize, generation: u32): void {
 
 /** Takes a packet through a hook. False: it is gone, dropped or rejected. */
 function passes(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: usize): bool {
+  return !load<usize>(ns, R.NS_RULES) || hookPasses(ns, hook, frame, input, outputDevice);
+}
+
+function hookPasses(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: usize): bool {
   const verdict = hooks.run(ns, hook, frame, input, outputDevice);
   if (verdict == NF_ACCEPT) return true;
   if (verdict == NF_REJECT) {
@@ -378,14 +382,17 @@ function ipReceive(ns: usize, device: usize, frame: usize): void {
     drop(ns, frame, DROP_OTHERHOST);
     return;
   }
-  const bad = check(frame);
-  if (bad) {
-    drop(ns, frame, bad);
-    return;
+  if (flag(frame, F.FRAME_IS_PREROUTED)) {
+    // br_netfilter has checked the packet and called this hook already (ip_sabotage_in).
+    clearFlag(frame, F.FRAME_IS_PREROUTED);
+  } else {
+    const bad = check(frame);
+    if (bad) {
+      drop(ns, frame, bad);
+      return;
+    }
+    if (!passes(ns, HOOK_PREROUTING, frame, device, 0)) return;
   }
-  // br_netfilter has called this hook already (ip_sabotage_in).
-  if (flag(frame, F.FRAME_IS_PREROUTED)) clearFlag(frame, F.FRAME_IS_PREROUTED);
-  else if (!passes(ns, HOOK_PREROUTING, frame, device, 0)) return;
   const decision = route.incoming(ns, frame, device);
   if (decision == route.TO_LOCAL) {
     ipLocal(ns, device, frame);
@@ -518,7 +525,7 @@ function icmpReceive(ns: usize, frame: usize, ip: usize): void {
     drop(ns, frame, DROP_PKT_TOO_SMALL);
     return;
   }
-  if (!icmp.checksumValid(at, bytes)) {
+  if (!load<u32>(frame, F.FRAME_SUMMED) && !icmp.checksumValid(at, bytes)) {
     drop(ns, frame, DROP_ICMP_CSUM);
     return;
   }
@@ -643,7 +650,7 @@ function ipOutput(ns: usize, frame: usize, input: usize): void {
 
 /** Finds the link address of the next hop; a frame whose address is not known waits for ARP. */
 function resolve(ns: usize, device: usize, hop: u32, frame: usize): void {
-  const entry = neighbour.entryOf(ns, device, hop);
+  const entry = neighbour.entryNear(ns, device, hop);
   const what = neighbour.resolve(entry, frame);
   if (what == neighbour.SEND) {
     sendTo(ns, device, entry, frame);
@@ -689,7 +696,7 @@ export function transmit(device: usize, frame: usize): void {
     drop(ns, frame, DROP_DEV_READY);
     return;
   }
-  capture(device, frame, DIRECTION_OUT);
+  if (load<usize>(device, R.DEV_CAPTURE)) capture(device, frame, DIRECTION_OUT);
   store<u64>(device, load<u64>(device, R.DEV_TX_PACKETS) + 1, R.DEV_TX_PACKETS);
   const kind = load<i32>(device, R.DEV_KIND);
   if (kind == DEVICE_BRIDGE) {

@@ -11,6 +11,7 @@ import {
 } from "../layout/codes.ts";
 import { FRAME_NEXT } from "../layout/frame.ts";
 import {
+  CACHE_NEIGHBOUR,
   DEV_NAMESPACE,
   NEIGH_ADDRESS,
   NEIGH_CACHED,
@@ -30,6 +31,7 @@ import {
   NS_MACHINE,
   NS_NEIGHBOURS,
 } from "../layout/records.ts";
+import { cached } from "../fib/route.ts";
 import { allocate } from "../memory/arena.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
@@ -57,7 +59,32 @@ export function entryOf(ns: usize, device: usize, address: u32): usize {
   const entry = allocate(NEIGH_SIZE);
   store<usize>(entry, device, NEIGH_DEVICE);
   store<u32>(entry, address, NEIGH_ADDRESS);
-  hash.insert(load<usize>(ns, NS_NEIGHBOURS), hash.mix(address, 0), entry);
+  const table = load<usize>(ns, NS_NEIGHBOURS);
+  if (hash.crowded(table)) grow(table);
+  hash.insert(table, hash.mix(address, 0), entry);
+  return entry;
+}
+
+function grow(table: usize): void {
+  const buckets = hash.bucketCount(table);
+  const old = hash.grow(table);
+  for (let i: u32 = 0; i < buckets; i++) {
+    let entry = load<usize>(old + ((<usize>i) << 2));
+    while (entry) {
+      const next = load<usize>(entry);
+      hash.insert(table, hash.mix(load<u32>(entry, NEIGH_ADDRESS), 0), entry);
+      entry = next;
+    }
+  }
+}
+
+/** The same, remembered with the route to the address. */
+export function entryNear(ns: usize, device: usize, address: u32): usize {
+  const near = cached(ns, address);
+  const last = load<usize>(near, CACHE_NEIGHBOUR);
+  if (last && load<usize>(last, NEIGH_DEVICE) == device) return last;
+  const entry = entryOf(ns, device, address);
+  store<usize>(near, entry, CACHE_NEIGHBOUR);
   return entry;
 }
 

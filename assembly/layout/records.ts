@@ -65,11 +65,21 @@ export const NS_IP_ID = NS_NEXT_PORT + WORD;
 export const NS_ICMP_CREDIT = NS_IP_ID + WORD;
 export const NS_DOWN = NS_ICMP_CREDIT + WORD;
 export const NS_ROUTE_CACHE = NS_DOWN + WORD; // the last routes found, by a hash of their address
+export const NS_CHAINS = NS_ROUTE_CACHE + WORD; // what each hook calls: CHAIN_* for each of its tables
+export const NS_FULL_TARGETS = NS_CHAINS + WORD; // targets for which no port was free: FULL_*
+export const NS_PORTS_FREED = NS_FULL_TARGETS + WORD; // rises when a port may have become free
 export const NS_RANDOM = 104; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_SYSCTLS = NS_ICMP_STAMP + LONG;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
+
+// The base chain of a table at a hook, at NS_CHAINS + (hook * TABLE_COUNT + table) * CHAIN_SIZE.
+export const CHAIN_RULE = 0; // address of its first rule, 0: the table has no such chain
+export const CHAIN_POLICY_RULE = CHAIN_RULE + WORD; // address of its last one, the policy
+export const CHAIN_COUNTER = CHAIN_POLICY_RULE + WORD; // of the policy, if it has no other rule, else 0
+export const CHAIN_POLICY = CHAIN_COUNTER + WORD; // NF_ACCEPT or NF_DROP
+export const CHAIN_SIZE = CHAIN_POLICY + WORD;
 
 // A network device (struct net_device), with its bridge port.
 export const DEV_NEXT = 0;
@@ -149,7 +159,8 @@ export const CROSS_ID_LOW = CROSS_LENGTH + WORD;
 export const CROSS_ID_HIGH = CROSS_ID_LOW + WORD;
 export const CROSS_LINE = CROSS_ID_HIGH + WORD;
 export const CROSS_ORIGIN = CROSS_LINE + WORD;
-export const CROSS_BYTES = CROSS_ORIGIN + WORD;
+export const CROSS_SUMMED = CROSS_ORIGIN + WORD;
+export const CROSS_BYTES = CROSS_SUMMED + WORD;
 
 // A captured frame in a worker's stream; the bytes follow, padded to 8.
 export const CAUGHT_TIME = 0; // u64
@@ -185,12 +196,22 @@ export const FIB_HASH = FIB_LENGTHS + LONG;
 export const FIB_SIZE = 16;
 
 // The route cache of a namespace: entries of an address and what was found for it, emptied when a table or a link changes.
-export const CACHE_SLOTS = 256;
+export const CACHE_BITS = 8;
+export const CACHE_SLOTS = 1 << CACHE_BITS;
 export const CACHE_ADDRESS = 0;
 export const CACHE_VALID = CACHE_ADDRESS + WORD;
 export const CACHE_LOCAL = CACHE_VALID + WORD; // route of the local table, 0: none
 export const CACHE_ROUTE = CACHE_LOCAL + WORD; // route of all tables, 0: none
-export const CACHE_SIZE = 16;
+export const CACHE_NEIGHBOUR = CACHE_ROUTE + WORD; // the neighbour with this address that was last sent to, 0: none
+export const CACHE_SIZE = 32;
+
+// The targets for which a namespace had no port left, by a hash of their address; good until a port is freed.
+export const FULL_SLOTS = 16;
+export const FULL_LOCAL = 0;
+export const FULL_REMOTE = FULL_LOCAL + WORD;
+export const FULL_PORT = FULL_REMOTE + WORD;
+export const FULL_FREED = FULL_PORT + WORD; // NS_PORTS_FREED at that time, plus one; 0: none
+export const FULL_SIZE = 16;
 
 // A route (struct fib_info and fib_alias in one).
 export const ROUTE_HASH_NEXT = 0;

@@ -9,12 +9,12 @@ import {
   DROP_TCP_OFOMERGE,
   DROP_TCP_OLD_DATA,
 } from "../layout/codes.ts";
-import { FRAME_DATA, FRAME_NETWORK, FRAME_NEXT } from "../layout/frame.ts";
+import { FRAME_DATA, FRAME_NETWORK, FRAME_NEXT, FRAME_SUMMED } from "../layout/frame.ts";
 import * as R from "../layout/records.ts";
 import { newPacket, payloadOf, send } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
 import { allocate } from "../memory/arena.ts";
-import { copy } from "../memory/bytes.ts";
+import { clear, copy } from "../memory/bytes.ts";
 import { MILLISECOND, SECOND, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
 import * as frames from "../memory/frames.ts";
@@ -97,7 +97,7 @@ function newConnection(ns: usize, local: u32, remote: u32, ports: u32, owner: u3
   if (!freeConnections) freeConnections = allocate(64);
   const c = take(freeConnections, R.TCP_SIZE);
   const generation = load<u32>(c, R.TCP_GENERATION);
-  memory.fill(c, 0, R.TCP_SIZE);
+  clear(c, R.TCP_SIZE);
   store<u32>(c, generation, R.TCP_GENERATION);
   store<usize>(c, ns, R.TCP_NAMESPACE);
   store<u32>(c, local, R.TCP_LOCAL);
@@ -139,6 +139,7 @@ export function destroy(c: usize): void {
     hashOf(load<u32>(c, R.TCP_LOCAL), load<u32>(c, R.TCP_REMOTE), load<u32>(c, R.TCP_PORTS)),
     c,
   );
+  sockets.portFreed(ns);
   store<u32>(c, load<u32>(c, R.TCP_GENERATION) + 1, R.TCP_GENERATION);
   store<u32>(c, R.TCPS_CLOSED, R.TCP_STATE);
   give(freeConnections, c);
@@ -312,6 +313,7 @@ export function abort(c: usize): void {
 export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, line: u32): usize {
   if (route.outgoing(ns, to) == route.TO_NOWHERE || !route.source) return 0;
   const local = route.source;
+  if (sockets.exhausted(ns, local, to, port)) return 0;
   for (let tries = sockets.portCount(ns); tries; tries--) {
     const own = sockets.nextPort(ns);
     const ports = (own << 16) | port;
@@ -325,6 +327,7 @@ export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, lin
     pump(c);
     return c;
   }
+  sockets.noteExhausted(ns, local, to, port);
   return 0;
 }
 
@@ -646,7 +649,7 @@ export function receive(ns: usize, frame: usize, line: u32): i32 {
   if (header < tcp.TCP_LENGTH || header > there) return DROP_PKT_TOO_SMALL;
   const local = ipv4.destination(ip);
   const remote = ipv4.source(ip);
-  if (!tcp.checksumValid(at, there, remote, local)) return DROP_TCP_CSUM;
+  if (!load<u32>(frame, FRAME_SUMMED) && !tcp.checksumValid(at, there, remote, local)) return DROP_TCP_CSUM;
   const bits = tcp.flags(at);
   const ports = ((<u32>tcp.destinationPort(at)) << 16) | (<u32>tcp.sourcePort(at));
   let c = find(ns, local, remote, ports);

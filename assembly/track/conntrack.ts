@@ -27,6 +27,7 @@ import {
   FRAME_IS_UNTRACKED,
   FRAME_LENGTH,
   FRAME_NETWORK,
+  FRAME_SUMMED,
 } from "../layout/frame.ts";
 import {
   CT_ORIGINAL,
@@ -77,12 +78,11 @@ export function packetLength(frame: usize): i32 {
   );
 }
 
-/** Whether the transport header is whole and plausible; the checksum is looked at only on the way in. */
-function transportValid(ns: usize, ip: usize, length: i32, incoming: bool): bool {
+/** Whether the transport header is whole and plausible, and its checksum right if `check` asks. */
+function transportValid(ip: usize, length: i32, check: bool): bool {
   const proto = ipv4.protocol(ip);
   const l4 = ipv4.payload(ip);
   const bytes = length - ipv4.headerLength(ip);
-  const check = incoming && sysctl(ns, SYSCTL_CT_CHECKSUM) != 0;
   if (proto == ipv4.PROTO_TCP) {
     if (bytes < tcp.TCP_LENGTH) return false;
     const header = tcp.headerLength(l4);
@@ -186,7 +186,9 @@ export function enter(ns: usize, frame: usize, incoming: bool): bool {
   const ip = load<usize>(frame, FRAME_NETWORK);
   const length = packetLength(frame);
   if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return true;
-  if (!transportValid(ns, ip, length, incoming)) return true;
+  // The checksum is looked at only on the way in.
+  const check = incoming && !load<u32>(frame, FRAME_SUMMED) && sysctl(ns, SYSCTL_CT_CHECKSUM) != 0;
+  if (!transportValid(ip, length, check)) return true;
   const l4 = ipv4.payload(ip);
   const bytes = length - ipv4.headerLength(ip);
   const proto = ipv4.protocol(ip);

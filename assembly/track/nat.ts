@@ -238,12 +238,13 @@ function statusBit(manip: u32, direction: u32): u32 {
   return source == (direction == DIR_REPLY) ? IPS_DST_NAT : IPS_SRC_NAT;
 }
 
-/** Translates a packet of a known connection at `manip` (nf_nat_packet). */
-export function translate(entry: usize, direction: u32, manip: u32, ip: usize, length: i32): void {
-  if (!(load<u32>(entry, CT_STATUS) & statusBit(manip, direction))) return;
+/** Translates a packet of a known connection at `manip` (nf_nat_packet). False: it stays as it is. */
+export function translate(entry: usize, direction: u32, manip: u32, ip: usize, length: i32): bool {
+  if (!(load<u32>(entry, CT_STATUS) & statusBit(manip, direction))) return false;
   tuple.read(entry + CT_ORIGINAL + (1 - direction) * TUPLE_SIZE);
   tuple.invert();
   rewrite(ip, length, manip);
+  return true;
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   TUPLE_SIZE,
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
+import { clear } from "../memory/bytes.ts";
 import { now } from "../memory/clock.ts";
 import * as frames from "../memory/frames.ts";
 import * as hash from "../memory/hash.ts";
@@ -47,19 +48,18 @@ export function expired(entry: usize): bool {
 
 /** The tuple record that equals the current tuple, 0 if none. Entries met on the way whose time is over are removed. */
 export function find(ns: usize): usize {
-  const table = load<usize>(ns, NS_CONNECTIONS);
-  let record = load<usize>(hash.bucket(table, tuple.hash()));
+  const head = hash.bucket(load<usize>(ns, NS_CONNECTIONS), tuple.hash());
+  let record = load<usize>(head);
   while (record) {
-    const next = load<usize>(record);
     const entry = entryOf(record);
     if (expired(entry)) {
       // Both tuples may share this bucket: after a removal the walk starts again.
       remove(entry);
-      record = load<usize>(hash.bucket(table, tuple.hash()));
+      record = load<usize>(head);
       continue;
     }
     if (tuple.matches(record)) return record;
-    record = next;
+    record = load<usize>(record);
   }
   return 0;
 }
@@ -68,7 +68,7 @@ export function find(ns: usize): usize {
 export function newEntry(ns: usize): usize {
   if (!free) free = allocate(64);
   const entry = take(free, CT_SIZE);
-  memory.fill(entry, 0, CT_SIZE);
+  clear(entry, CT_SIZE);
   store<u32>(entry + CT_REPLY, DIR_REPLY, TUPLE_DIR);
   store<usize>(entry, ns, CT_NAMESPACE);
   store<u32>(entry, 1, CT_REFERENCES);
@@ -105,7 +105,8 @@ export function insert(entry: usize): void {
   const table = load<usize>(ns, NS_CONNECTIONS);
   if (hash.crowded(table)) {
     sweep(ns);
-    if (hash.crowded(table)) rehash(table);
+    // Unless the sweep made room for a while the next ones would follow too soon.
+    if (hash.count(table) > hash.bucketCount(table) >> 1) rehash(table);
   }
   hash.insert(table, tuple.hashOf(originalOf(entry)), originalOf(entry));
   hash.insert(table, tuple.hashOf(replyOf(entry)), replyOf(entry));
