@@ -635,6 +635,7 @@ function ipOutput(ns: usize, frame: usize, input: usize): void {
   if (load<i32>(device, R.DEV_KIND) == DEVICE_LOOPBACK) {
     ethernet.setDestination(at, 0, 0);
     ethernet.setSource(at, 0, 0);
+    countSent(device);
     backlog.push(frame, F.STAGE_RECEIVE);
     return;
   }
@@ -689,6 +690,10 @@ function scrub(frame: usize): void {
   store<usize>(frame, 0, F.FRAME_PHYS_OUT);
 }
 
+function countSent(device: usize): void {
+  store<u64>(device, load<u64>(device, R.DEV_TX_PACKETS) + 1, R.DEV_TX_PACKETS);
+}
+
 /** A device sends a frame whose link header is complete (dev_queue_xmit). */
 export function transmit(device: usize, frame: usize): void {
   const ns = namespaceOf(device);
@@ -697,7 +702,7 @@ export function transmit(device: usize, frame: usize): void {
     return;
   }
   if (load<usize>(device, R.DEV_CAPTURE)) capture(device, frame, DIRECTION_OUT);
-  store<u64>(device, load<u64>(device, R.DEV_TX_PACKETS) + 1, R.DEV_TX_PACKETS);
+  countSent(device);
   const kind = load<i32>(device, R.DEV_KIND);
   if (kind == DEVICE_BRIDGE) {
     bridgeTransmit(ns, device, frame);

@@ -52,6 +52,7 @@ const RTO_FIRST: u64 = SECOND;
 const RTO_MIN: u64 = 200 * MILLISECOND;
 const RTO_MAX: u64 = 120 * SECOND;
 const SYN_RETRIES: u32 = 6;
+const SYN_LINEAR_RETRIES: u32 = 4; // tcp_syn_linear_timeouts
 const SYNACK_RETRIES: u32 = 5;
 const DATA_RETRIES: u32 = 15;
 const TIME_WAIT: u64 = 60 * SECOND;
@@ -402,7 +403,10 @@ export function onTimer(c: usize, generation: u32): void {
   const flight = (load<u32>(c, R.TCP_SND_NXT) - load<u32>(c, R.TCP_SND_UNA)) / mss;
   store<u32>(c, max<u32>(flight >> 1, 2), R.TCP_SSTHRESH);
   store<u32>(c, 1, R.TCP_CWND);
-  store<u64>(c, min<u64>(load<u64>(c, R.TCP_RTO) << 1, RTO_MAX), R.TCP_RTO);
+  // The first repetitions of a SYN keep their distance, all others double it.
+  if (state(c) != R.TCPS_SYN_SENT || retries > SYN_LINEAR_RETRIES) {
+    store<u64>(c, min<u64>(load<u64>(c, R.TCP_RTO) << 1, RTO_MAX), R.TCP_RTO);
+  }
   // All that is out counts as lost; it follows as the acknowledgements come in.
   beginRecovery(c);
   retransmit(c, segment);

@@ -10,8 +10,11 @@ import {
   IPS_DST_NAT,
   IPS_DYING,
   IPS_EXPECTED,
+  IPS_DST_NAT_DONE,
   IPS_FIXED_TIMEOUT,
+  IPS_NAT_CLASH,
   IPS_SEEN_REPLY,
+  IPS_SRC_NAT_DONE,
   IP_CT_ESTABLISHED,
   IP_CT_ESTABLISHED_REPLY,
   IP_CT_NEW,
@@ -167,7 +170,7 @@ function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: usize, 
     let stream = false;
     if (status & IPS_SEEN_REPLY) stream = now > load<u64>(entry, CT_TCP_SEEN);
     refresh(entry, sysctl(ns, stream ? SYSCTL_CT_UDP_STREAM : SYSCTL_CT_UDP));
-    if (stream) store<u32>(entry, status | IPS_ASSURED, CT_STATUS);
+    if (stream && !(status & IPS_NAT_CLASH)) store<u32>(entry, status | IPS_ASSURED, CT_STATUS);
     return trackTcp.TRACK_ACCEPT;
   }
   refresh(entry, sysctl(ns, proto == ipv4.PROTO_ICMP ? SYSCTL_CT_ICMP : SYSCTL_CT_GENERIC));
@@ -244,16 +247,40 @@ export function confirm(ns: usize, frame: usize): bool {
   if (load<u32>(entry, CT_STATUS) & (IPS_CONFIRMED | IPS_DYING)) return true;
   if (directionOf(load<u32>(frame, FRAME_CT_INFO)) != DIR_ORIGINAL) return true;
   tuple.read(entry + CT_ORIGINAL);
-  let taken = table.find(ns) != 0;
-  if (!taken) {
+  let other = table.find(ns);
+  if (!other) {
     tuple.read(entry + CT_REPLY);
-    taken = table.find(ns) != 0;
+    other = table.find(ns);
   }
-  if (taken) {
-    reason = DROP_CONNTRACK_INSERT_FAILED;
-    return false;
+  if (!other) {
+    table.insert(entry);
+    return true;
   }
-  table.insert(entry);
+  if (resolveClash(ns, frame, entry, table.entryOf(other))) return true;
+  reason = DROP_CONNTRACK_INSERT_FAILED;
+  return false;
+}
+
+/**
+ * Two first packets of one conversation were under way at once, as A and AAAA questions from one socket are while ARP has
+ * no answer yet. Where the protocol allows it (UDP), the later one joins the entry of the first if both were translated
+ * alike; else its own entry is kept for the reply alone (nf_ct_resolve_clash). False: it must be dropped.
+ */
+function resolveClash(ns: usize, frame: usize, entry: usize, other: usize): bool {
+  tuple.read(entry + CT_ORIGINAL);
+  if (tuple.proto != ipv4.PROTO_UDP) return false;
+  const translated = (load<u32>(other, CT_STATUS) & (IPS_SRC_NAT_DONE | IPS_DST_NAT_DONE)) != 0;
+  let same = tuple.matches(other + CT_ORIGINAL);
+  tuple.read(entry + CT_REPLY);
+  same = same && tuple.matches(other + CT_REPLY);
+  if (same || !translated) {
+    table.hold(other);
+    table.put(entry);
+    table.attach(frame, other, load<u32>(frame, FRAME_CT_INFO));
+    return true;
+  }
+  if (table.find(ns)) return false;
+  table.insertReply(entry);
   return true;
 }
 

@@ -53,7 +53,10 @@ export function initialized(entry: usize, manip: u32): bool {
   return (load<u32>(entry, CT_STATUS) & (manip == MANIP_SRC ? IPS_SRC_NAT_DONE : IPS_DST_NAT_DONE)) != 0;
 }
 
-/** Whether another connection expects replies with the inverse of the current tuple (nf_nat_used_tuple). */
+/**
+ * Whether another connection expects replies with the inverse of the current tuple (nf_nat_used_tuple). One that began with
+ * the same tuple is no other: its packets come from the same socket, and confirmation sorts them out.
+ */
 function used(ns: usize, entry: usize): bool {
   const src = tuple.src;
   const dst = tuple.dst;
@@ -61,8 +64,13 @@ function used(ns: usize, entry: usize): bool {
   const proto = tuple.proto;
   tuple.invert();
   const record = table.find(ns);
+  let taken = false;
+  if (record && table.entryOf(record) != entry) {
+    tuple.read(entry + CT_ORIGINAL);
+    taken = !tuple.matches(table.entryOf(record) + CT_ORIGINAL);
+  }
   tuple.set(src, dst, ports, proto);
-  return record != 0 && table.entryOf(record) != entry;
+  return taken;
 }
 
 /** The identifier that may be changed: a port, or the id of an ICMP query. */

@@ -1,5 +1,5 @@
 // The conntrack table of a namespace: entries stand in it twice, once under each direction's tuple.
-import { DIR_REPLY, IPS_CONFIRMED, IPS_DYING } from "../layout/codes.ts";
+import { DIR_REPLY, IPS_CONFIRMED, IPS_DYING, IPS_FIXED_TIMEOUT, IPS_NAT_CLASH } from "../layout/codes.ts";
 import { FRAME_CT, FRAME_CT_INFO } from "../layout/frame.ts";
 import { IP_CT_NONE } from "../layout/codes.ts";
 import {
@@ -17,7 +17,7 @@ import {
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
 import { clear } from "../memory/bytes.ts";
-import { now } from "../memory/clock.ts";
+import { SECOND, now } from "../memory/clock.ts";
 import * as frames from "../memory/frames.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
@@ -101,6 +101,19 @@ function rehash(table: usize): void {
 
 /** Puts an entry into the table under both tuples. */
 export function insert(entry: usize): void {
+  insertTuple(entry, originalOf(entry));
+  insertTuple(entry, replyOf(entry));
+  confirmed(entry, 0);
+}
+
+/** Puts an entry whose original tuple another one has into the table under its reply tuple alone, for a second. */
+export function insertReply(entry: usize): void {
+  insertTuple(entry, replyOf(entry));
+  store<u64>(entry, now + SECOND, CT_TIMEOUT);
+  confirmed(entry, IPS_FIXED_TIMEOUT | IPS_NAT_CLASH);
+}
+
+function insertTuple(entry: usize, record: usize): void {
   const ns = load<usize>(entry, CT_NAMESPACE);
   const table = load<usize>(ns, NS_CONNECTIONS);
   if (hash.crowded(table)) {
@@ -108,9 +121,12 @@ export function insert(entry: usize): void {
     // Unless the sweep made room for a while the next ones would follow too soon.
     if (hash.count(table) > hash.bucketCount(table) >> 1) rehash(table);
   }
-  hash.insert(table, tuple.hashOf(originalOf(entry)), originalOf(entry));
-  hash.insert(table, tuple.hashOf(replyOf(entry)), replyOf(entry));
-  store<u32>(entry, load<u32>(entry, CT_STATUS) | IPS_CONFIRMED, CT_STATUS);
+  hash.insert(table, tuple.hashOf(record), record);
+}
+
+function confirmed(entry: usize, status: u32): void {
+  const ns = load<usize>(entry, CT_NAMESPACE);
+  store<u32>(entry, load<u32>(entry, CT_STATUS) | IPS_CONFIRMED | status, CT_STATUS);
   store<u32>(ns, load<u32>(ns, NS_CONNECTION_COUNT) + 1, NS_CONNECTION_COUNT);
   hold(entry);
 }
@@ -122,7 +138,7 @@ export function remove(entry: usize): void {
   const ns = load<usize>(entry, CT_NAMESPACE);
   const table = load<usize>(ns, NS_CONNECTIONS);
   store<u32>(entry, status | IPS_DYING, CT_STATUS);
-  hash.remove(table, tuple.hashOf(originalOf(entry)), originalOf(entry));
+  if (!(status & IPS_NAT_CLASH)) hash.remove(table, tuple.hashOf(originalOf(entry)), originalOf(entry));
   hash.remove(table, tuple.hashOf(replyOf(entry)), replyOf(entry));
   store<u32>(ns, load<u32>(ns, NS_CONNECTION_COUNT) - 1, NS_CONNECTION_COUNT);
   put(entry);

@@ -6,12 +6,13 @@ import { BARRIER_GENERATION, controlOf, newControl } from "../../src/engine/cont
 import { globMatches } from "../../src/engine/glob.ts";
 import { namesBlock } from "../../src/engine/names.ts";
 import { counted, requestOf, responseOf } from "../../src/engine/payload.ts";
+import { worthwhileWorkers } from "../../src/engine/place.ts";
 import { seedOf } from "../../src/engine/random.ts";
 import { wireName } from "../../src/engine/zone.ts";
 import { bucketCeiling, Kernel } from "../../src/kernel/kernel.ts";
 import { compileKernel, instantiate, newMemory } from "../../src/kernel/load.ts";
 import { modulePath } from "../kernel/lab.ts";
-import { flow } from "../kernel/network.ts";
+import { flow, machineOf, planOf } from "../kernel/network.ts";
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
 
@@ -33,6 +34,17 @@ describe("the barrier", () => {
     new Barrier(words, 3, 2).fail();
     expect(() => new Barrier(words, 3, 2).meet()).toThrow(Abandoned);
   });
+});
+
+test.each([
+  [300, 8, 1],
+  [100_000, 8, 8],
+  [20_000, 2, 1],
+  [40_000, 2, 2],
+])("%i requests a second on %i cores are worth %i workers", (rate, cores, workers) => {
+  const machines = Array.from({ length: 12 }, (_, i) => machineOf(`m${i}`, { namespaces: { [`n${i}`]: {} } }, i));
+  const plan = planOf(machines, { flows: [{ ...flow("n0", "udp", "10.0.0.1:1"), rate }] });
+  expect(worthwhileWorkers(plan, cores)).toBe(workers);
 });
 
 test.each([

@@ -1,6 +1,6 @@
 // Connection tracking: the states of packets, what is NEW, RELATED or INVALID, and how long a connection is remembered.
 import { describe, expect, test } from "vitest";
-import { ethernet, icmp, ping, tcp, udp, type TcpWords } from "./craft.ts";
+import { arp, ethernet, icmp, ping, tcp, udp, type TcpWords } from "./craft.ts";
 import { BUILDS, Lab, type Build } from "./lab.ts";
 import type { MachineWords } from "./network.ts";
 
@@ -74,6 +74,65 @@ describe.each(BUILDS)("in the %s build", (build) => {
       wire.state(udp(THERE, [5, 7])),
     ]).toEqual(["NEW", "NEW", "ESTABLISHED", "ESTABLISHED", "NEW"]);
     expect(wire.lab.connections("r")).toBe(2);
+  });
+
+  describe("two first datagrams of one socket wait for the same address, so neither finds a connection", () => {
+    /** A bridge with br_netfilter; a Service of one or two endpoints, whose addresses nobody has asked for yet. */
+    const questions = (rules: string) => {
+      const lab = new Lab(build, {
+        namespaces: {
+          n: {
+            sysctls: { "net.ipv4.ip_forward": 1, "net.bridge.bridge-nf-call-iptables": 1 },
+            addresses: { br0: "10.0.0.1/24" },
+            rules: `*nat\n:PREROUTING ACCEPT [0:0]\n${rules}COMMIT\n`,
+          },
+          client: {},
+          d1: {},
+          d2: {},
+        },
+        veths: ["client/eth0 n/c", "d1/eth0 n/d", "d2/eth0 n/e"],
+        bridges: { "n/br0": "c d e" },
+      });
+      const send = (data: string) =>
+        lab.inject(
+          "n/c",
+          ethernet(lab.mac("n/br0"), A, 0x0800, udp({ from: "10.0.0.9", to: "10.96.0.10" }, [5000, 54], data)),
+        );
+      send("A");
+      send("AAAA");
+      for (const [port, address] of [
+        ["n/d", "10.0.0.21"],
+        ["n/e", "10.0.0.22"],
+      ] as const) {
+        const reply = arp("reply", B, address, lab.mac("n/br0"), "10.0.0.1");
+        lab.inject(port, ethernet(lab.mac("n/br0"), B, 0x0806, reply), 0.1);
+      }
+      lab.run(0.5);
+      return lab;
+    };
+    const sent = (lab: Lab, name: string) => lab.packets(`${name}/eth0`).filter((line) => line.includes(" > 10.0.0.2"));
+
+    test("translated alike, the second joins the connection of the first", () => {
+      const lab = questions("-A PREROUTING -d 10.96.0.10/32 -p udp -j DNAT --to-destination 10.0.0.21\n");
+      expect(sent(lab, "d1")).toEqual(["10.0.0.9:5000 > 10.0.0.21:54 udp 1", "10.0.0.9:5000 > 10.0.0.21:54 udp 4"]);
+      expect(lab.connections("n")).toBe(1);
+    });
+
+    test("translated differently, the second has a connection of its own for the answer, for a second", () => {
+      const lab = questions(
+        "-A PREROUTING -d 10.96.0.10/32 -p udp -m statistic --mode nth --every 2 --packet 0 -j DNAT --to-destination 10.0.0.21\n" +
+          "-A PREROUTING -d 10.96.0.10/32 -p udp -j DNAT --to-destination 10.0.0.22\n",
+      );
+      expect([sent(lab, "d1"), sent(lab, "d2")].flat().sort()).toEqual([
+        "10.0.0.9:5000 > 10.0.0.21:54 udp 1",
+        "10.0.0.9:5000 > 10.0.0.22:54 udp 4",
+      ]);
+      expect(lab.connections("n")).toBe(2);
+      // Something must happen for time to pass.
+      lab.inject("n/d", ethernet(lab.mac("n/br0"), B, 0x88b5, new Uint8Array(46)), 3);
+      lab.run(4);
+      expect(lab.connections("n")).toBe(1);
+    });
   });
 
   test("UDP is forgotten after 30 s, and after 120 s once it has gone both ways for two seconds", () => {
