@@ -21,6 +21,7 @@ import * as hash from "./memory/hash.ts";
 import { walks } from "./netfilter/match.ts";
 import * as sets from "./netfilter/set.ts";
 import { acts } from "./netfilter/target.ts";
+import { findChains } from "./netfilter/walk.ts";
 import * as captures from "./observe/capture.ts";
 import * as lines from "./observe/lines.ts";
 import * as path from "./path.ts";
@@ -66,6 +67,7 @@ export function setSysctl(ns: usize, which: u32, value: u32): void {
     }
   }
   store<u32>(ns + R.NS_SYSCTLS + ((<usize>which) << 2), value);
+  sockets.portFreed(ns);
 }
 
 /** Sets a per-device key: `field` is the offset of its word, such as DEV_RP_FILTER. */
@@ -225,6 +227,7 @@ export function loadRules(ns: usize, block: usize): void {
   const states = load<u32>(block, L.BLOCK_STATES);
   store<usize>(ns, block, R.NS_RULES);
   store<usize>(ns, allocate(rules << 4), R.NS_COUNTERS);
+  findChains(ns);
   const memory = allocate(states * L.STATE_SIZE + 16);
   copy(memory, block + <usize>load<u32>(block, L.BLOCK_STATE_VALUES), <i32>(states * L.STATE_SIZE));
   store<usize>(ns, memory, R.NS_RULE_STATES);
@@ -304,8 +307,7 @@ export function resetStream(worker: u32): void {
 /** Handles every event before `end`. Returns the time of the next one, Infinity if there is none. */
 export function run(end: f64): f64 {
   const limit = <u64>end;
-  while (events.nextTime() < limit) {
-    events.pop();
+  while (events.pop(limit)) {
     setNow(events.time);
     setMachine(events.owner);
     dispatch(events.kind, events.subject, events.detail);

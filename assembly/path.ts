@@ -30,8 +30,6 @@ import {
   DROP_TTL_EXPIRED,
   DROP_UNHANDLED_PROTO,
   NF_ACCEPT,
-  NUD_PERMANENT,
-  NUD_REACHABLE,
   OK,
   PORT_BCAST_FLOOD,
   PORT_FLOOD,
@@ -120,7 +118,7 @@ export function receive(device: usize, frame: usize): void {
     drop(ns, frame, DROP_DEV_HDR);
     return;
   }
-  capture(device, frame, DIRECTION_IN);
+  if (load<usize>(device, R.DEV_CAPTURE)) capture(device, frame, DIRECTION_IN);
   store<u64>(device, load<u64>(device, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
   const at = load<usize>(frame, F.FRAME_DATA);
   store<usize>(frame, device, F.FRAME_DEVICE);
@@ -265,7 +263,7 @@ function bridgeFinish(ns: usize, port: usize, frame: usize): void {
 
 /** The frame is for the bridge's own interface (br_pass_frame_up). */
 function bridgeUp(ns: usize, master: usize, frame: usize): void {
-  capture(master, frame, DIRECTION_IN);
+  if (load<usize>(master, R.DEV_CAPTURE)) capture(master, frame, DIRECTION_IN);
   store<u64>(master, load<u64>(master, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
   store<usize>(frame, master, F.FRAME_DEVICE);
   store<usize>(frame, master, F.FRAME_INPUT);
@@ -295,10 +293,8 @@ function bridgeLeave(ns: usize, port: usize, frame: usize): void {
   if (flag(frame, F.FRAME_IS_NF_BRIDGE)) {
     const master = load<usize>(port, R.DEV_MASTER);
     store<usize>(frame, port, F.FRAME_PHYS_OUT);
-    // To the rules it looks like a packet for this host (br_nf_forward).
-    if (load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_OTHERHOST) {
-      store<i32>(frame, F.PACKET_HOST, F.FRAME_PACKET_TYPE);
-    }
+    // The rules see it as if it were for this host, and may tell its sender so.
+    store<i32>(frame, F.PACKET_HOST, F.FRAME_PACKET_TYPE);
     if (!passes(ns, HOOK_FORWARD, frame, master, master)) return;
     if (!passes(ns, HOOK_POSTROUTING, frame, 0, master)) return;
     const largest = load<i32>(frame, F.FRAME_FRAGMENT_MAX);
@@ -310,11 +306,8 @@ function bridgeLeave(ns: usize, port: usize, frame: usize): void {
       return;
     }
   }
-  if (!fits(port, frame)) {
-    drop(ns, frame, DROP_PKT_TOO_BIG);
-    return;
-  }
-  transmit(port, frame);
+  if (fits(port, frame)) transmit(port, frame);
+  else drop(ns, frame, DROP_PKT_TOO_BIG);
 }
 
 /** The bridge's own interface sends a frame (br_dev_xmit). */
@@ -358,6 +351,13 @@ function sendWaiting(ns: usize, entry: usize): void {
   }
 }
 
+/** Asks everybody on a link for an address; arp_announce 0: any local address may ask, first of all the waiting packet's own source. */
+function askAll(ns: usize, device: usize, address: u32, waiting: usize): void {
+  const source = ipv4.source(load<usize>(waiting, F.FRAME_NETWORK));
+  const own = addressType(ns, source) == ROUTE_LOCAL ? source : 0;
+  transmit(device, arp.request(device, address, own, 0xffff, 0xffffffff));
+}
+
 /** The timer of a neighbour. */
 export function neighbourTimer(entry: usize, generation: u32): void {
   const what = neighbour.onTimer(entry, generation);
@@ -365,7 +365,7 @@ export function neighbourTimer(entry: usize, generation: u32): void {
   const ns = namespaceOf(device);
   const address = load<u32>(entry, R.NEIGH_ADDRESS);
   if (what == neighbour.TIMER_ASK_ALL) {
-    transmit(device, arp.request(device, address, 0, 0xffff, 0xffffffff));
+    askAll(ns, device, address, load<usize>(entry, R.NEIGH_QUEUE_TAIL));
   } else if (what == neighbour.TIMER_ASK_ONE) {
     const high = load<u32>(entry, R.NEIGH_MAC_HIGH);
     transmit(device, arp.request(device, address, 0, high, load<u32>(entry, R.NEIGH_MAC_LOW)));
@@ -381,6 +381,10 @@ export function neighbourTimer(entry: usize, generation: u32): void {
 
 /** Takes a packet through a hook. False: it is gone, dropped or rejected. */
 function passes(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: usize): bool {
+  return !load<usize>(ns, R.NS_RULES) || hookPasses(ns, hook, frame, input, outputDevice);
+}
+
+function hookPasses(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: usize): bool {
   const verdict = hooks.run(ns, hook, frame, input, outputDevice);
   if (verdict == NF_ACCEPT) return true;
   if (verdict == NF_REJECT) {
@@ -436,7 +440,7 @@ function sendRejectReset(ns: usize, frame: usize): void {
 
 /** Connection tracking looks at whole packets only (nf_defrag_ipv4). 0: it is a fragment that waits for the others. */
 function gathered(ns: usize, frame: usize, user: u32): usize {
-  if (!load<u32>(ns, R.NS_TRACKING) || flag(frame, F.FRAME_IS_PREROUTED)) return frame;
+  if (!load<u32>(ns, R.NS_TRACKING)) return frame;
   const word = ipv4.fragment(load<usize>(frame, F.FRAME_NETWORK));
   return word & (ipv4.OFFSET_MASK | ipv4.FLAG_MF) ? fragment.gather(ns, frame, user) : frame;
 }
@@ -457,16 +461,19 @@ function ipReceive(ns: usize, device: usize, arrived: usize): void {
     drop(ns, arrived, DROP_OTHERHOST);
     return;
   }
-  const bad = check(arrived);
-  if (bad) {
-    drop(ns, arrived, bad);
-    return;
+  let frame = arrived;
+  if (flag(arrived, F.FRAME_IS_PREROUTED)) {
+    // br_netfilter has checked the packet and called this hook already (ip_sabotage_in).
+    clearFlag(arrived, F.FRAME_IS_PREROUTED);
+  } else {
+    const bad = check(arrived);
+    if (bad) {
+      drop(ns, arrived, bad);
+      return;
+    }
+    frame = gathered(ns, arrived, fragment.FOR_TRACKING_IN);
+    if (!frame || !passes(ns, HOOK_PREROUTING, frame, device, 0)) return;
   }
-  const frame = gathered(ns, arrived, fragment.FOR_TRACKING_IN);
-  if (!frame) return;
-  // br_netfilter has called this hook already (ip_sabotage_in).
-  if (flag(frame, F.FRAME_IS_PREROUTED)) clearFlag(frame, F.FRAME_IS_PREROUTED);
-  else if (!passes(ns, HOOK_PREROUTING, frame, device, 0)) return;
   let decision = route.incoming(ns, frame, device);
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   if (ipv4.headerLength(ip) > ipv4.IPV4_LENGTH && decision != route.TO_NOWHERE) {
@@ -631,7 +638,7 @@ function icmpReceive(ns: usize, frame: usize, ip: usize): void {
     drop(ns, frame, DROP_PKT_TOO_SMALL);
     return;
   }
-  if (!icmp.checksumValid(at, bytes)) {
+  if (!load<u32>(frame, F.FRAME_SUMMED) && !icmp.checksumValid(at, bytes)) {
     drop(ns, frame, DROP_ICMP_CSUM);
     return;
   }
@@ -761,6 +768,7 @@ function linkOutput(ns: usize, device: usize, frame: usize): void {
   if (load<i32>(device, R.DEV_KIND) == DEVICE_LOOPBACK) {
     ethernet.setDestination(at, 0, 0);
     ethernet.setSource(at, 0, 0);
+    countSent(device);
     backlog.push(frame, F.STAGE_RECEIVE);
     return;
   }
@@ -776,15 +784,12 @@ function linkOutput(ns: usize, device: usize, frame: usize): void {
 
 /** Finds the link address of the next hop; a frame whose address is not known waits for ARP. */
 function resolve(ns: usize, device: usize, hop: u32, frame: usize): void {
-  const entry = neighbour.entryOf(ns, device, hop);
-  const source = ipv4.source(load<usize>(frame, F.FRAME_NETWORK));
+  const entry = neighbour.entryNear(ns, device, hop);
   const what = neighbour.resolve(entry, frame);
   if (what == neighbour.SEND) {
     sendTo(ns, device, entry, frame);
   } else if (what == neighbour.ASK) {
-    // arp_announce 0: any local address may ask, first of all the packet's own source.
-    const own = addressType(ns, source) == ROUTE_LOCAL ? source : 0;
-    transmit(device, arp.request(device, hop, own, 0xffff, 0xffffffff));
+    askAll(ns, device, hop, frame);
   } else if (what == neighbour.FULL) {
     drop(ns, neighbour.pushedOut, DROP_NEIGH_QUEUEFULL);
   }
@@ -794,20 +799,15 @@ function resolve(ns: usize, device: usize, hop: u32, frame: usize): void {
 function sendTo(ns: usize, device: usize, entry: usize, frame: usize): void {
   const at = load<usize>(frame, F.FRAME_DATA);
   ethernet.setDestination(at, load<u32>(entry, R.NEIGH_MAC_HIGH), load<u32>(entry, R.NEIGH_MAC_LOW));
+  const cached = neighbour.headerCached(entry);
   if (flag(frame, F.FRAME_IS_BRIDGED_DNAT)) {
+    // Without a cached header it takes the way by the bridge's own interface, where it is seen (neigh->output).
+    if (!cached) capture(device, frame, DIRECTION_OUT);
     // Translated on the bridge: it goes on as if it had come in for that address (br_nf_pre_routing_finish_bridge).
     clearFlag(frame, F.FRAME_IS_BRIDGED_DNAT);
-    // Unless the neighbour is known well enough, it takes the way over the bridge's own interface (br_dev_xmit).
-    const fast = load<u32>(entry, R.NEIGH_STATE) & (NUD_REACHABLE | NUD_PERMANENT) && load<u32>(entry, R.NEIGH_HEADER);
-    if (!fast) {
-      store<u32>(entry, 1, R.NEIGH_HEADER);
-      capture(device, frame, DIRECTION_OUT);
-      store<u64>(device, load<u64>(device, R.DEV_TX_PACKETS) + 1, R.DEV_TX_PACKETS);
-    }
     bridgeFinish(ns, load<usize>(frame, F.FRAME_PHYS_IN), frame);
     return;
   }
-  store<u32>(entry, 1, R.NEIGH_HEADER);
   ethernet.setSource(at, load<u32>(device, R.DEV_MAC_HIGH), load<u32>(device, R.DEV_MAC_LOW));
   transmit(device, frame);
 }
@@ -823,6 +823,10 @@ function scrub(frame: usize): void {
   store<usize>(frame, 0, F.FRAME_PHYS_OUT);
 }
 
+function countSent(device: usize): void {
+  store<u64>(device, load<u64>(device, R.DEV_TX_PACKETS) + 1, R.DEV_TX_PACKETS);
+}
+
 /** A device sends a frame whose link header is complete (dev_queue_xmit). */
 export function transmit(device: usize, frame: usize): void {
   const ns = namespaceOf(device);
@@ -830,8 +834,8 @@ export function transmit(device: usize, frame: usize): void {
     drop(ns, frame, DROP_DEV_READY);
     return;
   }
-  capture(device, frame, DIRECTION_OUT);
-  store<u64>(device, load<u64>(device, R.DEV_TX_PACKETS) + 1, R.DEV_TX_PACKETS);
+  if (load<usize>(device, R.DEV_CAPTURE)) capture(device, frame, DIRECTION_OUT);
+  countSent(device);
   const kind = load<i32>(device, R.DEV_KIND);
   if (kind == DEVICE_BRIDGE) {
     bridgeTransmit(ns, device, frame);

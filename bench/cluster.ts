@@ -81,8 +81,14 @@ function slice(index: number): EndpointSlice {
   };
 }
 
-/** A plan whose one flow calls the last of `services` Services `rate` times a second, from node-1 to node-2. */
-export function serviceCluster(options: { protocol: "udp" | "tcp"; services: number; rate: number }): Plan {
+/** A plan whose one flow calls the last of `services` Services `rate` times a second for a time, from node-1 to node-2. */
+export function serviceCluster(options: {
+  protocol: "udp" | "tcp";
+  services: number;
+  rate: number;
+  durationNs?: number;
+}): Plan {
+  const { durationNs = 1e15 } = options;
   const indices = Array.from({ length: options.services }, (_, i) => i);
   const cluster: Cluster = {
     nodes: [1, 2].map((i) => ({
@@ -95,12 +101,13 @@ export function serviceCluster(options: { protocol: "udp" | "tcp"; services: num
     pods: [pod("client", 1, []), pod("server", 2, [PORT])],
     services: indices.map(service),
     endpointSlices: indices.map(slice),
+    pending: [],
     ignored: [],
     notEmulated: [],
   };
   return {
     seed: 1,
-    durationNs: 1e15,
+    durationNs,
     machines: cluster.nodes.map((node) =>
       nodeMachine(cluster, node, { podCIDR: "10.244.0.0/16", nodeCIDR: NODE_CIDR }),
     ),
@@ -115,7 +122,7 @@ export function serviceCluster(options: { protocol: "udp" | "tcp"; services: num
         rate: options.rate,
         arrival: "constant",
         startNs: 0,
-        stopNs: 1e15,
+        stopNs: durationNs,
         requestBytes: 22,
         timeoutNs: 1e9,
       },

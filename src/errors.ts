@@ -22,3 +22,13 @@ export class InputError extends Error {
     this.sentence = sentence;
   }
 }
+
+const CHOICES = 8;
+
+/** What there is in place of what is not: `; there are web, cart and 3 more`, or nothing. For the end of a sentence. */
+export function among(names: Iterable<string>): string {
+  const all = [...new Set(names)];
+  if (all.length === 0) return "";
+  const more = all.length > CHOICES ? ` and ${all.length - CHOICES} more` : "";
+  return `; there ${all.length === 1 ? "is" : "are"} ${all.slice(0, CHOICES).join(", ")}${more}`;
+}

@@ -51,7 +51,7 @@ import { DNS_A, DNS_AAAA } from "../layout/zone.ts";
 import { newPacket, nextId, payloadOf, send } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
 import { allocate } from "../memory/arena.ts";
-import { copy, get16, get32, put16, put32 } from "../memory/bytes.ts";
+import { clear, copy, get16, get32, put16, put32 } from "../memory/bytes.ts";
 import { now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
 import * as hash from "../memory/hash.ts";
@@ -115,7 +115,7 @@ export function onFlow(flow: usize): void {
 function begin(flow: usize): void {
   if (!free) free = allocate(64);
   const session = take(free, SESSION_SIZE);
-  memory.fill(session, 0, SESSION_SIZE);
+  clear(session, SESSION_SIZE);
   const sequence = load<u32>(flow, FLOW_SEQUENCE) + 1;
   store<u32>(flow, sequence, FLOW_SEQUENCE);
   store<usize>(session, flow, SESSION_FLOW);

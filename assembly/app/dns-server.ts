@@ -101,7 +101,7 @@ function addRecords(entry: usize, owner: i32, type: i32): void {
 export function respond(at: usize, length: i32): i32 {
   if (length < dns.DNS_HEADER || dns.flags(at) & dns.FLAG_RESPONSE || dns.questions(at) != 1) return 0;
   const name = at + dns.DNS_HEADER;
-  const nameLength = dns.nameLength(name, length - dns.DNS_HEADER - 4);
+  const nameLength = dns.nameLength(name, min<i32>(length - dns.DNS_HEADER - 4, dns.NAME_MAX));
   if (!buffer) buffer = allocate(1024);
   answer = buffer;
   let bits = dns.FLAG_RESPONSE | (dns.flags(at) & dns.FLAG_RECURSION_DESIRED);

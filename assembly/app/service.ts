@@ -15,6 +15,7 @@ const MODE_ECHO: i32 = 2;
 // "\ncontent-length:"
 const FIELD: usize = memory.data<u8>([10, 99, 111, 110, 116, 101, 110, 116, 45, 108, 101, 110, 103, 116, 104, 58]);
 const FIELD_LENGTH = 16;
+const LENGTH_MAX = 1 << 27; // a longer body never ends here, and ten times as much is still a number
 
 /** Whether bytes begin like an HTTP/1.1 request line: a method of capital letters, a blank and a slash. */
 function looksLikeHttp(at: usize, length: i32): bool {
@@ -71,8 +72,9 @@ function endsHead(c: usize, byte: u8): bool {
   let matched = progress >> 8; // characters of the field's name
   seen = byte == (seen & 1 ? 10 : 13) ? seen + 1 : byte == 13 ? 1 : 0;
   if (matched == FIELD_LENGTH) {
-    if (byte >= 48 && byte <= 57) store<i32>(c, load<i32>(c, LENGTH) * 10 + <i32>(byte - 48), LENGTH);
-    else if (byte == 13) matched = 0;
+    if (byte >= 48 && byte <= 57) {
+      store<i32>(c, min<i32>(load<i32>(c, LENGTH) * 10 + <i32>(byte - 48), LENGTH_MAX), LENGTH);
+    } else if (byte == 13) matched = 0;
   } else {
     const lower = byte >= 65 && byte <= 90 ? byte + 32 : byte;
     matched = lower == load<u8>(FIELD + <usize>matched) ? matched + 1 : byte == 10 ? 1 : 0;

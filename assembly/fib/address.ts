@@ -9,6 +9,9 @@ import {
   ADDR_SECONDARY,
   ADDR_SIZE,
   DEV_ADDRESSES,
+  DEV_NAMESPACE,
+  DEV_NEXT,
+  NS_DEVICES,
   NS_TABLE_LOCAL,
   NS_TABLE_MAIN,
   ROUTE_DEVICE,
@@ -49,13 +52,28 @@ export function addAddress(ns: usize, device: usize, address: u32, prefix: u32):
   }
 }
 
-/** The source for packets to `destination` out of a device (inet_select_addr): the primary address on its network, or the first. */
+/**
+ * The source for packets to `destination` out of a device (inet_select_addr): the primary address on its network, or the
+ * first. A device that has none but loopback addresses, which are of host scope, borrows one from the others.
+ */
 export function select(device: usize, destination: u32): u32 {
+  const own = selectOn(device, destination);
+  if (own) return own;
+  let other = load<usize>(load<usize>(device, DEV_NAMESPACE), NS_DEVICES);
+  while (other) {
+    const address = selectOn(other, 0);
+    if (address) return address;
+    other = load<usize>(other, DEV_NEXT);
+  }
+  return 0;
+}
+
+function selectOn(device: usize, destination: u32): u32 {
   let first: u32 = 0;
   let record = load<usize>(device, DEV_ADDRESSES);
   while (record) {
     const address = load<u32>(record, ADDR_LOCAL);
-    if (!load<u32>(record, ADDR_SECONDARY)) {
+    if (!load<u32>(record, ADDR_SECONDARY) && address >> 24 != 127) {
       if (((address ^ destination) & load<u32>(record, ADDR_MASK)) == 0) return address;
       if (!first) first = address;
     }

@@ -2,7 +2,9 @@
 import { ROUTE_BROADCAST, ROUTE_LOCAL, ROUTE_MULTICAST, ROUTE_UNICAST } from "../layout/codes.ts";
 import {
   CACHE_ADDRESS,
+  CACHE_BITS,
   CACHE_LOCAL,
+  CACHE_NEIGHBOUR,
   CACHE_ROUTE,
   CACHE_SIZE,
   CACHE_SLOTS,
@@ -118,17 +120,22 @@ function lookupIn(table: usize, address: u32): usize {
   return 0;
 }
 
-/** The cache entry of an address, filled. */
-function cached(ns: usize, address: u32): usize {
-  const slot = hash.mix(address, 0) & (CACHE_SLOTS - 1);
+/** The cache entry of an address, filled (CACHE_*). */
+export function cached(ns: usize, address: u32): usize {
+  // The upper bits of a product depend on all bits of the address.
+  const slot = (address * 0x9e3779b1) >>> (32 - CACHE_BITS);
   const entry = load<usize>(ns, NS_ROUTE_CACHE) + <usize>slot * CACHE_SIZE;
-  if (load<u32>(entry, CACHE_ADDRESS) == address && load<u32>(entry, CACHE_VALID)) return entry;
+  if (load<u32>(entry, CACHE_ADDRESS) != address || !load<u32>(entry, CACHE_VALID)) fill(ns, entry, address);
+  return entry;
+}
+
+function fill(ns: usize, entry: usize, address: u32): void {
   const local = lookupIn(load<usize>(ns, NS_TABLE_LOCAL), address);
   store<u32>(entry, address, CACHE_ADDRESS);
   store<u32>(entry, 1, CACHE_VALID);
   store<usize>(entry, local, CACHE_LOCAL);
   store<usize>(entry, local ? local : lookupIn(load<usize>(ns, NS_TABLE_MAIN), address), CACHE_ROUTE);
-  return entry;
+  store<usize>(entry, 0, CACHE_NEIGHBOUR);
 }
 
 /** Forgets what was found, as a table or a link has changed. */

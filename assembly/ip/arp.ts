@@ -83,7 +83,7 @@ export function receive(ns: usize, device: usize, frame: usize): bool {
       reply = message(device, arp.ARP_REPLY, target, macHigh, macLow, macHigh, macLow, sender);
       if (sender) {
         updated = neighbour.entryOf(ns, device, sender);
-        neighbour.update(updated, macHigh, macLow, NUD_STALE, !neighbour.locked(updated));
+        neighbour.update(updated, macHigh, macLow, NUD_STALE, true);
       }
       return true;
     }

@@ -11,11 +11,13 @@ import {
 } from "../layout/codes.ts";
 import { FRAME_NEXT } from "../layout/frame.ts";
 import {
+  CACHE_NEIGHBOUR,
   DEV_NAMESPACE,
   DEV_NEIGH_DELAY,
   DEV_NEIGH_LOCKTIME,
   DEV_NEIGH_RETRANS,
   NEIGH_ADDRESS,
+  NEIGH_CACHED,
   NEIGH_CONFIRMED,
   NEIGH_DEVICE,
   NEIGH_GENERATION,
@@ -32,6 +34,7 @@ import {
   NS_MACHINE,
   NS_NEIGHBOURS,
 } from "../layout/records.ts";
+import { cached } from "../fib/route.ts";
 import { allocate } from "../memory/arena.ts";
 import { MILLISECOND, SECOND, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
@@ -57,7 +60,32 @@ export function entryOf(ns: usize, device: usize, address: u32): usize {
   const entry = allocate(NEIGH_SIZE);
   store<usize>(entry, device, NEIGH_DEVICE);
   store<u32>(entry, address, NEIGH_ADDRESS);
-  hash.insert(load<usize>(ns, NS_NEIGHBOURS), hash.mix(address, 0), entry);
+  const table = load<usize>(ns, NS_NEIGHBOURS);
+  if (hash.crowded(table)) grow(table);
+  hash.insert(table, hash.mix(address, 0), entry);
+  return entry;
+}
+
+function grow(table: usize): void {
+  const buckets = hash.bucketCount(table);
+  const old = hash.grow(table);
+  for (let i: u32 = 0; i < buckets; i++) {
+    let entry = load<usize>(old + ((<usize>i) << 2));
+    while (entry) {
+      const next = load<usize>(entry);
+      hash.insert(table, hash.mix(load<u32>(entry, NEIGH_ADDRESS), 0), entry);
+      entry = next;
+    }
+  }
+}
+
+/** The same, remembered with the route to the address. */
+export function entryNear(ns: usize, device: usize, address: u32): usize {
+  const near = cached(ns, address);
+  const last = load<usize>(near, CACHE_NEIGHBOUR);
+  if (last && load<usize>(last, NEIGH_DEVICE) == device) return last;
+  const entry = entryOf(ns, device, address);
+  store<usize>(near, entry, CACHE_NEIGHBOUR);
   return entry;
 }
 
@@ -139,12 +167,20 @@ export function update(entry: usize, macHigh: u32, macLow: u32, state: u32, over
   const same = known && load<u32>(entry, NEIGH_MAC_HIGH) == macHigh && load<u32>(entry, NEIGH_MAC_LOW) == macLow;
   if (state == NUD_REACHABLE) store<u64>(entry, now, NEIGH_CONFIRMED);
   if (known && !same && !overrides) return;
-  if (known && same && state == NUD_STALE && old & (NUD_REACHABLE | NUD_DELAY)) return;
-  if (!same) store<u64>(entry, now, NEIGH_UPDATED);
+  if (known && same && (state == NUD_STALE || state == old)) return;
+  store<u64>(entry, now, NEIGH_UPDATED);
   store<u32>(entry, macHigh, NEIGH_MAC_HIGH);
   store<u32>(entry, macLow, NEIGH_MAC_LOW);
   store<u32>(entry, state, NEIGH_STATE);
   store<u32>(entry, load<u32>(entry, NEIGH_GENERATION) + 1, NEIGH_GENERATION);
+}
+
+/** Whether a packet for an entry takes the cached link header: the first use makes one, and it is taken while the entry is confirmed. */
+export function headerCached(entry: usize): bool {
+  const confirmed = (load<u32>(entry, NEIGH_STATE) & (NUD_REACHABLE | NUD_PERMANENT)) != 0;
+  const cached = confirmed && load<u32>(entry, NEIGH_CACHED) != 0;
+  store<u32>(entry, 1, NEIGH_CACHED);
+  return cached;
 }
 
 /** Whether an entry was changed less than `locktime` ago: then another answer does not override it. */

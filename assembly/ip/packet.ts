@@ -6,6 +6,7 @@ import {
   FRAME_NAMESPACE,
   FRAME_NETWORK,
   FRAME_ORIGIN,
+  FRAME_SUMMED,
   STAGE_OUTPUT,
 } from "../layout/frame.ts";
 import { NS_ID, NS_IP_ID, NS_SYSCTLS, SYSCTL_DEFAULT_TTL } from "../layout/records.ts";
@@ -29,6 +30,8 @@ function prepared(ns: usize, frame: usize, line: u32): usize {
   store<u32>(frame, line, FRAME_LINE);
   store<u32>(frame, load<u32>(ns, NS_ID), FRAME_ORIGIN);
   store<usize>(frame, ns, FRAME_NAMESPACE);
+  // Everything sent from here on is sealed, and every change after that keeps its checksums right.
+  store<u32>(frame, 1, FRAME_SUMMED);
   return frame;
 }
 

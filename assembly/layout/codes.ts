@@ -80,6 +80,7 @@ export const IPS_SRC_NAT_DONE = 128;
 export const IPS_DST_NAT_DONE = 256;
 export const IPS_DYING = 512;
 export const IPS_FIXED_TIMEOUT = 1024;
+export const IPS_NAT_CLASH = 4096;
 
 // The two places at which NAT may change a packet (enum nf_nat_manip_type).
 export const MANIP_SRC = 0;

@@ -74,7 +74,10 @@ export const NS_IP_ID = NS_NEXT_PORT + WORD;
 export const NS_ICMP_CREDIT = NS_IP_ID + WORD;
 export const NS_DOWN = NS_ICMP_CREDIT + WORD;
 export const NS_ROUTE_CACHE = NS_DOWN + WORD; // the last routes found, by a hash of their address
-export const NS_CHOICES = NS_ROUTE_CACHE + WORD; // what is not left to chance: first CHOICE_*
+export const NS_CHAINS = NS_ROUTE_CACHE + WORD; // what each hook calls: CHAIN_* for each of its tables
+export const NS_FULL_TARGETS = NS_CHAINS + WORD; // targets for which no port was free: FULL_*
+export const NS_PORTS_FREED = NS_FULL_TARGETS + WORD; // rises when a port may have become free
+export const NS_CHOICES = NS_PORTS_FREED + WORD; // what is not left to chance: first CHOICE_*
 export const NS_REASSEMBLIES = NS_CHOICES + WORD; // first packet being put together from fragments
 export const NS_POLICIES = NS_REASSEMBLIES + WORD; // first POLICY_*
 export const NS_TABLES = NS_POLICIES + WORD; // first TABLE_*
@@ -117,6 +120,12 @@ export const ELEMENT_OTHER = ELEMENT_PORT + WORD;
 export const ELEMENT_LENGTHS = ELEMENT_OTHER + WORD; // prefix lengths, the first one << 8
 export const ELEMENT_NOMATCH = ELEMENT_LENGTHS + WORD;
 export const ELEMENT_SIZE = 32;
+// The base chain of a table at a hook, at NS_CHAINS + (hook * TABLE_COUNT + table) * CHAIN_SIZE.
+export const CHAIN_RULE = 0; // address of its first rule, 0: the table has no such chain
+export const CHAIN_POLICY_RULE = CHAIN_RULE + WORD; // address of its last one, the policy
+export const CHAIN_COUNTER = CHAIN_POLICY_RULE + WORD; // of the policy, if it has no other rule, else 0
+export const CHAIN_POLICY = CHAIN_COUNTER + WORD; // NF_ACCEPT or NF_DROP
+export const CHAIN_SIZE = CHAIN_POLICY + WORD;
 
 // A network device (struct net_device), with its bridge port.
 export const DEV_NEXT = 0;
@@ -208,7 +217,8 @@ export const CROSS_ID_LOW = CROSS_LENGTH + WORD;
 export const CROSS_ID_HIGH = CROSS_ID_LOW + WORD;
 export const CROSS_LINE = CROSS_ID_HIGH + WORD;
 export const CROSS_ORIGIN = CROSS_LINE + WORD;
-export const CROSS_BYTES = CROSS_ORIGIN + WORD;
+export const CROSS_SUMMED = CROSS_ORIGIN + WORD;
+export const CROSS_BYTES = CROSS_SUMMED + WORD;
 
 // A captured frame in a worker's stream; the bytes follow, padded to 8.
 export const CAUGHT_TIME = 0; // u64
@@ -244,12 +254,22 @@ export const FIB_HASH = FIB_LENGTHS + LONG;
 export const FIB_SIZE = 16;
 
 // The route cache of a namespace: entries of an address and what was found for it, emptied when a table or a link changes.
-export const CACHE_SLOTS = 256;
+export const CACHE_BITS = 8;
+export const CACHE_SLOTS = 1 << CACHE_BITS;
 export const CACHE_ADDRESS = 0;
 export const CACHE_VALID = CACHE_ADDRESS + WORD;
 export const CACHE_LOCAL = CACHE_VALID + WORD; // route of the local table, 0: none
 export const CACHE_ROUTE = CACHE_LOCAL + WORD; // route of all tables, 0: none
-export const CACHE_SIZE = 16;
+export const CACHE_NEIGHBOUR = CACHE_ROUTE + WORD; // the neighbour with this address that was last sent to, 0: none
+export const CACHE_SIZE = 32;
+
+// The targets for which a namespace had no port left, by a hash of their address; good until a port is freed.
+export const FULL_SLOTS = 16;
+export const FULL_LOCAL = 0;
+export const FULL_REMOTE = FULL_LOCAL + WORD;
+export const FULL_PORT = FULL_REMOTE + WORD;
+export const FULL_FREED = FULL_PORT + WORD; // NS_PORTS_FREED at that time, plus one; 0: none
+export const FULL_SIZE = 16;
 
 // A route (struct fib_info and fib_alias in one).
 export const ROUTE_HASH_NEXT = 0;
@@ -292,7 +312,7 @@ export const NEIGH_QUEUE_TAIL = NEIGH_QUEUE + WORD;
 export const NEIGH_QUEUED = NEIGH_QUEUE_TAIL + WORD;
 export const NEIGH_PROBES = NEIGH_QUEUED + WORD;
 export const NEIGH_GENERATION = NEIGH_PROBES + WORD; // a timer set for another generation is stale
-export const NEIGH_HEADER = NEIGH_GENERATION + WORD; // 1: a link header to it has been made (hh_cache)
+export const NEIGH_CACHED = NEIGH_GENERATION + WORD; // 1: there is a cached link header
 export const NEIGH_CONFIRMED = 48; // u64
 export const NEIGH_USED = NEIGH_CONFIRMED + LONG; // u64
 export const NEIGH_UPDATED = NEIGH_USED + LONG; // u64
@@ -356,7 +376,8 @@ export const SOCK_REMOTE = SOCK_LOCAL_PORT + WORD; // 0: not connected
 export const SOCK_REMOTE_PORT = SOCK_REMOTE + WORD;
 export const SOCK_OWNER = SOCK_REMOTE_PORT + WORD; // OWNER_*
 export const SOCK_ARG = SOCK_OWNER + WORD; // flow, session, or size of a response
-export const SOCK_LINE = SOCK_ARG + WORD; // traffic line + 1
+export const SOCK_IP_ID = SOCK_ARG + WORD;
+export const SOCK_LINE = SOCK_IP_ID + WORD; // traffic line + 1
 export const SOCK_SIZE = 64;
 export const OWNER_SERVICE = 1;
 export const OWNER_DNS = 2;
@@ -400,6 +421,7 @@ export const TCP_SRTT = TCP_RTO + LONG; // u64, 0: none yet
 export const TCP_RTTVAR = TCP_SRTT + LONG; // u64
 export const TCP_DEADLINE = TCP_RTTVAR + LONG; // u64: when the timer should fire, 0: off
 export const TCP_ARMED = TCP_DEADLINE + LONG; // u64: when the event in the queue comes, 0: none
+export const TCP_RECOVER = TCP_ARMED + LONG; // recovery ends when all that was sent before this is acknowledged
 export const TCP_SIZE = 192;
 
 export const TCPS_CLOSED = 0;

@@ -47,7 +47,22 @@ export function addEntry(bridge: usize, high: u32, low: u32, port: usize, flags:
   store<usize>(entry, port, FDB_PORT);
   store<u32>(entry, flags, FDB_FLAGS);
   store<u64>(entry, now, FDB_UPDATED);
-  hash.insert(load<usize>(bridge, DEV_FDB), hash.mix(high, low), entry);
+  const table = load<usize>(bridge, DEV_FDB);
+  if (hash.crowded(table)) grow(table);
+  hash.insert(table, hash.mix(high, low), entry);
+}
+
+function grow(table: usize): void {
+  const buckets = hash.bucketCount(table);
+  const old = hash.grow(table);
+  for (let i: u32 = 0; i < buckets; i++) {
+    let entry = load<usize>(old + ((<usize>i) << 2));
+    while (entry) {
+      const next = load<usize>(entry);
+      hash.insert(table, hash.mix(load<u32>(entry, FDB_MAC_HIGH), load<u32>(entry, FDB_MAC_LOW)), entry);
+      entry = next;
+    }
+  }
 }
 
 /** Forgets an address. */

@@ -25,11 +25,14 @@ import {
   DEV_SEND_REDIRECTS,
   DEV_SIZE,
   DEV_UP,
+  FULL_SIZE,
+  FULL_SLOTS,
   MACHINE_ID,
   MACHINE_SIZE,
   NS_DEVICES,
   NS_DEVICE_COUNT,
   NS_ICMP_CREDIT,
+  NS_FULL_TARGETS,
   NS_ID,
   NS_IP_ID,
   NS_LOOPBACK,
@@ -109,6 +112,7 @@ export function newNamespace(machine: usize, id: u32, seed: u64): usize {
   store<usize>(ns, machine, NS_MACHINE);
   store<u64>(ns, seed, NS_RANDOM);
   store<usize>(ns, allocate(CACHE_SLOTS * CACHE_SIZE), NS_ROUTE_CACHE);
+  store<usize>(ns, allocate(FULL_SLOTS * FULL_SIZE), NS_FULL_TARGETS);
   store<usize>(ns, route.newTable(), NS_TABLE_LOCAL);
   store<usize>(ns, route.newTable(), NS_TABLE_MAIN);
   store<usize>(ns, hash.newTable(16), NS_NEIGHBOURS);

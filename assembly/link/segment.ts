@@ -1,6 +1,14 @@
 // Segments between machines: an ideal switch that delays, and the outboxes in which frames reach other workers.
 import { DROP_QDISC_DROP, OK } from "../layout/codes.ts";
-import { FRAME_DATA, FRAME_ID_HIGH, FRAME_ID_LOW, FRAME_LENGTH, FRAME_LINE, FRAME_ORIGIN } from "../layout/frame.ts";
+import {
+  FRAME_DATA,
+  FRAME_ID_HIGH,
+  FRAME_ID_LOW,
+  FRAME_LENGTH,
+  FRAME_LINE,
+  FRAME_ORIGIN,
+  FRAME_SUMMED,
+} from "../layout/frame.ts";
 import {
   BATCH_HEADER,
   BATCH_NEXT,
@@ -14,6 +22,7 @@ import {
   CROSS_LINE,
   CROSS_ORDER,
   CROSS_ORIGIN,
+  CROSS_SUMMED,
   CROSS_TIME,
   DEV_BUSY_UNTIL,
   DEV_MTU,
@@ -147,6 +156,7 @@ function deliver(record: usize, arrival: u64, frame: usize): void {
   store<u32>(at, load<u32>(frame, FRAME_ID_HIGH), CROSS_ID_HIGH);
   store<u32>(at, load<u32>(frame, FRAME_LINE), CROSS_LINE);
   store<u32>(at, load<u32>(frame, FRAME_ORIGIN), CROSS_ORIGIN);
+  store<u32>(at, load<u32>(frame, FRAME_SUMMED), CROSS_SUMMED);
   copy(at + CROSS_BYTES, load<usize>(frame, FRAME_DATA), <i32>length);
   store<u32>(block, load<u32>(block, BATCH_USED) + size, BATCH_USED);
   if (arrival < earliest) earliest = arrival;
@@ -163,8 +173,10 @@ export function transmit(device: usize, frame: usize): i32 {
   const segment = load<usize>(device, DEV_SEGMENT);
   const rate = load<u64>(segment, SEGMENT_RATE);
   const busy = max<u64>(load<u64>(device, DEV_BUSY_UNTIL), now);
-  const full = (QUEUE_FRAMES * <u64>load<u32>(device, DEV_MTU) * 8000000000) / rate;
-  if (busy - now > full) return DROP_QDISC_DROP;
+  if (busy > now) {
+    const full = (QUEUE_FRAMES * <u64>load<u32>(device, DEV_MTU) * 8000000000) / rate;
+    if (busy - now > full) return DROP_QDISC_DROP;
+  }
   const gone = busy + (<u64>load<u32>(frame, FRAME_LENGTH) * 8000000000) / rate;
   store<u64>(device, gone, DEV_BUSY_UNTIL);
   const arrival = gone + load<u64>(segment, SEGMENT_LATENCY);
@@ -223,6 +235,7 @@ function receive(at: usize): usize {
   store<u32>(frame, load<u32>(at, CROSS_ID_HIGH), FRAME_ID_HIGH);
   store<u32>(frame, load<u32>(at, CROSS_LINE), FRAME_LINE);
   store<u32>(frame, load<u32>(at, CROSS_ORIGIN), FRAME_ORIGIN);
+  store<u32>(frame, load<u32>(at, CROSS_SUMMED), FRAME_SUMMED);
   copy(load<usize>(frame, FRAME_DATA), at + CROSS_BYTES, <i32>length);
   const device = load<usize>(at, CROSS_DEVICE);
   const target = load<usize>(load<usize>(device, DEV_NAMESPACE), NS_MACHINE);

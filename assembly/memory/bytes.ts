@@ -9,6 +9,11 @@ export function copy(to: usize, from: usize, length: i32): void {
   for (let i = 0; i < length; i += 16) v128.store(to + <usize>i, v128.load(from + <usize>i));
 }
 
+/** Fills `size` bytes, a multiple of 16, with zeros. */
+export function clear(at: usize, size: usize): void {
+  for (let i: usize = 0; i < size; i += 16) v128.store(at + i, i64x2(0, 0));
+}
+
 export function equal(a: usize, b: usize, length: i32): bool {
   for (let i: usize = 0; i < <usize>length; i++) if (load<u8>(a + i) != load<u8>(b + i)) return false;
   return true;

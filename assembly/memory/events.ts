@@ -1,6 +1,9 @@
-// The event queue: a 4-ary heap of moments, ordered by (time, machine, source machine, sequence) so that the order never depends on the workers.
+// The event queue: moments ordered by (time, machine, source machine, sequence), so that the order never depends on the workers.
+//
+// Two 4-ary heaps make it up. Frames and flows, which come soon and are many, have one; timers, which come late if ever, the
+// other, so that a frame need not pass thousands of them on its way through the heap.
 import { MACHINE_ID } from "../layout/records.ts";
-import { takePages } from "./arena.ts";
+import { allocate, takePages } from "./arena.ts";
 import { nextSequence } from "./clock.ts";
 
 const TIME: usize = 0;
@@ -20,9 +23,13 @@ export const EVENT_TRANSMIT: i32 = 5; // subject: frame, detail: device
 export const EVENT_LOCAL: i32 = 6; // subject: frame of a raw socket
 export const EVENT_FRAGMENTS: i32 = 7; // subject: packet being put together, detail: generation
 
-let heap: usize = 0;
-let capacity: u32 = 0;
-let used: u32 = 0;
+// A heap: the address of its events, how many fit, how many there are.
+const EVENTS: usize = 0;
+const CAPACITY: usize = 4;
+const USED: usize = 8;
+
+let soon: usize = 0;
+let late: usize = 0;
 
 /** The event taken last by `pop`. */
 export let time: u64 = 0;
@@ -42,12 +49,13 @@ function move(to: usize, from: usize): void {
   v128.store(to, v128.load(from, 16), 16);
 }
 
-function makeRoom(): void {
-  const size = capacity ? capacity << 1 : 2048;
-  const larger = takePages(((size + 1) << (<u32>SHIFT)) / 65536 + 1);
-  if (used) memory.copy(larger, heap, (<usize>used) << SHIFT);
-  heap = larger;
-  capacity = size;
+function makeRoom(queue: usize): void {
+  const used = load<u32>(queue, USED);
+  const size = used ? used << 1 : 2048;
+  const larger = takePages((size << (<u32>SHIFT)) >> 16);
+  if (used) memory.copy(larger, load<usize>(queue, EVENTS), (<usize>used) << SHIFT);
+  store<usize>(queue, larger, EVENTS);
+  store<u32>(queue, size, CAPACITY);
 }
 
 /** The order number of an event at `target` that `source` causes, with the source's next sequence number. */
@@ -61,23 +69,31 @@ export function orderOf(target: usize, source: usize): u64 {
 
 /** Adds an event of `machine` with a given order number. */
 export function pushOrdered(at: u64, order: u64, machine: usize, what: i32, about: usize, more: u32): void {
-  if (used == capacity) makeRoom();
-  let hole = used++;
-  const spare = heap + ((<usize>capacity) << SHIFT);
-  store<u64>(spare, at, TIME);
-  store<u64>(spare, order, ORDER);
-  store<i32>(spare, what, KIND);
-  store<usize>(spare, about, SUBJECT);
-  store<u32>(spare, more, DETAIL);
-  store<usize>(spare, machine, MACHINE);
+  if (!soon) {
+    soon = allocate(64);
+    late = allocate(64);
+  }
+  const queue = what == EVENT_RECEIVE || what == EVENT_FLOW ? soon : late;
+  const used = load<u32>(queue, USED);
+  if (used == load<u32>(queue, CAPACITY)) makeRoom(queue);
+  store<u32>(queue, used + 1, USED);
+  const heap = load<usize>(queue, EVENTS);
+  let hole = used;
   while (hole) {
     const parent = (hole - 1) >> 2;
     const above = heap + ((<usize>parent) << SHIFT);
-    if (!before(spare, above)) break;
+    const time = load<u64>(above, TIME);
+    if (time < at || (time == at && load<u64>(above, ORDER) < order)) break;
     move(heap + ((<usize>hole) << SHIFT), above);
     hole = parent;
   }
-  move(heap + ((<usize>hole) << SHIFT), spare);
+  const place = heap + ((<usize>hole) << SHIFT);
+  store<u64>(place, at, TIME);
+  store<u64>(place, order, ORDER);
+  store<i32>(place, what, KIND);
+  store<usize>(place, about, SUBJECT);
+  store<u32>(place, more, DETAIL);
+  store<usize>(place, machine, MACHINE);
 }
 
 /** Adds an event that a machine sets for itself. */
@@ -85,19 +101,33 @@ export function push(at: u64, machine: usize, what: i32, about: usize, more: u32
   pushOrdered(at, orderOf(machine, machine), machine, what, about, more);
 }
 
-/** When the next event comes; u64.MAX_VALUE if there is none. */
-export function nextTime(): u64 {
-  return used ? load<u64>(heap, TIME) : u64.MAX_VALUE;
+/** The heap with the first event of all, 0 if there is none. */
+function first(): usize {
+  if (!soon) return 0;
+  if (!load<u32>(late, USED)) return load<u32>(soon, USED) ? soon : 0;
+  if (!load<u32>(soon, USED)) return late;
+  return before(load<usize>(late, EVENTS), load<usize>(soon, EVENTS)) ? late : soon;
 }
 
-/** Takes the first event into the variables above. The queue must not be empty. */
-export function pop(): void {
+/** When the next event comes; u64.MAX_VALUE if there is none. */
+export function nextTime(): u64 {
+  const queue = first();
+  return queue ? load<u64>(load<usize>(queue, EVENTS), TIME) : u64.MAX_VALUE;
+}
+
+/** Takes the first event, if it comes before `limit`, into the variables above. False: there is none. */
+export function pop(limit: u64): bool {
+  const queue = first();
+  if (!queue) return false;
+  const heap = load<usize>(queue, EVENTS);
+  if (load<u64>(heap, TIME) >= limit) return false;
   time = load<u64>(heap, TIME);
   kind = load<i32>(heap, KIND);
   subject = load<usize>(heap, SUBJECT);
   detail = load<u32>(heap, DETAIL);
   owner = load<usize>(heap, MACHINE);
-  used--;
+  const used = load<u32>(queue, USED) - 1;
+  store<u32>(queue, used, USED);
   const last = heap + ((<usize>used) << SHIFT);
   let hole: u32 = 0;
   while (true) {
@@ -118,4 +148,5 @@ export function pop(): void {
     hole = place;
   }
   move(heap + ((<usize>hole) << SHIFT), last);
+  return true;
 }

@@ -17,7 +17,7 @@ import {
 } from "../layout/frame.ts";
 import { MACHINE_ID } from "../layout/records.ts";
 import { allocate } from "./arena.ts";
-import { copy } from "./bytes.ts";
+import { clear, copy } from "./bytes.ts";
 import { machine, nextPacket } from "./clock.ts";
 import { give, take } from "./pool.ts";
 
@@ -35,7 +35,7 @@ export function newFrame(): usize {
   if (!free) free = allocate(64);
   const frame = take(free, FRAME_BYTES);
   live++;
-  for (let i = 0; i < FRAME_HEADER; i += 16) v128.store(frame + <usize>i, i64x2(0, 0));
+  clear(frame, FRAME_HEADER);
   store<usize>(frame, frame + FRAME_HEADER + FRAME_HEADROOM, FRAME_DATA);
   return frame;
 }

@@ -24,7 +24,16 @@ import {
   NF_DROP,
 } from "../layout/codes.ts";
 import { FRAME_CT, FRAME_CT_INFO } from "../layout/frame.ts";
-import { NS_RULES, NS_TRACKING } from "../layout/records.ts";
+import {
+  CHAIN_COUNTER,
+  CHAIN_POLICY,
+  CHAIN_POLICY_RULE,
+  CHAIN_RULE,
+  CHAIN_SIZE,
+  NS_CHAINS,
+  NS_RULES,
+  NS_TRACKING,
+} from "../layout/records.ts";
 import {
   BLOCK_TABLES,
   HOOK_FORWARD,
@@ -32,6 +41,7 @@ import {
   HOOK_OUTPUT,
   HOOK_POSTROUTING,
   HOOK_PREROUTING,
+  TABLE_COUNT,
   TABLE_FILTER,
   TABLE_MANGLE,
   TABLE_NAT,
@@ -39,15 +49,33 @@ import {
 } from "../layout/rules.ts";
 import { confirm, directionOf, enter, reason as trackReason } from "../track/conntrack.ts";
 import * as nat from "../track/nat.ts";
+import * as icmp from "../wire/icmp.ts";
 import { PROTO_ICMP } from "../wire/ipv4.ts";
 import * as packet from "./packet.ts";
-import { walk } from "./walk.ts";
+import { count, walk } from "./walk.ts";
 
 /** Why the last hook dropped: a DROP_* code. */
 export let reason: i32 = 0;
 
+/** The chains of the hook (CHAIN_*). */
+let chains: usize = 0;
+
+/** Lets a table decide. A chain without rules only counts what its policy lets through. */
+function consult(table: usize): i32 {
+  const chain = chains + table * CHAIN_SIZE;
+  const rule = load<usize>(chain, CHAIN_RULE);
+  if (!rule) return NF_ACCEPT;
+  const counter = load<usize>(chain, CHAIN_COUNTER);
+  if (!counter) return walk(rule, load<usize>(chain, CHAIN_POLICY_RULE));
+  count(counter);
+  return load<i32>(chain, CHAIN_POLICY);
+}
+
 function track(incoming: bool): i32 {
-  if (!load<u32>(packet.ns, NS_TRACKING) || enter(packet.ns, packet.frame, incoming)) return NF_ACCEPT;
+  if (!load<u32>(packet.ns, NS_TRACKING)) return NF_ACCEPT;
+  const entered = enter(packet.ns, packet.frame, incoming);
+  packet.forgetState();
+  if (entered) return NF_ACCEPT;
   reason = trackReason;
   return NF_DROP;
 }
@@ -61,19 +89,20 @@ function translate(manip: u32): i32 {
   const direction = directionOf(info);
   const related = info == IP_CT_RELATED || info == IP_CT_RELATED_REPLY;
   if (related && packet.protocol == PROTO_ICMP) {
+    // Hosts that were told of each other would talk past the translation (nf_nat_icmp_reply_translation).
+    if (icmp.type(packet.l4) == icmp.REDIRECT && !nat.isNull(entry)) return NF_DROP;
     nat.translateError(entry, direction, manip, packet.ip, packet.length);
     packet.read();
     return NF_ACCEPT;
   }
   if (related || info == IP_CT_NEW) {
     if (!nat.initialized(entry, manip)) {
-      const verdict = walk(TABLE_NAT);
+      const verdict = consult(TABLE_NAT);
       if (verdict != NF_ACCEPT) return verdict;
       if (!nat.initialized(entry, manip)) nat.setupNull(entry, manip);
     }
   }
-  nat.translate(entry, direction, manip, packet.ip, packet.length);
-  packet.read();
+  if (nat.translate(entry, direction, manip, packet.ip, packet.length)) packet.read();
   return NF_ACCEPT;
 }
 
@@ -83,38 +112,38 @@ function settle(): i32 {
   return NF_DROP;
 }
 
-/** Takes a packet through a hook. Returns NF_ACCEPT, NF_DROP (with `reason`) or NF_REJECT. */
+/** Takes a packet through a hook of a namespace that has rules. Returns NF_ACCEPT, NF_DROP (with `reason`) or NF_REJECT. */
 export function run(ns: usize, hook: i32, frame: usize, input: usize, output: usize): i32 {
-  if (!load<usize>(ns, NS_RULES)) return NF_ACCEPT;
   packet.begin(ns, hook, frame, input, output);
+  chains = load<usize>(ns, NS_CHAINS) + <usize>(hook * TABLE_COUNT * CHAIN_SIZE);
   reason = DROP_NETFILTER_DROP;
   let verdict: i32 = NF_ACCEPT;
   switch (hook) {
     case HOOK_PREROUTING:
-      verdict = walk(TABLE_RAW);
+      verdict = consult(TABLE_RAW);
       if (verdict == NF_ACCEPT) verdict = track(true);
-      if (verdict == NF_ACCEPT) verdict = walk(TABLE_MANGLE);
+      if (verdict == NF_ACCEPT) verdict = consult(TABLE_MANGLE);
       if (verdict == NF_ACCEPT) verdict = translate(MANIP_DST);
       break;
     case HOOK_INPUT:
-      verdict = walk(TABLE_MANGLE);
-      if (verdict == NF_ACCEPT) verdict = walk(TABLE_FILTER);
+      verdict = consult(TABLE_MANGLE);
+      if (verdict == NF_ACCEPT) verdict = consult(TABLE_FILTER);
       if (verdict == NF_ACCEPT) verdict = translate(MANIP_SRC);
       if (verdict == NF_ACCEPT) verdict = settle();
       break;
     case HOOK_FORWARD:
-      verdict = walk(TABLE_MANGLE);
-      if (verdict == NF_ACCEPT) verdict = walk(TABLE_FILTER);
+      verdict = consult(TABLE_MANGLE);
+      if (verdict == NF_ACCEPT) verdict = consult(TABLE_FILTER);
       break;
     case HOOK_OUTPUT:
-      verdict = walk(TABLE_RAW);
+      verdict = consult(TABLE_RAW);
       if (verdict == NF_ACCEPT) verdict = track(false);
-      if (verdict == NF_ACCEPT) verdict = walk(TABLE_MANGLE);
+      if (verdict == NF_ACCEPT) verdict = consult(TABLE_MANGLE);
       if (verdict == NF_ACCEPT) verdict = translate(MANIP_DST);
-      if (verdict == NF_ACCEPT) verdict = walk(TABLE_FILTER);
+      if (verdict == NF_ACCEPT) verdict = consult(TABLE_FILTER);
       break;
     case HOOK_POSTROUTING:
-      verdict = walk(TABLE_MANGLE);
+      verdict = consult(TABLE_MANGLE);
       if (verdict == NF_ACCEPT) verdict = translate(MANIP_SRC);
       if (verdict == NF_ACCEPT) verdict = settle();
       break;

@@ -1,22 +1,9 @@
 // The matches: one case for each MATCH_KIND_*, in the words of the kernel's xt_*.c. The next one goes here.
-import {
-  DEVICE_LOOPBACK,
-  IPS_DST_NAT,
-  IPS_SRC_NAT,
-  IP_CT_ESTABLISHED,
-  IP_CT_ESTABLISHED_REPLY,
-  IP_CT_NEW,
-  IP_CT_RELATED,
-  IP_CT_RELATED_REPLY,
-  ROUTE_LOCAL,
-  ROUTE_UNICAST,
-} from "../layout/codes.ts";
+import { DEVICE_LOOPBACK, ROUTE_LOCAL, ROUTE_UNICAST } from "../layout/codes.ts";
 import {
   FRAME_CT,
   FRAME_CT_INFO,
   FRAME_DATA,
-  FRAME_FLAGS,
-  FRAME_IS_UNTRACKED,
   FRAME_MARK,
   FRAME_PACKET_TYPE,
   FRAME_PHYS_IN,
@@ -71,7 +58,7 @@ export function matches(block: usize, m: usize): bool {
     case L.MATCH_KIND_MULTIPORT:
       return multiportMatches(block, m, flags, inverted);
     case L.MATCH_KIND_CT_STATE:
-      return stateMatches(m) != inverted;
+      return ((packet.state() & load<u32>(m, L.MATCH_CT_STATES)) != 0) != inverted;
     case L.MATCH_KIND_CT_STATUS:
     case L.MATCH_KIND_CT_ADDRESS:
     case L.MATCH_KIND_CT_PORT:
@@ -229,25 +216,6 @@ function multiportMatches(block: usize, m: usize, flags: u32, inverted: bool): b
     if (flags & L.MATCH_PORTS_DESTINATION && destination >= low && destination <= high) return !inverted;
   }
   return inverted;
-}
-
-/** xt_conntrack's state bits of the packet, of which one must be asked for. */
-function stateMatches(m: usize): bool {
-  const frame = packet.frame;
-  const entry = load<usize>(frame, FRAME_CT);
-  const info = load<u32>(frame, FRAME_CT_INFO);
-  let bits: u32 = L.MATCH_CT_INVALID;
-  if (entry) {
-    if (info == IP_CT_NEW) bits = L.MATCH_CT_NEW;
-    else if (info == IP_CT_ESTABLISHED || info == IP_CT_ESTABLISHED_REPLY) bits = L.MATCH_CT_ESTABLISHED;
-    else if (info == IP_CT_RELATED || info == IP_CT_RELATED_REPLY) bits = L.MATCH_CT_RELATED;
-    const status = load<u32>(entry, CT_STATUS);
-    if (status & IPS_SRC_NAT) bits |= L.MATCH_CT_SNAT;
-    if (status & IPS_DST_NAT) bits |= L.MATCH_CT_DNAT;
-  } else if (load<u32>(frame, FRAME_FLAGS) & FRAME_IS_UNTRACKED) {
-    bits = L.MATCH_CT_UNTRACKED;
-  }
-  return (bits & load<u32>(m, L.MATCH_CT_STATES)) != 0;
 }
 
 function connectionMatches(m: usize, flags: u32, inverted: bool): bool {

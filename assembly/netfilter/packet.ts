@@ -1,7 +1,26 @@
 // The packet that a table looks at: what every match and target may ask, read once when a hook begins.
-import { FRAME_NETWORK } from "../layout/frame.ts";
-import { DEV_NAME } from "../layout/records.ts";
-import { IFACE_MASK, IFACE_NAME } from "../layout/rules.ts";
+import {
+  IPS_DST_NAT,
+  IPS_SRC_NAT,
+  IP_CT_ESTABLISHED,
+  IP_CT_ESTABLISHED_REPLY,
+  IP_CT_NEW,
+  IP_CT_RELATED,
+  IP_CT_RELATED_REPLY,
+} from "../layout/codes.ts";
+import { FRAME_CT, FRAME_CT_INFO, FRAME_FLAGS, FRAME_IS_UNTRACKED, FRAME_NETWORK } from "../layout/frame.ts";
+import { CT_STATUS, DEV_NAME } from "../layout/records.ts";
+import {
+  IFACE_MASK,
+  IFACE_NAME,
+  MATCH_CT_DNAT,
+  MATCH_CT_ESTABLISHED,
+  MATCH_CT_INVALID,
+  MATCH_CT_NEW,
+  MATCH_CT_RELATED,
+  MATCH_CT_SNAT,
+  MATCH_CT_UNTRACKED,
+} from "../layout/rules.ts";
 import { packetLength } from "../track/conntrack.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 
@@ -42,6 +61,7 @@ export function begin(namespace: usize, at: i32, packet: usize, from: usize, to:
 
 /** Reads the header again, after a target has changed it. */
 export function read(): void {
+  stateBits = 0;
   ip = load<usize>(frame, FRAME_NETWORK);
   length = packetLength(frame);
   const header = ipv4.headerLength(ip);
@@ -51,6 +71,34 @@ export function read(): void {
   destination = ipv4.destination(ip);
   protocol = <u32>ipv4.protocol(ip);
   fragmentOffset = ipv4.fragment(ip) & ipv4.OFFSET_MASK;
+}
+
+/** What `state` said last, 0: not asked since the connection may have changed. */
+let stateBits: u32 = 0;
+
+/** The frame has been given a connection. */
+export function forgetState(): void {
+  stateBits = 0;
+}
+
+/** The state of the packet's connection as xt_conntrack has it: MATCH_CT_* bits. */
+export function state(): u32 {
+  if (stateBits) return stateBits;
+  const entry = load<usize>(frame, FRAME_CT);
+  const info = load<u32>(frame, FRAME_CT_INFO);
+  let bits: u32 = MATCH_CT_INVALID;
+  if (entry) {
+    if (info == IP_CT_NEW) bits = MATCH_CT_NEW;
+    else if (info == IP_CT_ESTABLISHED || info == IP_CT_ESTABLISHED_REPLY) bits = MATCH_CT_ESTABLISHED;
+    else if (info == IP_CT_RELATED || info == IP_CT_RELATED_REPLY) bits = MATCH_CT_RELATED;
+    const status = load<u32>(entry, CT_STATUS);
+    if (status & IPS_SRC_NAT) bits |= MATCH_CT_SNAT;
+    if (status & IPS_DST_NAT) bits |= MATCH_CT_DNAT;
+  } else if (load<u32>(frame, FRAME_FLAGS) & FRAME_IS_UNTRACKED) {
+    bits = MATCH_CT_UNTRACKED;
+  }
+  stateBits = bits;
+  return bits;
 }
 
 /** Whether a device's name fits an interface record; no device has the empty name. */

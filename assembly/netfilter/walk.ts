@@ -4,6 +4,11 @@ import {
   BLOCK_ENTRIES,
   BLOCK_UNDERFLOWS,
   HOOK_COUNT,
+  MATCH_CT_STATES,
+  MATCH_FLAGS,
+  MATCH_INVERT,
+  MATCH_KIND,
+  MATCH_KIND_CT_STATE,
   MATCH_SIZE,
   RULE_DST,
   RULE_DST_MASK,
@@ -28,13 +33,23 @@ import {
   RULE_SRC_MASK,
   RULE_TARGET,
   RULE_TARGET_ARG,
+  TABLE_COUNT,
   TARGET_ACCEPT,
   TARGET_CONTINUE,
   TARGET_DROP,
   TARGET_JUMP,
   TARGET_RETURN,
 } from "../layout/rules.ts";
-import { NS_COUNTERS, NS_RULES } from "../layout/records.ts";
+import {
+  CHAIN_COUNTER,
+  CHAIN_POLICY,
+  CHAIN_POLICY_RULE,
+  CHAIN_RULE,
+  CHAIN_SIZE,
+  NS_CHAINS,
+  NS_COUNTERS,
+  NS_RULES,
+} from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
 import { matches } from "./match.ts";
 import * as packet from "./packet.ts";
@@ -43,15 +58,39 @@ import { CONTINUE, apply } from "./target.ts";
 const STACK_MAX: u32 = 4096;
 let stack: usize = 0;
 
-/** Addresses, interfaces, protocol and fragment bits: ip_packet_match. */
-function headMatches(block: usize, rule: usize): bool {
-  const flags = load<u32>(rule, RULE_FLAGS);
-  const src = (packet.source & load<u32>(rule, RULE_SRC_MASK)) == load<u32>(rule, RULE_SRC);
-  const dst = (packet.destination & load<u32>(rule, RULE_DST_MASK)) == load<u32>(rule, RULE_DST);
-  if (src == ((flags & RULE_NOT_SRC) != 0) || dst == ((flags & RULE_NOT_DST) != 0)) return false;
-  const protocol = load<u32>(rule, RULE_PROTO);
-  if (protocol && (protocol == packet.protocol) == ((flags & RULE_NOT_PROTO) != 0)) return false;
-  if (flags & RULE_PLAIN) return true;
+/** The counter pair of a rule. */
+function counterOf(ns: usize, rule: usize): usize {
+  return load<usize>(ns, NS_COUNTERS) + ((<usize>load<u32>(rule, RULE_INDEX)) << 4);
+}
+
+/** Notes for each hook and table of a namespace where its chain begins and ends, once its rules and counters are there. */
+export function findChains(ns: usize): void {
+  const block = load<usize>(ns, NS_RULES);
+  const chains = allocate(HOOK_COUNT * TABLE_COUNT * <u32>CHAIN_SIZE);
+  for (let hook: usize = 0; hook < <usize>HOOK_COUNT; hook++) {
+    for (let table: usize = 0; table < <usize>TABLE_COUNT; table++) {
+      const slot = (table * HOOK_COUNT + hook) << 2;
+      const entry = load<u32>(block + slot, BLOCK_ENTRIES);
+      if (!entry) continue;
+      const chain = chains + (hook * TABLE_COUNT + table) * CHAIN_SIZE;
+      const policy = block + load<u32>(block + slot, BLOCK_UNDERFLOWS);
+      store<usize>(chain, block + entry, CHAIN_RULE);
+      store<usize>(chain, policy, CHAIN_POLICY_RULE);
+      store<usize>(chain, block + entry == policy ? counterOf(ns, policy) : 0, CHAIN_COUNTER);
+      store<i32>(chain, load<i32>(policy, RULE_TARGET) == TARGET_ACCEPT ? NF_ACCEPT : NF_DROP, CHAIN_POLICY);
+    }
+  }
+  store<usize>(ns, chains, NS_CHAINS);
+}
+
+/** Counts the packet in a counter pair. */
+export function count(counter: usize): void {
+  store<u64>(counter, load<u64>(counter) + 1);
+  store<u64>(counter, load<u64>(counter, 8) + <u64>packet.length, 8);
+}
+
+/** Interfaces and fragment bits: what ip_packet_match asks besides addresses and protocol. */
+function restMatches(block: usize, rule: usize, flags: u32): bool {
   const input = load<u32>(rule, RULE_IN);
   if (input && packet.nameMatches(block + input, packet.input) == ((flags & RULE_NOT_IN) != 0)) return false;
   const output = load<u32>(rule, RULE_OUT);
@@ -65,46 +104,54 @@ function headMatches(block: usize, rule: usize): bool {
 function extensionsMatch(block: usize, rule: usize): bool {
   let record = block + load<u32>(rule, RULE_MATCHES);
   for (let left = load<u32>(rule, RULE_MATCH_COUNT); left; left--) {
-    if (!matches(block, record)) return false;
+    if (load<i32>(record, MATCH_KIND) == MATCH_KIND_CT_STATE) {
+      // The commonest one, answered here.
+      const found = (packet.state() & load<u32>(record, MATCH_CT_STATES)) != 0;
+      if (found == ((load<u32>(record, MATCH_FLAGS) & MATCH_INVERT) != 0)) return false;
+    } else if (!matches(block, record)) {
+      return false;
+    }
     record += MATCH_SIZE;
   }
   return true;
 }
 
-function countRule(rule: usize): void {
-  const counter = load<usize>(packet.ns, NS_COUNTERS) + ((<usize>load<u32>(rule, RULE_INDEX)) << 4);
-  store<u64>(counter, load<u64>(counter) + 1);
-  store<u64>(counter, load<u64>(counter, 8) + <u64>packet.length, 8);
-}
-
-/** Walks one table at the packet's hook. Returns NF_ACCEPT, NF_DROP or what a target says (netfilter/target.ts). */
-export function walk(table: i32): i32 {
+/** Walks a chain to a verdict: NF_ACCEPT, NF_DROP or what a target says (netfilter/target.ts). `policy` is its last rule. */
+export function walk(first: usize, policy: usize): i32 {
   const block = load<usize>(packet.ns, NS_RULES);
-  const slot = (<usize>(table * HOOK_COUNT + packet.hook)) << 2;
-  const entry = load<u32>(block + slot, BLOCK_ENTRIES);
-  if (!entry) return NF_ACCEPT;
-  let rule = block + entry;
-  if (entry == load<u32>(block + slot, BLOCK_UNDERFLOWS)) {
-    // Nothing but the policy.
-    countRule(rule);
-    return load<i32>(rule, RULE_TARGET) == TARGET_ACCEPT ? NF_ACCEPT : NF_DROP;
-  }
   if (!stack) stack = allocate(STACK_MAX << 2);
   let depth: u32 = 0;
+  let rule = first;
+  let source = packet.source;
+  let destination = packet.destination;
   packet.clearHotdrop();
   while (true) {
-    if (!headMatches(block, rule) || (load<u32>(rule, RULE_MATCH_COUNT) && !extensionsMatch(block, rule))) {
+    // Most rules end here, so what decides about them stands first and in the fewest words: addresses, then protocol.
+    const flags = load<u32>(rule, RULE_FLAGS);
+    const dst = (destination & load<u32>(rule, RULE_DST_MASK)) == load<u32>(rule, RULE_DST);
+    if (dst == ((flags & RULE_NOT_DST) != 0)) {
+      rule += RULE_SIZE;
+      continue;
+    }
+    const src = (source & load<u32>(rule, RULE_SRC_MASK)) == load<u32>(rule, RULE_SRC);
+    const protocol = load<u32>(rule, RULE_PROTO);
+    if (
+      src == ((flags & RULE_NOT_SRC) != 0) ||
+      (protocol && (protocol == packet.protocol) == ((flags & RULE_NOT_PROTO) != 0)) ||
+      (!(flags & RULE_PLAIN) &&
+        (!restMatches(block, rule, flags) || (load<u32>(rule, RULE_MATCH_COUNT) && !extensionsMatch(block, rule))))
+    ) {
       if (packet.hotdrop) return NF_DROP;
       rule += RULE_SIZE;
       continue;
     }
-    countRule(rule);
+    count(counterOf(packet.ns, rule));
     const target = load<i32>(rule, RULE_TARGET);
     if (target == TARGET_CONTINUE) {
       rule += RULE_SIZE;
     } else if (target == TARGET_JUMP) {
       const to = block + load<u32>(rule, RULE_TARGET_ARG);
-      if (!(load<u32>(rule, RULE_FLAGS) & RULE_GOTO)) {
+      if (!(flags & RULE_GOTO)) {
         if (depth == STACK_MAX) return NF_DROP;
         store<usize>(stack + ((<usize>depth) << 2), rule + RULE_SIZE);
         depth++;
@@ -115,7 +162,7 @@ export function walk(table: i32): i32 {
         depth--;
         rule = load<usize>(stack + ((<usize>depth) << 2));
       } else {
-        rule = block + load<u32>(block + slot, BLOCK_UNDERFLOWS);
+        rule = policy;
       }
     } else if (target == TARGET_ACCEPT) {
       return NF_ACCEPT;
@@ -125,6 +172,8 @@ export function walk(table: i32): i32 {
       const verdict = apply(target, block + load<u32>(rule, RULE_TARGET_ARG));
       if (verdict != CONTINUE) return verdict;
       packet.read();
+      source = packet.source;
+      destination = packet.destination;
       rule += RULE_SIZE;
     }
   }

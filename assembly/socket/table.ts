@@ -1,10 +1,20 @@
 // Bound sockets of a namespace: listeners and clients, found by protocol and local port.
 import { EADDRINUSE, OK } from "../layout/codes.ts";
 import {
+  FULL_FREED,
+  FULL_LOCAL,
+  FULL_PORT,
+  FULL_REMOTE,
+  FULL_SIZE,
+  FULL_SLOTS,
+  NS_FULL_TARGETS,
   NS_NEXT_PORT,
+  NS_PORTS_FREED,
+  NS_RANDOM,
   NS_SOCKETS,
   NS_SYSCTLS,
   SOCK_ARG,
+  SOCK_IP_ID,
   SOCK_LINE,
   SOCK_LOCAL,
   SOCK_LOCAL_PORT,
@@ -18,8 +28,10 @@ import {
   SYSCTL_PORT_MIN,
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
+import { clear } from "../memory/bytes.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
+import { next32 } from "../memory/random.ts";
 
 let free: usize = 0;
 
@@ -33,14 +45,30 @@ export let socket: usize = 0;
 function insert(ns: usize, proto: u32, local: u32, port: u32, owner: u32, arg: u32): void {
   if (!free) free = allocate(64);
   socket = take(free, SOCK_SIZE);
-  memory.fill(socket, 0, SOCK_SIZE);
+  clear(socket, SOCK_SIZE);
   store<usize>(socket, ns, SOCK_NAMESPACE);
   store<u32>(socket, proto, SOCK_PROTO);
   store<u32>(socket, local, SOCK_LOCAL);
   store<u32>(socket, port, SOCK_LOCAL_PORT);
   store<u32>(socket, owner, SOCK_OWNER);
   store<u32>(socket, arg, SOCK_ARG);
-  hash.append(load<usize>(ns, NS_SOCKETS), hashOf(proto, port), socket);
+  store<u32>(socket, next32(ns + NS_RANDOM) & 0xffff, SOCK_IP_ID);
+  const table = load<usize>(ns, NS_SOCKETS);
+  if (hash.crowded(table)) grow(table);
+  hash.append(table, hashOf(proto, port), socket);
+}
+
+function grow(table: usize): void {
+  const buckets = hash.bucketCount(table);
+  const old = hash.grow(table);
+  for (let i: u32 = 0; i < buckets; i++) {
+    let record = load<usize>(old + ((<usize>i) << 2));
+    while (record) {
+      const next = load<usize>(record);
+      hash.append(table, hashOf(load<u32>(record, SOCK_PROTO), load<u32>(record, SOCK_LOCAL_PORT)), record);
+      record = next;
+    }
+  }
 }
 
 function taken(ns: usize, proto: u32, local: u32, port: u32): bool {
@@ -74,6 +102,36 @@ export function nextPort(ns: usize): u32 {
   if (port < low || port > high) port = low;
   store<u32>(ns, port, NS_NEXT_PORT);
   return port;
+}
+
+/** A port may have become free: searches that failed may be tried again. */
+export function portFreed(ns: usize): void {
+  store<u32>(ns, load<u32>(ns, NS_PORTS_FREED) + 1, NS_PORTS_FREED);
+}
+
+function fullTarget(ns: usize, remote: u32, port: u32): usize {
+  const slot = <usize>(hash.mix(remote, port) & (FULL_SLOTS - 1));
+  return load<usize>(ns, NS_FULL_TARGETS) + slot * FULL_SIZE;
+}
+
+/** Whether the last search for a port towards a target failed, and would fail again; it leaves NS_NEXT_PORT as it was. */
+export function exhausted(ns: usize, local: u32, remote: u32, port: u32): bool {
+  const full = fullTarget(ns, remote, port);
+  return (
+    load<u32>(full, FULL_FREED) == load<u32>(ns, NS_PORTS_FREED) + 1 &&
+    load<u32>(full, FULL_LOCAL) == local &&
+    load<u32>(full, FULL_REMOTE) == remote &&
+    load<u32>(full, FULL_PORT) == port
+  );
+}
+
+/** Notes that a search for a port towards a target has failed. */
+export function noteExhausted(ns: usize, local: u32, remote: u32, port: u32): void {
+  const full = fullTarget(ns, remote, port);
+  store<u32>(full, local, FULL_LOCAL);
+  store<u32>(full, remote, FULL_REMOTE);
+  store<u32>(full, port, FULL_PORT);
+  store<u32>(full, load<u32>(ns, NS_PORTS_FREED) + 1, FULL_FREED);
 }
 
 /** How many ephemeral ports there are. */
@@ -125,5 +183,13 @@ export function close(record: usize): void {
     hashOf(load<u32>(record, SOCK_PROTO), load<u32>(record, SOCK_LOCAL_PORT)),
     record,
   );
+  portFreed(ns);
   give(free, record);
+}
+
+/** The next identification of packets from a connected socket (inet_id). */
+export function nextId(record: usize): i32 {
+  const id = load<u32>(record, SOCK_IP_ID);
+  store<u32>(record, (id + 1) & 0xffff, SOCK_IP_ID);
+  return <i32>id;
 }

@@ -9,13 +9,13 @@ import {
   DROP_TCP_OFOMERGE,
   DROP_TCP_OLD_DATA,
 } from "../layout/codes.ts";
-import { FRAME_DATA, FRAME_NETWORK, FRAME_NEXT, STAGE_OUTPUT } from "../layout/frame.ts";
+import { FRAME_DATA, FRAME_NETWORK, FRAME_NEXT, FRAME_SUMMED, STAGE_OUTPUT } from "../layout/frame.ts";
 import * as R from "../layout/records.ts";
 import { finish, newPacket, payloadOf, send } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
 import { allocate } from "../memory/arena.ts";
 import * as backlog from "../memory/backlog.ts";
-import { copy } from "../memory/bytes.ts";
+import { clear, copy } from "../memory/bytes.ts";
 import { MILLISECOND, SECOND, now } from "../memory/clock.ts";
 import * as choices from "../memory/choices.ts";
 import * as events from "../memory/events.ts";
@@ -45,12 +45,16 @@ export let happened: i32 = 0;
 export let data: usize = 0;
 export let dataLength: i32 = 0;
 
+const WINDOW_LARGEST = 65535;
+const MSS_MAX = 1460;
+const TIMESTAMPS_LENGTH = 12;
 const WINDOW_SCALE = 7;
 const WINDOW_OPEN = 502; // 64256 bytes >> 7: what Linux shows while the application keeps up
 const RTO_FIRST: u64 = SECOND;
 const RTO_MIN: u64 = 200 * MILLISECOND;
 const RTO_MAX: u64 = 120 * SECOND;
 const SYN_RETRIES: u32 = 6;
+const SYN_LINEAR_RETRIES: u32 = 4; // tcp_syn_linear_timeouts
 const DATA_RETRIES: u32 = 15;
 const TIME_WAIT: u64 = 60 * SECOND;
 const FIRST_CWND: u32 = 10;
@@ -95,7 +99,7 @@ function newConnection(ns: usize, local: u32, remote: u32, ports: u32, owner: u3
   if (!freeConnections) freeConnections = allocate(64);
   const c = take(freeConnections, R.TCP_SIZE);
   const generation = load<u32>(c, R.TCP_GENERATION);
-  memory.fill(c, 0, R.TCP_SIZE);
+  clear(c, R.TCP_SIZE);
   store<u32>(c, generation, R.TCP_GENERATION);
   store<usize>(c, ns, R.TCP_NAMESPACE);
   store<u32>(c, local, R.TCP_LOCAL);
@@ -138,6 +142,7 @@ export function destroy(c: usize): void {
     hashOf(load<u32>(c, R.TCP_LOCAL), load<u32>(c, R.TCP_REMOTE), load<u32>(c, R.TCP_PORTS)),
     c,
   );
+  sockets.portFreed(ns);
   store<u32>(c, load<u32>(c, R.TCP_GENERATION) + 1, R.TCP_GENERATION);
   store<u32>(c, R.TCPS_CLOSED, R.TCP_STATE);
   give(freeConnections, c);
@@ -173,6 +178,13 @@ function nextIpId(c: usize): i32 {
 
 // ---- sending
 
+/** The segment that this host can take: the MTU of its way to the peer without the headers, 1460 at most (ipv4_default_advmss). */
+function ownMss(ns: usize, remote: u32): i32 {
+  if (route.outgoing(ns, remote) == route.TO_NOWHERE) return MSS_MAX;
+  const headers = ipv4.IPV4_LENGTH + tcp.TCP_LENGTH;
+  return max<i32>(min<i32>(load<i32>(route.device, R.DEV_MTU) - headers, MSS_MAX), 88);
+}
+
 /** Sends one segment: `length` bytes at `from` under `seq`. */
 function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   const ns = load<usize>(c, R.TCP_NAMESPACE);
@@ -182,7 +194,7 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   let window = WINDOW_OPEN;
   if (bits & tcp.SYN) {
     const passive = (bits & tcp.ACK) != 0;
-    const mss = advertisedMss(ns, load<u32>(c, R.TCP_REMOTE));
+    const mss = ownMss(ns, load<u32>(c, R.TCP_REMOTE));
     header += tcp.writeSynOptions(
       at + tcp.TCP_LENGTH,
       mss,
@@ -192,16 +204,16 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
       load<u32>(c, R.TCP_TS_RECENT),
       !passive || has(c, R.TCPF_WSCALE) ? WINDOW_SCALE : -1,
     );
-    window = passive ? firstWindow(c, mss) : (65535 / mss) * mss;
+    window = passive ? firstWindow(c, mss) : WINDOW_LARGEST - (WINDOW_LARGEST % mss);
   } else {
     if (has(c, R.TCPF_TIMESTAMPS)) {
       tcp.writeTimestamps(at + tcp.TCP_LENGTH, timestamp(c), load<u32>(c, R.TCP_TS_RECENT));
-      header += 12;
+      header += TIMESTAMPS_LENGTH;
     }
     if (!has(c, R.TCPF_WSCALE)) window = WINDOW_OPEN << WINDOW_SCALE;
     if (state(c) == R.TCPS_SYN_RECV) {
       // There is no socket yet that would have opened its window.
-      const first = firstWindow(c, advertisedMss(ns, load<u32>(c, R.TCP_REMOTE)));
+      const first = firstWindow(c, ownMss(ns, load<u32>(c, R.TCP_REMOTE)));
       window = has(c, R.TCPF_WSCALE) ? first >> WINDOW_SCALE : first;
     }
   }
@@ -219,14 +231,8 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
 
 /** The window of the answer to a SYN: a whole number of segments (tcp_select_initial_window). */
 function firstWindow(c: usize, mss: i32): i32 {
-  const segment = has(c, R.TCPF_TIMESTAMPS) ? mss - 12 : mss;
-  return (65535 / segment) * segment;
-}
-
-/** The largest segment that this host takes from a peer: what the way there carries (ipv4_default_advmss). */
-function advertisedMss(ns: usize, remote: u32): i32 {
-  if (route.outgoing(ns, remote) == route.TO_NOWHERE) return 536;
-  return min<i32>(load<i32>(route.device, R.DEV_MTU), 65535) - 40;
+  const segment = has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss;
+  return WINDOW_LARGEST - (WINDOW_LARGEST % segment);
 }
 
 function sendAck(c: usize): void {
@@ -319,6 +325,7 @@ export function abort(c: usize): void {
 export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, line: u32): usize {
   if (route.outgoing(ns, to) == route.TO_NOWHERE || !route.source) return 0;
   const local = route.source;
+  if (sockets.exhausted(ns, local, to, port)) return 0;
   for (let tries = sockets.portCount(ns); tries; tries--) {
     const own = sockets.nextPort(ns);
     const ports = (own << 16) | port;
@@ -326,12 +333,13 @@ export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, lin
     if (sockets.find(ns, ipv4.PROTO_TCP, local, own, to, port)) continue;
     const c = newConnection(ns, local, to, ports, owner, arg, line);
     setState(c, R.TCPS_SYN_SENT);
-    store<u32>(c, 1460, R.TCP_MSS);
+    store<u32>(c, ownMss(ns, to), R.TCP_MSS);
     store<u32>(c, 65535, R.TCP_SND_WND);
     newSegment(c, tcp.SYN, 0);
     pump(c);
     return c;
   }
+  sockets.noteExhausted(ns, local, to, port);
   return 0;
 }
 
@@ -416,10 +424,24 @@ export function onTimer(c: usize, generation: u32): void {
   const flight = (load<u32>(c, R.TCP_SND_NXT) - load<u32>(c, R.TCP_SND_UNA)) / mss;
   store<u32>(c, max<u32>(flight >> 1, 2), R.TCP_SSTHRESH);
   store<u32>(c, 1, R.TCP_CWND);
-  store<u64>(c, min<u64>(load<u64>(c, R.TCP_RTO) << 1, RTO_MAX), R.TCP_RTO);
+  // The first repetitions of a SYN keep their distance, all others double it.
+  if (state(c) != R.TCPS_SYN_SENT || retries > SYN_LINEAR_RETRIES) {
+    store<u64>(c, min<u64>(load<u64>(c, R.TCP_RTO) << 1, RTO_MAX), R.TCP_RTO);
+  }
+  // All that is out counts as lost; it follows as the acknowledgements come in.
+  beginRecovery(c);
+  retransmit(c, segment);
+  setDeadline(c, now + load<u64>(c, R.TCP_RTO));
+}
+
+function beginRecovery(c: usize): void {
+  setFlag(c, R.TCPF_RECOVERY);
+  store<u32>(c, load<u32>(c, R.TCP_SND_NXT), R.TCP_RECOVER);
+}
+
+function retransmit(c: usize, segment: usize): void {
   store<u32>(segment, load<u32>(segment, R.SEG_RETRIES) + 1, R.SEG_RETRIES);
   transmitSegment(c, segment);
-  setDeadline(c, now + load<u64>(c, R.TCP_RTO));
 }
 
 /** A round trip of `sample` nanoseconds (RFC 6298). */
@@ -468,15 +490,17 @@ function acknowledge(c: usize, ack: u32, window: u32, plain: bool): void {
     if (cwnd < load<u32>(c, R.TCP_SSTHRESH)) store<u32>(c, cwnd + 1, R.TCP_CWND);
   }
   store<usize>(c, segment, R.TCP_QUEUE);
+  if (has(c, R.TCPF_RECOVERY) && !before(ack, load<u32>(c, R.TCP_RECOVER))) {
+    store<u32>(c, load<u32>(c, R.TCP_FLAGS) & ~R.TCPF_RECOVERY, R.TCP_FLAGS);
+  }
   if (!segment) {
     store<usize>(c, 0, R.TCP_QUEUE_TAIL);
     happened |= WRITABLE;
   } else if (segment != load<usize>(c, R.TCP_UNSENT) && has(c, R.TCPF_RECOVERY)) {
     // A partial acknowledgement during recovery: the next hole (RFC 6582).
-    transmitSegment(c, segment);
+    retransmit(c, segment);
   }
   if (ack == load<u32>(c, R.TCP_SND_NXT)) {
-    store<u32>(c, load<u32>(c, R.TCP_FLAGS) & ~R.TCPF_RECOVERY, R.TCP_FLAGS);
     setDeadline(c, 0);
   } else {
     setDeadline(c, now + load<u64>(c, R.TCP_RTO));
@@ -489,13 +513,11 @@ function duplicate(c: usize): void {
   const count = load<u32>(c, R.TCP_DUPACKS) + 1;
   store<u32>(c, count, R.TCP_DUPACKS);
   if (count != DUPACKS || has(c, R.TCPF_RECOVERY)) return;
-  setFlag(c, R.TCPF_RECOVERY);
+  beginRecovery(c);
   const half = max<u32>(load<u32>(c, R.TCP_CWND) >> 1, 2);
   store<u32>(c, half, R.TCP_SSTHRESH);
   store<u32>(c, half, R.TCP_CWND);
-  const segment = load<usize>(c, R.TCP_QUEUE);
-  store<u32>(segment, load<u32>(segment, R.SEG_RETRIES) + 1, R.SEG_RETRIES);
-  transmitSegment(c, segment);
+  retransmit(c, load<usize>(c, R.TCP_QUEUE));
 }
 
 /** Keeps a segment that came before its turn, in order of sequence. */
@@ -523,16 +545,30 @@ function dropEarly(): void {
   early = 0;
 }
 
+/** Where the bytes that the application has taken end; those before TCP_RCV_NXT are acknowledged already. */
+let delivered: u32 = 0;
+
+/** What an earlier gap had held back is acknowledged together with what filled the gap (tcp_ofo_queue). */
+function countEarly(c: usize): void {
+  let segment = load<usize>(c, R.TCP_OUT_OF_ORDER);
+  let next = load<u32>(c, R.TCP_RCV_NXT);
+  while (segment && !after(load<u32>(segment, R.SEG_SEQ), next)) {
+    const end = segmentEnd(segment);
+    if (after(end, next)) next = end;
+    segment = load<usize>(segment, FRAME_NEXT);
+  }
+  store<u32>(c, next, R.TCP_RCV_NXT);
+}
+
 /** After DATA: the next run of bytes that an earlier gap had held back; false if there is none. */
 export function takeEarly(): bool {
   dropEarly();
   const c = connection;
   while (true) {
     const segment = load<usize>(c, R.TCP_OUT_OF_ORDER);
-    const expected = load<u32>(c, R.TCP_RCV_NXT);
-    if (!segment || after(load<u32>(segment, R.SEG_SEQ), expected)) return false;
+    if (!segment || after(load<u32>(segment, R.SEG_SEQ), delivered)) return false;
     store<usize>(c, load<usize>(segment, FRAME_NEXT), R.TCP_OUT_OF_ORDER);
-    const skip = expected - load<u32>(segment, R.SEG_SEQ);
+    const skip = delivered - load<u32>(segment, R.SEG_SEQ);
     const length = load<u32>(segment, R.SEG_LENGTH);
     const fin = load<i32>(segment, R.SEG_FLAGS) & tcp.FIN;
     if (skip >= length && !fin) {
@@ -543,18 +579,16 @@ export function takeEarly(): bool {
     happened = DATA;
     data = load<usize>(segment, FRAME_DATA) + <usize>skip;
     dataLength = <i32>(length > skip ? length - skip : 0);
-    store<u32>(c, expected + <u32>dataLength, R.TCP_RCV_NXT);
+    delivered += <u32>dataLength;
     if (fin) peerClosed(c);
-    sendAck(c);
     return true;
   }
 }
 
 function peerClosed(c: usize): void {
-  store<u32>(c, load<u32>(c, R.TCP_RCV_NXT) + 1, R.TCP_RCV_NXT);
   happened |= PEER_CLOSED;
   const current = state(c);
-  if (current == R.TCPS_ESTABLISHED || now == R.TCPS_SYN_RECV) setState(c, R.TCPS_CLOSE_WAIT);
+  if (current == R.TCPS_ESTABLISHED || current == R.TCPS_SYN_RECV) setState(c, R.TCPS_CLOSE_WAIT);
   else if (current == R.TCPS_FIN_WAIT1) setState(c, R.TCPS_CLOSING);
   else if (current == R.TCPS_FIN_WAIT2) enterTimeWait(c);
 }
@@ -584,11 +618,14 @@ function accept(ns: usize, listener: usize, ip: usize, at: usize, line: u32): vo
 /** What the peer's SYN offers. */
 function learnOptions(c: usize, at: usize): void {
   tcp.readOptions(at);
-  let mss = tcp.optionMss ? min<i32>(tcp.optionMss, 1460) : 536;
+  let mss = min<i32>(
+    tcp.optionMss ? tcp.optionMss : 536,
+    ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE)),
+  );
   if (tcp.optionTimestamps) {
     setFlag(c, R.TCPF_TIMESTAMPS);
     store<u32>(c, tcp.optionValue, R.TCP_TS_RECENT);
-    mss -= 12;
+    mss -= TIMESTAMPS_LENGTH;
   }
   if (tcp.optionSack) setFlag(c, R.TCPF_SACK);
   if (tcp.optionScale >= 0) {
@@ -637,7 +674,7 @@ export function receive(ns: usize, frame: usize, line: u32): i32 {
   if (header < tcp.TCP_LENGTH || header > there) return DROP_PKT_TOO_SMALL;
   const local = ipv4.destination(ip);
   const remote = ipv4.source(ip);
-  if (!tcp.checksumValid(at, there, remote, local)) return DROP_TCP_CSUM;
+  if (!load<u32>(frame, FRAME_SUMMED) && !tcp.checksumValid(at, there, remote, local)) return DROP_TCP_CSUM;
   const bits = tcp.flags(at);
   const ports = ((<u32>tcp.destinationPort(at)) << 16) | (<u32>tcp.sourcePort(at));
   let c = find(ns, local, remote, ports);
@@ -732,9 +769,11 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   const skip = expected - seq;
   data = payload + <usize>skip;
   dataLength = length - <i32>skip;
-  store<u32>(c, expected + <u32>dataLength, R.TCP_RCV_NXT);
+  delivered = expected + <u32>dataLength;
+  store<u32>(c, end, R.TCP_RCV_NXT);
   if (dataLength) happened |= DATA;
   if (fin) peerClosed(c);
+  else countEarly(c);
   // At once, as Linux does at the start of a connection (quick ack).
   sendAck(c);
   return DROP_NONE;

@@ -1,7 +1,7 @@
 // UDP sockets: sending from one, and finding the one that a datagram is for (net/ipv4/udp.c).
 import { DROP_NONE, DROP_NO_SOCKET, DROP_PKT_TOO_SMALL, DROP_UDP_CSUM } from "../layout/codes.ts";
-import { FRAME_LENGTH, FRAME_NETWORK } from "../layout/frame.ts";
-import { DEV_MTU, SOCK_LINE, SOCK_LOCAL_PORT, SOCK_NAMESPACE } from "../layout/records.ts";
+import { FRAME_LENGTH, FRAME_NETWORK, FRAME_SUMMED } from "../layout/frame.ts";
+import { DEV_MTU, SOCK_LINE, SOCK_LOCAL_PORT, SOCK_NAMESPACE, SOCK_REMOTE } from "../layout/records.ts";
 import { newPacketFor, nextId, payloadOf, send } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
 import { copy } from "../memory/bytes.ts";
@@ -21,9 +21,11 @@ export function sendTo(socket: usize, source: u32, to: u32, port: u32, from: usi
   copy(at + udp.UDP_LENGTH, from, bytes);
   const length = udp.UDP_LENGTH + bytes;
   udp.write(at, load<i32>(socket, SOCK_LOCAL_PORT), <i32>port, length, address, to);
-  // Linux discovers path MTUs with what fits into one packet, and fragments what does not.
+  // Linux discovers path MTUs with what fits into one packet, fragments what does not, and counts identifications all the same: a
+  // connected socket its own.
+  const id = load<u32>(socket, SOCK_REMOTE) ? table.nextId(socket) : nextId(ns);
   const flags = ipv4.IPV4_LENGTH + length > load<i32>(route.device, DEV_MTU) ? 0 : ipv4.FLAG_DF;
-  send(ns, frame, ipv4.PROTO_UDP, address, to, length, 0, nextId(ns), flags);
+  send(ns, frame, ipv4.PROTO_UDP, address, to, length, 0, id, flags);
   return true;
 }
 
@@ -45,7 +47,7 @@ export function receive(ns: usize, frame: usize): i32 {
   // What stands behind the datagram is cut off, also from what an error quotes.
   const surplus = there - length;
   if (surplus) store<i32>(frame, load<i32>(frame, FRAME_LENGTH) - surplus, FRAME_LENGTH);
-  if (!udp.checksumValid(at, length, source, destination)) return DROP_UDP_CSUM;
+  if (!load<u32>(frame, FRAME_SUMMED) && !udp.checksumValid(at, length, source, destination)) return DROP_UDP_CSUM;
   socket = table.find(ns, ipv4.PROTO_UDP, destination, <u32>udp.destinationPort(at), source, <u32>udp.sourcePort(at));
   if (!socket) return DROP_NO_SOCKET;
   payload = at + udp.UDP_LENGTH;

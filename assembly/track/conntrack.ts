@@ -10,8 +10,11 @@ import {
   IPS_DST_NAT,
   IPS_DYING,
   IPS_EXPECTED,
+  IPS_DST_NAT_DONE,
   IPS_FIXED_TIMEOUT,
+  IPS_NAT_CLASH,
   IPS_SEEN_REPLY,
+  IPS_SRC_NAT_DONE,
   IP_CT_ESTABLISHED,
   IP_CT_ESTABLISHED_REPLY,
   IP_CT_NEW,
@@ -27,6 +30,7 @@ import {
   FRAME_IS_UNTRACKED,
   FRAME_LENGTH,
   FRAME_NETWORK,
+  FRAME_SUMMED,
 } from "../layout/frame.ts";
 import {
   CT_ORIGINAL,
@@ -78,12 +82,11 @@ export function packetLength(frame: usize): i32 {
   );
 }
 
-/** Whether the transport header is whole and plausible; the checksum is looked at only on the way in. */
-function transportValid(ns: usize, ip: usize, length: i32, incoming: bool): bool {
+/** Whether the transport header is whole and plausible, and its checksum right if `check` asks. */
+function transportValid(ip: usize, length: i32, check: bool): bool {
   const proto = ipv4.protocol(ip);
   const l4 = ipv4.payload(ip);
   const bytes = length - ipv4.headerLength(ip);
-  const check = incoming && sysctl(ns, SYSCTL_CT_CHECKSUM) != 0;
   if (proto == ipv4.PROTO_TCP) {
     if (bytes < tcp.TCP_LENGTH) return false;
     const header = tcp.headerLength(l4);
@@ -113,6 +116,8 @@ function enterError(ns: usize, frame: usize, ip: usize, l4: usize, bytes: i32): 
   if (quoted < ipv4.headerLength(inner) + 8) return false;
   if (ipv4.fragment(inner) & ipv4.OFFSET_MASK) return false;
   if (!tuple.parse(inner, quoted) || !tuple.invert()) return false;
+  // Whoever sent the quoted packet must be the one who is told.
+  if (ipv4.destination(load<usize>(frame, FRAME_NETWORK)) != tuple.dst) return false;
   const record = table.find(ns);
   if (!record) return false;
   const entry = table.entryOf(record);
@@ -168,7 +173,7 @@ function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: usize, 
     let stream = false;
     if (status & IPS_SEEN_REPLY) stream = now > load<u64>(entry, CT_TCP_SEEN);
     refresh(entry, sysctl(ns, stream ? SYSCTL_CT_UDP_STREAM : SYSCTL_CT_UDP));
-    if (stream) store<u32>(entry, status | IPS_ASSURED, CT_STATUS);
+    if (stream && !(status & IPS_NAT_CLASH)) store<u32>(entry, status | IPS_ASSURED, CT_STATUS);
     return trackTcp.TRACK_ACCEPT;
   }
   refresh(entry, sysctl(ns, proto == ipv4.PROTO_ICMP ? SYSCTL_CT_ICMP : SYSCTL_CT_GENERIC));
@@ -187,7 +192,9 @@ export function enter(ns: usize, frame: usize, incoming: bool): bool {
   const ip = load<usize>(frame, FRAME_NETWORK);
   const length = packetLength(frame);
   if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return true;
-  if (!transportValid(ns, ip, length, incoming)) return true;
+  // The checksum is looked at only on the way in.
+  const check = incoming && !load<u32>(frame, FRAME_SUMMED) && sysctl(ns, SYSCTL_CT_CHECKSUM) != 0;
+  if (!transportValid(ip, length, check)) return true;
   const l4 = ipv4.payload(ip);
   const bytes = length - ipv4.headerLength(ip);
   const proto = ipv4.protocol(ip);
@@ -243,16 +250,40 @@ export function confirm(ns: usize, frame: usize): bool {
   if (load<u32>(entry, CT_STATUS) & (IPS_CONFIRMED | IPS_DYING)) return true;
   if (directionOf(load<u32>(frame, FRAME_CT_INFO)) != DIR_ORIGINAL) return true;
   tuple.read(entry + CT_ORIGINAL);
-  let taken = table.find(ns) != 0;
-  if (!taken) {
+  let other = table.find(ns);
+  if (!other) {
     tuple.read(entry + CT_REPLY);
-    taken = table.find(ns) != 0;
+    other = table.find(ns);
   }
-  if (taken) {
-    reason = DROP_CONNTRACK_INSERT_FAILED;
-    return false;
+  if (!other) {
+    table.insert(entry);
+    return true;
   }
-  table.insert(entry);
+  if (resolveClash(ns, frame, entry, table.entryOf(other))) return true;
+  reason = DROP_CONNTRACK_INSERT_FAILED;
+  return false;
+}
+
+/**
+ * Two first packets of one conversation were under way at once, as A and AAAA questions from one socket are while ARP has
+ * no answer yet. Where the protocol allows it (UDP), the later one joins the entry of the first if both were translated
+ * alike; else its own entry is kept for the reply alone (nf_ct_resolve_clash). False: it must be dropped.
+ */
+function resolveClash(ns: usize, frame: usize, entry: usize, other: usize): bool {
+  tuple.read(entry + CT_ORIGINAL);
+  if (tuple.proto != ipv4.PROTO_UDP) return false;
+  const translated = (load<u32>(other, CT_STATUS) & (IPS_SRC_NAT_DONE | IPS_DST_NAT_DONE)) != 0;
+  let same = tuple.matches(other + CT_ORIGINAL);
+  tuple.read(entry + CT_REPLY);
+  same = same && tuple.matches(other + CT_REPLY);
+  if (same || !translated) {
+    table.hold(other);
+    table.put(entry);
+    table.attach(frame, other, load<u32>(frame, FRAME_CT_INFO));
+    return true;
+  }
+  if (table.find(ns)) return false;
+  table.insertReply(entry);
   return true;
 }
 

@@ -62,12 +62,21 @@ export function setRange(bits: u32, lowAddress: u32, highAddress: u32, lowPort: 
   basePort = base;
 }
 
+/** Whether both translations of a connection have been chosen, and change nothing. */
+export function isNull(entry: usize): bool {
+  const done = IPS_SRC_NAT_DONE | IPS_DST_NAT_DONE;
+  return (load<u32>(entry, CT_STATUS) & (done | IPS_SRC_NAT | IPS_DST_NAT)) == done;
+}
+
 /** Whether a connection's translation at `manip` has been chosen. */
 export function initialized(entry: usize, manip: u32): bool {
   return (load<u32>(entry, CT_STATUS) & (manip == MANIP_SRC ? IPS_SRC_NAT_DONE : IPS_DST_NAT_DONE)) != 0;
 }
 
-/** Whether another connection expects replies with the inverse of the current tuple (nf_nat_used_tuple). */
+/**
+ * Whether another connection expects replies with the inverse of the current tuple (nf_nat_used_tuple). One that began with
+ * the same tuple is no other: its packets come from the same socket, and confirmation sorts them out.
+ */
 function used(ns: usize, entry: usize): bool {
   const src = tuple.src;
   const dst = tuple.dst;
@@ -75,8 +84,13 @@ function used(ns: usize, entry: usize): bool {
   const proto = tuple.proto;
   tuple.invert();
   const record = table.find(ns);
+  let taken = false;
+  if (record && table.entryOf(record) != entry) {
+    tuple.read(entry + CT_ORIGINAL);
+    taken = !tuple.matches(table.entryOf(record) + CT_ORIGINAL);
+  }
   tuple.set(src, dst, ports, proto);
-  return record != 0 && table.entryOf(record) != entry;
+  return taken;
 }
 
 /** The identifier that may be changed: a port, or the id of an ICMP query. */
@@ -263,12 +277,13 @@ function statusBit(manip: u32, direction: u32): u32 {
   return source == (direction == DIR_REPLY) ? IPS_DST_NAT : IPS_SRC_NAT;
 }
 
-/** Translates a packet of a known connection at `manip` (nf_nat_packet). */
-export function translate(entry: usize, direction: u32, manip: u32, ip: usize, length: i32): void {
-  if (!(load<u32>(entry, CT_STATUS) & statusBit(manip, direction))) return;
+/** Translates a packet of a known connection at `manip` (nf_nat_packet). False: it stays as it is. */
+export function translate(entry: usize, direction: u32, manip: u32, ip: usize, length: i32): bool {
+  if (!(load<u32>(entry, CT_STATUS) & statusBit(manip, direction))) return false;
   tuple.read(entry + CT_ORIGINAL + (1 - direction) * TUPLE_SIZE);
   tuple.invert();
   rewrite(ip, length, manip);
+  return true;
 }
 
 /**

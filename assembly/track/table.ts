@@ -1,5 +1,5 @@
 // The conntrack table of a namespace: entries stand in it twice, once under each direction's tuple.
-import { DIR_REPLY, IPS_CONFIRMED, IPS_DYING } from "../layout/codes.ts";
+import { DIR_REPLY, IPS_CONFIRMED, IPS_DYING, IPS_FIXED_TIMEOUT, IPS_NAT_CLASH } from "../layout/codes.ts";
 import { FRAME_CT, FRAME_CT_INFO } from "../layout/frame.ts";
 import { IP_CT_NONE } from "../layout/codes.ts";
 import {
@@ -16,7 +16,8 @@ import {
   TUPLE_SIZE,
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
-import { now } from "../memory/clock.ts";
+import { clear } from "../memory/bytes.ts";
+import { SECOND, now } from "../memory/clock.ts";
 import * as frames from "../memory/frames.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
@@ -52,19 +53,18 @@ export function expired(entry: usize): bool {
 
 /** The tuple record that equals the current tuple, 0 if none. Entries met on the way whose time is over are removed. */
 export function find(ns: usize): usize {
-  const table = load<usize>(ns, NS_CONNECTIONS);
-  let record = load<usize>(hash.bucket(table, tuple.hash()));
+  const head = hash.bucket(load<usize>(ns, NS_CONNECTIONS), tuple.hash());
+  let record = load<usize>(head);
   while (record) {
-    const next = load<usize>(record);
     const entry = entryOf(record);
     if (expired(entry)) {
       // Both tuples may share this bucket: after a removal the walk starts again.
       remove(entry);
-      record = load<usize>(hash.bucket(table, tuple.hash()));
+      record = load<usize>(head);
       continue;
     }
     if (tuple.matches(record)) return record;
-    record = next;
+    record = load<usize>(record);
   }
   return 0;
 }
@@ -73,7 +73,7 @@ export function find(ns: usize): usize {
 export function newEntry(ns: usize): usize {
   if (!free) free = allocate(64);
   const entry = take(free, CT_SIZE);
-  memory.fill(entry, 0, CT_SIZE);
+  clear(entry, CT_SIZE);
   store<u32>(entry + CT_REPLY, DIR_REPLY, TUPLE_DIR);
   store<usize>(entry, ns, CT_NAMESPACE);
   store<u32>(entry, 1, CT_REFERENCES);
@@ -106,15 +106,32 @@ function rehash(table: usize): void {
 
 /** Puts an entry into the table under both tuples. */
 export function insert(entry: usize): void {
+  insertTuple(entry, originalOf(entry));
+  insertTuple(entry, replyOf(entry));
+  confirmed(entry, 0);
+}
+
+/** Puts an entry whose original tuple another one has into the table under its reply tuple alone, for a second. */
+export function insertReply(entry: usize): void {
+  insertTuple(entry, replyOf(entry));
+  store<u64>(entry, now + SECOND, CT_TIMEOUT);
+  confirmed(entry, IPS_FIXED_TIMEOUT | IPS_NAT_CLASH);
+}
+
+function insertTuple(entry: usize, record: usize): void {
   const ns = load<usize>(entry, CT_NAMESPACE);
   const table = load<usize>(ns, NS_CONNECTIONS);
   if (hash.crowded(table)) {
     sweep(ns);
-    if (hash.crowded(table)) rehash(table);
+    // Unless the sweep made room for a while the next ones would follow too soon.
+    if (hash.count(table) > hash.bucketCount(table) >> 1) rehash(table);
   }
-  hash.insert(table, tuple.hashOf(originalOf(entry)), originalOf(entry));
-  hash.insert(table, tuple.hashOf(replyOf(entry)), replyOf(entry));
-  store<u32>(entry, load<u32>(entry, CT_STATUS) | IPS_CONFIRMED, CT_STATUS);
+  hash.insert(table, tuple.hashOf(record), record);
+}
+
+function confirmed(entry: usize, status: u32): void {
+  const ns = load<usize>(entry, CT_NAMESPACE);
+  store<u32>(entry, load<u32>(entry, CT_STATUS) | IPS_CONFIRMED | status, CT_STATUS);
   store<u32>(ns, load<u32>(ns, NS_CONNECTION_COUNT) + 1, NS_CONNECTION_COUNT);
   hold(entry);
 }
@@ -126,7 +143,7 @@ export function remove(entry: usize): void {
   const ns = load<usize>(entry, CT_NAMESPACE);
   const table = load<usize>(ns, NS_CONNECTIONS);
   store<u32>(entry, status | IPS_DYING, CT_STATUS);
-  hash.remove(table, tuple.hashOf(originalOf(entry)), originalOf(entry));
+  if (!(status & IPS_NAT_CLASH)) hash.remove(table, tuple.hashOf(originalOf(entry)), originalOf(entry));
   hash.remove(table, tuple.hashOf(replyOf(entry)), replyOf(entry));
   store<u32>(ns, load<u32>(ns, NS_CONNECTION_COUNT) - 1, NS_CONNECTION_COUNT);
   put(entry);

@@ -29,7 +29,7 @@ import {
   SYSCTL_CT_TCP_TIMEOUTS,
   SYSCTL_CT_TCP_UNACK,
 } from "../layout/records.ts";
-import { get32 } from "../memory/bytes.ts";
+import { clear, get32 } from "../memory/bytes.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as tcp from "../wire/tcp.ts";
 
@@ -311,7 +311,7 @@ function ignoreSegment(entry: usize, direction: u32, index: i32, at: usize, byte
     store<u32>(other, max<u32>(load<u32>(entry, CT_TCP_LAST_WIN), 1), SEEN_MAX_WIN);
     store<u32>(other, load<u32>(entry, CT_TCP_LAST_WSCALE), SEEN_SCALE);
     store<u32>(other, load<u32>(entry, CT_TCP_LAST_FLAGS), SEEN_FLAGS);
-    memory.fill(entry + CT_TCP_SEEN + direction * SEEN_SIZE, 0, SEEN_SIZE);
+    clear(entry + CT_TCP_SEEN + direction * SEEN_SIZE, SEEN_SIZE);
     return true;
   }
   store<i32>(entry, index, CT_TCP_LAST_INDEX);

@@ -15,10 +15,11 @@ export const ARP_LENGTH = 28;
 export const ARP_REQUEST = 1;
 export const ARP_REPLY = 2;
 
-/** Whether the fixed part says Ethernet, or IEEE 802 as Linux takes it too, and IPv4. */
+/** Whether the fixed part says Ethernet (or IEEE 802, which counts as the same) and IPv4. */
 export function isIpv4OverEthernet(at: usize): bool {
+  const hardware = get16(at + HARDWARE);
   return (
-    (get16(at + HARDWARE) == 1 || get16(at + HARDWARE) == 6) &&
+    (hardware == 1 || hardware == 6) &&
     get16(at + PROTOCOL) == 0x0800 &&
     load<u8>(at + HARDWARE_LENGTH) == 6 &&
     load<u8>(at + PROTOCOL_LENGTH) == 4

@@ -18,6 +18,8 @@ export const RCODE_NXDOMAIN = 3;
 export const RCODE_SERVFAIL = 2;
 export const RCODE_FORMERR = 1;
 export const CLASS_IN = 1;
+/** The longest name in wire form. */
+export const NAME_MAX = 255;
 /** A name that is the question's: a pointer to the byte behind the header. */
 export const POINTER_TO_QUESTION = 0xc00c;
 

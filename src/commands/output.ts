@@ -1,20 +1,28 @@
 // The output folder of a run: made only once the input is known to be good, and gone again if it cannot be used.
-import { accessSync, constants, mkdirSync, rmSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { InputError } from "../errors.ts";
 
 /** Makes the folder with all above it. Throws an InputError if that cannot be, or nothing can be written there. */
 export function makeOutputFolder(path: string): void {
   const there = statSync(path, { throwIfNoEntry: false });
   if (there && !there.isDirectory()) throw refusal(path, "it is a file");
-  let made: string | undefined;
+  const first = firstMissing(path);
   try {
-    made = mkdirSync(path, { recursive: true });
+    mkdirSync(path, { recursive: true });
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
-    if (made !== undefined) rmSync(made, { recursive: true });
+    if (first !== undefined) rmSync(first, { recursive: true, force: true });
     const { code, message } = error as NodeJS.ErrnoException;
     throw refusal(path, code === "EACCES" || code === "EROFS" ? "it cannot be written to" : (code ?? message));
   }
+}
+
+/** The topmost folder of a path that is not there yet; undefined if all are. */
+function firstMissing(path: string): string | undefined {
+  if (existsSync(path)) return undefined;
+  const above = dirname(path);
+  return (above === path ? undefined : firstMissing(above)) ?? path;
 }
 
 function refusal(path: string, why: string): InputError {

@@ -7,6 +7,7 @@ import { SingleBar } from "cli-progress";
 import { InvalidArgumentError, type Command } from "commander";
 import { interfacesOf } from "../engine/devices.ts";
 import { globMatches } from "../engine/glob.ts";
+import { worthwhileWorkers } from "../engine/place.ts";
 import { PreparedRun } from "../engine/run.ts";
 import { formatTime } from "../report/format.ts";
 import { makeReport, type Report } from "../report/report.ts";
@@ -49,7 +50,7 @@ export function addRunCommand(program: Command): void {
     .option("--duration <D>", "virtual time to run, such as 500ms or 10s, in place of the scenario's", duration)
     .option(
       "--workers <N>",
-      "threads to use; the results are the same with any number (default: one a core)",
+      "threads to use; the results are the same with any number (default: as many as the load is worth, at most one a core)",
       integer(1, 64),
     )
     .option("--out <DIR>", "folder for report.json, captures and rules", "podwire-out")
@@ -85,7 +86,10 @@ async function run(files: readonly string[], flags: RunFlags): Promise<number> {
   const ready = new PreparedRun(prepared.plan);
   // From here on the input is good.
   makeOutputFolder(flags.out);
-  const workers = Math.min(flags.workers ?? availableParallelism(), prepared.plan.machines.length);
+  const workers = Math.min(
+    flags.workers ?? worthwhileWorkers(prepared.plan, availableParallelism()),
+    prepared.plan.machines.length,
+  );
   const result = await execute(ready, prepared, workers, flags.quiet !== true);
   const wall = { seconds: (performance.now() - started) / 1000, workers };
   const report = makeReport(prepared, result, flags.out, version, wall);

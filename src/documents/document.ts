@@ -33,10 +33,15 @@ export class Document {
 
   /** The document's value as `schema` reads it. Throws an InputError at the first field that is wrong. */
   validate<T>(schema: z.ZodType<T>): T {
-    const result = schema.safeParse(this.value);
+    return this.validateAt([], this.value, schema);
+  }
+
+  /** The same for `value`, which stands at `path` of the document. */
+  validateAt<T>(path: FieldPath, value: unknown, schema: z.ZodType<T>): T {
+    const result = schema.safeParse(value);
     if (result.success) return result.data;
     const issue = firstIssue(result.error.issues);
-    return this.fail(issue.path, issue.sentence);
+    return this.fail([...path, ...issue.path], issue.sentence);
   }
 
   #line(path: FieldPath): number | undefined {
@@ -133,12 +138,21 @@ const ARTICLES: Readonly<Record<string, string>> = {
 };
 
 function sentenceOf(issue: z.core.$ZodIssue): string {
+  // A schema's own sentence.
+  if (!issue.message.startsWith("Invalid") && !issue.message.startsWith("Too ")) return issue.message;
   if (issue.code === "invalid_type") {
     const wanted = ARTICLES[issue.expected] ?? issue.expected;
     return issue.message.endsWith("received undefined") ? `is missing; it should be ${wanted}` : `should be ${wanted}`;
   }
   if (issue.code === "invalid_value") return `should be one of ${issue.values.map(String).join(", ")}`;
-  if (issue.code === "too_big") return `should be at most ${String(issue.maximum)}`;
-  if (issue.code === "too_small") return `should be at least ${String(issue.minimum)}`;
+  if (issue.code === "too_big") return `should ${sizeOf(issue.origin, "at most", issue.maximum)}`;
+  if (issue.code === "too_small") return `should ${sizeOf(issue.origin, "at least", issue.minimum)}`;
   return issue.message;
+}
+
+/** `be at least 1`, `have at least 2 entries`. */
+function sizeOf(origin: string, bound: string, size: number | bigint): string {
+  if (origin === "array") return `have ${bound} ${size} ${size === 1 ? "entry" : "entries"}`;
+  if (origin === "string") return `have ${bound} ${size} ${size === 1 ? "character" : "characters"}`;
+  return `be ${bound} ${size}`;
 }

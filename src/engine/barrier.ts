@@ -23,6 +23,8 @@ export class Barrier {
     if (this.#workers === 1) return;
     const words = this.#words;
     const generation = Atomics.load(words, BARRIER_GENERATION);
+    // One that failed after this line changes the generation; one that failed before it is seen here.
+    this.#check();
     if (Atomics.add(words, BARRIER_COUNT, 1) === this.#workers - 1) {
       Atomics.store(words, BARRIER_COUNT, 0);
       this.#release();
@@ -32,7 +34,11 @@ export class Barrier {
         if (spins-- <= 0) Atomics.wait(words, BARRIER_GENERATION, generation);
       }
     }
-    if (Atomics.load(words, FAILED) !== 0) throw new Abandoned("another worker has failed");
+    this.#check();
+  }
+
+  #check(): void {
+    if (Atomics.load(this.#words, FAILED) !== 0) throw new Abandoned("another worker has failed");
   }
 
   /** Lets the others go on to find out that this one cannot. */

@@ -49,6 +49,20 @@ function spread(plan: Plan, workers: number): number[] {
   return places;
 }
 
+/** What a request costs, in round figures: passes of its packets through devices, and nanoseconds for one of them. */
+const PASSES = 60;
+const PASS_NS = 300;
+/** Work that a window must hold for each worker, or meeting at its end costs more than sharing it saves. */
+const WORTH_NS = 10_000;
+
+/** How many workers are worth having on so many cores: as many as find enough to do in a window, at least one. */
+export function worthwhileWorkers(plan: Plan, cores: number): number {
+  const lookAheadNs = Math.min(...plan.segments.map(({ latencyNs }) => latencyNs), plan.durationNs);
+  const rate = plan.flows.reduce((sum, flow) => sum + flow.rate, 0);
+  const windowNs = (rate * lookAheadNs * PASSES * PASS_NS) / 1e9;
+  return Math.max(1, Math.min(Math.floor(windowNs / WORTH_NS), cores, plan.machines.length));
+}
+
 export function placeFlows(plan: Plan): PlacedFlow[] {
   const owner = new Map(
     plan.machines.flatMap((machine, i) => machine.namespaces.map(({ name }) => [name, i] as const)),

@@ -5,6 +5,7 @@ import { printRule, printRules } from "../iptables/print.ts";
 import { compileRules, type RuleReference } from "../iptables/records.ts";
 import { NameTable } from "../iptables/names.ts";
 import type { RuleSet } from "../iptables/model.ts";
+import { missingSet } from "../iptables/sets.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Plan } from "../seam/plan.ts";
 
@@ -53,6 +54,9 @@ export class RuleSets {
 
 function load(text: string, file: string, kernel: Kernel, names: NameTable): LoadedRules {
   const set = parseRules(text, file);
+  const missing = missingSet(set, new Set());
+  if (missing !== undefined)
+    throw new InputError({ file }, `the rules name the ipset ${missing}; ipsets of nodes are not emulated yet`);
   const { words, rules } = compileRules(set, names);
   const block = kernel.placeWords(words);
   const unknown = rules[kernel.calls.unknownRule(block) - 1];

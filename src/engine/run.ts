@@ -5,6 +5,7 @@ import { Piscina } from "piscina";
 import { Kernel } from "../kernel/kernel.ts";
 import { compileKernel, newMemory } from "../kernel/load.ts";
 import type { Plan, RunOptions, RunResult } from "../seam/plan.ts";
+import { Barrier } from "./barrier.ts";
 import { newFileRecords } from "./capture-writer.ts";
 import type { Built } from "./build.ts";
 import { closeCaptures, openCaptures, type CaptureFile } from "./captures.ts";
@@ -115,6 +116,9 @@ async function runWorkers(job: Job, options: RunOptions): Promise<WorkerResult[]
     onProgress && setInterval(() => onProgress({ nowNs: control.progress[PROGRESS_NOW] ?? 0 }), PROGRESS_MS);
   try {
     const tasks = Array.from({ length: job.workers }, (_, worker) => pool.run({ worker }) as Promise<WorkerResult>);
+    // A thread that dies cannot tell the others, which wait for it.
+    const barrier = new Barrier(control.words, job.workers, job.cores);
+    for (const task of tasks) task.catch(() => barrier.fail());
     const outcomes = await Promise.allSettled(tasks);
     const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as Error] : []));
     // The worker that failed first, not those that gave up waiting for it.

@@ -1,5 +1,7 @@
 // How the set match and the SET target name an ipset and say which side of the packet each of its dimensions takes.
 
+import type { RuleSet } from "./model.ts";
+
 export interface SetReference {
   name: string;
   /** One per dimension, at most six. */
@@ -20,4 +22,11 @@ export function parseSetReference([name = "", list = ""]: readonly string[]): Se
 /** Bit i is 1 if dimension i takes the source. */
 export function setDirections({ directions }: SetReference): number {
   return directions.reduce((bits, direction, i) => bits | (direction === "src" ? 1 << i : 0), 0);
+}
+
+/** A set that rules name and `known` does not hold. */
+export function missingSet({ tables }: RuleSet, known: ReadonlySet<string>): string | undefined {
+  const rules = tables.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules));
+  const named = rules.flatMap(({ matches }) => matches.flatMap((match) => (match.kind === "set" ? [match.name] : [])));
+  return named.find((name) => !known.has(name));
 }

@@ -10,7 +10,7 @@ export interface Node {
   address: string;
   /** `10.244.1.0/24`. */
   podCIDR: string;
-  /** Taints with effect NoSchedule or NoExecute keep pods off that do not tolerate them. */
+  /** Cordoned: keeps pods off that do not tolerate the taint `node.kubernetes.io/unschedulable`. */
   unschedulable: boolean;
 }
 
@@ -27,7 +27,7 @@ export interface Container {
   ports: ContainerPort[];
 }
 
-/** A pod that a controller made or a manifest wrote; placed (nodeName) and addressed (podIP) by scheduler and IPAM. */
+/** A pod that a controller made or a manifest wrote; placed (nodeName) and addressed (podIP) by scheduler and IPAM, or pending (both empty). */
 export interface Pod {
   namespace: string;
   name: string;
@@ -37,7 +37,9 @@ export interface Pod {
   nodeName: string;
   podIP: string;
   hostNetwork: boolean;
+  /** `spec.hostname`, empty if it is not set: the pod then calls itself by its own name, but has no name of its own in DNS. */
   hostname: string;
+  /** `spec.subdomain`: the headless Service under which the hostname is found. */
   subdomain: string;
   containers: Container[];
 }
@@ -109,6 +111,8 @@ export interface Cluster {
   pods: Pod[];
   services: Service[];
   endpointSlices: EndpointSlice[];
+  /** Pods that run on no node, as `shop/web-0`, and why. */
+  pending: { pod: string; reason: string }[];
   /** Kinds without a network meaning, once each with their number, in order of first appearance. */
   ignored: { kind: string; count: number }[];
   /** Objects that have a network meaning which is not emulated yet, such as `NetworkPolicy shop/deny-all`. */

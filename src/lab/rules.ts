@@ -1,14 +1,17 @@
 // The rules of a case's namespaces: iptables-restore, counters, and what a recording says that `statistic` chose.
-import { RULE_MATCH_COUNT, RULE_MATCHES, MATCH_SIZE, STATE_SIZE } from "../../assembly/layout/rules.ts";
+import { NS_RULE_STATES } from "../../assembly/layout/records.ts";
 import {
   BLOCK_HEADER,
   MATCH_KIND,
   MATCH_KIND_NTH,
   MATCH_NTH_EVERY,
   MATCH_NTH_STATE,
+  MATCH_SIZE,
+  RULE_MATCH_COUNT,
+  RULE_MATCHES,
   RULE_SIZE,
+  STATE_SIZE,
 } from "../../assembly/layout/rules.ts";
-import { NS_RULE_STATES } from "../../assembly/layout/records.ts";
 import { ruleText } from "../engine/rules.ts";
 import { InputError } from "../errors.ts";
 import type { Counters, Rule, RuleSet } from "../iptables/model.ts";
@@ -16,6 +19,7 @@ import type { NameTable } from "../iptables/names.ts";
 import { printRule } from "../iptables/print.ts";
 import { compileRules, type RuleReference } from "../iptables/records.ts";
 import { restore } from "../iptables/restore.ts";
+import { missingSet } from "../iptables/sets.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Choice } from "./recording.ts";
 
@@ -32,25 +36,30 @@ export type CounterTables = Record<
 const NEVER = 0xffffffff;
 const ARMED = NEVER - 1;
 
+/** Whose rules they are. */
+export interface RulesOwner {
+  ns: Handle;
+  backend: "legacy" | "nft";
+  /** The ipsets that there are. */
+  sets: ReadonlySet<string>;
+  /** Whether `statistic --mode random` follows a recording. */
+  replayed: boolean;
+}
+
 /** The rules of one namespace. */
 export class NamespaceRules {
   readonly #kernel: Kernel;
-  readonly #ns: Handle;
-  readonly #backend: "legacy" | "nft";
+  readonly #owner: RulesOwner;
   readonly #names: NameTable;
-  /** Whether `statistic --mode random` follows a recording. */
-  readonly #replayed: boolean;
   #set: RuleSet = { tables: [] };
   #references: RuleReference[] = [];
   /** The state of the rule that follows a recording, by `table chain index`. */
   readonly #states = new Map<string, number>();
 
-  constructor(kernel: Kernel, ns: Handle, backend: "legacy" | "nft", names: NameTable, replayed: boolean) {
+  constructor(kernel: Kernel, owner: RulesOwner, names: NameTable) {
     this.#kernel = kernel;
-    this.#ns = ns;
-    this.#backend = backend;
+    this.#owner = owner;
     this.#names = names;
-    this.#replayed = replayed;
   }
 
   /** `iptables-restore`, which sets counters of what the text names to zero. Throws an InputError. */
@@ -58,8 +67,11 @@ export class NamespaceRules {
     this.#readCounters();
     const plain = text.replace(/^(:\S+ \S+) \[\d+:\d+\]/gm, "$1").replace(/^\[\d+:\d+\] /gm, "");
     this.#set = restore(this.#set, plain, { noflush: !flush, file });
-    if (this.#backend === "legacy") this.#forgetPolicies(text);
-    const { words, rules } = compileRules(this.#replayed ? withoutChance(this.#set) : this.#set, this.#names);
+    const missing = missingSet(this.#set, this.#owner.sets);
+    if (missing !== undefined)
+      throw new InputError({ file }, `there is no ipset ${missing}; the namespace's .ipset file should create it`);
+    if (this.#owner.backend === "legacy") this.#forgetPolicies(text);
+    const { words, rules } = compileRules(this.#owner.replayed ? withoutChance(this.#set) : this.#set, this.#names);
     const block = this.#kernel.placeWords(words);
     const unknown = rules[this.#kernel.calls.unknownRule(block) - 1];
     if (unknown)
@@ -68,14 +80,14 @@ export class NamespaceRules {
         `${ruleText(this.#set, unknown)} has a match or a target that is not emulated yet`,
       );
     this.#references = rules;
-    this.#kernel.calls.loadRules(this.#ns, block);
+    this.#kernel.calls.loadRules(this.#owner.ns, block);
     this.#writeCounters();
     this.#findStates(words);
   }
 
   /** Makes the rules match as often in the step to come as a recording says. */
   follow(choices: readonly Choice[], file: string): void {
-    const memory = this.#kernel.word(this.#ns + NS_RULE_STATES);
+    const memory = this.#kernel.word(this.#owner.ns + NS_RULE_STATES);
     for (const state of this.#states.values()) this.#kernel.setWord(memory + state * STATE_SIZE, 0);
     for (const choice of choices) {
       if (choice.kind !== "statistic") continue;
@@ -112,7 +124,7 @@ export class NamespaceRules {
   /** A rule as its tools print it: nft keeps "not 0 to 80" as what is left of it, "81 to 65535". */
   #text(chain: string, rule: Rule): string {
     const text = printRule(chain, rule);
-    if (this.#backend === "legacy") return text;
+    if (this.#owner.backend === "legacy") return text;
     return text.replace(
       /! --([sd]port) 0:(\d+)/g,
       (_, name: string, last: string) => `--${name} ${Number(last) + 1}:65535`,
@@ -127,7 +139,7 @@ export class NamespaceRules {
   }
 
   #readCounters(): void {
-    const values = this.#kernel.ruleCounters(this.#ns);
+    const values = this.#kernel.ruleCounters(this.#owner.ns);
     this.#counted().forEach((counters, i) => {
       if (counters) Object.assign(counters, { packets: Number(values[2 * i]), bytes: Number(values[2 * i + 1]) });
     });
@@ -135,7 +147,7 @@ export class NamespaceRules {
 
   #writeCounters(): void {
     this.#counted().forEach((counters, i) => {
-      if (counters) this.#kernel.setRuleCounter(this.#ns, i, counters.packets, counters.bytes);
+      if (counters) this.#kernel.setRuleCounter(this.#owner.ns, i, counters.packets, counters.bytes);
     });
   }
 

@@ -4,7 +4,7 @@ import { FRAME_CAPACITY } from "../../assembly/layout/frame.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { parseIpv4 } from "../address.ts";
 import { CaptureWriter, newFileRecords } from "../engine/capture-writer.ts";
-import { parseSets, type IpSet } from "../iptables/ipset.ts";
+import { parseSets } from "../iptables/ipset.ts";
 import { NameTable } from "../iptables/names.ts";
 import { Kernel, type Handle } from "../kernel/kernel.ts";
 import { newMemory } from "../kernel/load.ts";
@@ -13,6 +13,7 @@ import type { Case } from "./case.ts";
 import { chosenSequences, type Choice, type Recording, type Row } from "./recording.ts";
 import { NamespaceRules, type CounterTables } from "./rules.ts";
 import { deleteConnections } from "./conntrack-tool.ts";
+import { addSets } from "./sets.ts";
 import type { Step } from "./schema.ts";
 import { conntrackLines, fdb, type FdbEntry } from "./state.ts";
 
@@ -105,32 +106,17 @@ class Player {
   #loadRules(): void {
     const names = new NameTable();
     for (const { name, iptables } of this.#case.topology.namespaces) {
-      const sets = this.#case.rules.get(`${name}.ipset`);
-      if (sets !== undefined) this.#addSets(name, parseSets(sets, `${this.#case.path}/rules/${name}.ipset`), names);
+      const ns = this.#network.namespace(name);
+      const file = `${this.#case.path}/rules/${name}`;
+      const sets = parseSets(this.#case.rules.get(`${name}.ipset`) ?? "", `${file}.ipset`);
+      addSets(this.#kernel, ns, sets, names);
       const text = this.#case.rules.get(`${name}.v4`);
       if (text === undefined) continue;
-      const ns = this.#network.namespace(name);
-      const rules = new NamespaceRules(this.#kernel, ns, iptables, names, this.#recording !== undefined);
-      rules.restore(text, `${this.#case.path}/rules/${name}.v4`, true);
+      const setNames = new Set(sets.map((set) => set.name));
+      const owner = { ns, backend: iptables, sets: setNames, replayed: this.#recording !== undefined };
+      const rules = new NamespaceRules(this.#kernel, owner, names);
+      rules.restore(text, `${file}.v4`, true);
       this.#rules.set(name, rules);
-    }
-  }
-
-  #addSets(namespace: string, sets: readonly IpSet[], names: NameTable): void {
-    for (const { name, parts, elements } of sets) {
-      const bits = parts.reduce((sum, part) => sum | SET_PARTS[part], 0);
-      const set = this.#kernel.calls.newSet(this.#network.namespace(namespace), names.intern("set", name), bits) >>> 0;
-      for (const { address, port, other, nomatch } of elements) {
-        this.#kernel.calls.addElement(
-          set,
-          address.network,
-          address.prefix,
-          port,
-          other.network,
-          other.prefix,
-          nomatch ? 1 : 0,
-        );
-      }
     }
   }
 
@@ -272,13 +258,6 @@ class Player {
     return frames;
   }
 }
-
-const SET_PARTS = {
-  address: R.SET_HAS_ADDRESS,
-  port: R.SET_HAS_PORT,
-  other: R.SET_HAS_OTHER,
-  plainPort: R.SET_HAS_PORT | R.SET_PLAIN_PORT,
-} as const;
 
 const ECHO_REQUEST = 8 << 8;
 const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, sctp: 132 };

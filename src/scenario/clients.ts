@@ -1,5 +1,6 @@
 // Who sends a line of traffic: the pods, nodes or the outside client that `from` names.
 import type { Document, FieldPath } from "../documents/document.ts";
+import { among } from "../errors.ts";
 import type { Cluster, Pod } from "../kubernetes/objects.ts";
 import { podNamespace } from "../node/kubelet.ts";
 import { CLIENT } from "../node/outside.ts";
@@ -39,10 +40,7 @@ export function clientsOf(cluster: Cluster, from: Traffic["from"], document: Doc
   const name = from[kind] ?? "";
   if (kind === "node") {
     if (!cluster.nodes.some((node) => node.name === name))
-      document.fail(
-        [...path, kind],
-        `there is no node ${name}; there is ${cluster.nodes.map((node) => node.name).join(", ")}`,
-      );
+      document.fail([...path, kind], `there is no node ${name}${among(cluster.nodes.map((node) => node.name))}`);
     return [{ namespace: name, kubernetes: undefined }];
   }
   const pods = cluster.pods.filter(
@@ -64,14 +62,6 @@ export function clientsOf(cluster: Cluster, from: Traffic["from"], document: Doc
   if (running.length === 0)
     document.fail([...path, kind], `no pod of ${name} runs on a node: ${pending(cluster, pods[0])}`);
   return running.map(podClient);
-}
-
-/** `; there is a, b and 3 more`, or nothing. */
-export function among(choices: ReadonlySet<string>): string {
-  const all = [...choices];
-  if (all.length === 0) return "";
-  const more = all.length > 12 ? ` and ${all.length - 12} more` : "";
-  return `; there is ${all.slice(0, 12).join(", ")}${more}`;
 }
 
 function pending(cluster: Cluster, pod: Pod | undefined): string {

@@ -1,6 +1,6 @@
 // Expectations: a line of `expect` taken apart, and held against what a run counted.
 import type { Document } from "../documents/document.ts";
-import type { Place } from "../errors.ts";
+import { among, type Place } from "../errors.ts";
 import type { LineResult } from "../seam/plan.ts";
 import type { ExpectationSpec, Scenario } from "./schema.ts";
 import { parseDuration } from "./units.ts";
@@ -32,7 +32,7 @@ export function parseExpectations(
   return scenario.spec.expect.flatMap((spec, i) => {
     const path = ["spec", "expect", i];
     if (!lines.includes(spec.traffic))
-      document?.fail([...path, "traffic"], `there is no traffic named ${spec.traffic}; there is ${lines.join(", ")}`);
+      document?.fail([...path, "traffic"], `there is no traffic named ${spec.traffic}${among(lines)}`);
     const fields = [...COUNTS, ...LATENCIES].filter((field) => spec[field] !== undefined);
     if (fields.length === 0)
       document?.fail(path, `says nothing to expect; write one of ${[...COUNTS, ...LATENCIES].join(", ")}`);

@@ -1,7 +1,8 @@
 // Reads what a run is made of: the files and folders named on the command line, and the manifests that a Scenario names.
 import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Document, parseDocuments } from "../documents/document.ts";
+import type { Document } from "../documents/document.ts";
+import { parseDocuments } from "../documents/document.ts";
 import { InputError, type Place } from "../errors.ts";
 import { defaultScenario, scenarioSchema, type Scenario } from "./schema.ts";
 

@@ -2,12 +2,12 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Document } from "../documents/document.ts";
+import { among } from "../errors.ts";
 import { parseRules } from "../iptables/parse.ts";
 import { printRules } from "../iptables/print.ts";
 import { restore } from "../iptables/restore.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
 import type { Machine } from "../seam/machine.ts";
-import { among } from "./clients.ts";
 import type { Scenario } from "./schema.ts";
 
 /** Loads the scenario's rule files into the nodes' root namespaces. Throws an InputError with the file's own line. */
@@ -21,10 +21,7 @@ export function addOwnRules(
   scenario.spec.rules.forEach(({ file, node }, i) => {
     const path = ["spec", "rules", i];
     if (node !== undefined && !cluster.nodes.some(({ name }) => name === node))
-      document?.fail(
-        [...path, "node"],
-        `there is no node ${node}${among(new Set(cluster.nodes.map(({ name }) => name)))}`,
-      );
+      document?.fail([...path, "node"], `there is no node ${node}${among(cluster.nodes.map(({ name }) => name))}`);
     const from = join(dirname(document?.file ?? ""), file);
     const text = read(from, document, [...path, "file"]);
     for (const { name } of node === undefined ? cluster.nodes : [{ name: node }]) {

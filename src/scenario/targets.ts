@@ -1,11 +1,12 @@
 // Where a line of traffic goes: addresses and ports, or names to be asked of the cluster's DNS.
 import { parseIpv4 } from "../address.ts";
 import type { Document, FieldPath } from "../documents/document.ts";
+import { among } from "../errors.ts";
 import { CLUSTER_DOMAIN, dnsAddress, searchNames } from "../kubernetes/dns.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import type { FlowTarget } from "../seam/plan.ts";
-import { among, type Client } from "./clients.ts";
+import type { Client } from "./clients.ts";
 import type { Traffic } from "./schema.ts";
 
 const KINDS = ["service", "loadBalancer", "nodePort", "pod", "node", "host"] as const;
@@ -25,9 +26,9 @@ export function targetsOf(to: Traffic["to"], client: Client, context: TargetCont
   const { document, path } = context;
   const named = KINDS.filter((kind) => to[kind] !== undefined && !(kind === "node" && to.nodePort !== undefined));
   const [kind] = named;
-  if (kind === undefined || named.length > 1) document.fail(path, `should name one of ${KINDS.join(", ")}`);
+  if (kind === undefined || named.length > 1) return document.fail(path, `should name one of ${KINDS.join(", ")}`);
   if (to.by !== undefined && kind !== "service")
-    document.fail([...path, "by"], `is for a service only, not for a ${kind}`);
+    return document.fail([...path, "by"], `is for a service only, not for a ${kind}`);
   switch (kind) {
     case "service":
       return [serviceTarget(to, client, context)];
@@ -51,7 +52,7 @@ function serviceTarget(to: Traffic["to"], client: Client, context: TargetContext
   const port = service.type === "ExternalName" ? plainPort(to.port, context) : portOf(service, to, context);
   if (by === "dns") {
     if (client.kubernetes === undefined)
-      document.fail(
+      return document.fail(
         [...path, "by"],
         `${client.namespace} has no resolver that knows the cluster's names; use clusterIP`,
       );
@@ -97,7 +98,7 @@ function nodePortTargets(to: Traffic["to"], client: Client, context: TargetConte
   const service = serviceOf(to.nodePort ?? "", to.namespace, "nodePort", context);
   const port = portOf(service, to, context);
   if (typeof port === "number" || port.nodePort === 0)
-    document.fail(
+    return document.fail(
       [...path, "nodePort"],
       `Service ${label(service)} has no node port; it should be of type NodePort or LoadBalancer`,
     );
@@ -115,7 +116,7 @@ function podTarget(to: Traffic["to"], context: TargetContext): FlowTarget {
     const choices = new Set(inNamespace.map(({ name }) => name));
     return document.fail([...path, "pod"], `there is no pod ${to.pod} in namespace ${to.namespace}${among(choices)}`);
   }
-  if (pod.podIP === "") document.fail([...path, "pod"], `pod ${to.pod} runs on no node`);
+  if (pod.podIP === "") return document.fail([...path, "pod"], `pod ${to.pod} runs on no node`);
   return { address: pod.podIP, port: containerPort(pod, to.port, context) };
 }
 
@@ -134,11 +135,11 @@ function hostTarget(to: Traffic["to"], client: Client, context: TargetContext): 
   const port = plainPort(to.port, context);
   if (parseIpv4(host) !== undefined) return { address: host, port };
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\.?$/i.test(host))
-    document.fail([...path, "host"], `${host} is neither an IPv4 address nor a DNS name`);
+    return document.fail([...path, "host"], `${host} is neither an IPv4 address nor a DNS name`);
   if (client.kubernetes === undefined)
-    document.fail([...path, "host"], `${client.namespace} has no resolver; write the host's IPv4 address`);
+    return document.fail([...path, "host"], `${client.namespace} has no resolver; write the host's IPv4 address`);
   if (!host.replace(/\.$/, "").endsWith(CLUSTER_DOMAIN) && host.includes(".") && !isServiceName(cluster, host))
-    document.fail(
+    return document.fail(
       [...path, "host"],
       `names outside ${CLUSTER_DOMAIN} are not emulated yet; write the host's IPv4 address`,
     );
@@ -173,21 +174,21 @@ function portOf(service: Service, to: Traffic["to"], context: TargetContext): Se
   if (protocol === "ICMP") return 0;
   const ports = service.ports.filter((port) => port.protocol === protocol);
   if (ports.length === 0)
-    document.fail(
+    return document.fail(
       path,
-      `Service ${label(service)} has no ${protocol} port${among(new Set(service.ports.map(describe)))}`,
+      `Service ${label(service)} has no ${protocol} port${among(service.ports.map(describe))}`,
     );
   if (to.port === undefined) {
     const [only, second] = ports;
     if (only && !second) return only;
-    document.fail(path, `port is missing; Service ${label(service)} has several${among(new Set(ports.map(describe)))}`);
+    return document.fail(path, `port is missing; Service ${label(service)} has several${among(ports.map(describe))}`);
   }
   const found = ports.find((port) => port.name === to.port || port.port === to.port);
   if (found) return found;
   const wanted = typeof to.port === "string" ? `port named ${to.port}` : `port ${to.port}`;
   return document.fail(
     [...path, "port"],
-    `Service ${label(service)} has no ${protocol} ${wanted}${among(new Set(ports.map(describe)))}`,
+    `Service ${label(service)} has no ${protocol} ${wanted}${among(ports.map(describe))}`,
   );
 }
 
@@ -201,18 +202,15 @@ function describe(port: ServicePort): string {
 
 function plainPort(port: number | string | undefined, { document, path, protocol }: TargetContext): number {
   if (protocol === "ICMP") return 0;
-  if (port === undefined) document.fail(path, "port is missing; write its number");
-  if (typeof port === "string") document.fail([...path, "port"], `${port} is a name; write the port's number`);
+  if (port === undefined) return document.fail(path, "port is missing; write its number");
+  if (typeof port === "string") return document.fail([...path, "port"], `${port} is a name; write the port's number`);
   return port;
 }
 
 function nodeOf(name: string, { cluster, document, path }: TargetContext): Cluster["nodes"][number] {
   const found = cluster.nodes.find((node) => node.name === name);
   if (found) return found;
-  return document.fail(
-    [...path, "node"],
-    `there is no node ${name}${among(new Set(cluster.nodes.map((node) => node.name)))}`,
-  );
+  return document.fail([...path, "node"], `there is no node ${name}${among(cluster.nodes.map((node) => node.name))}`);
 }
 
 function label({ namespace, name }: Service): string {

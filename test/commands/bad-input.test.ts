@@ -62,7 +62,7 @@ describe("podwire run says in one sentence", () => {
 
   test("that a pod's node does not exist", () => {
     expect(complaint(POD.replace("spec:", "spec:\n  nodeName: node-9"))).toMatch(
-      /^podwire: FILE:5: spec\.nodeName: there is no node node-9; there is node-1, node-2, node-3\n$/,
+      /^podwire: FILE:5: spec\.nodeName: there is no node node-9; there are node-1, node-2, node-3\n$/,
     );
   });
 
@@ -103,8 +103,12 @@ describe("podwire run says in one sentence", () => {
   test.each([
     ["-A FORWARD -m foo -j DROP", 'podwire: FOLDER/extra.v4:2: -m: match "foo" is not supported\n'],
     [
-      "-A FORWARD -m connlimit --connlimit-above 5 -j DROP",
-      'podwire: rules of node-1: "-t filter -A FORWARD -m connlimit --connlimit-above 5 --connlimit-mask 32 --connlimit-saddr -j DROP" has a match or a target that is not emulated yet\n',
+      "-A FORWARD -j SET --add-set seen src",
+      'podwire: rules of node-1: "-t filter -A FORWARD -j SET --add-set seen src" has a match or a target that is not emulated yet\n',
+    ],
+    [
+      "-A FORWARD -m set --match-set denied src -j DROP",
+      "podwire: rules of node-1: the rules name the ipset denied; ipsets of nodes are not emulated yet\n",
     ],
     [
       "-A NOWHERE -j DROP",

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readCaptureFile } from "../tools/capture.ts";
+import { readCaptureFile, type CapturePacket } from "../tools/capture.ts";
 import { CLI, podwire, ROOT, runInto, temporaryFolder } from "../tools/podwire.ts";
 import { judge, testWithTshark } from "../tools/tshark.ts";
 
@@ -54,11 +54,10 @@ test("--pcap writes one classic file for each device, with the frames that the p
     const device = file.replace("two-nodes/", "").replace(".pcap", "");
     const expected = packets.filter((packet) => packet.device.replaceAll("/", ".") === device);
     const read = readCaptureFile(join(classic.folder, file)).packets;
-    expect(read.map(({ time, bytes }) => ({ time, bytes }))).toEqual(
-      expected.map(({ time, bytes }) => ({ time, bytes })),
-    );
+    const line = ({ time, bytes }: CapturePacket): string => `${time} ${Buffer.from(bytes).toString("hex")}`;
+    expect(read.map(line)).toEqual(expected.map(line));
   }
-  expect(classic.report.captures.length).toBe(ng.report.captures.length > 0 ? 8 : 0);
+  expect(classic.report.captures.length).toBe(10);
 });
 
 test("--capture takes the place of the scenario's captures, and none captures nothing", () => {

@@ -116,5 +116,14 @@ export function slice(of: Service, endpoints: Endpoint[], more: Partial<Endpoint
 }
 
 export function cluster(parts: Partial<Cluster>): Cluster {
-  return { nodes: [], pods: [], services: [], endpointSlices: [], ignored: [], notEmulated: [], ...parts };
+  return {
+    nodes: [],
+    pods: [],
+    services: [],
+    endpointSlices: [],
+    pending: [],
+    ignored: [],
+    notEmulated: [],
+    ...parts,
+  };
 }

@@ -4,7 +4,6 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
 import type { Report } from "../../src/report/report.ts";
 import { readCaptureFile, type Capture } from "./capture.ts";
 
@@ -17,10 +16,13 @@ export interface Ended {
   stderr: string;
 }
 
-/** A folder that is gone when the test is over. */
+const folders: string[] = [];
+process.once("exit", () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
+/** A folder that is gone when the tests of the file are over. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "podwire-test-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 
@@ -35,7 +37,7 @@ export interface ExampleRun extends Ended {
   report: Report;
 }
 
-/** `podwire run` into a folder that is gone when the test is over, with the report that it wrote. */
+/** `podwire run` into a folder, with the report that it wrote. */
 export function runInto(folder: string, ...args: string[]): ExampleRun {
   const ended = podwire("run", ...args, "--out", folder);
   if (ended.status !== 0 && ended.status !== 1) throw new Error(`podwire run ${args.join(" ")}: ${ended.stderr}`);

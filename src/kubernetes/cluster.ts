@@ -1,0 +1,88 @@
+// From manifests to the state of the cluster: nodes, pods, Services and EndpointSlices once every controller has settled.
+import type { Document } from "../documents/document.ts";
+import { makePods } from "./controllers.ts";
+import { makeEndpointSlices } from "./endpoint-slices.ts";
+import { mirrorEndpoints } from "./endpoints.ts";
+import { allocateNodePorts } from "./node-ports.ts";
+import { buildNodes, type NodeOptions } from "./nodes.ts";
+import type { Cluster } from "./objects.ts";
+import { parseObjects, type ParsedObjects } from "./parse.ts";
+import { schedule } from "./scheduler.ts";
+import { allocateClusterIPs, allocateLoadBalancers, DNS_PLACE, nthAddress } from "./service-addresses.ts";
+import type { ParsedService } from "./services.ts";
+import { DNS_SERVICE, systemDocuments } from "./system.ts";
+
+export interface ClusterOptions extends NodeOptions {
+  /** `10.96.0.0/12`: the first address is the API server's, the tenth the cluster DNS's; Services get those from the eleventh on. */
+  serviceCIDR: string;
+  /** `192.0.2.0/24`: the first Service of type LoadBalancer gets the first address. */
+  loadBalancerCIDR: string;
+  /** It is always cluster.local. */
+  clusterDomain?: never;
+}
+
+/**
+ * What the API server would hold once every controller has settled. All pods are ready; namespaces need not be written. The cluster's own objects come last, unless the
+ * manifests have their own of the same name. Throws an InputError for the first thing that the API server would refuse, or that no
+ * address is left for.
+ */
+export function buildCluster(documents: readonly Document[], options: ClusterOptions): Cluster {
+  const own = parseObjects(documents);
+  const clusterNodes = buildNodes(own.nodes, options);
+  const nodes = clusterNodes.map(({ node }) => node);
+  const system = systemObjects(own, options.serviceCIDR, nodes);
+  const services = settleServices(own.services, system.services, options);
+  const { pods, pending } = schedule(makePods([...own.workloads, ...system.workloads], clusterNodes), clusterNodes);
+  const settled = services.map(({ service }) => service);
+  return {
+    nodes,
+    pods,
+    services: settled,
+    endpointSlices: [
+      ...makeEndpointSlices(services, pods, nodes),
+      ...own.endpointSlices,
+      ...own.endpoints.flatMap((endpoints) => mirrorEndpoints(endpoints, settled)),
+      ...system.endpointSlices,
+    ],
+    pending,
+    ignored: own.ignored,
+    notEmulated: own.notEmulated,
+  };
+}
+
+/** The cluster's own objects without those that the manifests have. The API server's slice goes with its Service. */
+function systemObjects(own: ParsedObjects, serviceCIDR: string, nodes: Cluster["nodes"]): ParsedObjects {
+  const system = parseObjects(systemDocuments(serviceCIDR, nodes));
+  const written = (kind: string, { namespace, name }: { namespace: string; name: string }): boolean =>
+    own.names.has(`${kind} ${namespace}/${name}`);
+  return {
+    ...system,
+    services: system.services.filter(({ service }) => !written("Service", service)),
+    workloads: system.workloads.filter((workload) => !written(workload.kind, workload)),
+    endpointSlices: system.endpointSlices.filter(
+      (slice) => !written("EndpointSlice", slice) && !written("Endpoints", slice),
+    ),
+  };
+}
+
+/** All addresses and ports. The cluster's own Services reserve theirs first, so that who wants the same is told so. */
+function settleServices(
+  own: readonly ParsedService[],
+  system: readonly ParsedService[],
+  { serviceCIDR, loadBalancerCIDR }: ClusterOptions,
+): ParsedService[] {
+  const withDns = own.map((parsed) => withDnsAddress(parsed, serviceCIDR));
+  const addressed = allocateClusterIPs([...system, ...withDns], serviceCIDR);
+  const services = [...addressed.slice(system.length), ...addressed.slice(0, system.length)];
+  return allocateLoadBalancers(allocateNodePorts(services), loadBalancerCIDR);
+}
+
+/** The kubelets tell pods to ask the tenth address: a DNS Service of the manifests' own has it too. */
+function withDnsAddress(parsed: ParsedService, serviceCIDR: string): ParsedService {
+  const { service, manifest } = parsed;
+  if (service.namespace !== DNS_SERVICE.namespace || service.name !== DNS_SERVICE.name) return parsed;
+  const address = nthAddress(serviceCIDR, DNS_PLACE);
+  if (service.type === "ExternalName" || (service.clusterIPs[0] ?? address) === "None")
+    manifest.fail(["spec"], `should have a cluster IP, for pods to ask; ${address} is the usual one`);
+  return service.clusterIPs.length > 0 ? parsed : { ...parsed, service: { ...service, clusterIPs: [address] } };
+}

@@ -1,0 +1,128 @@
+// The cluster's DNS: the records that CoreDNS answers with, and the names that a pod's resolver asks for.
+import { isIPv4 } from "node:net";
+import type { DnsRecord } from "../seam/plan.ts";
+import { SERVICE_NAME } from "./endpoints.ts";
+import type { Cluster, Endpoint, EndpointSlice, Service } from "./objects.ts";
+import { isHeadless } from "./services.ts";
+import { DNS_SERVICE } from "./system.ts";
+
+export const CLUSTER_DOMAIN = "cluster.local";
+/** The `ttl 30` of kubeadm's Corefile. */
+const TTL = 30;
+/** The `ndots:5` of a pod's resolv.conf. */
+const NDOTS = 5;
+
+/** The address of the cluster's DNS Service. Throws a TypeError for a cluster without one, which buildCluster makes none of. */
+export function dnsAddress(cluster: Cluster): string {
+  const service = cluster.services.find(
+    ({ namespace, name }) => namespace === DNS_SERVICE.namespace && name === DNS_SERVICE.name,
+  );
+  const [address] = service?.clusterIPs ?? [];
+  if (address === undefined) throw new TypeError("the cluster has no DNS Service");
+  return address;
+}
+
+/**
+ * The names that a pod's resolver asks for, in order, without final dots. As glibc does it: a name of fewer than five dots is tried
+ * with the search list first and as it is last; others the other way round; with a final dot as it is only.
+ */
+export function searchNames(namespace: string, name: string): string[] {
+  if (name.endsWith(".")) return [name.slice(0, -1)];
+  const search = [`${namespace}.svc.${CLUSTER_DOMAIN}`, `svc.${CLUSTER_DOMAIN}`, CLUSTER_DOMAIN];
+  const searched = search.map((suffix) => `${name}.${suffix}`);
+  const dots = name.split(".").length - 1;
+  return dots < NDOTS ? [...searched, name] : [name, ...searched];
+}
+
+/** All records, Service by Service. IPv4 only; every record once. */
+export function dnsRecords(cluster: Cluster): DnsRecord[] {
+  const slices = slicesByService(cluster.endpointSlices);
+  const clusterIPs = new Set(cluster.services.flatMap((service) => service.clusterIPs));
+  const records = new Map<string, DnsRecord>();
+  for (const service of cluster.services) {
+    const own = slices.get(`${service.namespace}/${service.name}`) ?? [];
+    for (const record of serviceRecords(service, own, clusterIPs))
+      records.set(`${record.name} ${record.type} ${record.value}`, record);
+  }
+  return [...records.values()];
+}
+
+function slicesByService(slices: readonly EndpointSlice[]): Map<string, EndpointSlice[]> {
+  const found = new Map<string, EndpointSlice[]>();
+  for (const slice of slices) {
+    const service = slice.labels[SERVICE_NAME];
+    if (service === undefined || slice.addressType !== "IPv4") continue;
+    const key = `${slice.namespace}/${service}`;
+    const list = found.get(key);
+    if (list) list.push(slice);
+    else found.set(key, [slice]);
+  }
+  return found;
+}
+
+function record(name: string, type: DnsRecord["type"], value: string): DnsRecord {
+  return { name: name.toLowerCase(), type, ttl: TTL, value };
+}
+
+function reverseName(ip: string): string {
+  return `${ip.split(".").reverse().join(".")}.in-addr.arpa`;
+}
+
+function serviceRecords(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  clusterIPs: ReadonlySet<string>,
+): DnsRecord[] {
+  const domain = `${service.namespace}.svc.${CLUSTER_DOMAIN}`;
+  const name = `${service.name}.${domain}`;
+  // CoreDNS answers a CNAME only for a name, not for what is an address.
+  if (service.type === "ExternalName")
+    return isIPv4(service.externalName) ? [] : [record(name, "CNAME", service.externalName)];
+  const headless = isHeadless(service);
+  const addresses = service.clusterIPs.filter((ip) => isIPv4(ip));
+  const endpoints = slices.flatMap((slice) =>
+    readyEndpoints(slice).map(({ ip, label }) => ({ ip, own: `${label}.${name}`, ports: slice.ports })),
+  );
+  const ports = headless
+    ? endpoints.flatMap(({ own, ports }) => ports.map((port) => ({ ...port, target: own })))
+    : service.ports.map((port) => ({ ...port, target: name }));
+  return [
+    ...addresses.flatMap((ip) => [record(name, "A", ip), record(reverseName(ip), "PTR", name)]),
+    ...(headless ? endpoints.map(({ ip }) => record(name, "A", ip)) : []),
+    // Endpoints have names of their own behind every Service, headless or not.
+    ...endpoints.flatMap(({ ip, own }) => [
+      record(own, "A", ip),
+      ...(clusterIPs.has(ip) ? [] : [record(reverseName(ip), "PTR", own)]),
+    ]),
+    ...srvRecords(name, ports),
+  ];
+}
+
+/** The ready endpoints of a slice, each with its label in DNS: the hostname, or else the address with dashes. */
+function readyEndpoints({ endpoints }: EndpointSlice): { ip: string; label: string }[] {
+  return endpoints.filter(({ ready }) => ready).flatMap(labelled);
+}
+
+function labelled({ addresses, hostname }: Endpoint): { ip: string; label: string }[] {
+  return addresses.map((ip) => ({ ip, label: hostname === "" ? ip.replaceAll(".", "-") : hostname }));
+}
+
+/** One record for each target of a named port. The targets of a name share the weight of 100, but have 1 at least. */
+function srvRecords(
+  service: string,
+  ports: readonly { name: string; protocol: string; port: number; target: string }[],
+): DnsRecord[] {
+  const byName = new Map<string, string[]>();
+  for (const { name, protocol, port, target } of ports) {
+    if (name === "") continue;
+    const key = `_${name}._${protocol.toLowerCase()}.${service}`;
+    const where = `${port} ${target}`;
+    const list = byName.get(key);
+    if (list) list.push(where);
+    else byName.set(key, [where]);
+  }
+  return [...byName].flatMap(([name, targets]) => {
+    const weight = Math.max(1, Math.floor(100 / targets.length));
+    return targets.map((target) => record(name, "SRV", `0 ${weight} ${target}`));
+  });
+}

@@ -1,0 +1,78 @@
+// EndpointSlices and Endpoints as far as they are read.
+import { isIP } from "node:net";
+import { z } from "zod";
+import { dnsLabel, dnsSubdomain, ip, namespacedMeta, portNumber, protocol } from "./meta.ts";
+
+const name = z.union([dnsLabel, z.literal("")]).default("");
+const hint = z.object({ name: z.string() });
+
+const targetRef = z.object({
+  kind: z.string().default(""),
+  namespace: z.string().default(""),
+  name: z.string().default(""),
+});
+
+const endpoint = z.object({
+  addresses: z.array(z.string()).min(1).max(100),
+  conditions: z
+    .object({
+      ready: z.boolean().default(true),
+      serving: z.boolean().optional(),
+      terminating: z.boolean().default(false),
+    })
+    .prefault({}),
+  nodeName: z.string().default(""),
+  zone: z.string().default(""),
+  hostname: name,
+  hints: z.object({ forZones: z.array(hint).default([]), forNodes: z.array(hint).default([]) }).prefault({}),
+  targetRef: targetRef.optional(),
+});
+
+export const endpointSliceSchema = z
+  .object({
+    metadata: namespacedMeta(dnsSubdomain),
+    addressType: z.enum(["IPv4", "IPv6", "FQDN"]),
+    ports: z
+      .array(z.object({ name, protocol: protocol.default("TCP"), port: portNumber.optional() }))
+      .max(100)
+      .default([]),
+    endpoints: z.array(endpoint).max(1000).default([]),
+  })
+  .superRefine(({ addressType, ports, endpoints }, context) => {
+    const complain = (path: (string | number)[], message: string): void =>
+      context.addIssue({ code: "custom", path, message });
+    const names = new Set<string>();
+    ports.forEach(({ name }, i) => {
+      if (names.has(name)) complain(["ports", i, "name"], `another port is called "${name}" already`);
+      names.add(name);
+    });
+    endpoints.forEach(({ addresses }, i) =>
+      addresses.forEach((address, j) => {
+        if (addressType !== "FQDN" && `IPv${isIP(address)}` !== addressType)
+          complain(["endpoints", i, "addresses", j], `"${address}" is not an ${addressType} address`);
+      }),
+    );
+  });
+
+const endpointAddress = z.object({
+  ip,
+  hostname: name,
+  nodeName: z.string().default(""),
+  targetRef: targetRef.optional(),
+});
+
+export const endpointsSchema = z.object({
+  metadata: namespacedMeta(dnsSubdomain),
+  subsets: z
+    .array(
+      z.object({
+        addresses: z.array(endpointAddress).default([]),
+        notReadyAddresses: z.array(endpointAddress).default([]),
+        ports: z.array(z.object({ name, protocol: protocol.default("TCP"), port: portNumber })).default([]),
+      }),
+    )
+    .default([]),
+});
+
+export type Endpoints = z.output<typeof endpointsSchema>;
+export type EndpointAddress = z.output<typeof endpointAddress>;

@@ -1,0 +1,130 @@
+// Services as far as they are read, with the checks that the API server makes on one Service by itself.
+import { isIP } from "node:net";
+import { z } from "zod";
+import {
+  cidr,
+  dnsLabel,
+  dnsLabel1035,
+  dnsSubdomain,
+  ip,
+  labels,
+  namespacedMeta,
+  portNumber,
+  portReference,
+  protocol,
+} from "./meta.ts";
+
+/** The API server's default `--service-node-port-range`. */
+export const NODE_PORTS = { first: 30000, last: 32767 };
+
+const nodePort = z.int().refine((port) => port === 0 || (port >= NODE_PORTS.first && port <= NODE_PORTS.last), {
+  error: (issue) => `${String(issue.input)} is not a node port; they are ${NODE_PORTS.first} to ${NODE_PORTS.last}`,
+});
+
+const servicePort = z.object({
+  name: z.union([dnsLabel, z.literal("")]).default(""),
+  protocol: protocol.default("TCP"),
+  port: portNumber,
+  // An empty targetPort is as good as none.
+  targetPort: z.preprocess((value) => (value === 0 || value === "" ? undefined : value), portReference.optional()),
+  nodePort: nodePort.default(0),
+});
+
+const policy = z.enum(["Cluster", "Local"]);
+
+const spec = z
+  .object({
+    type: z.enum(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]).default("ClusterIP"),
+    clusterIP: z.string().default(""),
+    clusterIPs: z.array(z.string()).default([]),
+    ipFamilies: z.array(z.enum(["IPv4", "IPv6"])).default([]),
+    externalIPs: z.array(ip).default([]),
+    externalName: z.string().default(""),
+    ports: z.array(servicePort).default([]),
+    selector: labels.default({}),
+    sessionAffinity: z.enum(["None", "ClientIP"]).default("None"),
+    sessionAffinityConfig: z
+      .object({ clientIP: z.object({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}) })
+      .prefault({}),
+    externalTrafficPolicy: policy.default("Cluster"),
+    internalTrafficPolicy: policy.default("Cluster"),
+    trafficDistribution: z.enum(["PreferClose", "PreferSameZone", "PreferSameNode"]).optional(),
+    loadBalancerIP: z.union([ip, z.literal("")]).default(""),
+    loadBalancerSourceRanges: z.array(cidr).default([]),
+    allocateLoadBalancerNodePorts: z.boolean().default(true),
+    healthCheckNodePort: nodePort.default(0),
+    publishNotReadyAddresses: z.boolean().default(false),
+  })
+  .superRefine((value, context) => {
+    for (const [path, message] of [...addressComplaints(value), ...portComplaints(value), ...policyComplaints(value)])
+      context.addIssue({ code: "custom", path, message });
+  });
+
+export type ServiceSpec = z.output<typeof spec>;
+
+type Complaint = [path: (string | number)[], message: string];
+
+function* addressComplaints(spec: ServiceSpec): Generator<Complaint> {
+  const { type, clusterIP, clusterIPs, externalName } = spec;
+  const given = clusterIPs.length > 0 ? clusterIPs : clusterIP === "" ? [] : [clusterIP];
+  const path = (i: number) => (clusterIPs.length > 0 ? ["clusterIPs", i] : ["clusterIP"]);
+  if (type === "ExternalName") {
+    if (!dnsSubdomain.safeParse(externalName.replace(/\.$/, "")).success)
+      yield [["externalName"], "should be the DNS name that a Service of type ExternalName stands for"];
+    if (given.length > 0) yield [path(0), "has no place in a Service of type ExternalName"];
+  }
+  if (clusterIP !== "" && clusterIPs.length > 0 && clusterIPs[0] !== clusterIP)
+    yield [["clusterIP"], `should be the first of clusterIPs, ${clusterIPs[0]}`];
+  if (given[0] === "None") {
+    if (type === "NodePort" || type === "LoadBalancer")
+      yield [path(0), `should be an address in a Service of type ${type}: it cannot be headless`];
+    return;
+  }
+  for (const [i, address] of given.entries())
+    if (isIP(address) === 0) yield [path(i), `"${address}" is neither an IP address nor None`];
+}
+
+function* portComplaints({ type, clusterIP, clusterIPs, ports }: ServiceSpec): Generator<Complaint> {
+  const headless = clusterIP === "None" || clusterIPs[0] === "None";
+  if (ports.length === 0 && type !== "ExternalName" && !headless) yield [["ports"], "should have at least one port"];
+  const names = new Set<string>();
+  const numbers = new Set<string>();
+  const nodePorts = new Set<string>();
+  for (const [i, { name, protocol, port, nodePort }] of ports.entries()) {
+    if (name === "" && ports.length > 1)
+      yield [["ports", i, "name"], "is missing; in a Service with several ports each has a name"];
+    if (name !== "" && names.has(name)) yield [["ports", i, "name"], `another port is called ${name} already`];
+    if (numbers.has(`${protocol} ${port}`))
+      yield [["ports", i, "port"], `the Service has port ${port}/${protocol} already`];
+    if (nodePort !== 0 && type !== "NodePort" && type !== "LoadBalancer")
+      yield [["ports", i, "nodePort"], `is for Services of type NodePort or LoadBalancer, not ${type}`];
+    if (nodePort !== 0 && nodePorts.has(`${protocol} ${nodePort}`))
+      yield [["ports", i, "nodePort"], `the Service has node port ${nodePort}/${protocol} already`];
+    names.add(name);
+    numbers.add(`${protocol} ${port}`);
+    nodePorts.add(`${protocol} ${nodePort}`);
+  }
+}
+
+function* policyComplaints(spec: ServiceSpec): Generator<Complaint> {
+  const { type, externalTrafficPolicy, externalIPs, loadBalancerSourceRanges, healthCheckNodePort } = spec;
+  const external = type === "NodePort" || type === "LoadBalancer" || (type === "ClusterIP" && externalIPs.length > 0);
+  if (externalTrafficPolicy === "Local" && !external)
+    yield [["externalTrafficPolicy"], `is for Services that are reached from outside, not for type ${type}`];
+  if (loadBalancerSourceRanges.length > 0 && type !== "LoadBalancer")
+    yield [["loadBalancerSourceRanges"], `is for Services of type LoadBalancer, not ${type}`];
+  if (healthCheckNodePort !== 0 && (type !== "LoadBalancer" || externalTrafficPolicy !== "Local"))
+    yield [["healthCheckNodePort"], "is for Services of type LoadBalancer with externalTrafficPolicy Local"];
+}
+
+const ingress = z.object({
+  ip: z.union([ip, z.literal("")]).default(""),
+  hostname: z.string().default(""),
+  ipMode: z.enum(["VIP", "Proxy"]).default("VIP"),
+});
+
+export const serviceSchema = z.object({
+  metadata: namespacedMeta(dnsLabel1035),
+  spec,
+  status: z.object({ loadBalancer: z.object({ ingress: z.array(ingress).default([]) }).prefault({}) }).prefault({}),
+});

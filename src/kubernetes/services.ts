@@ -1,0 +1,45 @@
+// Services as their manifests have them: defaults filled in, nothing allocated.
+import type { Manifest } from "./manifest.ts";
+import type { Service } from "./objects.ts";
+import { serviceSchema, type ServiceSpec } from "./service-schema.ts";
+
+export interface ParsedService {
+  manifest: Manifest;
+  service: Service;
+  /** What the allocators need besides. */
+  spec: ServiceSpec;
+}
+
+/** Throws an InputError at the first field that the API server would refuse. */
+export function parseService(manifest: Manifest): ParsedService {
+  const { metadata, spec, status } = manifest.validate(serviceSchema);
+  const { clusterIP, clusterIPs } = spec;
+  const service: Service = {
+    ...metadata,
+    type: spec.type,
+    clusterIPs: clusterIPs.length > 0 ? clusterIPs : clusterIP === "" ? [] : [clusterIP],
+    externalIPs: spec.externalIPs,
+    externalName: spec.externalName.replace(/\.$/, ""),
+    ports: spec.ports.map(({ targetPort, ...port }) => ({ ...port, targetPort: targetPort ?? port.port })),
+    // An empty selector is none: such a Service's endpoints are written by hand.
+    ...(Object.keys(spec.selector).length > 0 ? { selector: spec.selector } : {}),
+    sessionAffinity: spec.sessionAffinity,
+    sessionAffinityTimeoutSeconds: spec.sessionAffinityConfig.clientIP.timeoutSeconds,
+    externalTrafficPolicy: spec.externalTrafficPolicy,
+    internalTrafficPolicy: spec.internalTrafficPolicy,
+    loadBalancerSourceRanges: spec.loadBalancerSourceRanges,
+    loadBalancerIngress: status.loadBalancer.ingress,
+    healthCheckNodePort: spec.healthCheckNodePort,
+    publishNotReadyAddresses: spec.publishNotReadyAddresses,
+  };
+  return { manifest, service, spec };
+}
+
+export function isHeadless(service: Service): boolean {
+  return service.clusterIPs[0] === "None";
+}
+
+/** `Service shop/web` */
+export function serviceLabel({ namespace, name }: Service): string {
+  return `Service ${namespace}/${name}`;
+}

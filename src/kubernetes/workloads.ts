@@ -1,0 +1,103 @@
+// Pods and the controllers that make them, brought to one form: a template and how many pods it stands for.
+import type { FieldPath } from "../documents/document.ts";
+import type { Manifest } from "./manifest.ts";
+import type { Labels } from "./objects.ts";
+import { podSchema, type PodTemplate } from "./pod-schema.ts";
+import {
+  daemonSetSchema,
+  jobSchema,
+  replicaSetSchema,
+  replicationControllerSchema,
+  statefulSetSchema,
+} from "./workload-schema.ts";
+
+export type WorkloadKind =
+  "Pod" | "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet" | "DaemonSet" | "Job";
+
+export interface Workload {
+  kind: WorkloadKind;
+  namespace: string;
+  name: string;
+  template: PodTemplate;
+  /** One pod for each; undefined: one for each node that it fits, as a DaemonSet has. */
+  ordinals: number[] | undefined;
+  /** Labels besides the template's of the pod with an ordinal, which is called `podName`. */
+  ownLabels: (podName: string, ordinal: number) => Labels;
+  /** Pods are called by their hostname in this headless Service; undefined if the controller gives them no hostname. */
+  hostnames?: { subdomain: string };
+  manifest: Manifest;
+  /** Where the pod spec stands in the manifest. */
+  specPath: FieldPath;
+}
+
+const TEMPLATE_SPEC = ["spec", "template", "spec"];
+
+function count(from: number, size: number): number[] {
+  return Array.from({ length: size }, (_, i) => from + i);
+}
+
+function noLabels(): Labels {
+  return {};
+}
+
+/** A Pod, or a controller's pods. Throws an InputError at the first field that the API server would refuse. */
+export function parseWorkload(manifest: Manifest, kind: WorkloadKind): Workload {
+  const common = { kind, manifest, specPath: TEMPLATE_SPEC, ownLabels: noLabels };
+  switch (kind) {
+    case "Pod": {
+      const { metadata, spec } = manifest.validate(podSchema);
+      const template = { metadata: { labels: metadata.labels }, spec };
+      return { ...common, ...metadata, template, ordinals: [0], specPath: ["spec"] };
+    }
+    case "Deployment":
+    case "ReplicaSet": {
+      const { metadata, spec } = manifest.validate(replicaSetSchema);
+      return { ...common, ...metadata, template: spec.template, ordinals: count(0, spec.replicas) };
+    }
+    case "ReplicationController": {
+      const { metadata, spec } = manifest.validate(replicationControllerSchema);
+      return { ...common, ...metadata, template: spec.template, ordinals: count(0, spec.replicas) };
+    }
+    case "StatefulSet": {
+      const { metadata, spec } = manifest.validate(statefulSetSchema);
+      return {
+        ...common,
+        ...metadata,
+        template: spec.template,
+        ordinals: count(spec.ordinals.start, spec.replicas),
+        ownLabels: (podName, ordinal) => ({
+          "statefulset.kubernetes.io/pod-name": podName,
+          "apps.kubernetes.io/pod-index": String(ordinal),
+        }),
+        hostnames: { subdomain: spec.serviceName },
+      };
+    }
+    case "DaemonSet": {
+      const { metadata, spec } = manifest.validate(daemonSetSchema);
+      return { ...common, ...metadata, template: spec.template, ordinals: undefined };
+    }
+    case "Job":
+      return parseJob(manifest);
+  }
+}
+
+/** A Job's pods run all the time here: nothing ends. */
+function parseJob(manifest: Manifest): Workload {
+  const { metadata, spec } = manifest.validate(jobSchema);
+  const { parallelism, completions = parallelism, completionMode, suspend, template } = spec;
+  const indexed = completionMode === "Indexed";
+  return {
+    kind: "Job",
+    ...metadata,
+    template,
+    ordinals: count(0, suspend ? 0 : Math.min(parallelism, completions)),
+    ownLabels: (_, ordinal) => ({
+      "batch.kubernetes.io/job-name": metadata.name,
+      "job-name": metadata.name,
+      ...(indexed ? { "batch.kubernetes.io/job-completion-index": String(ordinal) } : {}),
+    }),
+    ...(indexed ? { hostnames: { subdomain: template.spec.subdomain } } : {}),
+    manifest,
+    specPath: TEMPLATE_SPEC,
+  };
+}

@@ -1,0 +1,137 @@
+// What is read of manifests: kinds, versions, lists, doubles, and what is left out.
+import { describe, expect, test } from "vitest";
+import { build, complaint, places, pod, service } from "./build.ts";
+
+test("kinds without a network meaning are counted in order of first appearance", () => {
+  const { ignored } = build(`
+apiVersion: v1
+kind: Secret
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+---
+apiVersion: v1
+kind: Secret
+---
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: function}
+`);
+  expect(ignored).toEqual([
+    { kind: "Secret", count: 2 },
+    { kind: "CronJob", count: 1 },
+    { kind: "Service.serving.knative.dev", count: 1 },
+  ]);
+});
+
+test("what has a network meaning but is not emulated is named", () => {
+  const { notEmulated } = build(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-all, namespace: shop}
+spec: {podSelector: {}, policyTypes: [Ingress], egress: [{}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec: {rules: [{host: a.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: shop}
+`);
+  expect([...notEmulated].sort()).toEqual(["HTTPRoute shop/web", "Ingress default/web", "NetworkPolicy shop/deny-all"]);
+});
+
+test("a List is its items, and fields that are null are absent", () => {
+  const cluster = build(`
+apiVersion: v1
+kind: List
+metadata: {resourceVersion: ""}
+items:
+  - apiVersion: v1
+    kind: Pod
+    metadata: {name: one, labels: null, creationTimestamp: null}
+    spec: {containers: [{name: main, ports: null}], nodeSelector: null}
+  - {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+`);
+  expect(places(cluster)).toEqual(["default/one node-1 10.244.1.2"]);
+  expect(cluster.ignored).toEqual([]);
+});
+
+test("podwire's own documents are somebody else's", () => {
+  const cluster = build("apiVersion: podwire.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\n");
+  expect(cluster.ignored).toEqual([]);
+});
+
+test("one name may be had in two namespaces and by two kinds", () => {
+  const cluster = build(`
+${pod("web")}
+${service("web", "selector: {app: web}, ports: [{port: 80}]")}
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop}
+spec: {containers: [{name: main}]}
+`);
+  expect(places(cluster)).toEqual(["default/web node-1 10.244.1.2", "shop/web node-2 10.244.2.2"]);
+});
+
+describe("one sentence says that", () => {
+  test.each([
+    ["a document is no object", "- 1\n", "a.yaml:1: should be a map"],
+    ["a kind is missing", "apiVersion: v1\n", "a.yaml:1: kind: is missing; it should be a string"],
+    [
+      "there is no such version",
+      "apiVersion: apps/v9\nkind: Deployment\n",
+      "a.yaml:1: apiVersion: there is no Deployment in apps/v9; write apps/v1",
+    ],
+    [
+      "a version is gone",
+      "apiVersion: extensions/v1beta1\nkind: Ingress\n",
+      "a.yaml:1: apiVersion: there is no Ingress in extensions/v1beta1; write networking.k8s.io/v1",
+    ],
+    [
+      "a name is taken",
+      `kind: Namespace\napiVersion: v1\nmetadata: {name: a}\n---\nkind: Namespace\napiVersion: v1\nmetadata: {name: a}\n`,
+      "a.yaml:7: metadata.name: there is a Namespace a already, at a.yaml:1; give one another name",
+    ],
+    [
+      "a name is taken in a list",
+      "kind: List\napiVersion: v1\nitems:\n- {kind: Namespace, apiVersion: v1, metadata: {name: a}}\n- {kind: Namespace, apiVersion: v1, metadata: {name: a}}\n",
+      "a.yaml:5: items[1].metadata.name: there is a Namespace a already, at a.yaml:4 items[0]; give one another name",
+    ],
+    [
+      "a name is not one",
+      "kind: Namespace\napiVersion: v1\nmetadata: {name: My_Shop}\n",
+      'a.yaml:3: metadata.name: "My_Shop" should be lower-case letters, digits and - between them, such as web-1, of at most 63 characters',
+    ],
+    [
+      "a label is no string",
+      "kind: Namespace\napiVersion: v1\nmetadata:\n  name: a\n  labels:\n    version: 1\n",
+      "a.yaml:6: metadata.labels.version: should be a string",
+    ],
+    [
+      "a label's key is none",
+      "kind: Namespace\napiVersion: v1\nmetadata: {name: a, labels: {a/b/c: d}}\n",
+      "a.yaml:3: metadata.labels.a/b/c: is not the key of a label; it should be like app or example.com/app",
+    ],
+    [
+      "a label's value is none",
+      "kind: Namespace\napiVersion: v1\nmetadata: {name: a, labels: {app: two words}}\n",
+      'a.yaml:3: metadata.labels.app: "two words" is not the value of a label: letters, digits, and - _ . between them, at most 63',
+    ],
+    [
+      "a policy's peer is nobody",
+      "kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nmetadata: {name: a}\nspec: {ingress: [{from: [{}]}]}\n",
+      "a.yaml:4: spec.ingress[0].from[0]: should have either an ipBlock, or selectors of pods and namespaces",
+    ],
+    [
+      "an Ingress leads nowhere",
+      "kind: Ingress\napiVersion: networking.k8s.io/v1\nmetadata: {name: a}\nspec: {}\n",
+      "a.yaml:4: spec: should have rules or a defaultBackend",
+    ],
+  ])("%s", (_, text, expected) => {
+    expect(complaint(text)).toBe(expected);
+  });
+});
