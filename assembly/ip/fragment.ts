@@ -273,7 +273,7 @@ export function next(): usize {
     if (bytes > room) bytes = room;
     if (bytes < left) bytes &= ~7;
   }
-  const part = frames.newFrame();
+  const part = frames.newFrameFor(ETHERNET_LENGTH + header + bytes);
   frames.copyMetadata(part, source);
   const entry = table.entryOfFrame(source);
   if (entry) table.hold(entry);

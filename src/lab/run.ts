@@ -187,15 +187,24 @@ class Player {
 
   #inject(at: string, hex: string): Omit<Row, "step" | "n"> {
     const bytes = Buffer.from(hex, "hex");
-    if (bytes.length <= FRAME_CAPACITY)
-      this.#kernel.calls.transmit(this.#network.device(at), this.#kernel.newFrame(bytes), this.#now);
-    return { at, dir: "out", inj: true, us: 0, hex };
+    const device = this.#network.device(at);
+    const peer = this.#kernel.word(device + R.DEV_PEER);
+    // What the other end cannot take is not sent, as a packet socket refuses it: an Ethernet header and a VLAN tag may come on top.
+    const fits = bytes.length <= this.#kernel.word(peer + R.DEV_MTU) + 18;
+    if (fits) this.#kernel.calls.transmit(device, this.#frame(bytes), this.#now);
+    return { at, dir: "out", inj: true, ...(fits ? {} : { err: "ENOBUFS" }), us: 0, hex };
   }
 
   #local(name: string, hex: string): Omit<Row, "step" | "n"> {
-    const frame = this.#kernel.newFrame(Buffer.from(hex, "hex"));
+    const frame = this.#frame(Buffer.from(hex, "hex"));
     this.#kernel.calls.sendRaw(this.#network.namespace(name), frame, this.#now);
     return { at: `${name}:`, dir: "local", inj: true, us: 0, hex };
+  }
+
+  #frame(bytes: Uint8Array): Handle {
+    if (bytes.length > FRAME_CAPACITY)
+      this.#network.refuse(`a frame of more than ${FRAME_CAPACITY} bytes is not emulated yet`);
+    return this.#kernel.newFrame(bytes);
   }
 
   /** Lets a step fall as in the recording. */

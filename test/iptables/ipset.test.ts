@@ -1,0 +1,59 @@
+// ipset save text: what elements are made of, and what is refused.
+import { expect, test } from "vitest";
+import { InputError } from "../../src/errors.ts";
+import { parseSets } from "../../src/iptables/ipset.ts";
+
+const one = (address: number, prefix = 32): { network: number; prefix: number } => ({ network: address, prefix });
+const NONE = one(0);
+
+test.each([
+  ["hash:ip family inet", "10.0.0.1", [{ address: one(0x0a000001), port: 0, other: NONE, nomatch: false }]],
+  [
+    "hash:ip family inet",
+    "10.0.0.0/31",
+    [
+      { address: one(0x0a000000), port: 0, other: NONE, nomatch: false },
+      { address: one(0x0a000001), port: 0, other: NONE, nomatch: false },
+    ],
+  ],
+  [
+    "hash:net family inet",
+    "10.0.1.7/24 nomatch",
+    [{ address: one(0x0a000100, 24), port: 0, other: NONE, nomatch: true }],
+  ],
+  [
+    "hash:ip,port",
+    "10.0.0.1,udp:53 -exist",
+    [{ address: one(0x0a000001), port: 0x110035, other: NONE, nomatch: false }],
+  ],
+  [
+    "hash:ip,port,ip",
+    "10.0.0.1,tcp:80,10.0.0.2",
+    [{ address: one(0x0a000001), port: 0x060050, other: one(0x0a000002), nomatch: false }],
+  ],
+  [
+    "bitmap:port range 0-65535",
+    "80-81",
+    [
+      { address: NONE, port: 80, other: NONE, nomatch: false },
+      { address: NONE, port: 81, other: NONE, nomatch: false },
+    ],
+  ],
+])("a set of type %s holds %s", (type, element, elements) => {
+  expect(parseSets(`create s ${type}\nadd s ${element}\n`, "s.ipset")).toMatchObject([{ name: "s", elements }]);
+});
+
+test.each([
+  ["create s hash:mac", "s.ipset:1: ipset type hash:mac is not emulated yet"],
+  ["create s hash:ip timeout 30", "s.ipset:1: ipset create with timeout 30 is not emulated yet"],
+  ["add s 10.0.0.1", "s.ipset:1: there is no set s; a create line must come first"],
+  ["create s hash:ip\nadd s 10.0.0.1,tcp:80", 's.ipset:2: "10.0.0.1,tcp:80" should have 1 parts, set apart by commas'],
+  ["create s hash:ip\nadd s here", 's.ipset:2: "here" should be an IPv4 address or block; ranges are not emulated yet'],
+  [
+    "create s hash:ip,port\nadd s 10.0.0.1,tcp:70000",
+    's.ipset:2: "tcp:70000" should be a port such as tcp:80, or a range such as tcp:80-90',
+  ],
+  ["flush s", "s.ipset:1: ipset flush is not emulated yet"],
+])("refuses %s", (text, message) => {
+  expect(() => parseSets(text, "s.ipset")).toThrow(new InputError({}, message).message);
+});
