@@ -101,7 +101,7 @@ export function addPort(master: usize, device: usize, flags: u32): void {
 }
 
 export function setLink(device: usize, up: u32): void {
-  store<u32>(device, up, R.DEV_UP);
+  devices.setUp(device, up);
   route.flushCache(load<usize>(device, R.DEV_NAMESPACE));
   if (up) return;
   const peer = load<usize>(device, R.DEV_PEER);

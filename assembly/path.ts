@@ -61,10 +61,12 @@ import { finish, newPacketFor, nextId, payloadOf } from "./ip/packet.ts";
 import * as options from "./ip/options.ts";
 import * as route from "./ip/route-packet.ts";
 import * as bridge from "./link/bridge.ts";
-import { isRunning } from "./link/device.ts";
 import * as segment from "./link/segment.ts";
 import * as backlog from "./memory/backlog.ts";
 import { copy } from "./memory/bytes.ts";
+import { MICROSECOND, now } from "./memory/clock.ts";
+import * as events from "./memory/events.ts";
+import { below } from "./memory/random.ts";
 import * as hooks from "./netfilter/hooks.ts";
 import { NF_REJECT, rejection } from "./netfilter/target.ts";
 import { DIRECTION_IN, DIRECTION_OUT, capture } from "./observe/capture.ts";
@@ -118,14 +120,20 @@ export function receive(device: usize, frame: usize): void {
     drop(ns, frame, DROP_DEV_HDR);
     return;
   }
+  const at = load<usize>(frame, F.FRAME_DATA);
+  if (ethernet.isTagged(at)) {
+    if (load<u32>(frame, F.FRAME_LENGTH) < <u32>(ethernet.ETHERNET_LENGTH + ethernet.TAG_LENGTH)) {
+      drop(ns, frame, DROP_DEV_HDR);
+      return;
+    }
+    setFlag(frame, F.FRAME_IS_TAGGED);
+  }
   if (load<usize>(device, R.DEV_CAPTURE)) capture(device, frame, DIRECTION_IN);
   store<u64>(device, load<u64>(device, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
-  const at = load<usize>(frame, F.FRAME_DATA);
   store<usize>(frame, device, F.FRAME_DEVICE);
   store<usize>(frame, at + ethernet.ETHERNET_LENGTH, F.FRAME_NETWORK);
   store<usize>(frame, device, F.FRAME_INPUT);
   store<i32>(frame, packetType(device, at), F.FRAME_PACKET_TYPE);
-  if (ethernet.isTagged(ethernet.etherType(at))) setFlag(frame, F.FRAME_IS_TAGGED);
   if (load<usize>(device, R.DEV_MASTER)) bridgeReceive(ns, device, frame, at);
   else protocolReceive(ns, device, frame);
 }
@@ -141,20 +149,22 @@ function packetType(device: usize, at: usize): i32 {
 }
 
 function protocolReceive(ns: usize, device: usize, frame: usize): void {
-  const at = load<usize>(frame, F.FRAME_DATA);
-  let type = ethernet.etherType(at);
-  if (ethernet.isTagged(type)) {
-    // No device takes the VLAN; a tag that says only a priority is taken off (__netif_receive_skb_core).
-    if (ethernet.vlanOf(at)) {
-      drop(ns, frame, DROP_OTHERHOST);
-      return;
-    }
-    untag(frame);
-    type = ethernet.etherType(load<usize>(frame, F.FRAME_DATA));
-  }
+  const type = ethernet.etherType(load<usize>(frame, F.FRAME_DATA));
   if (type == ethernet.TYPE_IPV4) ipReceive(ns, device, frame);
   else if (type == ethernet.TYPE_ARP) arpReceive(ns, device, frame);
+  else if (flag(frame, F.FRAME_IS_TAGGED)) taggedReceive(ns, device, frame);
   else drop(ns, frame, DROP_UNHANDLED_PROTO);
+}
+
+/** No device takes the VLAN; a tag that says only a priority is taken off (__netif_receive_skb_core). */
+function taggedReceive(ns: usize, device: usize, frame: usize): void {
+  if (ethernet.vlanOf(load<usize>(frame, F.FRAME_DATA))) {
+    drop(ns, frame, DROP_OTHERHOST);
+    return;
+  }
+  untag(frame);
+  clearFlag(frame, F.FRAME_IS_TAGGED);
+  protocolReceive(ns, device, frame);
 }
 
 /** Takes the VLAN tag off a frame. */
@@ -168,9 +178,9 @@ function untag(frame: usize): void {
 
 /** Whether a device may take a frame: an Ethernet header and a VLAN tag more than its MTU fit (is_skb_forwardable). */
 function fits(device: usize, frame: usize): bool {
-  const tag = flag(frame, F.FRAME_IS_TAGGED) ? ethernet.TAG_LENGTH : 0;
   const limit = load<u32>(device, R.DEV_MTU) + <u32>(ethernet.ETHERNET_LENGTH + ethernet.TAG_LENGTH);
-  return load<u32>(frame, F.FRAME_LENGTH) - <u32>tag <= limit;
+  const length = load<u32>(frame, F.FRAME_LENGTH);
+  return length <= limit || (flag(frame, F.FRAME_IS_TAGGED) && length - <u32>ethernet.TAG_LENGTH <= limit);
 }
 
 // ---- bridge
@@ -340,7 +350,8 @@ function arpReceive(ns: usize, device: usize, frame: usize): void {
   }
   track.consume(frame);
   const updated = arp.updated;
-  if (arp.reply) transmit(device, arp.reply);
+  if (arp.held) hold(ns, device, arp.reply, arp.held);
+  else if (arp.reply) transmit(device, arp.reply);
   if (updated) sendWaiting(ns, updated);
 }
 
@@ -351,10 +362,16 @@ function sendWaiting(ns: usize, entry: usize): void {
   }
 }
 
-/** Asks everybody on a link for an address; arp_announce 0: any local address may ask, first of all the waiting packet's own source. */
+/** Sends a frame after a random part of so many milliseconds (pneigh_enqueue). */
+function hold(ns: usize, device: usize, frame: usize, most: u32): void {
+  const at = now + <u64>below(ns + R.NS_RANDOM, most * 1000) * MICROSECOND;
+  events.push(at, load<usize>(ns, R.NS_MACHINE), events.EVENT_TRANSMIT, frame, <u32>device);
+}
+
+/** Asks everybody on a link for an address that a packet waits for. */
 function askAll(ns: usize, device: usize, address: u32, waiting: usize): void {
   const source = ipv4.source(load<usize>(waiting, F.FRAME_NETWORK));
-  const own = addressType(ns, source) == ROUTE_LOCAL ? source : 0;
+  const own = arp.announced(ns, device, address, source);
   transmit(device, arp.request(device, address, own, 0xffff, 0xffffffff));
 }
 
@@ -440,9 +457,8 @@ function sendRejectReset(ns: usize, frame: usize): void {
 
 /** Connection tracking looks at whole packets only (nf_defrag_ipv4). 0: it is a fragment that waits for the others. */
 function gathered(ns: usize, frame: usize, user: u32): usize {
-  if (!load<u32>(ns, R.NS_TRACKING)) return frame;
-  const word = ipv4.fragment(load<usize>(frame, F.FRAME_NETWORK));
-  return word & (ipv4.OFFSET_MASK | ipv4.FLAG_MF) ? fragment.gather(ns, frame, user) : frame;
+  if (!ipv4.isFragment(load<usize>(frame, F.FRAME_NETWORK)) || !load<u32>(ns, R.NS_TRACKING)) return frame;
+  return fragment.gather(ns, frame, user);
 }
 
 /** The time to put a packet together is over: the sender is told, if the packet was for this host (ip_expire). */
@@ -511,7 +527,7 @@ function ipForward(ns: usize, input: usize, frame: usize): void {
     return;
   }
   const hasOptions = ipv4.headerLength(ip) > ipv4.IPV4_LENGTH;
-  if (hasOptions && options.isStrict() && route.usesGateway) {
+  if (hasOptions && options.isStrict() && route.usesGateway()) {
     sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.SOURCE_ROUTE_FAILED, 0);
     drop(ns, frame, DROP_IP_INHDR);
     return;
@@ -539,8 +555,8 @@ function ipForward(ns: usize, input: usize, frame: usize): void {
 
 /** A packet for this host (ip_local_deliver). */
 function ipLocal(ns: usize, device: usize, arrived: usize): void {
-  const word = ipv4.fragment(load<usize>(arrived, F.FRAME_NETWORK));
-  const frame = word & (ipv4.OFFSET_MASK | ipv4.FLAG_MF) ? fragment.gather(ns, arrived, fragment.FOR_HOST) : arrived;
+  const isFragment = ipv4.isFragment(load<usize>(arrived, F.FRAME_NETWORK));
+  const frame = isFragment ? fragment.gather(ns, arrived, fragment.FOR_HOST) : arrived;
   if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   if (!passes(ns, HOOK_INPUT, frame, device, 0)) return;
@@ -830,7 +846,7 @@ function countSent(device: usize): void {
 /** A device sends a frame whose link header is complete (dev_queue_xmit). */
 export function transmit(device: usize, frame: usize): void {
   const ns = namespaceOf(device);
-  if (!isRunning(device)) {
+  if (!load<u32>(device, R.DEV_RUNNING)) {
     drop(ns, frame, DROP_DEV_READY);
     return;
   }

@@ -91,6 +91,17 @@ export function sourceOf(found: usize, destination: u32): u32 {
   return device ? select(device, via ? via : destination) : 0;
 }
 
+/** Whether two addresses are on the same network of the device (inet_addr_onlink). */
+export function sharesNetwork(device: usize, a: u32, b: u32): bool {
+  let record = load<usize>(device, DEV_ADDRESSES);
+  while (record) {
+    const local = load<u32>(record, ADDR_LOCAL);
+    if ((((local ^ a) | (local ^ b)) & load<u32>(record, ADDR_MASK)) == 0) return true;
+    record = load<usize>(record, ADDR_NEXT);
+  }
+  return false;
+}
+
 /** Whether an address is on a network of the device (inet_addr_onlink). */
 export function onLink(device: usize, address: u32): bool {
   let record = load<usize>(device, DEV_ADDRESSES);

@@ -226,3 +226,9 @@ export function addressTypeOn(ns: usize, address: u32, device: usize): u32 {
 export function isLocal(ns: usize, address: u32): bool {
   return addressType(ns, address) == ROUTE_LOCAL;
 }
+
+/** The same for an address that is known to be one of a single host. */
+export function isOwn(ns: usize, address: u32): bool {
+  const route = load<usize>(cached(ns, address), CACHE_LOCAL);
+  return route != 0 && load<u32>(route, ROUTE_TYPE) == ROUTE_LOCAL;
+}

@@ -1,21 +1,34 @@
 // ARP: requests made, requests answered, answers learned (net/ipv4/arp.c).
-import { NUD_REACHABLE, NUD_STALE, ROUTE_LOCAL } from "../layout/codes.ts";
+import { DROP_NONE, NUD_REACHABLE, NUD_STALE, ROUTE_LOCAL, ROUTE_UNICAST } from "../layout/codes.ts";
 import { FRAME_DATA, FRAME_LENGTH, FRAME_NETWORK, FRAME_PACKET_TYPE, PACKET_HOST } from "../layout/frame.ts";
 import {
+  DEV_ARP_ACCEPT,
+  DEV_ARP_ANNOUNCE,
+  DEV_ARP_FILTER,
   DEV_ARP_IGNORE,
+  DEV_FORWARDING,
   DEV_MAC_HIGH,
   DEV_MAC_LOW,
+  DEV_NEIGH_PROXY_DELAY,
+  DEV_PROXY_ARP,
   NEIGH_STATE,
   NS_SYSCTLS,
+  ROUTE_DEVICE,
+  ROUTE_TYPE,
+  SYSCTL_ARP_ACCEPT,
+  SYSCTL_ARP_ANNOUNCE,
+  SYSCTL_ARP_FILTER,
   SYSCTL_ARP_IGNORE,
+  SYSCTL_PROXY_ARP,
 } from "../layout/records.ts";
-import { onLink, select } from "../fib/address.ts";
-import { addressType, addressTypeOn } from "../fib/route.ts";
+import { onLink, select, sharesNetwork } from "../fib/address.ts";
+import { addressType, addressTypeOn, lookupFrom } from "../fib/route.ts";
 import * as frames from "../memory/frames.ts";
 import * as arp from "../wire/arp.ts";
 import * as ethernet from "../wire/ethernet.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as neighbour from "./neighbour.ts";
+import * as route from "./route-packet.ts";
 
 /** A message in a frame of its own, ready to be sent out of a device. */
 function message(
@@ -53,19 +66,60 @@ export let reply: usize = 0;
 /** The entry that `receive` updated, whose waiting frames may go now; 0: none. */
 export let updated: usize = 0;
 
+/** What is set for all devices and for one: the higher of the two (IN_DEV_MAXCONF), which for switches is either (IN_DEV_ORCONF). */
+function setting(ns: usize, device: usize, forAll: i32, field: usize): u32 {
+  return max<u32>(load<u32>(ns + NS_SYSCTLS + ((<usize>forAll) << 2)), load<u32>(device + field));
+}
+
 /** Whether a local address is not to be answered for on this device (arp_ignore). */
 function ignored(ns: usize, device: usize, sender: u32, target: u32): bool {
-  const level = max<u32>(load<u32>(ns + NS_SYSCTLS, SYSCTL_ARP_IGNORE << 2), load<u32>(device, DEV_ARP_IGNORE));
+  const level = setting(ns, device, SYSCTL_ARP_IGNORE, DEV_ARP_IGNORE);
   if (level == 0) return false;
   if (level == 1) return addressTypeOn(ns, target, device) != ROUTE_LOCAL;
   if (level == 2) return addressTypeOn(ns, target, device) != ROUTE_LOCAL || !onLink(device, sender);
   return level == 8;
 }
 
+/** Whether packets to the sender would go another way than by this device (arp_filter). */
+function filtered(ns: usize, device: usize, sender: u32): bool {
+  if (!setting(ns, device, SYSCTL_ARP_FILTER, DEV_ARP_FILTER)) return false;
+  return route.outgoing(ns, sender) == route.TO_NOWHERE || route.device != device;
+}
+
+/** Whether a request may be answered: for an address of this host, or with proxy_arp for one behind another device. */
+function answersFor(ns: usize, device: usize, sender: u32, target: u32): bool {
+  if (addressType(ns, target) == ROUTE_LOCAL) {
+    if (ignored(ns, device, sender, target)) return false;
+    return !sender || (route.sourceValid(ns, sender, target, device, 0) == DROP_NONE && !filtered(ns, device, sender));
+  }
+  if (!sender || !load<u32>(device, DEV_FORWARDING)) return false;
+  if (!setting(ns, device, SYSCTL_PROXY_ARP, DEV_PROXY_ARP)) return false;
+  const way = lookupFrom(ns, sender, target);
+  if (!way || load<u32>(way, ROUTE_TYPE) != ROUTE_UNICAST || load<usize>(way, ROUTE_DEVICE) == device) return false;
+  return route.sourceValid(ns, sender, target, device, load<usize>(way, ROUTE_DEVICE)) == DROP_NONE;
+}
+
+/** Whether a host that is not known yet may make itself known (arp_accept). */
+function accepts(ns: usize, device: usize, sender: u32): bool {
+  const level = setting(ns, device, SYSCTL_ARP_ACCEPT, DEV_ARP_ACCEPT);
+  return level == 1 || (level == 2 && onLink(device, sender));
+}
+
+/** Whether a message tells everybody where its sender is (arp_is_garp). */
+function isGratuitous(ns: usize, at: usize): bool {
+  if (arp.sender(at) != arp.target(at)) return false;
+  if (arp.operation(at) == arp.ARP_REPLY && !arp.namesItself(at)) return false;
+  return addressType(ns, arp.sender(at)) == ROUTE_UNICAST;
+}
+
+/** The milliseconds that a reply for somebody else may be held back (proxy_delay); 0: `reply` goes at once. */
+export let held: u32 = 0;
+
 /** Handles a message that came in by a device (arp_process). False: it is not one that can be read. */
 export function receive(ns: usize, device: usize, frame: usize): bool {
   reply = 0;
   updated = 0;
+  held = 0;
   const at = load<usize>(frame, FRAME_NETWORK);
   const length = load<i32>(frame, FRAME_LENGTH) - ethernet.ETHERNET_LENGTH;
   if (length < arp.ARP_LENGTH || !arp.isIpv4OverEthernet(at)) return false;
@@ -76,27 +130,39 @@ export function receive(ns: usize, device: usize, frame: usize): bool {
   const macHigh = arp.senderMacHigh(at);
   const macLow = arp.senderMacLow(at);
   if (ipv4.isMulticast(target) || ipv4.isLoopback(target)) return false;
+  const toHost = load<u32>(frame, FRAME_PACKET_TYPE) == PACKET_HOST;
 
-  if (operation == arp.ARP_REQUEST) {
-    const local = addressType(ns, target) == ROUTE_LOCAL;
-    if (local && !ignored(ns, device, sender, target)) {
-      reply = message(device, arp.ARP_REPLY, target, macHigh, macLow, macHigh, macLow, sender);
-      if (sender) {
-        updated = neighbour.entryOf(ns, device, sender);
-        neighbour.update(updated, macHigh, macLow, NUD_STALE, true);
-      }
-      return true;
+  if (operation == arp.ARP_REQUEST && answersFor(ns, device, sender, target)) {
+    reply = message(device, arp.ARP_REPLY, target, macHigh, macLow, macHigh, macLow, sender);
+    if (sender) {
+      updated = neighbour.entryOf(ns, device, sender);
+      neighbour.update(updated, macHigh, macLow, NUD_STALE, true);
     }
+    if (!toHost && addressType(ns, target) != ROUTE_LOCAL) held = load<u32>(device, DEV_NEIGH_PROXY_DELAY);
+    return true;
   }
-  // An answer, or somebody else's question: it renews what is known already, it teaches nothing new.
-  const entry = neighbour.lookup(ns, device, sender);
-  if (!entry) return true;
-  const unicastReply = operation == arp.ARP_REPLY && load<u32>(frame, FRAME_PACKET_TYPE) == PACKET_HOST;
-  const gratuitous = sender == target;
+  // A duplicate address check teaches nothing.
+  if (!sender) return true;
+  // An answer, or somebody else's question: it renews what is known already, and only with arp_accept teaches anything new.
+  const gratuitous = isGratuitous(ns, at);
+  let entry = neighbour.lookup(ns, device, sender);
+  if (!entry) {
+    const isReply = operation == arp.ARP_REPLY && addressType(ns, sender) == ROUTE_UNICAST;
+    if (!(gratuitous || isReply) || !accepts(ns, device, sender)) return true;
+    entry = neighbour.entryOf(ns, device, sender);
+  } else if (!load<u32>(entry, NEIGH_STATE)) {
+    return true;
+  }
+  const unicastReply = operation == arp.ARP_REPLY && toHost;
   const overrides = !neighbour.locked(entry) || gratuitous;
-  if (load<u32>(entry, NEIGH_STATE)) {
-    neighbour.update(entry, macHigh, macLow, unicastReply ? NUD_REACHABLE : NUD_STALE, overrides);
-    updated = entry;
-  }
+  neighbour.update(entry, macHigh, macLow, unicastReply ? NUD_REACHABLE : NUD_STALE, overrides);
+  updated = entry;
   return true;
+}
+
+/** The address that a request for another one comes from, by the packet that waits for the answer (arp_announce); 0: the device's own. */
+export function announced(ns: usize, device: usize, target: u32, waiting: u32): u32 {
+  const level = setting(ns, device, SYSCTL_ARP_ANNOUNCE, DEV_ARP_ANNOUNCE);
+  if (level >= 2 || addressType(ns, waiting) != ROUTE_LOCAL) return 0;
+  return level == 0 || sharesNetwork(device, target, waiting) ? waiting : 0;
 }

@@ -3,6 +3,7 @@ import { DIR_ORIGINAL, IP_CT_RELATED, IP_CT_RELATED_REPLY, ROUTE_LOCAL } from ".
 import {
   FRAME_CT,
   FRAME_CT_INFO,
+  FRAME_INPUT,
   FRAME_LINE,
   FRAME_NETWORK,
   FRAME_PACKET_TYPE,
@@ -14,11 +15,13 @@ import {
   NS_ICMP_STAMP,
   NS_PEERS,
   NS_SYSCTLS,
+  SYSCTL_ERRORS_USE_INBOUND,
   SYSCTL_ICMP_MSGS_BURST,
   SYSCTL_ICMP_MSGS_PER_SEC,
   SYSCTL_ICMP_RATELIMIT,
   SYSCTL_ICMP_RATEMASK,
 } from "../layout/records.ts";
+import { select } from "../fib/address.ts";
 import { addressType } from "../fib/route.ts";
 import { allocate } from "../memory/arena.ts";
 import * as backlog from "../memory/backlog.ts";
@@ -137,6 +140,14 @@ export function sendError(ns: usize, frame: usize, kind: i32, detail: i32, rest:
   if (answer) backlog.push(answer, STAGE_OUTPUT);
 }
 
+/** The address that an error about a packet for somebody else comes from: with icmp_errors_use_inbound_ifaddr one of where it came in. */
+function ownSource(ns: usize, frame: usize, from: u32): u32 {
+  const input = load<usize>(frame, FRAME_INPUT);
+  if (!input || !sysctl(ns, SYSCTL_ERRORS_USE_INBOUND)) return route.source;
+  const inbound = select(input, from);
+  return inbound ? inbound : route.source;
+}
+
 /** The error, to be sent by the caller; 0: none is sent. */
 function makeError(ns: usize, frame: usize, kind: i32, detail: i32, rest: u32): usize {
   const ip = load<usize>(frame, FRAME_NETWORK);
@@ -155,7 +166,7 @@ function makeError(ns: usize, frame: usize, kind: i32, detail: i32, rest: u32): 
   }
   const decision = route.outgoing(ns, from, toType == ROUTE_LOCAL ? to : 0);
   if (decision == route.TO_NOWHERE) return 0;
-  const source = toType == ROUTE_LOCAL ? to : route.source;
+  const source = toType == ROUTE_LOCAL ? to : ownSource(ns, frame, from);
   if (!source) return 0;
   if (limited(ns, kind, detail, from, decision == route.TO_LOCAL)) return 0;
 

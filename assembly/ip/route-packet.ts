@@ -28,6 +28,7 @@ import {
 } from "../layout/frame.ts";
 import {
   DEV_ACCEPT_LOCAL,
+  DEV_BC_FORWARDING,
   DEV_FORWARDING,
   DEV_MTU,
   DEV_ROUTE_LOCALNET,
@@ -40,12 +41,13 @@ import {
   ROUTE_TYPE,
   ROUTE_VIA,
   SYSCTL_ACCEPT_LOCAL,
+  SYSCTL_BC_FORWARDING,
   SYSCTL_ROUTE_LOCALNET,
   SYSCTL_RP_FILTER,
   SYSCTL_SEND_REDIRECTS,
 } from "../layout/records.ts";
 import { sourceOf } from "../fib/address.ts";
-import { isLocal, lookup, lookupFrom } from "../fib/route.ts";
+import { isOwn, lookup, lookupFrom } from "../fib/route.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 
 export const TO_LOCAL: i32 = 0;
@@ -89,17 +91,16 @@ let fromNeighbour: bool = false;
  * Whether the source could be reached by the device that the packet came in by; `output` is where it would go, 0: to this host
  * (fib_validate_source).
  */
-function sourceValid(ns: usize, from: u32, to: u32, input: usize, output: usize): i32 {
+export function sourceValid(ns: usize, from: u32, to: u32, input: usize, output: usize): i32 {
   fromNeighbour = false;
   const filter = max<u32>(sysctl(ns, SYSCTL_RP_FILTER), load<u32>(input, DEV_RP_FILTER));
-  const acceptLocal = sysctl(ns, SYSCTL_ACCEPT_LOCAL) != 0 || load<u32>(input, DEV_ACCEPT_LOCAL) != 0;
   if (!filter && (output != input || !sendsRedirects(ns, input))) {
-    return !acceptLocal && isLocal(ns, from) ? DROP_IP_LOCAL_SOURCE : DROP_NONE;
+    return isOwn(ns, from) && !acceptsLocal(ns, input) ? DROP_IP_LOCAL_SOURCE : DROP_NONE;
   }
   const back = lookupFrom(ns, to, from);
   if (!back) return filter ? DROP_IP_RPFILTER : DROP_NONE;
   const type = load<u32>(back, ROUTE_TYPE);
-  if (type == ROUTE_LOCAL && !acceptLocal) return DROP_IP_LOCAL_SOURCE;
+  if (type == ROUTE_LOCAL && !acceptsLocal(ns, input)) return DROP_IP_LOCAL_SOURCE;
   if (type == ROUTE_UNREACHABLE || type == ROUTE_PROHIBIT || type == ROUTE_BLACKHOLE) {
     return filter ? DROP_IP_RPFILTER : DROP_NONE;
   }
@@ -109,6 +110,15 @@ function sourceValid(ns: usize, from: u32, to: u32, input: usize, output: usize)
     return DROP_NONE;
   }
   return filter == 1 ? DROP_IP_RPFILTER : DROP_NONE;
+}
+
+function acceptsLocal(ns: usize, on: usize): bool {
+  return sysctl(ns, SYSCTL_ACCEPT_LOCAL) != 0 || load<u32>(on, DEV_ACCEPT_LOCAL) != 0;
+}
+
+/** Whether packets to the broadcast address of a network go out there (bc_forwarding). */
+function forwardsBroadcast(ns: usize, input: usize): bool {
+  return sysctl(ns, SYSCTL_BC_FORWARDING) != 0 && load<u32>(input, DEV_BC_FORWARDING) != 0;
 }
 
 function sendsRedirects(ns: usize, on: usize): bool {
@@ -135,14 +145,14 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
   const route = lookupFrom(ns, from, to);
   const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
   store<u32>(frame, type, FRAME_ROUTE_TYPE);
-  if (type == ROUTE_LOCAL || type == ROUTE_BROADCAST) {
+  if (type == ROUTE_LOCAL || (type == ROUTE_BROADCAST && !forwardsBroadcast(ns, input))) {
     if (!loopback) {
       const bad = sourceValid(ns, from, to, input, 0);
       if (bad) return refuse(bad);
     }
     return TO_LOCAL;
   }
-  if (!load<u32>(input, DEV_FORWARDING)) return unreachableSilently(type);
+  if (!load<u32>(input, DEV_FORWARDING) && type != ROUTE_BROADCAST) return unreachableSilently(type);
   if (!route) return unreachableBy(DROP_IP_INNOROUTES, NET_UNREACHABLE);
   if (type == ROUTE_BLACKHOLE) return refuse(DROP_BLACKHOLE);
   if (type == ROUTE_UNREACHABLE) return unreachableBy(DROP_IP_INNOROUTES, HOST_UNREACHABLE);
@@ -159,15 +169,17 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
 
 /** Whether the sender of a packet to be forwarded should be told of the shorter way (IPSKB_DOREDIRECT). */
 export let redirects: bool = false;
-/** Whether the way found last goes over a gateway. */
-export let usesGateway: bool = false;
 let taken: usize = 0;
+
+/** Whether the way found last goes over a gateway. */
+export function usesGateway(): bool {
+  return load<u32>(taken, ROUTE_VIA) != 0;
+}
 
 function take(route: usize, to: u32): void {
   taken = route;
   device = load<usize>(route, ROUTE_DEVICE);
   const via = load<u32>(route, ROUTE_VIA);
-  usesGateway = via != 0;
   const own = load<u32>(route, ROUTE_MTU);
   mtu = own ? own : load<u32>(device, DEV_MTU);
   nextHop = via ? via : to;

@@ -167,7 +167,9 @@ export const DEV_NEIGH_RETRANS = DEV_ACCEPT_LOCAL + WORD; // neigh.*.retrans_tim
 export const DEV_NEIGH_LOCKTIME = DEV_NEIGH_RETRANS + WORD; // milliseconds
 export const DEV_NEIGH_DELAY = DEV_NEIGH_LOCKTIME + WORD; // delay_first_probe_time, seconds
 export const DEV_GROUP_FORWARD = DEV_NEIGH_DELAY + WORD; // bridge: group_fwd_mask
-export const DEV_SIZE = 192;
+export const DEV_RUNNING = DEV_GROUP_FORWARD + WORD; // up, and so is the other end of a veth: there is a carrier
+export const DEV_NEIGH_PROXY_DELAY = DEV_RUNNING + WORD; // milliseconds
+export const DEV_SIZE = 256;
 
 // An address of a device (struct in_ifaddr).
 export const ADDR_NEXT = 0;

@@ -5,6 +5,7 @@ import {
   DEV_FDB,
   DEV_MASTER,
   DEV_PORT_FLAGS,
+  DEV_RUNNING,
   FDB_FLAGS,
   FDB_LOCAL,
   FDB_MAC_HIGH,
@@ -18,7 +19,6 @@ import { allocate } from "../memory/arena.ts";
 import { now } from "../memory/clock.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
-import { isRunning } from "./device.ts";
 
 let free: usize = 0;
 
@@ -128,5 +128,5 @@ export function mayLeave(from: usize, to: usize): bool {
   const flags = load<u32>(to, DEV_PORT_FLAGS);
   if (from == to && !(flags & PORT_HAIRPIN)) return false;
   if (from && flags & PORT_ISOLATED && load<u32>(from, DEV_PORT_FLAGS) & PORT_ISOLATED) return false;
-  return isRunning(to);
+  return load<u32>(to, DEV_RUNNING) != 0;
 }

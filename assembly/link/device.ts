@@ -16,12 +16,14 @@ import {
   DEV_NAMESPACE,
   DEV_NEIGH_DELAY,
   DEV_NEIGH_LOCKTIME,
+  DEV_NEIGH_PROXY_DELAY,
   DEV_NEIGH_RETRANS,
   DEV_NEXT,
   DEV_PEER,
   DEV_PORTS,
   DEV_PORT_FLAGS,
   DEV_PORT_NEXT,
+  DEV_RUNNING,
   DEV_SEND_REDIRECTS,
   DEV_SIZE,
   DEV_UP,
@@ -159,6 +161,7 @@ export function newDevice(ns: usize, kind: i32, macHigh: u32, macLow: u32, mtu: 
   store<i32>(device, kind, DEV_KIND);
   store<u32>(device, index, DEV_INDEX);
   store<u32>(device, 1, DEV_UP);
+  store<u32>(device, 1, DEV_RUNNING);
   store<u32>(device, mtu, DEV_MTU);
   store<u32>(device, macHigh, DEV_MAC_HIGH);
   store<u32>(device, macLow, DEV_MAC_LOW);
@@ -167,16 +170,20 @@ export function newDevice(ns: usize, kind: i32, macHigh: u32, macLow: u32, mtu: 
   store<u32>(device, 1000, DEV_NEIGH_RETRANS);
   store<u32>(device, 1000, DEV_NEIGH_LOCKTIME);
   store<u32>(device, 5, DEV_NEIGH_DELAY);
+  store<u32>(device, 800, DEV_NEIGH_PROXY_DELAY);
   let link = ns + NS_DEVICES;
   while (load<usize>(link)) link = load<usize>(link) + DEV_NEXT;
   store<usize>(link, device);
   return device;
 }
 
-/** Whether a device is up and has a carrier: a veth has one while its other end is up. */
-export function isRunning(device: usize): bool {
+/** Sets a link up or down; the other end of a veth then has a carrier, or none. */
+export function setUp(device: usize, up: u32): void {
+  store<u32>(device, up, DEV_UP);
   const peer = load<usize>(device, DEV_PEER);
-  return load<u32>(device, DEV_UP) != 0 && (!peer || load<u32>(peer, DEV_UP) != 0);
+  const running: u32 = up && (!peer || load<u32>(peer, DEV_UP)) ? 1 : 0;
+  store<u32>(device, running, DEV_RUNNING);
+  if (peer) store<u32>(peer, running, DEV_RUNNING);
 }
 
 /** Joins two devices into a veth pair. */

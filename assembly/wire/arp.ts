@@ -34,6 +34,13 @@ export function senderMacHigh(at: usize): u32 {
 export function senderMacLow(at: usize): u32 {
   return get32(at + SENDER_MAC + 2);
 }
+/** Whether the target's hardware address is the sender's own. */
+export function namesItself(at: usize): bool {
+  return (
+    load<u32>(at + SENDER_MAC) == load<u32>(at + TARGET_MAC) &&
+    load<u16>(at + SENDER_MAC, 4) == load<u16>(at + TARGET_MAC, 4)
+  );
+}
 export function sender(at: usize): u32 {
   return get32(at + SENDER);
 }

@@ -8,8 +8,6 @@ export const ETHERNET_LENGTH = 14;
 
 export const TYPE_IPV4 = 0x0800;
 export const TYPE_ARP = 0x0806;
-export const TYPE_VLAN = 0x8100;
-export const TYPE_SERVICE_VLAN = 0x88a8;
 export const TAG_LENGTH = 4;
 
 export function destinationHigh(at: usize): u32 {
@@ -40,9 +38,11 @@ export function setType(at: usize, type: i32): void {
   put16(at + TYPE, type);
 }
 
-/** Whether a type says that a VLAN tag follows (IEEE 802.1Q, 802.1ad). */
-export function isTagged(type: i32): bool {
-  return type == TYPE_VLAN || type == TYPE_SERVICE_VLAN;
+/** Whether a frame has a VLAN tag (IEEE 802.1Q, 802.1ad). */
+export function isTagged(at: usize): bool {
+  // In the order in which the bytes lie.
+  const type = load<u16>(at + TYPE);
+  return type == 0x0081 || type == 0xa888;
 }
 /** The VLAN of a tagged frame; 0: the tag says only a priority. */
 export function vlanOf(at: usize): i32 {

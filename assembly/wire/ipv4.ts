@@ -43,6 +43,11 @@ export function id(at: usize): i32 {
 export function fragment(at: usize): i32 {
   return get16(at + FRAGMENT);
 }
+/** Whether it is a fragment, the first one or a later one. */
+export function isFragment(at: usize): bool {
+  // 0x3fff, in the order in which the bytes lie.
+  return (load<u16>(at + FRAGMENT) & 0xff3f) != 0;
+}
 export function ttl(at: usize): i32 {
   return <i32>load<u8>(at + TTL);
 }

@@ -66,6 +66,7 @@ const DEVICE_KEYS: Readonly<Record<string, number>> = {
 const NEIGHBOUR_KEYS: Readonly<Record<string, { field: number; scale: number }>> = {
   retrans_time_ms: { field: R.DEV_NEIGH_RETRANS, scale: 1 },
   locktime: { field: R.DEV_NEIGH_LOCKTIME, scale: 10 }, // in clock ticks of 1/100 s
+  proxy_delay: { field: R.DEV_NEIGH_PROXY_DELAY, scale: 10 },
   delay_first_probe_time: { field: R.DEV_NEIGH_DELAY, scale: 1 },
 };
 
