@@ -70,7 +70,8 @@ export const NS_FULL_TARGETS = NS_CHAINS + WORD; // targets for which no port wa
 export const NS_PORTS_FREED = NS_FULL_TARGETS + WORD; // rises when a port may have become free
 export const NS_RANDOM = 104; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
-export const NS_SYSCTLS = NS_ICMP_STAMP + LONG;
+export const NS_EARLIEST_END = NS_ICMP_STAMP + LONG; // u64: no connection's time is over before
+export const NS_SYSCTLS = NS_EARLIEST_END + LONG;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
 
