@@ -244,7 +244,7 @@ function bridgePrerouting(ns: usize, master: usize, port: usize, arrived: usize)
   }
   if (decision == route.TO_FORWARD && route.device == master) {
     setFlag(frame, F.FRAME_IS_BRIDGED_DNAT);
-    resolve(ns, master, route.nextHop, frame);
+    resolve(ns, master, neighbour.entryOf(ns, master, route.nextHop), frame);
     return;
   }
   const at = load<usize>(frame, F.FRAME_DATA);
@@ -789,23 +789,29 @@ function linkOutput(ns: usize, device: usize, frame: usize): void {
     return;
   }
   const hop = load<u32>(frame, F.FRAME_NEXT_HOP);
+  const known = neighbour.remembered(ns, device, hop);
+  if (known) {
+    resolve(ns, device, known, frame);
+    return;
+  }
   if (ipv4.isLimitedBroadcast(hop) || addressType(ns, hop) == ROUTE_BROADCAST) {
     ethernet.setDestination(at, 0xffff, 0xffffffff);
     ethernet.setSource(at, load<u32>(device, R.DEV_MAC_HIGH), load<u32>(device, R.DEV_MAC_LOW));
     transmit(device, frame);
     return;
   }
-  resolve(ns, device, hop, frame);
+  const entry = neighbour.entryOf(ns, device, hop);
+  neighbour.remember(ns, hop, entry);
+  resolve(ns, device, entry, frame);
 }
 
-/** Finds the link address of the next hop; a frame whose address is not known waits for ARP. */
-function resolve(ns: usize, device: usize, hop: u32, frame: usize): void {
-  const entry = neighbour.entryNear(ns, device, hop);
+/** Sends to a neighbour; a frame for one whose link address is not known waits for ARP. */
+function resolve(ns: usize, device: usize, entry: usize, frame: usize): void {
   const what = neighbour.resolve(entry, frame);
   if (what == neighbour.SEND) {
     sendTo(ns, device, entry, frame);
   } else if (what == neighbour.ASK) {
-    askAll(ns, device, hop, frame);
+    askAll(ns, device, load<u32>(entry, R.NEIGH_ADDRESS), frame);
   } else if (what == neighbour.FULL) {
     drop(ns, neighbour.pushedOut, DROP_NEIGH_QUEUEFULL);
   }

@@ -79,14 +79,15 @@ function grow(table: usize): void {
   }
 }
 
-/** The same, remembered with the route to the address. */
-export function entryNear(ns: usize, device: usize, address: u32): usize {
-  const near = cached(ns, address);
-  const last = load<usize>(near, CACHE_NEIGHBOUR);
-  if (last && load<usize>(last, NEIGH_DEVICE) == device) return last;
-  const entry = entryOf(ns, device, address);
-  store<usize>(near, entry, CACHE_NEIGHBOUR);
-  return entry;
+/** The entry that `remember` left for a next hop, 0 if there is none for this device. */
+export function remembered(ns: usize, device: usize, hop: u32): usize {
+  const entry = load<usize>(cached(ns, hop), CACHE_NEIGHBOUR);
+  return entry && load<usize>(entry, NEIGH_DEVICE) == device ? entry : 0;
+}
+
+/** Keeps the entry of a next hop, which is no broadcast address, beside its route until that may change. */
+export function remember(ns: usize, hop: u32, entry: usize): void {
+  store<usize>(cached(ns, hop), entry, CACHE_NEIGHBOUR);
 }
 
 /** The entry of an address on a device, 0 if there is none. */

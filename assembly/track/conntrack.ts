@@ -38,7 +38,6 @@ import {
   CT_STATUS,
   CT_TCP_SEEN,
   CT_TCP_STATE,
-  CT_TIMEOUT,
   NS_CONNECTION_COUNT,
   NS_SYSCTLS,
   SYSCTL_CT_CHECKSUM,
@@ -72,7 +71,7 @@ function sysctl(ns: usize, which: i32): u32 {
 }
 
 function refresh(entry: usize, seconds: u32): void {
-  if (!(load<u32>(entry, CT_STATUS) & IPS_FIXED_TIMEOUT)) store<u64>(entry, now + <u64>seconds * SECOND, CT_TIMEOUT);
+  if (!(load<u32>(entry, CT_STATUS) & IPS_FIXED_TIMEOUT)) table.setEnd(entry, now + <u64>seconds * SECOND);
 }
 
 /** Bytes from the IPv4 header to the end of the packet. */

@@ -12,6 +12,7 @@ import {
   CT_TIMEOUT,
   NS_CONNECTIONS,
   NS_CONNECTION_COUNT,
+  NS_EARLIEST_END,
   TUPLE_DIR,
   TUPLE_SIZE,
 } from "../layout/records.ts";
@@ -51,22 +52,18 @@ export function expired(entry: usize): bool {
   return load<u64>(entry, CT_TIMEOUT) <= now;
 }
 
-/** The tuple record that equals the current tuple, 0 if none. Entries met on the way whose time is over are removed. */
+/**
+ * The tuple record that equals the current tuple, 0 if none. No two entries have the same tuple, so one whose time is over
+ * is removed and ends the search; others are not looked at beyond their tuple, a sweep will find them.
+ */
 export function find(ns: usize): usize {
-  const head = hash.bucket(load<usize>(ns, NS_CONNECTIONS), tuple.hash());
-  let record = load<usize>(head);
-  while (record) {
-    const entry = entryOf(record);
-    if (expired(entry)) {
-      // Both tuples may share this bucket: after a removal the walk starts again.
-      remove(entry);
-      record = load<usize>(head);
-      continue;
-    }
-    if (tuple.matches(record)) return record;
-    record = load<usize>(record);
+  let record = load<usize>(hash.bucket(load<usize>(ns, NS_CONNECTIONS), tuple.hash()));
+  while (record && !tuple.matches(record)) record = load<usize>(record);
+  if (record && expired(entryOf(record))) {
+    remove(entryOf(record));
+    return 0;
   }
-  return 0;
+  return record;
 }
 
 /** A new entry outside the table, with one reference. */
@@ -131,6 +128,7 @@ function insertTuple(entry: usize, record: usize): void {
 
 function confirmed(entry: usize, status: u32): void {
   const ns = load<usize>(entry, CT_NAMESPACE);
+  setEnd(entry, load<u64>(entry, CT_TIMEOUT));
   store<u32>(entry, load<u32>(entry, CT_STATUS) | IPS_CONFIRMED | status, CT_STATUS);
   store<u32>(ns, load<u32>(ns, NS_CONNECTION_COUNT) + 1, NS_CONNECTION_COUNT);
   hold(entry);
@@ -149,8 +147,17 @@ export function remove(entry: usize): void {
   put(entry);
 }
 
-/** Removes every entry whose time is over. */
+/** Sets when an entry ends. NS_EARLIEST_END stays at or before the end of every entry. */
+export function setEnd(entry: usize, at: u64): void {
+  const ns = load<usize>(entry, CT_NAMESPACE);
+  store<u64>(entry, at, CT_TIMEOUT);
+  if (at < load<u64>(ns, NS_EARLIEST_END)) store<u64>(ns, at, NS_EARLIEST_END);
+}
+
+/** Removes every entry whose time is over. A full table asks for this with every packet, so it looks only when there may be one. */
 export function sweep(ns: usize): void {
+  if (now < load<u64>(ns, NS_EARLIEST_END)) return;
+  let earliest = u64.MAX_VALUE;
   const table = load<usize>(ns, NS_CONNECTIONS);
   const buckets = hash.bucketCount(table);
   const size = (<usize>buckets) << 2;
@@ -163,10 +170,12 @@ export function sweep(ns: usize): void {
         remove(entry);
         record = load<usize>(first + at);
       } else {
+        earliest = min<u64>(earliest, load<u64>(entry, CT_TIMEOUT));
         record = load<usize>(record);
       }
     }
   }
+  store<u64>(ns, earliest, NS_EARLIEST_END);
 }
 
 /** Points a frame at an entry; the frame takes over the caller's reference. */

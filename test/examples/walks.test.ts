@@ -174,6 +174,8 @@ describe("pod to Service", () => {
     expect(walk(capture, "default/client/eth0", "10.96.0.11:80 tcp S$")).toEqual([
       "default/client/eth0 out ttl 64: 10.244.1.2:60050 > 10.96.0.11:80 tcp S",
       "node-1/veth6844d090 in ttl 64: 10.244.1.2:60050 > 10.96.0.11:80 tcp S",
+      // Only the packet that had to wait for ARP is seen here, as br_netfilter sends it by the neighbour's way.
+      "node-1/vbr0 out ttl 64: 10.244.1.2:60050 > 10.244.1.3:8080 tcp S",
       "node-1/vethf2bf81ec out ttl 64: 10.244.1.2:60050 > 10.244.1.3:8080 tcp S",
       "default/near-0/eth0 in ttl 64: 10.244.1.2:60050 > 10.244.1.3:8080 tcp S",
     ]);
