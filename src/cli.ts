@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: picks the command, and turns what goes wrong into a sentence and an exit status.
 import { Command, CommanderError } from "commander";
+import { addLabCommand } from "./commands/lab.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { version } from "./commands/version.ts";
 import { InputError } from "./errors.ts";
@@ -15,6 +16,7 @@ const program = new Command("podwire")
   .showHelpAfterError("(podwire --help says what there is)");
 
 addRunCommand(program);
+addLabCommand(program);
 
 // The reader of a pipe has gone: an ordinary end.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -61,7 +61,9 @@ test.each(scenarios)("the scenario in $path runs, and what it expects holds", ({
 
 const commands = [
   ...new Set(
-    pages.flatMap(({ text }) => [...text.matchAll(/npx podwire (run [^\n`]*)/g)].map(([, line = ""]) => line.trim())),
+    pages.flatMap(({ text }) =>
+      [...text.matchAll(/npx podwire ((?:run|lab) [^\n`]*)/g)].map(([, line = ""]) => line.trim()),
+    ),
   ),
 ];
 
@@ -72,6 +74,7 @@ describe("this command line of the pages works:", () => {
       .split(/\s+/)
       .map((word) => word.replaceAll("'", ""))
       .map((word) => (/^(deploy\.yaml|manifests\/)$/.test(word) ? join(folder, word) : word));
+    // The last --out counts.
     const { status, stderr } = podwire(...args, ...(args.includes("--help") ? [] : ["--out", join(folder, "out")]));
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   });
