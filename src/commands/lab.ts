@@ -1,13 +1,16 @@
 // `podwire lab`: plays a case, a small network and what happens in it, and writes what every interface saw.
-import { existsSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { compileKernel } from "../kernel/load.ts";
-import { readCase } from "../lab/case.ts";
-import { readRecording } from "../lab/recording.ts";
+import { readCase, type Case } from "../lab/case.ts";
+import { readRecording, type Recording } from "../lab/recording.ts";
 import { runLab, type LabResult } from "../lab/run.ts";
 import { withCapture, writeResult } from "../lab/write.ts";
 import { makeOutputFolder } from "./output.ts";
+
+const FRAMES = "frames.pcapng";
 
 interface LabFlags {
   replay?: string;
@@ -35,17 +38,30 @@ export function addLabCommand(program: Command): void {
     .action((path: string, flags: LabFlags) => {
       const lab = readCase(path);
       const recording = flags.replay === undefined ? undefined : readRecording(flags.replay);
-      makeOutputFolder(flags.out);
-      const module = compileKernel();
-      const result = withCapture(flags.out, lab, (pcapng) => runLab(lab, module, { recording, pcapng }));
-      writeResult(flags.out, lab, result);
+      const result = play(lab, recording, flags.out);
       process.stdout.write(flags.json ? `${JSON.stringify(result, null, 2)}\n` : summary(lab.name, result, flags.out));
     });
+}
+
+/** Plays a case and writes its results. Until it has been played to its end it may be refused, so the folder is made then. */
+function play(lab: Case, recording: Recording | undefined, out: string): LabResult {
+  const folder = mkdtempSync(join(tmpdir(), "podwire-lab-"));
+  const frames = join(folder, FRAMES);
+  try {
+    const module = compileKernel();
+    const result = withCapture(frames, lab, (pcapng) => runLab(lab, module, { recording, pcapng }));
+    makeOutputFolder(out);
+    copyFileSync(frames, join(out, FRAMES));
+    writeResult(out, lab, result);
+    return result;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 function summary(name: string, { rows }: LabResult, out: string): string {
   const steps = new Set(rows.map(({ step }) => step)).size;
   const interfaces = new Set(rows.map(({ at }) => at)).size;
-  const files = ["observed.jsonl", "frames.pcapng"].map((file) => join(out, file)).filter((file) => existsSync(file));
-  return `${name}: ${rows.length} frames at ${interfaces} interfaces in ${steps} steps; see ${files.join(", ")}\n`;
+  const files = ["observed.jsonl", FRAMES].map((file) => join(out, file)).join(", ");
+  return `${name}: ${rows.length} frames at ${interfaces} interfaces in ${steps} steps; see ${files}\n`;
 }

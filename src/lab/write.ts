@@ -1,5 +1,5 @@
 // The results of a case as files, in the format of a recording, so that the two can be compared line by line.
-import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { concat } from "../pcap/block.ts";
 import { interfaceDescription, sectionHeader } from "../pcap/pcapng.ts";
@@ -9,7 +9,6 @@ import { capturedInterfaces, type LabResult } from "./run.ts";
 
 /** Writes observed.jsonl, counters.json, conntrack.txt and fdb.json. */
 export function writeResult(out: string, lab: Case, result: LabResult): void {
-  mkdirSync(out, { recursive: true });
   const head = { format: 1, case: lab.name, kernel: "podwire" };
   const lines = [head, ...result.rows].map((row) => JSON.stringify(row));
   writeFileSync(join(out, "observed.jsonl"), `${lines.join("\n")}\n`);
@@ -25,10 +24,9 @@ function writeJson(file: string, value: unknown): void {
   writeFileSync(file, `${JSON.stringify(value, undefined, 1)}\n`);
 }
 
-/** Opens `frames.pcapng` with the descriptions of the case's interfaces, hands it to `use` and closes it. */
-export function withCapture<T>(out: string, lab: Case, use: (fd: number) => T): T {
-  mkdirSync(out, { recursive: true });
-  const fd = openSync(join(out, "frames.pcapng"), "w");
+/** Opens a pcapng file with the descriptions of the case's interfaces, hands it to `use` and closes it. */
+export function withCapture<T>(path: string, lab: Case, use: (fd: number) => T): T {
+  const fd = openSync(path, "w");
   try {
     writeAll(fd, concat([sectionHeader(), ...capturedInterfaces(lab).map((at) => describe(lab, at))]));
     return use(fd);
