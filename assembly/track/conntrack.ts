@@ -7,7 +7,6 @@ import {
   DROP_NONE,
   IPS_ASSURED,
   IPS_CONFIRMED,
-  IPS_DST_NAT,
   IPS_DYING,
   IPS_EXPECTED,
   IPS_DST_NAT_DONE,
@@ -37,7 +36,6 @@ import {
   CT_REPLY,
   CT_STATUS,
   CT_TCP_SEEN,
-  CT_TCP_STATE,
   NS_CONNECTION_COUNT,
   NS_SYSCTLS,
   SYSCTL_CT_CHECKSUM,
@@ -284,15 +282,4 @@ function resolveClash(ns: usize, frame: usize, entry: usize, other: usize): bool
   if (table.find(ns)) return false;
   table.insertReply(entry);
   return true;
-}
-
-/** The state of a connection as `/proc/net/nf_conntrack` numbers it. */
-export function tcpState(entry: usize): u32 {
-  return load<u32>(entry, CT_TCP_STATE);
-}
-
-/** Whether the packet's destination was translated. */
-export function destinationTranslated(frame: usize): bool {
-  const entry = load<usize>(frame, FRAME_CT);
-  return entry != 0 && (load<u32>(entry, CT_STATUS) & IPS_DST_NAT) != 0;
 }

@@ -19,8 +19,8 @@ import type { RunResult } from "../seam/plan.ts";
 import { makeOutputFolder } from "./output.ts";
 import { version } from "./version.ts";
 
-export const EXIT_EXPECTATION = 1;
-export const EXIT_INTERRUPT = 130;
+const EXIT_EXPECTATION = 1;
+const EXIT_INTERRUPT = 130;
 
 interface RunFlags {
   nodes?: number;

@@ -28,11 +28,19 @@ export function placeMachines(
   return { machines, ports, namespaceNames };
 }
 
+/** The number of the machine that each namespace is on, by name. */
+function machineOfNamespaces(plan: Plan): Map<string, number> {
+  return new Map(plan.machines.flatMap((machine, i) => machine.namespaces.map(({ name }) => [name, i] as const)));
+}
+
+/** How far machines may run ahead of each other: the least latency of any segment, in nanoseconds. */
+export function lookAheadOf(plan: Plan): number {
+  return Math.min(...plan.segments.map(({ latencyNs }) => latencyNs), plan.durationNs);
+}
+
 /** The heaviest machine first, each to the worker with the least so far. */
 function spread(plan: Plan, workers: number): number[] {
-  const owner = new Map(
-    plan.machines.flatMap((machine, i) => machine.namespaces.map(({ name }) => [name, i] as const)),
-  );
+  const owner = machineOfNamespaces(plan);
   const weights = plan.machines.map((machine) => machine.namespaces.length);
   for (const flow of plan.flows) {
     const machine = owner.get(flow.namespace);
@@ -57,16 +65,13 @@ const WORTH_NS = 10_000;
 
 /** How many workers are worth having on so many cores: as many as find enough to do in a window, at least one. */
 export function worthwhileWorkers(plan: Plan, cores: number): number {
-  const lookAheadNs = Math.min(...plan.segments.map(({ latencyNs }) => latencyNs), plan.durationNs);
   const rate = plan.flows.reduce((sum, flow) => sum + flow.rate, 0);
-  const windowNs = (rate * lookAheadNs * PASSES * PASS_NS) / 1e9;
+  const windowNs = (rate * lookAheadOf(plan) * PASSES * PASS_NS) / 1e9;
   return Math.max(1, Math.min(Math.floor(windowNs / WORTH_NS), cores, plan.machines.length));
 }
 
 export function placeFlows(plan: Plan): PlacedFlow[] {
-  const owner = new Map(
-    plan.machines.flatMap((machine, i) => machine.namespaces.map(({ name }) => [name, i] as const)),
-  );
+  const owner = machineOfNamespaces(plan);
   return plan.flows.map((flow, id) => {
     const machine = owner.get(flow.namespace);
     if (machine === undefined) throw new Error(`there is no namespace ${flow.namespace}`);

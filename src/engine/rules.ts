@@ -2,7 +2,7 @@
 import { InputError } from "../errors.ts";
 import { parseRules } from "../iptables/parse.ts";
 import { printRule, printRules } from "../iptables/print.ts";
-import { compileRules, type RuleReference } from "../iptables/records.ts";
+import { compileRules, referenced, type RuleReference } from "../iptables/records.ts";
 import { NameTable } from "../iptables/names.ts";
 import type { RuleSet } from "../iptables/model.ts";
 import { missingSet } from "../iptables/sets.ts";
@@ -40,13 +40,11 @@ export class RuleSets {
     const loaded = this.#byNamespace.get(namespace);
     if (!loaded) return "";
     const set = structuredClone(loaded.set);
-    loaded.rules.forEach(({ table, chain, index }, i) => {
-      const found = set.tables.find(({ name }) => name === table)?.chains.find(({ name }) => name === chain);
-      if (!found) return;
+    loaded.rules.forEach((reference, i) => {
+      const { chain, rule } = referenced(set, reference);
       const value = { packets: Number(counters[i * 2] ?? 0n), bytes: Number(counters[i * 2 + 1] ?? 0n) };
-      const rule = index === "policy" ? undefined : found.rules[index];
       if (rule) rule.counters = value;
-      else if (found.policy !== undefined) found.counters = value;
+      else if (chain?.policy !== undefined) chain.counters = value;
     });
     return printRules(set, { counters: true });
   }
@@ -57,17 +55,40 @@ function load(text: string, file: string, kernel: Kernel, names: NameTable): Loa
   const missing = missingSet(set, new Set());
   if (missing !== undefined)
     throw new InputError({ file }, `the rules name the ipset ${missing}; ipsets of nodes are not emulated yet`);
+  const { block, rules } = placeRules(kernel, set, names, file);
+  return { block, set, rules };
+}
+
+/** A compiled rule set in the kernel's memory. */
+export interface PlacedRules {
+  block: Handle;
+  words: Uint32Array;
+  /** In the order of RULE_INDEX. */
+  rules: RuleReference[];
+}
+
+/**
+ * Compiles a rule set and hands it to the kernel. Throws an InputError for a match or target that the kernel does not know;
+ * it shows the rule as `written` has it, which has the same rules in the same places.
+ */
+export function placeRules(
+  kernel: Kernel,
+  set: RuleSet,
+  names: NameTable,
+  file: string,
+  written: RuleSet = set,
+): PlacedRules {
   const { words, rules } = compileRules(set, names);
   const block = kernel.placeWords(words);
   const unknown = rules[kernel.calls.unknownRule(block) - 1];
   if (unknown)
-    throw new InputError({ file }, `${ruleText(set, unknown)} has a match or a target that is not emulated yet`);
-  return { block, set, rules };
+    throw new InputError({ file }, `${ruleText(written, unknown)} has a match or a target that is not emulated yet`);
+  return { block, words, rules };
 }
 
 /** A rule as iptables-save prints it, with its table. */
-export function ruleText(set: RuleSet, { table, chain, index }: RuleReference): string {
-  const found = set.tables.find(({ name }) => name === table)?.chains.find(({ name }) => name === chain);
-  const rule = index === "policy" ? undefined : found?.rules[index];
+function ruleText(set: RuleSet, reference: RuleReference): string {
+  const { table, chain } = reference;
+  const { rule } = referenced(set, reference);
   return rule ? `"-t ${table} ${printRule(chain, rule)}"` : `the policy of ${chain} in table ${table}`;
 }

@@ -11,7 +11,7 @@ import type { Built } from "./build.ts";
 import { closeCaptures, openCaptures, type CaptureFile } from "./captures.ts";
 import { controlOf, newControl, PROGRESS_NOW, STOP_ASKED } from "./control.ts";
 import type { Job, WorkerResult } from "./job.ts";
-import { placeFlows, placeMachines } from "./place.ts";
+import { lookAheadOf, placeFlows, placeMachines } from "./place.ts";
 import { combine } from "./results.ts";
 import { RuleSets } from "./rules.ts";
 import { Worker } from "./worker.ts";
@@ -76,7 +76,7 @@ export class PreparedRun {
       cores: availableParallelism(),
       seed: plan.seed,
       durationNs: plan.durationNs,
-      lookAheadNs: Math.min(...plan.segments.map(({ latencyNs }) => latencyNs), plan.durationNs),
+      lookAheadNs: lookAheadOf(plan),
       lines: plan.lines,
       namespaceCount: namespaceNames.length,
       machines,

@@ -57,6 +57,13 @@ export interface CompiledRules {
   rules: RuleReference[];
 }
 
+/** The chain that a reference names, and the rule unless it is the policy; undefined for what the set does not have. */
+export function referenced(set: RuleSet, { table, chain, index }: RuleReference): { chain?: Chain; rule?: Rule } {
+  const found = set.tables.find(({ name }) => name === table)?.chains.find(({ name }) => name === chain);
+  const rule = index === "policy" ? undefined : found?.rules[index];
+  return { ...(found ? { chain: found } : {}), ...(rule ? { rule } : {}) };
+}
+
 /** Compiles a checked rule set (as parseRules and restore give it). Equal sets compiled with one NameTable give equal blocks. */
 export function compileRules(ruleSet: RuleSet, names: NameTable): CompiledRules {
   const tables = TABLE_NAMES.flatMap((name) => ruleSet.tables.find((table) => table.name === name) ?? []);

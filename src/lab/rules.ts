@@ -12,12 +12,12 @@ import {
   RULE_SIZE,
   STATE_SIZE,
 } from "../../assembly/layout/rules.ts";
-import { ruleText } from "../engine/rules.ts";
+import { placeRules } from "../engine/rules.ts";
 import { InputError } from "../errors.ts";
 import type { Counters, Rule, RuleSet } from "../iptables/model.ts";
 import type { NameTable } from "../iptables/names.ts";
 import { printRule } from "../iptables/print.ts";
-import { compileRules, type RuleReference } from "../iptables/records.ts";
+import { referenced, type RuleReference } from "../iptables/records.ts";
 import { restore } from "../iptables/restore.ts";
 import { missingSet } from "../iptables/sets.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
@@ -71,14 +71,8 @@ export class NamespaceRules {
     if (missing !== undefined)
       throw new InputError({ file }, `there is no ipset ${missing}; the namespace's .ipset file should create it`);
     if (this.#owner.backend === "legacy") this.#forgetPolicies(text);
-    const { words, rules } = compileRules(this.#owner.replayed ? withoutChance(this.#set) : this.#set, this.#names);
-    const block = this.#kernel.placeWords(words);
-    const unknown = rules[this.#kernel.calls.unknownRule(block) - 1];
-    if (unknown)
-      throw new InputError(
-        { file },
-        `${ruleText(this.#set, unknown)} has a match or a target that is not emulated yet`,
-      );
+    const walked = this.#owner.replayed ? withoutChance(this.#set) : this.#set;
+    const { block, words, rules } = placeRules(this.#kernel, walked, this.#names, file, this.#set);
     this.#references = rules;
     this.#kernel.calls.loadRules(this.#owner.ns, block);
     this.#writeCounters();
@@ -132,9 +126,9 @@ export class NamespaceRules {
   }
 
   #counted(): (Counters | undefined)[] {
-    return this.#references.map(({ table, chain, index }) => {
-      const found = this.#set.tables.find(({ name }) => name === table)?.chains.find(({ name }) => name === chain);
-      return index === "policy" ? found?.counters : found?.rules[index]?.counters;
+    return this.#references.map((reference) => {
+      const { chain, rule } = referenced(this.#set, reference);
+      return (reference.index === "policy" ? chain : rule)?.counters;
     });
   }
 

@@ -1,7 +1,7 @@
 // What a kernel holds at the end of a case, in the words of the tools that list it: conntrack entries, forwarding databases.
 import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
-import { formatIpv4 } from "../address.ts";
+import { formatIpv4, formatMac } from "../address.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Network } from "./build.ts";
 
@@ -81,13 +81,9 @@ export function fdb(network: Network, nowNs: number): Record<string, FdbEntry[]>
 }
 
 function macOf(kernel: Kernel, entry: Handle): string {
-  const high = kernel
-    .word(entry + R.FDB_MAC_HIGH)
-    .toString(16)
-    .padStart(4, "0");
-  const low = kernel
-    .word(entry + R.FDB_MAC_LOW)
-    .toString(16)
-    .padStart(8, "0");
-  return (`${high}${low}`.match(/../g) ?? []).join(":");
+  const bytes = new Uint8Array(6);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, kernel.word(entry + R.FDB_MAC_HIGH));
+  view.setUint32(2, kernel.word(entry + R.FDB_MAC_LOW));
+  return formatMac(bytes);
 }

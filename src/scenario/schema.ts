@@ -1,6 +1,6 @@
 // What a Scenario may say, field by field, with its defaults; docs/scenario.md is the same for readers.
 import { z } from "zod";
-import { parseCidr, parseIpv4 } from "../address.ts";
+import { parseCidr } from "../address.ts";
 import { bitRate, duration, moment, rate } from "./units.ts";
 
 export const API_VERSION = "podwire.dev/v1alpha1";
@@ -124,17 +124,10 @@ export const scenarioSchema = z.strictObject({
 
 export type Scenario = z.output<typeof scenarioSchema>;
 export type Traffic = z.output<typeof traffic>;
-export type TrafficClient = z.output<typeof client>;
-export type TrafficTarget = z.output<typeof target>;
 export type ExpectationSpec = z.output<typeof expectation>;
 export type ClusterSpec = z.output<typeof cluster>;
 
 /** The scenario that says nothing: every default. */
 export function defaultScenario(): Scenario {
   return scenarioSchema.parse({ apiVersion: API_VERSION, kind: "Scenario", metadata: { name: "default" }, spec: {} });
-}
-
-/** Whether a text is an IPv4 address rather than a host's name. */
-export function isAddress(text: string): boolean {
-  return parseIpv4(text) !== undefined;
 }
