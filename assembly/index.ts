@@ -24,6 +24,7 @@ import { acts } from "./netfilter/target.ts";
 import { findChains } from "./netfilter/walk.ts";
 import * as captures from "./observe/capture.ts";
 import * as lines from "./observe/lines.ts";
+import * as trace from "./observe/trace.ts";
 import * as path from "./path.ts";
 import * as sockets from "./socket/table.ts";
 import { newConnectionTable, remove as removeEntry, sweep } from "./track/table.ts";
@@ -33,6 +34,7 @@ export * from "./layout/frame";
 export * from "./layout/pcap";
 export * from "./layout/records";
 export * from "./layout/rules";
+export * from "./layout/trace";
 export * from "./layout/zone";
 
 // ---- setting up
@@ -300,6 +302,14 @@ export function merge(): usize {
 
 export function resetStream(worker: u32): void {
   captures.resetStream(worker);
+}
+
+// ---- tracing
+
+/** Notes every step of every packet from now on (1) or no more (0); with `misses` also the rules that do not match. Forgets
+ * what was noted. Returns the first block of steps (BATCH_*, STEP_*). */
+export function setTrace(on: u32, misses: u32): usize {
+  return trace.set(on != 0, misses != 0);
 }
 
 // ---- running

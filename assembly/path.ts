@@ -36,9 +36,11 @@ import {
   PORT_MCAST_FLOOD,
   ROUTE_BROADCAST,
   ROUTE_LOCAL,
+  ROUTE_UNICAST,
 } from "./layout/codes.ts";
 import * as F from "./layout/frame.ts";
 import * as R from "./layout/records.ts";
+import * as T from "./layout/trace.ts";
 import {
   HOOK_FORWARD,
   HOOK_INPUT,
@@ -72,6 +74,7 @@ import { NF_REJECT, rejection } from "./netfilter/target.ts";
 import { DIRECTION_IN, DIRECTION_OUT, capture } from "./observe/capture.ts";
 import { drop } from "./observe/drops.ts";
 import * as sockets from "./socket/table.ts";
+import * as trace from "./observe/trace.ts";
 import * as tcp from "./socket/tcp.ts";
 import * as udp from "./socket/udp.ts";
 import { packetLength } from "./track/conntrack.ts";
@@ -134,6 +137,7 @@ export function receive(device: usize, frame: usize): void {
   store<usize>(frame, at + ethernet.ETHERNET_LENGTH, F.FRAME_NETWORK);
   store<usize>(frame, device, F.FRAME_INPUT);
   store<i32>(frame, packetType(device, at), F.FRAME_PACKET_TYPE);
+  if (trace.on) trace.note(T.STEP_RECEIVE, ns, frame, <u32>device);
   if (load<usize>(device, R.DEV_MASTER)) bridgeReceive(ns, device, frame, at);
   else protocolReceive(ns, device, frame);
 }
@@ -238,6 +242,7 @@ function bridgePrerouting(ns: usize, master: usize, port: usize, arrived: usize)
   }
   // Translated: stays on the bridge if the new destination is behind it, else it is for this host to route.
   const decision = route.incoming(ns, frame, master);
+  if (trace.on) traceRoute(ns, frame, decision, 1);
   if (decision == route.TO_NOWHERE || decision == route.TO_UNREACHABLE) {
     drop(ns, frame, route.reason);
     return;
@@ -273,6 +278,7 @@ function bridgeFinish(ns: usize, port: usize, frame: usize): void {
 
 /** The frame is for the bridge's own interface (br_pass_frame_up). */
 function bridgeUp(ns: usize, master: usize, frame: usize): void {
+  if (trace.on) trace.note(T.STEP_BRIDGE, ns, frame, load<u32>(frame, F.FRAME_INPUT), T.BRIDGED_UP);
   if (load<usize>(master, R.DEV_CAPTURE)) capture(master, frame, DIRECTION_IN);
   store<u64>(master, load<u64>(master, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
   store<usize>(frame, master, F.FRAME_DEVICE);
@@ -282,6 +288,7 @@ function bridgeUp(ns: usize, master: usize, frame: usize): void {
 
 /** Out of every port that may, the newest first; a copy each. With `keep` the frame itself is left to the caller (br_flood). */
 function bridgeFlood(ns: usize, master: usize, from: usize, frame: usize, kind: u32, keep: bool): void {
+  if (trace.on) trace.note(T.STEP_BRIDGE, ns, frame, <u32>from, T.BRIDGED_FLOOD);
   let last: usize = 0;
   for (let port = load<usize>(master, R.DEV_PORTS); port; port = load<usize>(port, R.DEV_PORT_NEXT)) {
     if (!(load<u32>(port, R.DEV_PORT_FLAGS) & kind) || !bridge.mayLeave(from, port)) continue;
@@ -294,7 +301,11 @@ function bridgeFlood(ns: usize, master: usize, from: usize, frame: usize, kind: 
 
 /** Out of one port, if it may (br_forward). */
 function bridgeForward(ns: usize, from: usize, to: usize, frame: usize): void {
-  if (bridge.mayLeave(from, to)) bridgeLeave(ns, to, frame);
+  const may = bridge.mayLeave(from, to);
+  if (trace.on) {
+    trace.note(T.STEP_BRIDGE, ns, frame, <u32>from, may ? T.BRIDGED_FORWARD : T.BRIDGED_REFUSED, <u32>to);
+  }
+  if (may) bridgeLeave(ns, to, frame);
   else drop(ns, frame, DROP_BRIDGE_NO_EGRESS_PORT);
 }
 
@@ -437,6 +448,7 @@ function reject(ns: usize, frame: usize): void {
 function sendRejectReset(ns: usize, frame: usize): void {
   const answer = tcp.makeReset(ns, frame, load<u32>(frame, F.FRAME_LINE), 0);
   if (!answer) return;
+  if (trace.on) trace.note(T.STEP_RESET, ns, frame);
   attachRelated(frame, answer);
   const entry = load<usize>(frame, F.FRAME_CT);
   if (entry) trackTcp.close(entry, ns);
@@ -491,6 +503,7 @@ function ipReceive(ns: usize, device: usize, arrived: usize): void {
     if (!frame || !passes(ns, HOOK_PREROUTING, frame, device, 0)) return;
   }
   let decision = route.incoming(ns, frame, device);
+  if (trace.on) traceRoute(ns, frame, decision, 1);
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   if (ipv4.headerLength(ip) > ipv4.IPV4_LENGTH && decision != route.TO_NOWHERE) {
     if (!optionsPass(ns, frame, device)) return;
@@ -505,6 +518,18 @@ function ipReceive(ns: usize, device: usize, arrived: usize): void {
     if (decision == route.TO_UNREACHABLE) sendError(ns, frame, icmp.DEST_UNREACHABLE, route.code, 0);
     drop(ns, frame, reason);
   }
+}
+
+/** Notes a routing decision (route.TO_*) for a packet that came in, or with `incoming` 0 for one of this host. */
+function traceRoute(ns: usize, frame: usize, decision: i32, incoming: u32): void {
+  const onward = decision == route.TO_FORWARD || (!incoming && decision == route.TO_LOCAL);
+  const type = incoming
+    ? load<u32>(frame, F.FRAME_ROUTE_TYPE)
+    : decision == route.TO_LOCAL
+      ? ROUTE_LOCAL
+      : ROUTE_UNICAST;
+  const found = decision == route.TO_NOWHERE && !incoming ? 0 : type;
+  trace.note(T.STEP_ROUTE, ns, frame, incoming, found, onward ? <u32>route.device : 0, onward ? route.nextHop : 0);
 }
 
 /** Handles the options of a packet that came in (ip_rcv_options). False: it is gone. */
@@ -580,6 +605,7 @@ function udpReceive(ns: usize, frame: usize): void {
     return;
   }
   const socket = udp.socket;
+  if (trace.on) trace.note(T.STEP_SOCKET, ns, frame, load<u32>(socket, R.SOCK_OWNER));
   const at = udp.payload;
   const length = udp.payloadLength;
   const arg = load<usize>(socket, R.SOCK_ARG);
@@ -613,12 +639,16 @@ function tcpReceive(ns: usize, frame: usize): void {
   const line = load<u32>(frame, F.FRAME_LINE);
   const reason = tcp.receive(ns, frame, line);
   if (reason) {
-    if (reason == DROP_NO_SOCKET || reason < 0) tcp.sendReset(ns, frame, line);
+    if (reason == DROP_NO_SOCKET || reason < 0) {
+      if (trace.on) trace.note(T.STEP_RESET, ns, frame);
+      tcp.sendReset(ns, frame, line);
+    }
     if (reason < 0) track.consume(frame);
     else drop(ns, frame, reason);
     return;
   }
   const c = tcp.connection;
+  if (trace.on) trace.note(T.STEP_SOCKET, ns, frame, load<u32>(c, R.TCP_OWNER));
   const origin = load<u32>(frame, F.FRAME_ORIGIN);
   const generation = load<u32>(c, R.TCP_GENERATION);
   const hadData = (tcp.happened & tcp.DATA) != 0;
@@ -669,12 +699,15 @@ function icmpReceive(ns: usize, frame: usize, ip: usize): void {
       drop(ns, frame, DROP_ICMP_IGNORED);
       return;
     }
+    if (trace.on) trace.note(T.STEP_SOCKET, ns, frame);
     echo(ns, frame, ip, at, bytes, broadcast);
   } else if (type == icmp.ECHO_REPLY) {
     const socket = sockets.find(ns, ipv4.PROTO_ICMP, ipv4.destination(ip), <u32>icmp.id(at), 0, 0);
+    if (socket && trace.on) trace.note(T.STEP_SOCKET, ns, frame, load<u32>(socket, R.SOCK_OWNER));
     if (socket)
       client.onEchoReply(load<usize>(socket, R.SOCK_ARG), icmp.sequence(at), load<u32>(frame, F.FRAME_ORIGIN));
   } else if (type == icmp.DEST_UNREACHABLE || type == icmp.TIME_EXCEEDED || type == icmp.PARAMETER_PROBLEM) {
+    if (trace.on) trace.note(T.STEP_SOCKET, ns, frame);
     icmpError(ns, at, bytes);
   }
   track.consume(frame);
@@ -734,7 +767,9 @@ function output(sent: usize): void {
   if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   const to = ipv4.destination(ip);
-  if (route.outgoing(ns, to, ipv4.source(ip)) == route.TO_NOWHERE) {
+  const decision = route.outgoing(ns, to, ipv4.source(ip));
+  if (trace.on) traceRoute(ns, frame, decision, 0);
+  if (decision == route.TO_NOWHERE) {
     drop(ns, frame, DROP_IP_OUTNOROUTES);
     return;
   }
@@ -743,7 +778,9 @@ function output(sent: usize): void {
   if (!passes(ns, HOOK_OUTPUT, frame, 0, route.device)) return;
   // Rules may have sent it elsewhere (ip_route_me_harder).
   if (ipv4.destination(ip) != to || load<u32>(frame, F.FRAME_MARK) != mark) {
-    if (route.outgoing(ns, ipv4.destination(ip), ipv4.source(ip)) == route.TO_NOWHERE) {
+    const again = route.outgoing(ns, ipv4.destination(ip), ipv4.source(ip));
+    if (trace.on) traceRoute(ns, frame, again, 0);
+    if (again == route.TO_NOWHERE) {
       drop(ns, frame, DROP_IP_OUTNOROUTES);
       return;
     }
@@ -785,6 +822,7 @@ function linkOutput(ns: usize, device: usize, frame: usize): void {
     ethernet.setDestination(at, 0, 0);
     ethernet.setSource(at, 0, 0);
     countSent(device);
+    if (trace.on) trace.note(T.STEP_TRANSMIT, ns, frame, <u32>device);
     backlog.push(frame, F.STAGE_RECEIVE);
     return;
   }
@@ -808,6 +846,11 @@ function linkOutput(ns: usize, device: usize, frame: usize): void {
 /** Sends to a neighbour; a frame for one whose link address is not known waits for ARP. */
 function resolve(ns: usize, device: usize, entry: usize, frame: usize): void {
   const what = neighbour.resolve(entry, frame);
+  if (trace.on) {
+    const how =
+      what == neighbour.SEND ? T.NEIGHBOUR_KNOWN : what == neighbour.ASK ? T.NEIGHBOUR_ASKED : T.NEIGHBOUR_QUEUED;
+    trace.note(T.STEP_NEIGHBOUR, ns, frame, <u32>device, load<u32>(entry, R.NEIGH_ADDRESS), how);
+  }
   if (what == neighbour.SEND) {
     sendTo(ns, device, entry, frame);
   } else if (what == neighbour.ASK) {
@@ -857,6 +900,7 @@ export function transmit(device: usize, frame: usize): void {
     return;
   }
   if (load<usize>(device, R.DEV_CAPTURE)) capture(device, frame, DIRECTION_OUT);
+  if (trace.on) trace.note(T.STEP_TRANSMIT, ns, frame, <u32>device);
   countSent(device);
   const kind = load<i32>(device, R.DEV_KIND);
   if (kind == DEVICE_BRIDGE) {

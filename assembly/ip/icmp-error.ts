@@ -21,6 +21,7 @@ import {
   SYSCTL_ICMP_RATELIMIT,
   SYSCTL_ICMP_RATEMASK,
 } from "../layout/records.ts";
+import { STEP_ANSWER } from "../layout/trace.ts";
 import { select } from "../fib/address.ts";
 import { addressType } from "../fib/route.ts";
 import { allocate } from "../memory/arena.ts";
@@ -28,6 +29,7 @@ import * as backlog from "../memory/backlog.ts";
 import { copy } from "../memory/bytes.ts";
 import { MILLISECOND, SECOND, now } from "../memory/clock.ts";
 import * as hash from "../memory/hash.ts";
+import * as trace from "../observe/trace.ts";
 import { directionOf, packetLength } from "../track/conntrack.ts";
 import { attach, hold } from "../track/table.ts";
 import * as icmp from "../wire/icmp.ts";
@@ -137,7 +139,9 @@ export function attachRelated(frame: usize, answer: usize): void {
  */
 export function sendError(ns: usize, frame: usize, kind: i32, detail: i32, rest: u32): void {
   const answer = makeError(ns, frame, kind, detail, rest);
-  if (answer) backlog.push(answer, STAGE_OUTPUT);
+  if (!answer) return;
+  if (trace.on) trace.note(STEP_ANSWER, ns, frame, kind, detail);
+  backlog.push(answer, STAGE_OUTPUT);
 }
 
 /** The address that an error about a packet for somebody else comes from: with icmp_errors_use_inbound_ifaddr one of where it came in. */

@@ -41,14 +41,17 @@ import {
   HOOK_OUTPUT,
   HOOK_POSTROUTING,
   HOOK_PREROUTING,
+  RULE_INDEX,
   TABLE_COUNT,
   TABLE_FILTER,
   TABLE_MANGLE,
   TABLE_NAT,
   TABLE_RAW,
 } from "../layout/rules.ts";
+import { STEP_CONFIRMED, STEP_HOOK, STEP_NAT, STEP_RULE, STEP_TABLE, STEP_TRACKED } from "../layout/trace.ts";
 import { confirm, directionOf, enter, reason as trackReason } from "../track/conntrack.ts";
 import * as nat from "../track/nat.ts";
+import * as trace from "../observe/trace.ts";
 import * as icmp from "../wire/icmp.ts";
 import { PROTO_ICMP } from "../wire/ipv4.ts";
 import * as packet from "./packet.ts";
@@ -65,9 +68,14 @@ function consult(table: usize): i32 {
   const chain = chains + table * CHAIN_SIZE;
   const rule = load<usize>(chain, CHAIN_RULE);
   if (!rule) return NF_ACCEPT;
+  if (trace.on) trace.note(STEP_TABLE, packet.ns, packet.frame, <u32>table, packet.hook);
   const counter = load<usize>(chain, CHAIN_COUNTER);
   if (!counter) return walk(rule, load<usize>(chain, CHAIN_POLICY_RULE));
   count(counter);
+  if (trace.on) {
+    const index = load<u32>(load<usize>(chain, CHAIN_POLICY_RULE), RULE_INDEX);
+    trace.note(STEP_RULE, packet.ns, packet.frame, index, index);
+  }
   return load<i32>(chain, CHAIN_POLICY);
 }
 
@@ -75,6 +83,7 @@ function track(incoming: bool): i32 {
   if (!load<u32>(packet.ns, NS_TRACKING)) return NF_ACCEPT;
   const entered = enter(packet.ns, packet.frame, incoming);
   packet.forgetState();
+  if (trace.on) trace.note(STEP_TRACKED, packet.ns, packet.frame);
   if (entered) return NF_ACCEPT;
   reason = trackReason;
   return NF_DROP;
@@ -102,12 +111,23 @@ function translate(manip: u32): i32 {
       if (!nat.initialized(entry, manip)) nat.setupNull(entry, manip);
     }
   }
-  if (nat.translate(entry, direction, manip, packet.ip, packet.length)) packet.read();
+  const source = packet.source;
+  const destination = packet.destination;
+  const ports = trace.on ? trace.portsOf(packet.ip, packet.length) : 0;
+  if (nat.translate(entry, direction, manip, packet.ip, packet.length)) {
+    packet.read();
+    if (trace.on) trace.note(STEP_NAT, packet.ns, packet.frame, manip, source, destination, ports);
+  }
   return NF_ACCEPT;
 }
 
 function settle(): i32 {
-  if (!load<u32>(packet.ns, NS_TRACKING) || confirm(packet.ns, packet.frame)) return NF_ACCEPT;
+  if (!load<u32>(packet.ns, NS_TRACKING)) return NF_ACCEPT;
+  const isNew = load<u32>(packet.frame, FRAME_CT_INFO) == IP_CT_NEW;
+  if (confirm(packet.ns, packet.frame)) {
+    if (trace.on && isNew) trace.note(STEP_CONFIRMED, packet.ns, packet.frame);
+    return NF_ACCEPT;
+  }
   reason = trackReason;
   return NF_DROP;
 }
@@ -115,6 +135,7 @@ function settle(): i32 {
 /** Takes a packet through a hook of a namespace that has rules. Returns NF_ACCEPT, NF_DROP (with `reason`) or NF_REJECT. */
 export function run(ns: usize, hook: i32, frame: usize, input: usize, output: usize): i32 {
   packet.begin(ns, hook, frame, input, output);
+  if (trace.on) trace.note(STEP_HOOK, ns, frame, hook, <u32>input, <u32>output);
   chains = load<usize>(ns, NS_CHAINS) + <usize>(hook * TABLE_COUNT * CHAIN_SIZE);
   reason = DROP_NETFILTER_DROP;
   let verdict: i32 = NF_ACCEPT;

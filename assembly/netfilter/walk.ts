@@ -8,7 +8,13 @@ import {
   MATCH_FLAGS,
   MATCH_INVERT,
   MATCH_KIND,
+  MATCH_KIND_CONNLIMIT,
   MATCH_KIND_CT_STATE,
+  MATCH_KIND_LIMIT,
+  MATCH_KIND_NTH,
+  MATCH_KIND_QUOTA,
+  MATCH_KIND_RANDOM,
+  MATCH_KIND_RECENT,
   MATCH_SIZE,
   RULE_DST,
   RULE_DST_MASK,
@@ -50,7 +56,19 @@ import {
   NS_COUNTERS,
   NS_RULES,
 } from "../layout/records.ts";
+import {
+  MISS_DESTINATION,
+  MISS_FRAGMENT,
+  MISS_INPUT,
+  MISS_MATCH,
+  MISS_OUTPUT,
+  MISS_PROTOCOL,
+  MISS_SOURCE,
+  STEP_MISS,
+  STEP_RULE,
+} from "../layout/trace.ts";
 import { allocate } from "../memory/arena.ts";
+import * as trace from "../observe/trace.ts";
 import { matches } from "./match.ts";
 import * as packet from "./packet.ts";
 import { CONTINUE, apply } from "./target.ts";
@@ -122,6 +140,7 @@ export function walk(first: usize, policy: usize): i32 {
   if (!stack) stack = allocate(STACK_MAX << 2);
   let depth: u32 = 0;
   let rule = first;
+  let start = first; // of the rules looked at since the last that matched
   let source = packet.source;
   let destination = packet.destination;
   packet.clearHotdrop();
@@ -146,6 +165,7 @@ export function walk(first: usize, policy: usize): i32 {
       continue;
     }
     count(counterOf(packet.ns, rule));
+    if (trace.on) noteRule(block, start, rule);
     const target = load<i32>(rule, RULE_TARGET);
     if (target == TARGET_CONTINUE) {
       rule += RULE_SIZE;
@@ -176,5 +196,60 @@ export function walk(first: usize, policy: usize): i32 {
       destination = packet.destination;
       rule += RULE_SIZE;
     }
+    start = rule;
   }
+}
+
+/** Notes a rule that matched, the first one looked at being `start`; if asked, with those between that did not, and why. */
+function noteRule(block: usize, start: usize, rule: usize): void {
+  if (trace.verbose) {
+    for (let other = start; other < rule; other += RULE_SIZE) {
+      const index = load<u32>(other, RULE_INDEX);
+      trace.note(STEP_MISS, packet.ns, packet.frame, index, missedBy(block, other), missedMatch);
+    }
+  }
+  trace.note(STEP_RULE, packet.ns, packet.frame, load<u32>(rule, RULE_INDEX), load<u32>(start, RULE_INDEX));
+}
+
+/** Which match `missedBy` meant with MISS_MATCH. */
+let missedMatch: u32 = 0;
+
+/** The condition (MISS_*) that a rule which did not match failed first. Matches with a memory are not asked a second time. */
+function missedBy(block: usize, rule: usize): u32 {
+  const flags = load<u32>(rule, RULE_FLAGS);
+  const protocol = load<u32>(rule, RULE_PROTO);
+  const input = load<u32>(rule, RULE_IN);
+  const output = load<u32>(rule, RULE_OUT);
+  missedMatch = 0;
+  const src = (packet.source & load<u32>(rule, RULE_SRC_MASK)) == load<u32>(rule, RULE_SRC);
+  if (src == ((flags & RULE_NOT_SRC) != 0)) return MISS_SOURCE;
+  const dst = (packet.destination & load<u32>(rule, RULE_DST_MASK)) == load<u32>(rule, RULE_DST);
+  if (dst == ((flags & RULE_NOT_DST) != 0)) return MISS_DESTINATION;
+  if (protocol && (protocol == packet.protocol) == ((flags & RULE_NOT_PROTO) != 0)) return MISS_PROTOCOL;
+  if (input && packet.nameMatches(block + input, packet.input) == ((flags & RULE_NOT_IN) != 0)) return MISS_INPUT;
+  if (output && packet.nameMatches(block + output, packet.output) == ((flags & RULE_NOT_OUT) != 0)) return MISS_OUTPUT;
+  if (!restMatches(block, rule, flags)) return MISS_FRAGMENT;
+  const count = load<u32>(rule, RULE_MATCH_COUNT);
+  let record = block + load<u32>(rule, RULE_MATCHES);
+  for (let i: u32 = 0; i < count; i++, record += MATCH_SIZE) {
+    missedMatch = i;
+    if (hasMemory(load<i32>(record, MATCH_KIND))) {
+      if (i + 1 == count) break;
+    } else if (!matches(block, record)) {
+      break;
+    }
+  }
+  return MISS_MATCH;
+}
+
+/** Whether asking a match changes what it answers next. */
+function hasMemory(kind: i32): bool {
+  return (
+    kind == MATCH_KIND_RANDOM ||
+    kind == MATCH_KIND_NTH ||
+    kind == MATCH_KIND_RECENT ||
+    kind == MATCH_KIND_LIMIT ||
+    kind == MATCH_KIND_QUOTA ||
+    kind == MATCH_KIND_CONNLIMIT
+  );
 }

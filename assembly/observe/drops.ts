@@ -1,12 +1,15 @@
 // The end of a frame: delivered and done, or dropped with a reason that its namespace and its traffic line count.
 import { DROP_COUNT } from "../layout/codes.ts";
 import { FRAME_LINE } from "../layout/frame.ts";
+import { STEP_DROP } from "../layout/trace.ts";
 import { LINE_DROPS, NS_DROPS } from "../layout/records.ts";
 import { consume } from "../track/table.ts";
 import { line } from "./lines.ts";
+import * as trace from "./trace.ts";
 
 /** Gives a frame back and counts why (DROP_*). */
 export function drop(ns: usize, frame: usize, reason: i32): void {
+  if (trace.on) trace.note(STEP_DROP, ns, frame, reason);
   count(ns, load<u32>(frame, FRAME_LINE), reason);
   consume(frame);
 }

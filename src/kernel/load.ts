@@ -7,6 +7,7 @@ import * as frame from "../../assembly/layout/frame.ts";
 import * as pcap from "../../assembly/layout/pcap.ts";
 import * as records from "../../assembly/layout/records.ts";
 import * as rules from "../../assembly/layout/rules.ts";
+import * as trace from "../../assembly/layout/trace.ts";
 import * as zone from "../../assembly/layout/zone.ts";
 
 /** The functions that the module exports; see assembly/index.ts. Unsigned results come back signed. */
@@ -83,6 +84,7 @@ export interface KernelExports {
   startMerge(workers: number): void;
   merge(): number;
   resetStream(worker: number): void;
+  setTrace(on: number, misses: number): number;
   run(end: number): number;
   nextEvent(): number;
   earliestSent(): number;
@@ -118,7 +120,7 @@ export function newMemory(): WebAssembly.Memory {
 /** An instance over the memory. Throws if the module was built from other layouts than this program. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  for (const layout of [codes, frame, pcap, records, rules, zone]) checkLayout(exports, layout);
+  for (const layout of [codes, frame, pcap, records, rules, trace, zone]) checkLayout(exports, layout);
   return exports as unknown as KernelExports;
 }
 
