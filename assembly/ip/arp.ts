@@ -86,17 +86,33 @@ function filtered(ns: usize, device: usize, sender: u32): bool {
   return route.outgoing(ns, sender) == route.TO_NOWHERE || route.device != device;
 }
 
-/** Whether a request may be answered: for an address of this host, or with proxy_arp for one behind another device. */
-function answersFor(ns: usize, device: usize, sender: u32, target: u32): bool {
-  if (addressType(ns, target) == ROUTE_LOCAL) {
-    if (ignored(ns, device, sender, target)) return false;
-    return !sender || (route.sourceValid(ns, sender, target, device, 0) == DROP_NONE && !filtered(ns, device, sender));
+const ANSWER: i32 = 0;
+const SILENCE: i32 = 1; // it is for this host, which has nothing to say
+const NOT_FOR_US: i32 = 2; // it may still tell of its sender
+
+/** What to do with a request: for an address of this host, or with proxy_arp for one behind another device. */
+function decide(ns: usize, device: usize, sender: u32, target: u32): i32 {
+  const isLocal = addressType(ns, target) == ROUTE_LOCAL;
+  // A duplicate address check teaches nothing.
+  if (!sender) return isLocal && !ignored(ns, device, sender, target) ? ANSWER : SILENCE;
+  if (isMartian(sender)) return NOT_FOR_US;
+  if (isLocal) {
+    if (route.sourceValid(ns, sender, target, device, 0) != DROP_NONE) return NOT_FOR_US;
+    return ignored(ns, device, sender, target) || filtered(ns, device, sender) ? SILENCE : ANSWER;
   }
-  if (!sender || !load<u32>(device, DEV_FORWARDING)) return false;
-  if (!setting(ns, device, SYSCTL_PROXY_ARP, DEV_PROXY_ARP)) return false;
+  if (!load<u32>(device, DEV_FORWARDING) || !setting(ns, device, SYSCTL_PROXY_ARP, DEV_PROXY_ARP)) return NOT_FOR_US;
   const way = lookupFrom(ns, sender, target);
-  if (!way || load<u32>(way, ROUTE_TYPE) != ROUTE_UNICAST || load<usize>(way, ROUTE_DEVICE) == device) return false;
-  return route.sourceValid(ns, sender, target, device, load<usize>(way, ROUTE_DEVICE)) == DROP_NONE;
+  if (!way || load<u32>(way, ROUTE_TYPE) != ROUTE_UNICAST) return NOT_FOR_US;
+  const output = load<usize>(way, ROUTE_DEVICE);
+  if (output == device) return NOT_FOR_US;
+  return route.sourceValid(ns, sender, target, device, output) == DROP_NONE ? ANSWER : NOT_FOR_US;
+}
+
+/** Whether an address can be no sender's (ip_route_input_slow). */
+function isMartian(address: u32): bool {
+  return (
+    ipv4.isMulticast(address) || ipv4.isLimitedBroadcast(address) || ipv4.isZeroNet(address) || ipv4.isLoopback(address)
+  );
 }
 
 /** Whether a host that is not known yet may make itself known (arp_accept). */
@@ -132,17 +148,16 @@ export function receive(ns: usize, device: usize, frame: usize): bool {
   if (ipv4.isMulticast(target) || ipv4.isLoopback(target)) return false;
   const toHost = load<u32>(frame, FRAME_PACKET_TYPE) == PACKET_HOST;
 
-  if (operation == arp.ARP_REQUEST && answersFor(ns, device, sender, target)) {
+  const decision = operation == arp.ARP_REQUEST ? decide(ns, device, sender, target) : NOT_FOR_US;
+  if (decision == ANSWER) {
     reply = message(device, arp.ARP_REPLY, target, macHigh, macLow, macHigh, macLow, sender);
     if (sender) {
       updated = neighbour.entryOf(ns, device, sender);
       neighbour.update(updated, macHigh, macLow, NUD_STALE, true);
     }
     if (!toHost && addressType(ns, target) != ROUTE_LOCAL) held = load<u32>(device, DEV_NEIGH_PROXY_DELAY);
-    return true;
   }
-  // A duplicate address check teaches nothing.
-  if (!sender) return true;
+  if (decision != NOT_FOR_US || !sender) return true;
   // An answer, or somebody else's question: it renews what is known already, and only with arp_accept teaches anything new.
   const gratuitous = isGratuitous(ns, at);
   let entry = neighbour.lookup(ns, device, sender);

@@ -73,7 +73,7 @@ export function removeEntry(bridge: usize, high: u32, low: u32): void {
   give(free, entry);
 }
 
-/** Notes behind which port an address is (br_fdb_update). Entries of the bridge's own addresses do not move. */
+/** Notes behind which port an address is (br_fdb_update). The bridge's own addresses do not move; static entries do. */
 export function learn(port: usize, high: u32, low: u32): void {
   if (!(load<u32>(port, DEV_PORT_FLAGS) & PORT_LEARNING)) return;
   const bridge = load<usize>(port, DEV_MASTER);
@@ -82,7 +82,7 @@ export function learn(port: usize, high: u32, low: u32): void {
     addEntry(bridge, high, low, port, 0);
     return;
   }
-  if (load<u32>(entry, FDB_FLAGS) & (FDB_LOCAL | FDB_STATIC)) return;
+  if (load<u32>(entry, FDB_FLAGS) & FDB_LOCAL) return;
   store<usize>(entry, port, FDB_PORT);
   store<u64>(entry, now, FDB_UPDATED);
 }
