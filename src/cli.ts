@@ -2,6 +2,7 @@
 // The command line: picks the command, and turns what goes wrong into a sentence and an exit status.
 import { Command, CommanderError } from "commander";
 import { addLabCommand } from "./commands/lab.ts";
+import { addRulesCommand } from "./commands/rules.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { version } from "./commands/version.ts";
 import { InputError } from "./errors.ts";
@@ -16,6 +17,7 @@ const program = new Command("podwire")
   .showHelpAfterError("(podwire --help says what there is)");
 
 addRunCommand(program);
+addRulesCommand(program);
 addLabCommand(program);
 
 // The reader of a pipe has gone: an ordinary end.

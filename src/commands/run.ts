@@ -16,6 +16,7 @@ import { readSources } from "../scenario/files.ts";
 import { checkDevices, prepare, type PreparedScenario } from "../scenario/prepare.ts";
 import { parseDuration } from "../scenario/units.ts";
 import type { RunResult } from "../seam/plan.ts";
+import { integer } from "./integer.ts";
 import { makeOutputFolder } from "./output.ts";
 import { version } from "./version.ts";
 
@@ -137,14 +138,6 @@ function writeResults(report: Report, result: RunResult, outDir: string): void {
   if (rules.length > 0) mkdirSync(join(outDir, "rules"), { recursive: true });
   for (const [namespace, text] of rules)
     writeFileSync(join(outDir, "rules", `${namespace.replaceAll("/", ".")}.v4`), text);
-}
-
-function integer(low: number, high: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= low && value <= high) return value;
-    throw new InvalidArgumentError(`It should be a whole number from ${low} to ${high}.`);
-  };
 }
 
 function duration(text: string): number {

@@ -17,7 +17,8 @@ const endpoint = z.object({
   conditions: z
     .object({
       ready: z.boolean().default(true),
-      serving: z.boolean().optional(),
+      // Nobody has said that it does not serve: kube-proxy takes that for true, whatever ready says.
+      serving: z.boolean().default(true),
       terminating: z.boolean().default(false),
     })
     .prefault({}),

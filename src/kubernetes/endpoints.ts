@@ -19,7 +19,7 @@ export function parseEndpointSlice(manifest: Manifest): EndpointSlice {
     endpoints: endpoints.map(({ conditions, hints, targetRef, ...endpoint }) => ({
       ...endpoint,
       ready: conditions.ready,
-      serving: conditions.serving ?? conditions.ready,
+      serving: conditions.serving,
       terminating: conditions.terminating,
       forZones: hints.forZones.map(({ name }) => name),
       forNodes: hints.forNodes.map(({ name }) => name),

@@ -1,11 +1,13 @@
 // Node ports of Services: those asked for first, then the next free ones from 30000 on.
 import type { ServicePort, Service } from "./objects.ts";
-import { NODE_PORTS } from "./service-schema.ts";
 import { serviceLabel, type ParsedService } from "./services.ts";
+
+/** The API server's default `--service-node-port-range`. */
+const NODE_PORTS = { first: 30000, last: 32767 };
 
 /**
  * The Services with their node ports and health check node ports. A real API server draws them at random. Throws an InputError for a
- * port that two Services ask for, or if none is left.
+ * port out of range or that two Services ask for, or if none is left.
  */
 export function allocateNodePorts(services: readonly ParsedService[]): ParsedService[] {
   const owners = new Map<number, Service>();
@@ -33,6 +35,11 @@ export function allocateNodePorts(services: readonly ParsedService[]): ParsedSer
 function reserve({ service, manifest }: ParsedService, owners: Map<number, Service>): void {
   const take = (port: number, path: (string | number)[]): void => {
     const owner = owners.get(port);
+    if (port !== 0 && (port < NODE_PORTS.first || port > NODE_PORTS.last))
+      manifest.fail(
+        ["spec", ...path],
+        `${port} is not a node port; they are ${NODE_PORTS.first} to ${NODE_PORTS.last}`,
+      );
     if (port !== 0 && owner && owner !== service)
       manifest.fail(["spec", ...path], `node port ${port} is that of ${serviceLabel(owner)} already; choose another`);
     owners.set(port, service);

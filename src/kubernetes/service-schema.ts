@@ -14,12 +14,7 @@ import {
   protocol,
 } from "./meta.ts";
 
-/** The API server's default `--service-node-port-range`. */
-export const NODE_PORTS = { first: 30000, last: 32767 };
-
-const nodePort = z.int().refine((port) => port === 0 || (port >= NODE_PORTS.first && port <= NODE_PORTS.last), {
-  error: (issue) => `${String(issue.input)} is not a node port; they are ${NODE_PORTS.first} to ${NODE_PORTS.last}`,
-});
+const nodePort = z.int().min(0).max(65535);
 
 const servicePort = z.object({
   name: z.union([dnsLabel, z.literal("")]).default(""),

@@ -43,6 +43,14 @@ export function readSources(paths: readonly string[]): Sources {
   return { scenario, document, manifests: [...documents, ...named].filter((other) => !isScenario(other)) };
 }
 
+/** The one YAML document of a file. Throws an InputError if it cannot be read, or holds another number of them. */
+export function readDocument(path: string, place: Place): Document {
+  const [document, second] = parseDocuments(readText(canonical(path, place), place), path);
+  if (!document) throw new InputError({ file: path }, "there is nothing in this file");
+  second?.fail([], "there should be one document in this file");
+  return document;
+}
+
 function isScenario({ value }: Document): boolean {
   const { apiVersion, kind } = (typeof value === "object" ? value : {}) as { apiVersion?: unknown; kind?: unknown };
   return kind === "Scenario" || String(apiVersion).startsWith("podwire.dev/");

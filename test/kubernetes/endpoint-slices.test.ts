@@ -128,7 +128,7 @@ ${more}
         ],
         endpoints: [
           { addresses: ["203.0.113.5"], ready: true, serving: true, terminating: false, nodeName: "", forZones: [] },
-          { addresses: ["203.0.113.6"], ready: false, serving: false, terminating: true, forZones: ["west"] },
+          { addresses: ["203.0.113.6"], ready: false, serving: true, terminating: true, forZones: ["west"] },
         ],
       },
     ]);

@@ -12,6 +12,7 @@ describe("an address or block", () => {
     ["2001:db8:0:0:1:0:0:1/63", "IPv6", "2001:db8::/63"],
     ["2001:db8:0:0:1:0:0:1", "IPv6", "2001:db8::1:0:0:1/128"],
     ["2001:0:1:2:3:4:5:6", "IPv6", "2001:0:1:2:3:4:5:6/128"],
+    ["64:ff9b::192.0.2.33", "IPv6", "64:ff9b::c000:221/128"],
     ["::/0", "IPv6", "::/0"],
   ])("%s is %s and has the network form %s", (text, family, network) => {
     expect(familyOf(text)).toBe(family);

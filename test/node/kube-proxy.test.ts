@@ -1,9 +1,9 @@
 // Single behaviours of kube-proxy's rules: the rules that one feature of a Service or one setting adds, leaves out or changes.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { EndpointSlice, Service } from "../../src/kubernetes/objects.ts";
+import type { Endpoint, EndpointSlice, Service } from "../../src/kubernetes/objects.ts";
 import { proxyContext, type ProxyContext } from "../../src/node/kube-proxy/context.ts";
-import { serviceChains } from "../../src/node/kube-proxy/names.ts";
+import { endpointChain, serviceChains } from "../../src/node/kube-proxy/names.ts";
 import { kubeProxyRules } from "../../src/node/kube-proxy/proxy.ts";
 import { probability } from "../../src/node/kube-proxy/spread.ts";
 import { endpoint, port, service, slice } from "./objects.ts";
@@ -99,6 +99,18 @@ describe("the endpoints of a cluster IP", () => {
     ]);
     const withoutHint = [...hinted, endpoint("10.244.4.2", "node-4")];
     expect(members(chain("nat", SVC, WEB, [slice(WEB, withoutHint)], zone))).toHaveLength(4);
+  });
+
+  it("count once for each address and port: who stays wins over who ends, then this node's entry over another's", () => {
+    const ends = { ready: false, terminating: true };
+    const entries = (...nodes: [node: string, more: Partial<Endpoint>][]) =>
+      nodes.map(([node, more], i) => slice(WEB, [endpoint("10.244.1.2", node, more)], { name: `web-${i}` }));
+    const local: Partial<Service> = { internalTrafficPolicy: "Local" };
+    const served = (...slices: EndpointSlice[]) => members(chain("nat", SVL, { ...WEB, ...local }, slices));
+    for (const slices of [entries(["node-1", {}], ["node-2", {}]), entries(["node-1", {}], ["node-2", ends])])
+      for (const order of [slices, [...slices].reverse()]) expect(served(...order)).toEqual(["10.244.1.2:8080"]);
+    const moved = entries(["node-1", ends], ["node-2", {}]);
+    for (const order of [moved, [...moved].reverse()]) expect(served(...order)).toEqual([]);
   });
 
   it("lose their comments from 1001 on", () => {
@@ -218,7 +230,7 @@ describe("a load balancer", () => {
 
 describe("the node-port jump", () => {
   const note = `-m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain"`;
-  const interfaceAddresses = ["127.0.0.1/8", "192.168.0.11/24", "10.9.0.1/16"];
+  const interfaceAddresses = ["127.0.0.1/8", "192.168.0.11/24", "192.168.0.11/32", "10.9.0.1/16"];
   it.each<[string, Partial<ProxyContext>, string[]]>([
     ["is for every local address", {}, [`${note} -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS`]],
     [
@@ -294,6 +306,23 @@ describe("a setting", () => {
     expect(chain("nat", SVC, dual, [...slices, six], context)).toEqual([
       `! -s fd00:244::/32 -d fd00:96::20/128 -p tcp -m comment --comment "shop/web:http cluster IP" -m tcp --dport 80 -j KUBE-MARK-MASQ`,
       expect.stringMatching(/"shop\/web:http -> \[fd00:244:1::2\]:8080" -j KUBE-SEP-/),
+    ]);
+  });
+});
+
+describe("an IPv6 address", () => {
+  it("of an endpoint is brought to its canonical form before it is sorted, hashed and written", () => {
+    const six: Service = { ...WEB, clusterIPs: ["FD00:96:0::0020"] };
+    const slices = [slice(six, [endpoint("FD00:244:0:0::000A", "node-1")], { addressType: "IPv6" })];
+    const context: Partial<ProxyContext> = { ipFamily: "IPv6", nodeIP: "fd00::11", detectLocal: { mode: "None" } };
+    const sep = endpointChain("shop/web:http", "tcp", "[fd00:244::a]:8080");
+    expect(chain("nat", "KUBE-SERVICES", six, slices, context)?.[0]).toMatch(/^-d fd00:96::20\/128 /);
+    expect(chain("nat", SVC, six, slices, context)).toEqual([
+      `-m comment --comment "shop/web:http -> [fd00:244::a]:8080" -j ${sep}`,
+    ]);
+    expect(chain("nat", sep, six, slices, context)).toEqual([
+      `-s fd00:244::a/128 -m comment --comment "shop/web:http" -j KUBE-MARK-MASQ`,
+      `-p tcp -m comment --comment "shop/web:http" -m tcp -j DNAT --to-destination [fd00:244::a]:8080`,
     ]);
   });
 });

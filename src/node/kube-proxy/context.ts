@@ -1,7 +1,7 @@
 // What kube-proxy knows of its node: its flags and what it finds there, and what follows from them for the rules.
 import type { Labels } from "../../kubernetes/objects.ts";
 import type { RuleText } from "../tables.ts";
-import { blockContains, familyOf, isLoopback, networkForm, type Family } from "./ip.ts";
+import { addressForm, blockContains, familyOf, isLoopback, networkForm, type Family } from "./ip.ts";
 
 export type DetectLocalMode = "ClusterCIDR" | "NodeCIDR" | "BridgeInterface" | "InterfaceNamePrefix" | "None";
 
@@ -102,13 +102,14 @@ export function localhostNodePorts(context: ProxyContext): boolean {
   );
 }
 
-/** The node's addresses inside --nodeport-addresses, without loopback where that is off. */
+/** The node's addresses inside --nodeport-addresses, each once, without loopback where that is off. */
 export function nodePortIPs(context: ProxyContext): string[] {
   const cidrs = nodePortCIDRs(context);
   const loopback = localhostNodePorts(context);
-  return context.interfaceAddresses
-    .map((address) => address.replace(/\/.*/, ""))
-    .filter((ip) => cidrs.some((cidr) => blockContains(cidr, ip)) && (loopback || !isLoopback(ip)));
+  const addresses = context.interfaceAddresses.map((address) => addressForm(address.replace(/\/.*/, "")));
+  return [...new Set(addresses)].filter(
+    (ip) => cidrs.some((cidr) => blockContains(cidr, ip)) && (loopback || !isLoopback(ip)),
+  );
 }
 
 /** The mark that asks for masquerading, as iptables-save prints it: `0x4000`. */

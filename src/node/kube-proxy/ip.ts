@@ -62,7 +62,8 @@ function parseBlock6(text: string): Block6 | undefined {
   return prefix > 128 ? undefined : { address, prefix };
 }
 
-function parseIpv6(text: string): bigint | undefined {
+function parseIpv6(given: string): bigint | undefined {
+  const text = withoutDots(given);
   const halves = text.split("::");
   if (!text.includes(":") || halves.length > 2) return undefined;
   const [front = [], back = []] = halves.map((half) => (half === "" ? [] : half.split(":")));
@@ -71,6 +72,14 @@ function parseIpv6(text: string): bigint | undefined {
   const groups = [...front, ...Array<string>(missing).fill("0"), ...back];
   if (!groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return undefined;
   return groups.reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
+}
+
+/** The last 32 bits may be written as an IPv4 address. */
+function withoutDots(text: string): string {
+  const start = text.lastIndexOf(":") + 1;
+  const tail = text.includes(".") ? parseIpv4(text.slice(start)) : undefined;
+  if (start === 0 || tail === undefined) return text;
+  return `${text.slice(0, start)}${(tail >>> 16).toString(16)}:${(tail & 0xffff).toString(16)}`;
 }
 
 /** RFC 5952: the longest run of two or more zero groups, the first of equals, is `::`. */

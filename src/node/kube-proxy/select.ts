@@ -1,10 +1,11 @@
 // Which endpoints a service port's traffic is spread over on this node: ready ones, topology hints, terminating ones as a last resort.
 import type { EndpointSlice } from "../../kubernetes/objects.ts";
 import type { ProxyContext } from "./context.ts";
-import { joinHostPort } from "./ip.ts";
+import { addressForm, joinHostPort } from "./ip.ts";
 import type { ProxyServicePort } from "./service-port.ts";
 
 export interface ProxyEndpoint {
+  /** In its canonical form. */
   ip: string;
   /** `ip:port` */
   text: string;
@@ -47,25 +48,35 @@ export class EndpointIndex {
     }
   }
 
-  /** All endpoints of a service port, sorted by text. The same `ip:port` counts once; an entry on this node wins. */
+  /**
+   * All endpoints of a service port, sorted by text. The same `ip:port` counts once: an address that a new pod got before the old
+   * one was gone is the new pod's, and an entry on this node wins over another.
+   */
   endpoints(port: ProxyServicePort): ProxyEndpoint[] {
     const found = new Map<string, ProxyEndpoint>();
     for (const slice of this.#slices.get(`${port.namespace}/${port.service}`) ?? [])
       for (const { name, protocol, port: number } of slice.ports)
         if (name === port.port && protocol.toLowerCase() === port.protocol && number !== 0)
           for (const endpoint of this.#ofSlice(slice, number))
-            if (endpoint.local || !found.has(endpoint.text)) found.set(endpoint.text, endpoint);
+            if (precedence(endpoint) > precedence(found.get(endpoint.text))) found.set(endpoint.text, endpoint);
     return [...found.values()].sort(byText);
   }
 
   *#ofSlice(slice: EndpointSlice, port: number): Iterable<ProxyEndpoint> {
     for (const { addresses, ready, serving, terminating, nodeName, forZones, forNodes } of slice.endpoints) {
-      const [ip] = addresses;
-      if (ip === undefined) continue;
+      const [address] = addresses;
+      if (address === undefined) continue;
+      const ip = addressForm(address);
       const local = nodeName !== "" && nodeName === this.#context.nodeName;
       yield { ip, text: joinHostPort(ip, port), local, ready, serving, terminating, forZones, forNodes };
     }
   }
+}
+
+/** Which of two entries for one `ip:port` counts: the greater. */
+function precedence(endpoint: ProxyEndpoint | undefined): number {
+  if (!endpoint) return -1;
+  return (endpoint.terminating ? 0 : 2) + (endpoint.local ? 1 : 0);
 }
 
 /** Chooses among a service port's endpoints as kube-proxy's topology code does. */

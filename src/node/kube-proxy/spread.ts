@@ -1,6 +1,6 @@
 // The chains that spread a service port's connections over its endpoints: KUBE-SVC or KUBE-SVL, and a KUBE-SEP for each endpoint.
 import { comment, type RuleTable } from "../tables.ts";
-import { addressForm, networkForm } from "./ip.ts";
+import { networkForm } from "./ip.ts";
 import { endpointChain } from "./names.ts";
 import type { ProxyEndpoint } from "./select.ts";
 import type { ProxyServicePort } from "./service-port.ts";
@@ -56,11 +56,10 @@ export function addEndpoint(nat: RuleTable, port: ProxyServicePort, endpoint: Pr
   const chain = endpointChain(port.name, port.protocol, endpoint.text);
   const note = comments ? [comment(port.name)] : [];
   const remember = port.stickySeconds > 0 ? [recent(chain, endpoint, "--set")] : [];
-  const ip = addressForm(endpoint.ip);
-  nat.append(chain, { source: networkForm(ip), matches: note, target: "KUBE-MARK-MASQ" });
+  nat.append(chain, { source: networkForm(endpoint.ip), matches: note, target: "KUBE-MARK-MASQ" });
   nat.append(chain, {
     protocol: port.protocol,
     matches: [...note, ...remember, `-m ${port.protocol}`],
-    target: `DNAT --to-destination ${endpoint.text.replace(endpoint.ip, ip)}`,
+    target: `DNAT --to-destination ${endpoint.text}`,
   });
 }

@@ -1,0 +1,92 @@
+// `podwire rules`: the iptables rules of one node, as iptables-save would print them there.
+import { resolve } from "node:path";
+import { Option, type Command } from "commander";
+import type { Document } from "../documents/document.ts";
+import { among, InputError } from "../errors.ts";
+import { parseObjects } from "../kubernetes/parse.ts";
+import { contextSchema } from "../node/kube-proxy/context-schema.ts";
+import { kubeProxyRules } from "../node/kube-proxy/proxy.ts";
+import { readDocument, readSources, type Sources } from "../scenario/files.ts";
+import { prepare } from "../scenario/prepare.ts";
+import { integer } from "./integer.ts";
+
+interface RulesFlags {
+  node?: string;
+  nodes?: number;
+  context?: string;
+  table?: string;
+  counters?: boolean;
+}
+
+/** Adds the command to the program. */
+export function addRulesCommand(program: Command): void {
+  program
+    .command("rules")
+    .summary("print a node's iptables rules")
+    .description(
+      "Prints the rules of a node as iptables-save would: kubelet's, kube-proxy's and the CNI plugins' chains, and whatever else the\n" +
+        "node has. FILE is as for podwire run. With --context the Services and EndpointSlices of the FILEs are taken as they are written,\n" +
+        "for the one kube-proxy that its file describes; docs/rules.md has the fields.",
+    )
+    .argument("<FILE...>", "manifests, a scenario, or folders of them")
+    .addOption(new Option("--node <NAME>", "the node; the first if it is left out").conflicts("context"))
+    .addOption(
+      new Option("--nodes <N>", "number of nodes, in place of the scenario's")
+        .argParser(integer(1, 5000))
+        .conflicts("context"),
+    )
+    .option("--context <FILE>", "a kube-proxy and its node, in place of a cluster")
+    .option("--table <TABLE>", "this table only: mangle, raw, filter or nat")
+    .option("--counters", "print the rules with counters, as iptables-save -c does: all are 0 before anything is sent")
+    .action((files: string[], flags: RulesFlags) => {
+      process.stdout.write(printed(rulesText(readSources(files), flags), flags));
+    });
+}
+
+function rulesText(sources: Sources, flags: RulesFlags): string {
+  return flags.context === undefined ? machineRules(sources, flags) : proxyRules(sources, flags.context);
+}
+
+/** The rules of a node of the cluster that `podwire run` would build. */
+function machineRules(sources: Sources, { node, nodes }: RulesFlags): string {
+  const { plan } = prepare(sources, { nodes, outDir: "" });
+  const roots = plan.machines.flatMap(({ namespaces }) => namespaces.filter(({ rules }) => rules !== undefined));
+  const root = node === undefined ? roots[0] : roots.find(({ name }) => name === node);
+  if (!root)
+    throw new InputError({ field: "--node" }, `there is no node ${node}${among(roots.map(({ name }) => name))}`);
+  return root.rules ?? "";
+}
+
+/** What one kube-proxy makes of objects that have their addresses already. */
+function proxyRules({ document, manifests }: Sources, file: string): string {
+  document?.fail(["kind"], "a Scenario has no part in the rules of --context; leave one of them out");
+  const context = readDocument(file, { file, field: "--context" }).validate(contextSchema);
+  const { services, endpointSlices } = parseObjects(withoutContext(manifests, file));
+  for (const { service } of services)
+    if (service.type !== "ExternalName" && service.clusterIPs.length === 0)
+      process.stderr.write(
+        `Service ${service.namespace}/${service.name} has no cluster IP, so kube-proxy leaves it alone; with --context none is allocated\n`,
+      );
+  return kubeProxyRules(
+    services.map(({ service }) => service),
+    endpointSlices,
+    context,
+  );
+}
+
+/** A folder of objects may hold the context too. */
+function withoutContext(manifests: readonly Document[], file: string): Document[] {
+  return manifests.filter((document) => resolve(document.file) !== resolve(file));
+}
+
+function printed(text: string, { table, counters }: RulesFlags): string {
+  const tables = text.split(/^(?=\*)/m);
+  const chosen = table === undefined ? tables : tables.filter((part) => part.startsWith(`*${table}\n`));
+  if (chosen.length === 0)
+    throw new InputError(
+      { field: "--table" },
+      `the node has no table ${table}${among(tables.map((part) => part.slice(1, part.indexOf("\n"))))}`,
+    );
+  const all = chosen.join("");
+  return counters ? all.replace(/^-A /gm, "[0:0] -A ") : all;
+}
