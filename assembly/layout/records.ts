@@ -99,6 +99,7 @@ export const CHOICE_PROTO = CHOICE_PORTS + WORD;
 export const CHOICE_VALUE = CHOICE_PROTO + WORD;
 export const CHOICE_SIZE = 32;
 export const CHOICE_OF_PORT = 1; // the source port or ICMP id that NAT picks
+export const CHOICE_OF_DESTINATION_PORT = 3; // the destination port that it picks
 export const CHOICE_OF_ISN = 2; // the initial sequence number of a TCP connection
 
 // An IP set, in a list of its namespace, and an element of it.
@@ -425,6 +426,10 @@ export const TCP_RTTVAR = TCP_SRTT + LONG; // u64
 export const TCP_DEADLINE = TCP_RTTVAR + LONG; // u64: when the timer should fire, 0: off
 export const TCP_ARMED = TCP_DEADLINE + LONG; // u64: when the event in the queue comes, 0: none
 export const TCP_RECOVER = TCP_ARMED + LONG; // recovery ends when all that was sent before this is acknowledged
+export const TCP_RCV_WND = TCP_RECOVER + WORD; // the window last offered, in bytes, and where it began
+export const TCP_RCV_WUP = TCP_RCV_WND + WORD;
+export const TCP_RCV_SSTHRESH = TCP_RCV_WUP + WORD; // the largest window to offer
+export const TCP_RCV_MSS = TCP_RCV_SSTHRESH + WORD; // the largest segment that came, as far as is known
 export const TCP_SIZE = 192;
 
 export const TCPS_CLOSED = 0;

@@ -49,7 +49,7 @@ const WINDOW_LARGEST = 65535;
 const MSS_MAX = 1460;
 const TIMESTAMPS_LENGTH = 12;
 const WINDOW_SCALE = 7;
-const WINDOW_OPEN = 502; // 64256 bytes >> 7: what Linux shows while the application keeps up
+const RECEIVE_SPACE = 65536; // half of tcp_rmem's 131072, the rest is for overhead
 const RTO_FIRST: u64 = SECOND;
 const RTO_MIN: u64 = 200 * MILLISECOND;
 const RTO_MAX: u64 = 120 * SECOND;
@@ -191,7 +191,7 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   const frame = newPacket(ns, load<u32>(c, R.TCP_LINE));
   const at = payloadOf(frame);
   let header = tcp.TCP_LENGTH;
-  let window = WINDOW_OPEN;
+  let window: u32 = 0;
   if (bits & tcp.SYN) {
     const passive = (bits & tcp.ACK) != 0;
     const mss = ownMss(ns, load<u32>(c, R.TCP_REMOTE));
@@ -204,23 +204,18 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
       load<u32>(c, R.TCP_TS_RECENT),
       !passive || has(c, R.TCPF_WSCALE) ? WINDOW_SCALE : -1,
     );
-    window = passive ? firstWindow(c, mss) : WINDOW_LARGEST - (WINDOW_LARGEST % mss);
+    window = load<u32>(c, R.TCP_RCV_WND);
   } else {
     if (has(c, R.TCPF_TIMESTAMPS)) {
       tcp.writeTimestamps(at + tcp.TCP_LENGTH, timestamp(c), load<u32>(c, R.TCP_TS_RECENT));
       header += TIMESTAMPS_LENGTH;
     }
-    if (!has(c, R.TCPF_WSCALE)) window = WINDOW_OPEN << WINDOW_SCALE;
-    if (state(c) == R.TCPS_SYN_RECV) {
-      // There is no socket yet that would have opened its window.
-      const first = firstWindow(c, ownMss(ns, load<u32>(c, R.TCP_REMOTE)));
-      window = has(c, R.TCPF_WSCALE) ? first >> WINDOW_SCALE : first;
-    }
+    window = selectWindow(c);
   }
   if (length) copy(at + <usize>header, from, length);
   const ports = load<u32>(c, R.TCP_PORTS);
   const ack = bits & tcp.ACK ? load<u32>(c, R.TCP_RCV_NXT) : 0;
-  tcp.write(at, <i32>(ports >> 16), <i32>(ports & 0xffff), seq, ack, header, bits, window);
+  tcp.write(at, <i32>(ports >> 16), <i32>(ports & 0xffff), seq, ack, header, bits, <i32>window);
   const local = load<u32>(c, R.TCP_LOCAL);
   const remote = load<u32>(c, R.TCP_REMOTE);
   tcp.seal(at, header + length, local, remote);
@@ -229,10 +224,45 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   send(ns, frame, ipv4.PROTO_TCP, local, remote, header + length, 0, id, ipv4.FLAG_DF);
 }
 
-/** The window of the answer to a SYN: a whole number of segments (tcp_select_initial_window). */
-function firstWindow(c: usize, mss: i32): i32 {
-  const segment = has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss;
-  return WINDOW_LARGEST - (WINDOW_LARGEST % segment);
+/** Sets the window that a SYN or its answer offers: as many whole segments as there is room for (tcp_select_initial_window). */
+function openWindow(c: usize, segment: i32): void {
+  store<i32>(c, WINDOW_LARGEST - (WINDOW_LARGEST % segment), R.TCP_RCV_WND);
+  store<u32>(c, load<u32>(c, R.TCP_RCV_NXT), R.TCP_RCV_WUP);
+}
+
+/** The handshake is over: room for one segment is set aside (tcp_init_buffer_space, tcp_initialize_rcv_mss). */
+function boundWindow(c: usize, segment: i32): void {
+  const offered = load<i32>(c, R.TCP_RCV_WND);
+  store<u32>(c, load<u32>(c, R.TCP_RCV_NXT), R.TCP_RCV_WUP);
+  store<i32>(c, min<i32>(offered, max<i32>(2 * segment, RECEIVE_SPACE - segment)), R.TCP_RCV_SSTHRESH);
+  store<i32>(c, max<i32>(min<i32>(load<i32>(c, R.TCP_MSS), 536), 88), R.TCP_RCV_MSS);
+}
+
+/** What is left of the window last offered (tcp_receive_window). */
+function windowLeft(c: usize): u32 {
+  const left = load<u32>(c, R.TCP_RCV_WUP) + load<u32>(c, R.TCP_RCV_WND) - load<u32>(c, R.TCP_RCV_NXT);
+  return <i32>left < 0 ? 0 : left;
+}
+
+/** The window field of a segment: never less than what was offered before (tcp_select_window, __tcp_select_window). */
+function selectWindow(c: usize): u32 {
+  const scale: u32 = has(c, R.TCPF_WSCALE) ? WINDOW_SCALE : 0;
+  // There is no socket yet that would have opened its window.
+  if (state(c) == R.TCPS_SYN_RECV) return load<u32>(c, R.TCP_RCV_WND) >> scale;
+  const room = load<u32>(c, R.TCP_RCV_SSTHRESH);
+  const unit: u32 = (<u32>1) << scale;
+  let next = (room + unit - 1) & ~(unit - 1);
+  if (!scale) {
+    const offered = load<u32>(c, R.TCP_RCV_WND);
+    const segment = load<u32>(c, R.TCP_RCV_MSS);
+    const close = offered <= room && offered + segment > room;
+    next = close ? offered : room - (room % segment);
+  }
+  const left = windowLeft(c);
+  if (next < left) next = (left + unit - 1) & ~(unit - 1);
+  store<u32>(c, next, R.TCP_RCV_WND);
+  store<u32>(c, load<u32>(c, R.TCP_RCV_NXT), R.TCP_RCV_WUP);
+  return min<u32>(next >> scale, WINDOW_LARGEST);
 }
 
 function sendAck(c: usize): void {
@@ -335,6 +365,7 @@ export function connect(ns: usize, to: u32, port: u32, owner: u32, arg: u32, lin
     setState(c, R.TCPS_SYN_SENT);
     store<u32>(c, ownMss(ns, to), R.TCP_MSS);
     store<u32>(c, 65535, R.TCP_SND_WND);
+    openWindow(c, load<i32>(c, R.TCP_MSS));
     newSegment(c, tcp.SYN, 0);
     pump(c);
     return c;
@@ -611,6 +642,8 @@ function accept(ns: usize, listener: usize, ip: usize, at: usize, line: u32): vo
   store<u32>(c, tcp.sequence(at) + 1, R.TCP_RCV_NXT);
   store<u32>(c, <u32>tcp.window(at), R.TCP_SND_WND);
   learnOptions(c, at);
+  const mss = ownMss(ns, load<u32>(c, R.TCP_REMOTE));
+  openWindow(c, has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss);
   newSegment(c, tcp.SYN | tcp.ACK, 0);
   pump(c);
 }
@@ -651,6 +684,8 @@ function answered(c: usize, at: usize, bits: i32): i32 {
   learnOptions(c, at);
   store<u32>(c, tcp.sequence(at) + 1, R.TCP_RCV_NXT);
   setState(c, R.TCPS_ESTABLISHED);
+  const mss = ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE));
+  boundWindow(c, has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss);
   acknowledge(c, ack, <u32>tcp.window(at), false);
   sendAck(c);
   happened = CONNECTED;
@@ -704,7 +739,7 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   const expected = load<u32>(c, R.TCP_RCV_NXT);
   const fin = (bits & tcp.FIN) != 0;
   const end = seq + <u32>length + (fin ? 1 : 0);
-  const room: u32 = WINDOW_OPEN << WINDOW_SCALE;
+  const room = windowLeft(c);
   if (bits & tcp.RST) {
     if (seq != expected) {
       // In the window but not exact: challenge it (RFC 5961).
@@ -739,6 +774,7 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   if (state(c) == R.TCPS_SYN_RECV) {
     if (ack != load<u32>(c, R.TCP_SND_NXT)) return -1;
     setState(c, R.TCPS_ESTABLISHED);
+    boundWindow(c, ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE)));
     happened |= CONNECTED;
   }
   if (!before(ack, load<u32>(c, R.TCP_SND_UNA))) {
@@ -771,7 +807,10 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   dataLength = length - <i32>skip;
   delivered = expected + <u32>dataLength;
   store<u32>(c, end, R.TCP_RCV_NXT);
-  if (dataLength) happened |= DATA;
+  if (dataLength) {
+    happened |= DATA;
+    if (dataLength > load<i32>(c, R.TCP_RCV_MSS)) store<i32>(c, min<i32>(dataLength, MSS_MAX), R.TCP_RCV_MSS);
+  }
   if (fin) peerClosed(c);
   else countEarly(c);
   // At once, as Linux does at the start of a connection (quick ack).

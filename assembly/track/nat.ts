@@ -9,6 +9,7 @@ import {
   MANIP_SRC,
 } from "../layout/codes.ts";
 import {
+  CHOICE_OF_DESTINATION_PORT,
   CHOICE_OF_PORT,
   CT_NAMESPACE,
   CT_ORIGINAL,
@@ -162,11 +163,11 @@ function chooseKey(ns: usize, entry: usize, manip: u32): void {
   let offset: u32 = 0;
   if (flags & RANGE_PROTO_OFFSET) offset = key(manip) - basePort;
   else if (flags & RANGE_PROTO_RANDOM_ALL || manip == MANIP_SRC) offset = next32(ns + NS_RANDOM) & 0xffff;
-  if (manip == MANIP_SRC && load<usize>(ns, NS_CHOICES)) {
+  if (load<usize>(ns, NS_CHOICES)) {
     const record = entry + CT_ORIGINAL;
     const fixed = choices.take(
       ns,
-      CHOICE_OF_PORT,
+      manip == MANIP_SRC ? CHOICE_OF_PORT : CHOICE_OF_DESTINATION_PORT,
       load<u32>(record, TUPLE_SRC),
       load<u32>(record, TUPLE_DST),
       load<u32>(record, TUPLE_PORTS),

@@ -44,6 +44,17 @@ const choiceSchema = z.union([
   }),
   z.object({
     step: z.int(),
+    kind: z.literal("nat-destination-port"),
+    ns: z.string(),
+    proto: z.string(),
+    src: z.string(),
+    sport: z.int(),
+    dst: z.string(),
+    dport: z.int(),
+    new_dport: z.int(),
+  }),
+  z.object({
+    step: z.int(),
     kind: z.literal("nat-id"),
     ns: z.string(),
     proto: z.string(),
@@ -56,18 +67,45 @@ const choiceSchema = z.union([
 
 export type Choice = z.output<typeof choiceSchema>;
 
+const stateSchema = z.object({
+  step: z.int(),
+  /** By namespace: what became of its connections in the step. */
+  conntrack: z.record(z.string(), z.array(z.object({ event: z.string(), entry: z.string() }))).default({}),
+});
+
 export interface Recording {
   rows: Row[];
   choices: Choice[];
 }
 
-/** Reads `observed.jsonl` and `choices.jsonl` of a folder. Throws an InputError with file, line and field. */
+/** Reads `observed.jsonl`, `choices.jsonl` and `state.jsonl` of a folder; only the first must be there. Throws an InputError with file, line and field. */
 export function readRecording(path: string): Recording {
-  const choices = join(path, "choices.jsonl");
+  const optional = <T>(name: string, schema: z.ZodType<T>): T[] => {
+    const file = join(path, name);
+    return existsSync(file) ? readLines(file, schema, 0) : [];
+  };
   return {
     rows: readLines(join(path, "observed.jsonl"), rowSchema, 1),
-    choices: existsSync(choices) ? readLines(choices, choiceSchema, 0) : [],
+    choices: [
+      ...optional("choices.jsonl", choiceSchema),
+      ...optional("state.jsonl", stateSchema).flatMap((state) => destinationPorts(state)),
+    ],
   };
+}
+
+/** `udp src=10.0.0.2 dst=10.0.0.1 sport=9 dport=53 [UNREPLIED] src=10.1.0.2 dst=10.0.0.2 sport=8001 dport=9 mark=0` */
+const ENTRY = /^(\S+) .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) .*?src=\S+ dst=\S+ sport=(\d+) dport=\d+/;
+
+/** The destination ports that translation picked for the new connections of a step; `choices.jsonl` has only those of sources. */
+function destinationPorts({ step, conntrack }: z.output<typeof stateSchema>): Choice[] {
+  return Object.entries(conntrack).flatMap(([ns, moves]) =>
+    moves.flatMap(({ event, entry }): Choice[] => {
+      const [, proto = "", src = "", dst = "", sport, dport, picked] = ENTRY.exec(entry) ?? [];
+      if (event !== "new" || picked === dport) return [];
+      const ports = { sport: Number(sport), dport: Number(dport), new_dport: Number(picked) };
+      return [{ step, kind: "nat-destination-port", ns, proto, src, dst, ...ports }];
+    }),
+  );
 }
 
 function readLines<T>(file: string, schema: z.ZodType<T>, skip: number): T[] {
@@ -92,22 +130,44 @@ function parseJson(text: string, file: string, line: number): unknown {
 
 const SYN = 2;
 const TCP = 6;
+const UDP = 17;
+const ETHERNET = 14;
+const UDP_HEADER = 8;
+const VXLAN = 8;
+const TUNNEL_PORTS: ReadonlySet<number> = new Set([4789, 8472]);
 
 /**
  * The initial sequence numbers that kernels chose in a step, in order: those of segments with SYN that the case did not
  * send itself.
  */
 export function chosenSequences(recording: Recording, step: number): number[] {
-  const own = new Set(recording.rows.filter((row) => row.inj && row.step <= step).map(({ hex }) => synSequence(hex)));
+  const own = new Set(recording.rows.filter((row) => row.inj && row.step <= step).map(synSequence));
   const found = recording.rows.filter((row) => row.step === step && !row.inj && row.dir !== "local");
-  const numbers = found.map(({ hex }) => synSequence(hex)).filter((number) => number !== undefined);
+  const numbers = found.map(synSequence).filter((number) => number !== undefined);
   return [...new Set(numbers)].filter((number) => !own.has(number));
 }
 
-function synSequence(hex: string): number | undefined {
-  const frame = Buffer.from(hex, "hex");
-  if (frame.length < 54 || frame.readUInt16BE(12) !== 0x0800 || frame[23] !== TCP) return undefined;
-  const tcp = 14 + ((frame[14] ?? 0) & 15) * 4;
-  if (tcp + 20 > frame.length || ((frame[tcp + 13] ?? 0) & SYN) === 0) return undefined;
-  return frame.readUInt32BE(tcp + 4);
+/** The sequence number of a segment with SYN, also of one in a tunnel; undefined for other frames. */
+function synSequence({ dir, hex }: Row): number | undefined {
+  const bytes = Buffer.from(hex, "hex");
+  return sequenceIn(bytes, dir === "local" ? 0 : networkOf(bytes));
+}
+
+/** Where the IPv4 header of a frame begins; its length if there is none. */
+function networkOf(frame: Buffer): number {
+  return frame.length >= ETHERNET && frame.readUInt16BE(12) === 0x0800 ? ETHERNET : frame.length;
+}
+
+function sequenceIn(bytes: Buffer, ip: number): number | undefined {
+  const l4 = ip + ((bytes[ip] ?? 0) & 15) * 4;
+  if (
+    bytes[ip + 9] === UDP &&
+    l4 + UDP_HEADER + VXLAN <= bytes.length &&
+    TUNNEL_PORTS.has(bytes.readUInt16BE(l4 + 2))
+  ) {
+    const inner = bytes.subarray(l4 + UDP_HEADER + VXLAN);
+    return sequenceIn(inner, networkOf(inner));
+  }
+  if (bytes[ip + 9] !== TCP || l4 + 20 > bytes.length || ((bytes[l4 + 13] ?? 0) & SYN) === 0) return undefined;
+  return bytes.readUInt32BE(l4 + 4);
 }

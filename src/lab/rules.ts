@@ -2,10 +2,16 @@
 import { NS_RULE_STATES } from "../../assembly/layout/records.ts";
 import {
   BLOCK_HEADER,
+  MATCH_CONNLIMIT_STATE,
   MATCH_KIND,
+  MATCH_KIND_CONNLIMIT,
+  MATCH_KIND_LIMIT,
   MATCH_KIND_NTH,
+  MATCH_KIND_QUOTA,
+  MATCH_LIMIT_STATE,
   MATCH_NTH_EVERY,
   MATCH_NTH_STATE,
+  MATCH_QUOTA_STATE,
   MATCH_SIZE,
   RULE_MATCH_COUNT,
   RULE_MATCHES,
@@ -14,7 +20,7 @@ import {
 } from "../../assembly/layout/rules.ts";
 import { placeRules } from "../engine/rules.ts";
 import { InputError } from "../errors.ts";
-import type { Counters, Rule, RuleSet } from "../iptables/model.ts";
+import type { Counters, Rule, RuleSet, Table } from "../iptables/model.ts";
 import type { NameTable } from "../iptables/names.ts";
 import { printRule } from "../iptables/print.ts";
 import { referenced, type RuleReference } from "../iptables/records.ts";
@@ -36,6 +42,14 @@ export type CounterTables = Record<
 const NEVER = 0xffffffff;
 const ARMED = NEVER - 1;
 
+/** Where the record of a match says which state is its own. */
+const STATE_WORDS: ReadonlyMap<number, number> = new Map([
+  [MATCH_KIND_NTH, MATCH_NTH_STATE],
+  [MATCH_KIND_LIMIT, MATCH_LIMIT_STATE],
+  [MATCH_KIND_QUOTA, MATCH_QUOTA_STATE],
+  [MATCH_KIND_CONNLIMIT, MATCH_CONNLIMIT_STATE],
+]);
+
 /** Whose rules they are. */
 export interface RulesOwner {
   ns: Handle;
@@ -53,7 +67,9 @@ export class NamespaceRules {
   readonly #names: NameTable;
   #set: RuleSet = { tables: [] };
   #references: RuleReference[] = [];
-  /** The state of the rule that follows a recording, by `table chain index`. */
+  /** The compiled block. */
+  #words: Uint32Array = new Uint32Array();
+  /** Where the state lies of a rule that follows a recording, by `table chain index`. */
   readonly #states = new Map<string, number>();
 
   constructor(kernel: Kernel, owner: RulesOwner, names: NameTable) {
@@ -65,31 +81,39 @@ export class NamespaceRules {
   /** `iptables-restore`, which sets counters of what the text names to zero. Throws an InputError. */
   restore(text: string, file: string, flush: boolean): void {
     this.#readCounters();
+    const states = this.#readStates();
     const plain = text.replace(/^(:\S+ \S+) \[\d+:\d+\]/gm, "$1").replace(/^\[\d+:\d+\] /gm, "");
     this.#set = restore(this.#set, plain, { noflush: !flush, file });
     const missing = missingSet(this.#set, this.#owner.sets);
     if (missing !== undefined)
       throw new InputError({ file }, `there is no ipset ${missing}; the namespace's .ipset file should create it`);
-    if (this.#owner.backend === "legacy") this.#forgetPolicies(text);
+    if (this.#owner.backend === "legacy") {
+      const rewritten = this.#rewritten(text);
+      for (const chain of rewritten.flatMap(({ chains }) => chains)) {
+        chain.counters = { packets: 0, bytes: 0 };
+        for (const rule of chain.rules) states.delete(rule);
+      }
+    }
     const walked = this.#owner.replayed ? withoutChance(this.#set) : this.#set;
     const { block, words, rules } = placeRules(this.#kernel, walked, this.#names, file, this.#set);
     this.#references = rules;
+    this.#words = words;
     this.#kernel.calls.loadRules(this.#owner.ns, block);
     this.#writeCounters();
-    this.#findStates(words);
+    this.#writeStates(states);
+    this.#findChoices();
   }
 
   /** Makes the rules match as often in the step to come as a recording says. */
   follow(choices: readonly Choice[], file: string): void {
-    const memory = this.#kernel.word(this.#owner.ns + NS_RULE_STATES);
-    for (const state of this.#states.values()) this.#kernel.setWord(memory + state * STATE_SIZE, 0);
+    for (const state of this.#states.values()) this.#kernel.setWord(state, 0);
     for (const choice of choices) {
       if (choice.kind !== "statistic") continue;
       const state = this.#states.get(`${choice.table} ${choice.chain} ${choice.index}`);
       if (state === undefined) continue;
       if (choice.hits > 1)
         throw new InputError({ file }, "a random choice that falls twice in a step is not emulated yet");
-      this.#kernel.setWord(memory + state * STATE_SIZE, ARMED);
+      this.#kernel.setWord(state, ARMED);
     }
   }
 
@@ -107,12 +131,13 @@ export class NamespaceRules {
     return Object.fromEntries(tables);
   }
 
-  /** The legacy tool writes a whole table anew and keeps the counters of rules, but not those of policies. */
-  #forgetPolicies(text: string): void {
-    for (const { name, chains } of this.#set.tables) {
-      if (!text.split("\n").includes(`*${name}`)) continue;
-      for (const chain of chains) chain.counters = { packets: 0, bytes: 0 };
-    }
+  /**
+   * The tables that a text names. The legacy tool writes them anew as a whole: rules keep their counters, but policies do not,
+   * and what matches such as `statistic` have counted begins again.
+   */
+  #rewritten(text: string): Table[] {
+    const lines = new Set(text.split("\n"));
+    return this.#set.tables.filter(({ name }) => lines.has(`*${name}`));
   }
 
   /** A rule as its tools print it: nft keeps "not 0 to 80" as what is left of it, "81 to 65535". */
@@ -145,19 +170,61 @@ export class NamespaceRules {
     });
   }
 
-  #findStates(words: Uint32Array): void {
+  /** The states of the matches of rule number `index`: where each lies in the kernel, and its match in the block. */
+  #statesOf(index: number): { at: Handle; match: number }[] {
+    const memory = this.#kernel.word(this.#owner.ns + NS_RULE_STATES);
+    const rule = BLOCK_HEADER + index * RULE_SIZE;
+    const matches = Array.from(
+      { length: this.#word(rule + RULE_MATCH_COUNT) },
+      (_, n) => this.#word(rule + RULE_MATCHES) + n * MATCH_SIZE,
+    );
+    return matches.flatMap((match) => {
+      const word = STATE_WORDS.get(this.#word(match + MATCH_KIND));
+      return word === undefined ? [] : [{ at: memory + this.#word(match + word) * STATE_SIZE, match }];
+    });
+  }
+
+  /** What the matches of each rule have counted. */
+  #readStates(): Map<Rule, number[]> {
+    const states = new Map<Rule, number[]>();
+    this.#references.forEach((reference, i) => {
+      const { rule } = referenced(this.#set, reference);
+      const values = this.#statesOf(i).flatMap(({ at }) =>
+        STATE_OFFSETS.map((offset) => this.#kernel.word(at + offset)),
+      );
+      if (rule && values.length > 0) states.set(rule, values);
+    });
+    return states;
+  }
+
+  #writeStates(states: ReadonlyMap<Rule, number[]>): void {
+    this.#references.forEach((reference, i) => {
+      const { rule } = referenced(this.#set, reference);
+      const values = (rule && states.get(rule)) ?? [];
+      const addresses = this.#statesOf(i).flatMap(({ at }) => STATE_OFFSETS.map((offset) => at + offset));
+      values.forEach((value, n) => {
+        this.#kernel.setWord(addresses[n] ?? 0, value);
+      });
+    });
+  }
+
+  #findChoices(): void {
     this.#states.clear();
-    const word = (offset: number): number => words[offset / 4] ?? 0;
     this.#references.forEach(({ table, chain, index }, i) => {
-      const rule = BLOCK_HEADER + i * RULE_SIZE;
-      for (let n = 0; n < word(rule + RULE_MATCH_COUNT); n++) {
-        const match = word(rule + RULE_MATCHES) + n * MATCH_SIZE;
-        if (word(match + MATCH_KIND) === MATCH_KIND_NTH && word(match + MATCH_NTH_EVERY) === ARMED)
-          this.#states.set(`${table} ${chain} ${index}`, word(match + MATCH_NTH_STATE));
+      for (const { at, match } of this.#statesOf(i)) {
+        const follows =
+          this.#word(match + MATCH_KIND) === MATCH_KIND_NTH && this.#word(match + MATCH_NTH_EVERY) === ARMED;
+        if (follows) this.#states.set(`${table} ${chain} ${index}`, at);
       }
     });
   }
+
+  #word(offset: number): number {
+    return this.#words[offset / 4] ?? 0;
+  }
 }
+
+const STATE_OFFSETS = Array.from({ length: STATE_SIZE / 4 }, (_, i) => i * 4);
 
 function shortly({ packets, bytes }: Counters): { pkts: number; bytes: number } {
   return { pkts: packets, bytes };

@@ -225,10 +225,12 @@ class Player {
   #fixPort(ns: Handle, choice: Choice): void {
     if (choice.kind === "statistic") return;
     const [src, dst] = [parseIpv4(choice.src) ?? 0, parseIpv4(choice.dst) ?? 0];
-    const isPort = choice.kind === "nat-port";
-    const ports = isPort ? (choice.sport << 16) | choice.dport : (choice.id << 16) | ECHO_REQUEST;
-    const value = isPort ? choice.new_sport : choice.new_id;
-    this.#kernel.calls.choose(ns, R.CHOICE_OF_PORT, src, dst, ports, PROTOCOLS[choice.proto] ?? 0, value);
+    const ports = choice.kind === "nat-id" ? (choice.id << 16) | ECHO_REQUEST : (choice.sport << 16) | choice.dport;
+    const fix = (kind: number, value: number): void => {
+      this.#kernel.calls.choose(ns, kind, src, dst, ports, PROTOCOLS[choice.proto] ?? 0, value);
+    };
+    if (choice.kind === "nat-destination-port") fix(R.CHOICE_OF_DESTINATION_PORT, choice.new_dport);
+    else fix(R.CHOICE_OF_PORT, choice.kind === "nat-port" ? choice.new_sport : choice.new_id);
   }
 
   /** Lets time pass until nothing has been captured for `quietMs`, but at least `leastMs`. */
