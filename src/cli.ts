@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { addLabCommand } from "./commands/lab.ts";
 import { addRulesCommand } from "./commands/rules.ts";
 import { addRunCommand } from "./commands/run.ts";
+import { addTraceCommand } from "./commands/trace.ts";
 import { version } from "./commands/version.ts";
 import { InputError } from "./errors.ts";
 
@@ -19,6 +20,7 @@ const program = new Command("podwire")
 addRunCommand(program);
 addRulesCommand(program);
 addLabCommand(program);
+addTraceCommand(program);
 
 // The reader of a pipe has gone: an ordinary end.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -13,17 +13,17 @@ export const STEP_A = STEP_LINE + WORD; // what these are is said beside each ki
 export const STEP_B = STEP_A + WORD;
 export const STEP_C = STEP_B + WORD;
 export const STEP_D = STEP_C + WORD;
-// The packet. Of ARP: SRC and DST are the sender's and the target's IPv4 address, PROTO the operation.
+// The packet: the numbers that steps are compared by, and the beginning of its bytes.
 export const STEP_TYPE = STEP_D + WORD; // EtherType
 export const STEP_LENGTH = STEP_TYPE + WORD; // from the Ethernet header on
 export const STEP_SRC = STEP_LENGTH + WORD;
 export const STEP_DST = STEP_SRC + WORD;
 export const STEP_PORTS = STEP_DST + WORD; // source << 16 | destination; ICMP: id << 16 | type << 8 | code
 export const STEP_PROTO = STEP_PORTS + WORD;
-export const STEP_TTL = STEP_PROTO + WORD;
-export const STEP_IP_ID = STEP_TTL + WORD;
-export const STEP_TCP_FLAGS = STEP_IP_ID + WORD;
-export const STEP_MARK = STEP_TCP_FLAGS + WORD;
+export const STEP_PHYS_IN = STEP_PROTO + WORD; // bridge ports
+export const STEP_PHYS_OUT = STEP_PHYS_IN + WORD;
+export const STEP_SPARE = STEP_PHYS_OUT + WORD;
+export const STEP_MARK = STEP_SPARE + WORD;
 export const STEP_MAC_SOURCE = STEP_MARK + WORD; // 6 bytes and two of 0
 export const STEP_MAC_DESTINATION = STEP_MAC_SOURCE + LONG; // 6 bytes and two of 0
 // Its connection, if STEP_CT is not 0.
@@ -35,7 +35,9 @@ export const STEP_CT_STATE = STEP_CT_MARK + WORD; // of TCP
 export const STEP_CT_ORIGINAL = STEP_CT_STATE + WORD; // source, destination, ports
 export const STEP_CT_REPLY = STEP_CT_ORIGINAL + 3 * WORD;
 export const STEP_CT_END = 152; // u64
-export const STEP_SIZE = STEP_CT_END + LONG;
+export const STEP_HEADER = STEP_CT_END + LONG; // STEP_HEADER_BYTES from the network header on, as far as the packet goes
+export const STEP_HEADER_BYTES = 128;
+export const STEP_SIZE = STEP_HEADER + STEP_HEADER_BYTES;
 
 export const STEP_RECEIVE = 1; // A: device
 export const STEP_TRANSMIT = 2; // A: device

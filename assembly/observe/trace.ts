@@ -69,6 +69,8 @@ export function note(kind: u32, ns: usize, frame: usize, a: u32 = 0, b: u32 = 0,
   store<u32>(step, load<u32>(frame, F.FRAME_LINE), T.STEP_LINE);
   store<u32>(step, load<u32>(frame, F.FRAME_MARK), T.STEP_MARK);
   store<u32>(step, load<u32>(frame, F.FRAME_LENGTH), T.STEP_LENGTH);
+  store<usize>(step, load<usize>(frame, F.FRAME_PHYS_IN), T.STEP_PHYS_IN);
+  store<usize>(step, load<usize>(frame, F.FRAME_PHYS_OUT), T.STEP_PHYS_OUT);
   describe(step, frame);
   connection(step, frame);
 }
@@ -80,25 +82,15 @@ function describe(step: usize, frame: usize): void {
   if (!network || load<u32>(frame, F.FRAME_LENGTH) < <u32>ethernet.ETHERNET_LENGTH) return;
   memory.copy(step + T.STEP_MAC_DESTINATION, data, 6);
   memory.copy(step + T.STEP_MAC_SOURCE, data + 6, 6);
-  // A packet that was not sent yet has no link header.
-  const isIp = load<u8>(network) >> 4 == 4 && (network == data || ethernet.etherType(data) != ethernet.TYPE_ARP);
+  // A packet that was not sent yet has no link header, so what it is shows in its own first byte.
+  const isIp = load<u8>(network) >> 4 == 4;
   store<u32>(step, isIp ? ethernet.TYPE_IPV4 : ethernet.etherType(data), T.STEP_TYPE);
-  if (!isIp) {
-    if (ethernet.etherType(data) != ethernet.TYPE_ARP) return;
-    store<u32>(step, get16(network + 6), T.STEP_PROTO);
-    store<u32>(step, get32(network + 14), T.STEP_SRC);
-    store<u32>(step, get32(network + 24), T.STEP_DST);
-    return;
-  }
+  memory.copy(step + T.STEP_HEADER, network, <usize>min<i32>(max<i32>(packetLength(frame), 0), T.STEP_HEADER_BYTES));
+  if (!isIp) return;
   store<u32>(step, ipv4.source(network), T.STEP_SRC);
   store<u32>(step, ipv4.destination(network), T.STEP_DST);
   store<u32>(step, <u32>ipv4.protocol(network), T.STEP_PROTO);
-  store<u32>(step, <u32>ipv4.ttl(network), T.STEP_TTL);
-  store<u32>(step, <u32>ipv4.id(network), T.STEP_IP_ID);
   store<u32>(step, portsOf(network, packetLength(frame)), T.STEP_PORTS);
-  if (ipv4.protocol(network) == ipv4.PROTO_TCP && packetLength(frame) >= ipv4.headerLength(network) + 14) {
-    store<u32>(step, load<u8>(ipv4.payload(network), 13), T.STEP_TCP_FLAGS);
-  }
 }
 
 /** The ports of a packet, as in a tuple: source << 16 | destination; ICMP: id << 16 | type << 8 | code; 0: it has none. */

@@ -4,7 +4,7 @@ import { parseRules } from "../iptables/parse.ts";
 import { printRule, printRules } from "../iptables/print.ts";
 import { compileRules, referenced, type RuleReference } from "../iptables/records.ts";
 import { NameTable } from "../iptables/names.ts";
-import type { RuleSet } from "../iptables/model.ts";
+import type { Chain, Rule, RuleSet } from "../iptables/model.ts";
 import { missingSet } from "../iptables/sets.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Plan } from "../seam/plan.ts";
@@ -33,6 +33,13 @@ export class RuleSets {
   /** Where a namespace's compiled rules lie; 0 if it has none. */
   blockOf(namespace: string): Handle {
     return this.#byNamespace.get(namespace)?.block ?? 0;
+  }
+
+  /** The rule, and where it stands, that a RULE_INDEX of a namespace means; no rule for a policy. */
+  ruleAt(namespace: string, index: number): { reference: RuleReference; chain?: Chain; rule?: Rule } | undefined {
+    const loaded = this.#byNamespace.get(namespace);
+    const reference = loaded?.rules[index];
+    return loaded && reference && { reference, ...referenced(loaded.set, reference) };
   }
 
   /** `iptables-save -c` of a namespace with the counters that the kernel has kept. */

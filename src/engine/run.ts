@@ -5,6 +5,7 @@ import { Piscina } from "piscina";
 import { Kernel } from "../kernel/kernel.ts";
 import { compileKernel, newMemory } from "../kernel/load.ts";
 import type { Plan, RunOptions, RunResult } from "../seam/plan.ts";
+import type { Step } from "../seam/trace.ts";
 import { Barrier } from "./barrier.ts";
 import { newFileRecords } from "./capture-writer.ts";
 import type { Built } from "./build.ts";
@@ -14,6 +15,7 @@ import type { Job, WorkerResult } from "./job.ts";
 import { lookAheadOf, placeFlows, placeMachines } from "./place.ts";
 import { combine } from "./results.ts";
 import { RuleSets } from "./rules.ts";
+import { StepReader } from "./steps.ts";
 import { Worker } from "./worker.ts";
 import { zoneBlock } from "./zone.ts";
 
@@ -57,6 +59,22 @@ export class PreparedRun {
   alone(): { worker: Worker; built: Built } {
     const worker = new Worker(this.#job(1, []).job, 0);
     return { worker, built: worker.build() };
+  }
+
+  /** Runs the plan on this thread and tells every step of every packet, `misses`: with the rules that did not match. Once only. */
+  trace(misses: boolean): { steps: Step[]; result: RunResult } {
+    const files = openCaptures(this.#plan);
+    try {
+      const { job, namespaceNames } = this.#job(1, files);
+      const worker = new Worker(job, 0);
+      const built = worker.build();
+      const first = worker.kernel.calls.setTrace(1, misses ? 1 : 0) >>> 0;
+      const outcome = worker.finish();
+      const result = combine(this.#plan, [outcome], namespaceNames, this.#rules, files);
+      return { steps: new StepReader(worker.kernel, built, this.#rules).read(first), result };
+    } finally {
+      closeCaptures(files);
+    }
   }
 
   #job(workers: number, files: readonly CaptureFile[]): { job: Job; namespaceNames: string[] } {

@@ -37,12 +37,16 @@ export class Worker {
   run(): WorkerResult {
     try {
       this.build();
-      const end = this.#loop();
-      return this.#result(end);
+      return this.finish();
     } catch (error) {
       this.#barrier.fail();
       throw error;
     }
+  }
+
+  /** Runs what has been built to the end, and counts up. */
+  finish(): WorkerResult {
+    return this.#result(this.#loop());
   }
 
   /** Builds this worker's machines and starts their flows; returns when all workers have. */

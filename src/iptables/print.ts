@@ -71,7 +71,8 @@ function printInterface(option: string, test: InterfaceTest | undefined): string
   return test ? ` ${not(test.inverted)}${option} ${test.name}` : "";
 }
 
-function printMatch(match: Match): string {
+/** One match, with a space before it: ` -m tcp --dport 80`. */
+export function printMatch(match: Match): string {
   const extension: MatchExtension<Match> | undefined = findMatch(match.kind);
   return ` -m ${match.kind}${extension?.print(match) ?? ""}`;
 }

@@ -36,6 +36,10 @@ export const DROP_REASONS: readonly string[] = Object.entries(codes)
   .sort(([, a], [, b]) => a - b)
   .map(([name]) => name.slice("DROP_".length));
 
+/** The states of a TCP connection as conntrack names them, by CT_TCP_STATE. */
+export const TCP_CONNTRACK_STATES: readonly string[] =
+  "NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2".split(" ");
+
 /** Counters of one traffic line as one worker has them. */
 export interface LineCounters {
   sent: number;

@@ -2,7 +2,7 @@
 import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { formatIpv4, formatMac } from "../address.ts";
-import type { Handle, Kernel } from "../kernel/kernel.ts";
+import { TCP_CONNTRACK_STATES, type Handle, type Kernel } from "../kernel/kernel.ts";
 import type { Network } from "./build.ts";
 
 const PROTOCOLS: Readonly<Record<number, string>> = {
@@ -13,9 +13,6 @@ const PROTOCOLS: Readonly<Record<number, string>> = {
   47: "gre",
   136: "udplite",
 };
-const TCP_STATES = "NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2".split(
-  " ",
-);
 
 /** The lines of /proc/net/nf_conntrack of a namespace, sorted. */
 export function conntrackLines(kernel: Kernel, ns: Handle, nowNs: number): string[] {
@@ -33,7 +30,7 @@ function conntrackLine(kernel: Kernel, entry: Handle, nowNs: number): string {
   const head = [
     `ipv4     2 ${(PROTOCOLS[protocol] ?? "unknown").padEnd(8)} ${protocol} ${Math.max(0, Math.floor(left))}`,
   ];
-  if (protocol === 6) head.push(TCP_STATES[kernel.word(entry + R.CT_TCP_STATE)] ?? "NONE");
+  if (protocol === 6) head.push(TCP_CONNTRACK_STATES[kernel.word(entry + R.CT_TCP_STATE)] ?? "NONE");
   head.push(tupleText(kernel, entry + R.CT_ORIGINAL, protocol));
   if ((status & codes.IPS_SEEN_REPLY) === 0) head.push("[UNREPLIED]");
   head.push(tupleText(kernel, entry + R.CT_REPLY, protocol));

@@ -11,6 +11,7 @@ import { addressNames } from "../node/names.ts";
 import { INTERNET_SEGMENT, outsideMachines } from "../node/outside.ts";
 import type { CaptureConfig, Plan } from "../seam/plan.ts";
 import { defaultLines } from "./default-lines.ts";
+import { requestLine, type Ends } from "./ends.ts";
 import { parseExpectations, type Expectation } from "./expectation.ts";
 import type { Sources } from "./files.ts";
 import { flowsOf, outsideHosts, scenarioLines } from "./lines.ts";
@@ -27,6 +28,8 @@ export interface Overrides {
   capture?: readonly string[] | undefined;
   /** Classic pcap files, one for each interface, in a folder named like the pcapng file would be. */
   pcap?: boolean | undefined;
+  /** The only traffic, in place of the scenario's and the default one. */
+  request?: Ends | undefined;
   /** The output folder; paths of captures are relative to it. */
   outDir: string;
 }
@@ -62,8 +65,9 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     ...cluster.pending.map(({ pod, reason }) => `pod ${pod} runs on no node: ${reason}`),
     ...unservedPorts(cluster),
   ];
-  const lines =
-    document && scenario.spec.traffic
+  const lines = overrides.request
+    ? [requestLine(overrides.request, cluster, ranges, durationNs)]
+    : document && scenario.spec.traffic
       ? scenarioLines(scenario, document, cluster, durationNs)
       : defaultLines(cluster, ranges.nodeCIDR, durationNs, warnings);
   const names = lines.map(({ name }) => name);
@@ -74,7 +78,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   return {
     name: scenario.metadata.name,
     cluster,
-    expectations: parseExpectations(scenario, document, names),
+    expectations: overrides.request ? [] : parseExpectations(scenario, document, names),
     devices: captures.flatMap(({ devices }) => devices),
     warnings,
     plan: {

@@ -49,6 +49,7 @@ export const ORDERS: Order[] = [
       "node",
       "scenario",
       "report",
+      "trace",
       "lab",
       "commands",
       "cli",
@@ -56,7 +57,7 @@ export const ORDERS: Order[] = [
     // The seam: what programs the network hands data to what moves the frames; only a command holds both.
     apart: [
       [
-        ["documents", "pcap", "iptables", "seam", "kubernetes", "node", "scenario", "report"],
+        ["documents", "pcap", "iptables", "seam", "kubernetes", "node", "scenario", "report", "trace"],
         ["kernel", "engine"],
       ],
     ],

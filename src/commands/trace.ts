@@ -1,0 +1,120 @@
+// `podwire trace`: one request from one end to another, and what became of its packets, step by step.
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { PreparedRun } from "../engine/run.ts";
+import type { Ends } from "../scenario/ends.ts";
+import { readSources } from "../scenario/files.ts";
+import { prepare } from "../scenario/prepare.ts";
+import { traceLines } from "../trace/iptables-trace.ts";
+import { outcomeOf, type Outcome } from "../trace/outcome.ts";
+import { renderWalk, walkLine } from "../trace/render.ts";
+import { requestWalk, walksOf, type Walk } from "../trace/walks.ts";
+
+interface TraceFlags extends Ends {
+  nodes?: number;
+  seed?: number;
+  all?: boolean;
+  verbose?: boolean;
+  json?: boolean;
+  format: "walk" | "iptables";
+}
+
+/** Time for everything that one request can lead to: names, ARP, retries. */
+const DURATION_NS = 10e9;
+
+/** Adds the command to the program. It sets the exit status: 0 if the request was answered, else 1. */
+export function addTraceCommand(program: Command): void {
+  program
+    .command("trace")
+    .summary("follow one request through the cluster, step by step")
+    .description(
+      "Sends one request through the emulated cluster and prints the walk of its first packet: every device, bridge decision, hook,\n" +
+        "rule, connection, rewrite, route and neighbour, and its end; then a line for each packet that followed.",
+    )
+    .argument("<FILE...>", "manifests, a scenario, or folders of them, as for podwire run")
+    .requiredOption("--from <END>", "NAMESPACE/POD, deployment/NAME, node/NAME or internet")
+    .requiredOption(
+      "--to <END>",
+      "svc/NAME:PORT, lb/NAME:PORT, nodeport/NAME:PORT, pod/NAME:PORT, node/NAME:PORT, ADDRESS:PORT or DNS-NAME:PORT;\n" +
+        "a name may be NAMESPACE/NAME",
+    )
+    .addOption(new Option("--protocol <P>", "of the request").choices(["tcp", "udp", "icmp"]).default("tcp"))
+    .option("-n, --namespace <NAME>", "the namespace of names that say none", "default")
+    .option("--nodes <N>", "number of nodes, in place of the scenario's", number)
+    .option("--seed <N>", "seed of all that is random, in place of the scenario's", number)
+    .option("--all", "print the walk of every packet, ARP and DNS included")
+    .option("--verbose", "also the rules that did not match, with the condition that failed")
+    .option("--json", "print everything as JSON")
+    .addOption(
+      new Option("--format <F>", "walk: numbered steps; iptables: the kernel's TRACE lines")
+        .choices(["walk", "iptables"])
+        .default("walk"),
+    )
+    .addHelpText("after", "\nExit status: 0 if the request was answered; 1 if it was not; 2 for bad input.")
+    .action((files: string[], flags: TraceFlags) => {
+      process.exitCode = trace(files, flags);
+    });
+}
+
+function trace(files: readonly string[], flags: TraceFlags): number {
+  const prepared = prepare(readSources(files), {
+    nodes: flags.nodes,
+    seed: flags.seed,
+    durationNs: DURATION_NS,
+    capture: [],
+    request: flags,
+    outDir: "",
+  });
+  const { steps, result } = new PreparedRun(prepared.plan).trace(flags.verbose === true);
+  const walks = walksOf(steps, { arp: flags.all === true });
+  const asksNames = prepared.plan.flows.some(({ target }) => "names" in target);
+  const main = requestWalk(walks, asksNames);
+  const outcome = outcomeOf(result, main);
+  if (flags.json) process.stdout.write(`${JSON.stringify(asJson(flags, outcome, walks, main), null, 2)}\n`);
+  else if (flags.format === "iptables") printTraceLines(flags.all ? walks : main ? [main] : []);
+  else process.stdout.write(asText(flags, outcome, walks, main));
+  return result.lines[0]?.delivered === 1 ? 0 : 1;
+}
+
+function asText(flags: TraceFlags, outcome: Outcome, walks: readonly Walk[], main: Walk | undefined): string {
+  const color = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
+  const style = { color, verbose: flags.verbose === true };
+  const head = `${flags.from} > ${flags.to}, ${flags.protocol}: ${outcome.sentence}\n`;
+  if (flags.all) return [head, ...walks.map((walk) => renderWalk(walk, style))].join("\n");
+  if (!main) return head;
+  const index = walks.indexOf(main);
+  const start = main.steps[0]?.timeNs ?? 0;
+  const before = walks.slice(0, index);
+  const after = walks.slice(index + 1);
+  return [
+    head,
+    ...(before.length > 0 ? [`Before it:\n${before.map((walk) => walkLine(walk, start)).join("\n")}\n`] : []),
+    renderWalk(main, style),
+    ...(after.length > 0 ? [`What followed:\n${after.map((walk) => walkLine(walk, start)).join("\n")}\n`] : []),
+  ].join("\n");
+}
+
+function printTraceLines(walks: readonly Walk[]): void {
+  for (const { steps } of walks) for (const line of traceLines(steps)) process.stdout.write(`${line}\n`);
+}
+
+function asJson(flags: TraceFlags, outcome: Outcome, walks: readonly Walk[], main: Walk | undefined): unknown {
+  return {
+    from: flags.from,
+    to: flags.to,
+    protocol: flags.protocol,
+    ...outcome,
+    request: main?.packet,
+    packets: walks.map((walk) => ({
+      ...walk,
+      steps: walk.steps.map((step) => ({
+        ...step,
+        view: { ...step.view, header: Buffer.from(step.view.header).toString("hex") },
+      })),
+    })),
+  };
+}
+
+function number(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It should be a whole number.");
+}

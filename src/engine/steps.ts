@@ -1,0 +1,289 @@
+// Reads the steps that the kernel noted of traced packets, and gives its handles their names.
+import * as codes from "../../assembly/layout/codes.ts";
+import * as R from "../../assembly/layout/records.ts";
+import * as T from "../../assembly/layout/trace.ts";
+import { formatIpv4, formatMac } from "../address.ts";
+import { Block } from "../iptables/block.ts";
+import { findMatch } from "../iptables/matches/table.ts";
+import { HOOK_NAMES, TABLE_NAMES, type Rule } from "../iptables/model.ts";
+import { NameTable } from "../iptables/names.ts";
+import { printMatch, printRule } from "../iptables/print.ts";
+import { DROP_REASONS, TCP_CONNTRACK_STATES, type Handle, type Kernel } from "../kernel/kernel.ts";
+import type { ConnectionView, Detail, PacketView, RuleView, Step, TupleView } from "../seam/trace.ts";
+import type { Built } from "./build.ts";
+import type { RuleSets } from "./rules.ts";
+
+const PROTO_ICMP = 1;
+const PROTO_TCP = 6;
+const PROTO_UDP = 17;
+const TYPE_IPV4 = 0x800;
+const TYPE_ARP = 0x806;
+const ARP_REPLY = 2;
+
+/** By OWNER_*. */
+const OWNERS = new Map<number, Extract<Detail, { kind: "socket" }>["owner"]>([
+  [0, "kernel"],
+  [R.OWNER_SERVICE, "service"],
+  [R.OWNER_DNS, "dns"],
+  [R.OWNER_FLOW, "client"],
+  [R.OWNER_RESOLVER, "client"],
+  [R.OWNER_ECHO, "echo"],
+  [R.OWNER_SINK, "sink"],
+]);
+
+/** By ROUTE_*. */
+const ROUTE_TYPES = "none unicast local broadcast anycast multicast blackhole unreachable prohibit".split(" ");
+const BRIDGED = ["up", "forward", "flood", "refused"] as const;
+const NEIGHBOURS = ["known", "asked", "queued"] as const;
+
+/** By IP_CT_*, and the direction that it says. */
+const CT_INFOS = new Map<number, Pick<ConnectionView, "state" | "direction">>([
+  [codes.IP_CT_ESTABLISHED, { state: "ESTABLISHED", direction: "original" }],
+  [codes.IP_CT_RELATED, { state: "RELATED", direction: "original" }],
+  [codes.IP_CT_NEW, { state: "NEW", direction: "original" }],
+  [codes.IP_CT_ESTABLISHED_REPLY, { state: "ESTABLISHED", direction: "reply" }],
+  [codes.IP_CT_RELATED_REPLY, { state: "RELATED", direction: "reply" }],
+]);
+
+export class StepReader {
+  readonly #kernel: Kernel;
+  readonly #rules: RuleSets;
+  readonly #namespaces = new Map<Handle, string>();
+  readonly #devices = new Map<Handle, string>();
+
+  constructor(kernel: Kernel, built: Built, rules: RuleSets) {
+    this.#kernel = kernel;
+    this.#rules = rules;
+    for (const [name, handle] of built.namespaces) this.#namespaces.set(handle, name);
+    for (const [path, handle] of built.devices) this.#devices.set(handle, path.slice(path.lastIndexOf("/") + 1));
+  }
+
+  /** All steps from a block on, in the order in which they happened. */
+  read(first: Handle): Step[] {
+    const steps: Step[] = [];
+    for (let block = first; block !== 0; block = this.#word(block + R.BATCH_NEXT)) {
+      const end = block + R.BATCH_HEADER + this.#word(block + R.BATCH_USED);
+      for (let at = block + R.BATCH_HEADER; at < end; at += T.STEP_SIZE) steps.push(this.#step(at));
+    }
+    return steps;
+  }
+
+  #word(at: Handle): number {
+    return this.#kernel.word(at);
+  }
+
+  #step(at: Handle): Step {
+    const namespace = this.#namespaces.get(this.#word(at + T.STEP_NAMESPACE)) ?? "";
+    const line = this.#word(at + T.STEP_LINE);
+    const timeNs = Number(this.#kernel.long(at + T.STEP_TIME));
+    const connection = this.#connection(at, timeNs);
+    return {
+      ...this.#detail(at, namespace),
+      namespace,
+      timeNs,
+      packet: this.#word(at + T.STEP_ID_HIGH) * 2 ** 32 + this.#word(at + T.STEP_ID_LOW),
+      ...(line === 0 ? {} : { line: line - 1 }),
+      view: this.#view(at),
+      ...(connection ? { connection } : {}),
+    };
+  }
+
+  #device(handle: Handle): string | undefined {
+    return this.#devices.get(handle);
+  }
+
+  #detail(at: Handle, namespace: string): Detail {
+    const [a, b, c, d] = [T.STEP_A, T.STEP_B, T.STEP_C, T.STEP_D].map((field) => this.#word(at + field)) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    const kind = this.#word(at + T.STEP_KIND);
+    switch (kind) {
+      case T.STEP_RECEIVE:
+        return { kind: "receive", device: this.#device(a) ?? "" };
+      case T.STEP_TRANSMIT:
+        return { kind: "transmit", device: this.#device(a) ?? "" };
+      case T.STEP_BRIDGE: {
+        const [from, to] = [this.#device(a), this.#device(c)];
+        return { kind: "bridge", decision: BRIDGED[b] ?? "up", ...(from ? { from } : {}), ...(to ? { to } : {}) };
+      }
+      case T.STEP_HOOK: {
+        const [input, output] = [this.#device(b), this.#device(c)];
+        return { kind: "hook", hook: HOOK_NAMES[a] ?? "", ...(input ? { input } : {}), ...(output ? { output } : {}) };
+      }
+      case T.STEP_TABLE:
+        return { kind: "table", table: TABLE_NAMES[a] ?? "", chain: HOOK_NAMES[b] ?? "" };
+      case T.STEP_RULE:
+        return { kind: "rule", rule: this.#rule(namespace, a), passed: a - b };
+      case T.STEP_MISS:
+        return { kind: "miss", rule: this.#rule(namespace, a), failed: this.#failed(namespace, a, b, c) };
+      case T.STEP_TRACKED:
+        return { kind: "tracked" };
+      case T.STEP_CONFIRMED:
+        return { kind: "confirmed" };
+      case T.STEP_NAT: {
+        const before = tuple(b, c, d, this.#word(at + T.STEP_PROTO));
+        return { kind: "nat", manip: a === codes.MANIP_SRC ? "source" : "destination", before };
+      }
+      case T.STEP_ROUTE: {
+        const device = this.#device(c);
+        const way = device === undefined ? {} : { device, nextHop: formatIpv4(d) };
+        return { kind: "route", incoming: a !== 0, type: ROUTE_TYPES[b] ?? "none", ...way };
+      }
+      case T.STEP_NEIGHBOUR:
+        return {
+          kind: "neighbour",
+          device: this.#device(a) ?? "",
+          address: formatIpv4(b),
+          state: NEIGHBOURS[c] ?? "known",
+        };
+      case T.STEP_SOCKET:
+        return { kind: "socket", owner: OWNERS.get(a) ?? "kernel" };
+      case T.STEP_DROP:
+        return { kind: "drop", reason: DROP_REASONS[a] ?? `${a}` };
+      case T.STEP_ANSWER:
+        return { kind: "answer", type: a, code: b };
+      case T.STEP_RESET:
+        return { kind: "reset" };
+      default:
+        throw new Error(`the kernel noted a step of kind ${kind}, which is not known`);
+    }
+  }
+
+  #rule(namespace: string, index: number): RuleView {
+    const found = this.#rules.ruleAt(namespace, index);
+    if (!found) return { table: "", chain: "", index, number: index, text: "" };
+    const { table, chain, index: position } = found.reference;
+    const { rule } = found;
+    if (position === "policy" || !rule)
+      return {
+        table,
+        chain,
+        index: "policy",
+        number: (found.chain?.rules.length ?? 0) + 1,
+        text: found.chain?.policy ?? "RETURN",
+      };
+    const comment = rule.matches.find((match) => match.kind === "comment");
+    return {
+      table,
+      chain,
+      index: position + 1,
+      number: position + 1,
+      text: printRule(chain, rule),
+      ...(comment ? { comment: comment.text } : {}),
+    };
+  }
+
+  /** The condition that a rule failed, in its own words: `-d 10.96.0.1/32`. */
+  #failed(namespace: string, index: number, miss: number, match: number): string {
+    const rule = this.#rules.ruleAt(namespace, index)?.rule;
+    if (!rule) return "";
+    if (miss === T.MISS_MATCH) return matchOfRecord(rule, match);
+    const bare: Rule = { matches: [], counters: rule.counters };
+    if (miss === T.MISS_DESTINATION && rule.destination) bare.destination = rule.destination;
+    if (miss === T.MISS_SOURCE && rule.source) bare.source = rule.source;
+    if (miss === T.MISS_PROTOCOL && rule.protocol) bare.protocol = rule.protocol;
+    if (miss === T.MISS_INPUT && rule.in) bare.in = rule.in;
+    if (miss === T.MISS_OUTPUT && rule.out) bare.out = rule.out;
+    if (miss === T.MISS_FRAGMENT && rule.fragment) bare.fragment = rule.fragment;
+    return printRule("", bare).replace("-A ", "").trim();
+  }
+
+  #view(at: Handle): PacketView {
+    const [physIn, physOut] = [T.STEP_PHYS_IN, T.STEP_PHYS_OUT].map((field) => this.#device(this.#word(at + field)));
+    const header = this.#kernel.bytes(at + T.STEP_HEADER, T.STEP_HEADER_BYTES).slice();
+    return {
+      length: this.#word(at + T.STEP_LENGTH),
+      macSource: formatMac(this.#kernel.bytes(at + T.STEP_MAC_SOURCE, 6)),
+      macDestination: formatMac(this.#kernel.bytes(at + T.STEP_MAC_DESTINATION, 6)),
+      network: this.#network(at, new DataView(header.buffer)),
+      mark: this.#word(at + T.STEP_MARK),
+      ...(physIn === undefined ? {} : { physIn }),
+      ...(physOut === undefined ? {} : { physOut }),
+      header,
+    };
+  }
+
+  #network(at: Handle, header: DataView): PacketView["network"] {
+    const type = this.#word(at + T.STEP_TYPE);
+    if (type === TYPE_ARP) {
+      const operation = header.getUint16(6) === ARP_REPLY ? "reply" : "request";
+      return {
+        kind: "arp",
+        operation,
+        sender: formatIpv4(header.getUint32(14)),
+        target: formatIpv4(header.getUint32(24)),
+      };
+    }
+    if (type !== TYPE_IPV4) return { kind: "other", etherType: type };
+    const protocol = header.getUint8(9);
+    const ports = this.#word(at + T.STEP_PORTS);
+    const [high, low] = [ports >>> 16, ports & 0xffff];
+    const headerLength = (header.getUint8(0) & 15) * 4;
+    return {
+      kind: "ipv4",
+      source: formatIpv4(header.getUint32(12)),
+      destination: formatIpv4(header.getUint32(16)),
+      protocol,
+      ttl: header.getUint8(8),
+      id: header.getUint16(4),
+      tos: header.getUint8(1),
+      totalLength: header.getUint16(2),
+      headerLength,
+      fragment: header.getUint16(6),
+      ...(protocol === PROTO_TCP || protocol === PROTO_UDP ? { sourcePort: high, destinationPort: low } : {}),
+      ...(protocol === PROTO_TCP ? { tcpFlags: header.getUint8(headerLength + 13) } : {}),
+      ...(protocol === PROTO_ICMP ? { icmp: { type: low >>> 8, code: low & 255, id: high } } : {}),
+    };
+  }
+
+  #connection(at: Handle, timeNs: number): ConnectionView | undefined {
+    const info = CT_INFOS.get(this.#word(at + T.STEP_CT_INFO));
+    const kind = this.#word(at + T.STEP_KIND);
+    if (this.#word(at + T.STEP_CT) === 0) {
+      return kind === T.STEP_TRACKED ? { state: "INVALID", direction: "original" } : undefined;
+    }
+    if (!info) return undefined;
+    const status = this.#word(at + T.STEP_CT_STATUS);
+    const protocol = this.#word(at + T.STEP_PROTO);
+    const tupleAt = (field: number): TupleView =>
+      tuple(this.#word(at + field), this.#word(at + field + 4), this.#word(at + field + 8), protocol);
+    return {
+      ...info,
+      entry: {
+        protocol,
+        original: tupleAt(T.STEP_CT_ORIGINAL),
+        reply: tupleAt(T.STEP_CT_REPLY),
+        assured: (status & codes.IPS_ASSURED) !== 0,
+        confirmed: (status & codes.IPS_CONFIRMED) !== 0,
+        mark: this.#word(at + T.STEP_CT_MARK),
+        timeout: Math.max(0, Math.floor((Number(this.#kernel.long(at + T.STEP_CT_END)) - timeNs) / 1e9)),
+        ...(protocol === PROTO_TCP
+          ? { tcpState: TCP_CONNTRACK_STATES[this.#word(at + T.STEP_CT_STATE)] ?? "NONE" }
+          : {}),
+      },
+    };
+  }
+}
+
+function tuple(source: number, destination: number, ports: number, protocol: number): TupleView {
+  return {
+    source: formatIpv4(source),
+    destination: formatIpv4(destination),
+    sourcePort: ports >>> 16,
+    destinationPort: protocol === PROTO_ICMP ? (ports & 0xffff) >>> 8 : ports & 0xffff,
+  };
+}
+
+/** The match of a rule that the record with a number (from 0) was compiled from. */
+function matchOfRecord(rule: Rule, record: number): string {
+  const scratch = new Block(0, new NameTable());
+  let next = 0;
+  for (const match of rule.matches) {
+    next += findMatch(match.kind)?.compile(match, scratch).length ?? 0;
+    if (record < next) return printMatch(match).trim();
+  }
+  return "";
+}

@@ -1,0 +1,82 @@
+// A packet in a few words, as tcpdump would put it: `TCP SYN 10.244.1.3:32768 > 10.96.12.9:7070`.
+import type { IpView, PacketView, TupleView } from "../seam/trace.ts";
+
+export const PROTOCOL_NAMES: Readonly<Record<number, string>> = { 1: "ICMP", 6: "TCP", 17: "UDP", 132: "SCTP" };
+
+/** The bits of the flags byte of TCP, in the order in which they are told. */
+const TCP_FLAGS = [
+  [2, "SYN"],
+  [1, "FIN"],
+  [4, "RST"],
+  [8, "PSH"],
+  [16, "ACK"],
+  [32, "URG"],
+  [64, "ECE"],
+  [128, "CWR"],
+] as const;
+
+const UNREACHABLE = [
+  "net unreachable",
+  "host unreachable",
+  "protocol unreachable",
+  "port unreachable",
+  "fragmentation needed",
+  "source route failed",
+  "net unknown",
+  "host unknown",
+  "source host isolated",
+  "net prohibited",
+  "host prohibited",
+  "net unreachable for TOS",
+  "host unreachable for TOS",
+  "admin prohibited",
+];
+
+/** `port unreachable`, `time exceeded`, `echo request`: an ICMP message by its type and code. */
+export function icmpName(type: number, code: number): string {
+  if (type === 3) return UNREACHABLE[code] ?? `unreachable, code ${code}`;
+  if (type === 11) return code === 1 ? "reassembly time exceeded" : "time exceeded";
+  const names: Readonly<Record<number, string>> = {
+    0: "echo reply",
+    5: "redirect",
+    8: "echo request",
+    12: "parameter problem",
+  };
+  return names[type] ?? `type ${type}, code ${code}`;
+}
+
+/** `TCP SYN, ACK` and the like, without addresses. */
+export function packetKind({ network }: PacketView): string {
+  if (network.kind === "arp") return `ARP ${network.operation}`;
+  if (network.kind === "other") return `frame of type 0x${network.etherType.toString(16).padStart(4, "0")}`;
+  if (network.icmp) return `ICMP ${icmpName(network.icmp.type, network.icmp.code)}`;
+  const name = PROTOCOL_NAMES[network.protocol] ?? `protocol ${network.protocol}`;
+  if (network.tcpFlags !== undefined) return `${name} ${tcpFlagNames(network.tcpFlags).join(", ")}`;
+  return name;
+}
+
+export function tcpFlagNames(flags: number): string[] {
+  return TCP_FLAGS.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
+}
+
+/** `10.244.1.3:32768 > 10.96.12.9:7070`. */
+export function packetEnds({ network }: PacketView): string {
+  if (network.kind === "arp") return `${network.sender} asks for ${network.target}`;
+  if (network.kind === "other") return "";
+  return `${end(network.source, network.sourcePort)} > ${end(network.destination, network.destinationPort)}`;
+}
+
+function end(address: string, port: number | undefined): string {
+  return port === undefined ? address : `${address}:${port}`;
+}
+
+/** The two ends of a tuple; for ICMP without numbers that are no ports. */
+export function tupleEnds(tuple: TupleView, protocol: number): string {
+  const hasPorts = protocol !== 1;
+  return `${end(tuple.source, hasPorts ? tuple.sourcePort : undefined)} > ${end(tuple.destination, hasPorts ? tuple.destinationPort : undefined)}`;
+}
+
+/** Whether a packet is a question to or an answer from a name server. */
+export function isDns(network: IpView): boolean {
+  return network.protocol === 17 && (network.sourcePort === 53 || network.destinationPort === 53);
+}
