@@ -61,9 +61,7 @@ test.each(scenarios)("the scenario in $path runs, and what it expects holds", ({
 
 const commands = [
   ...new Set(
-    pages.flatMap(({ text }) =>
-      [...text.matchAll(/npx podwire (\w+ [^\n`|]*)/g)].map(([, line = ""]) => line.trim()),
-    ),
+    pages.flatMap(({ text }) => [...text.matchAll(/npx podwire (\w+ [^\n`|]*)/g)].map(([, line = ""]) => line.trim())),
   ),
 ];
 
