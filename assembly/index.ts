@@ -7,6 +7,7 @@ import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
 import * as address from "./fib/address.ts";
 import * as route from "./fib/route.ts";
+import * as floor from "./floor/hop.ts";
 import * as neighbour from "./ip/neighbour.ts";
 import * as bridge from "./link/bridge.ts";
 import * as devices from "./link/device.ts";
@@ -436,4 +437,14 @@ export function liveFrames(): u32 {
 /** Removes connections whose time is over, so that what is left can be listed. */
 export function sweepConnections(ns: usize): void {
   if (load<usize>(ns, R.NS_CONNECTIONS)) sweep(ns);
+}
+
+// ---- the floor of the benchmarks
+
+export function prepareFloor(flows: u32, size: u32): void {
+  floor.prepare(flows, size);
+}
+
+export function runFloor(frames: u32, size: u32): u32 {
+  return floor.run(frames, size);
 }

@@ -53,6 +53,7 @@ import {
 import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
 import * as service from "./app/service.ts";
+import * as stream from "./app/stream.ts";
 import { addressType } from "./fib/route.ts";
 import * as arp from "./ip/arp.ts";
 import { check } from "./ip/check.ts";
@@ -625,6 +626,11 @@ function udpReceive(ns: usize, frame: usize): void {
       if (size) udp.sendTo(socket, ipv4.destination(ip), from, port, dnsServer.answer, size, line);
       break;
     }
+    case R.OWNER_METER:
+      if (stream.arrived(at, length, line, load<u32>(frame, F.FRAME_ORIGIN))) {
+        udp.sendTo(socket, ipv4.destination(ip), from, port, stream.ANSWER, stream.ANSWER_LENGTH, 0);
+      }
+      break;
     case R.OWNER_FLOW:
       client.onDatagram(arg, at, length, load<u32>(frame, F.FRAME_ORIGIN));
       break;

@@ -5,7 +5,7 @@
 import { Bench } from "tinybench";
 import { DEV_RX_PACKETS, LINE_DELIVERED, LINE_SENT } from "../assembly/layout/records.ts";
 import { PreparedRun } from "../src/engine/run.ts";
-import { serviceCluster } from "./cluster.ts";
+import { serviceCluster } from "../src/bench/cluster.ts";
 
 const CASES = [
   { name: "established UDP, 10 Services", protocol: "udp", services: 10, requests: 100_000, rate: 400_000 },

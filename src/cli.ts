@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: picks the command, and turns what goes wrong into a sentence and an exit status.
 import { Command, CommanderError } from "commander";
+import { addBenchCommand } from "./commands/bench.ts";
 import { addLabCommand } from "./commands/lab.ts";
 import { addRulesCommand } from "./commands/rules.ts";
 import { addRunCommand } from "./commands/run.ts";
@@ -21,6 +22,7 @@ addRunCommand(program);
 addRulesCommand(program);
 addLabCommand(program);
 addTraceCommand(program);
+addBenchCommand(program);
 
 // The reader of a pipe has gone: an ordinary end.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

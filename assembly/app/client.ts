@@ -1,5 +1,5 @@
 // The load: flows that begin requests at their times, and sessions that follow each request to its answer or its end.
-import { PROTOCOL_HTTP, PROTOCOL_ICMP, PROTOCOL_UDP } from "../layout/codes.ts";
+import { PROTOCOL_HTTP, PROTOCOL_ICMP, PROTOCOL_STREAM, PROTOCOL_UDP } from "../layout/codes.ts";
 import {
   FLOW_ADDRESS,
   FLOW_FIRST,
@@ -64,6 +64,7 @@ import * as udp from "../socket/udp.ts";
 import * as dns from "../wire/dns.ts";
 import * as icmp from "../wire/icmp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as stream from "./stream.ts";
 
 let free: usize = 0;
 let sessions: usize = 0;
@@ -86,6 +87,7 @@ export function startFlow(flow: usize, at: f64): void {
   if (protocol == PROTOCOL_ICMP) {
     sockets.bind(ns, ipv4.PROTO_ICMP, 0, load<u32>(flow, FLOW_ID) & 0xffff, OWNER_FLOW, <u32>flow);
   }
+  if (protocol == PROTOCOL_STREAM) stream.open(flow);
   store<f64>(flow, load<u32>(flow, FLOW_POISSON) ? at + gap(flow) : at, FLOW_NEXT_AT);
   schedule(flow);
 }
@@ -107,7 +109,8 @@ function schedule(flow: usize): void {
 export function onFlow(flow: usize): void {
   store<f64>(flow, load<f64>(flow, FLOW_NEXT_AT) + gap(flow), FLOW_NEXT_AT);
   schedule(flow);
-  begin(flow);
+  if (load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_STREAM) stream.send(flow);
+  else begin(flow);
 }
 
 // ---- sessions

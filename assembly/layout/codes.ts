@@ -126,6 +126,7 @@ export const PROTOCOL_TCP = 1;
 export const PROTOCOL_UDP = 2;
 export const PROTOCOL_HTTP = 3;
 export const PROTOCOL_ICMP = 4;
+export const PROTOCOL_STREAM = 5; // datagrams that nobody waits for an answer to
 
 // Results of a call on the kernel, negative like errno.
 export const OK = 0;

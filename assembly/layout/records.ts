@@ -389,6 +389,7 @@ export const OWNER_FLOW = 3;
 export const OWNER_RESOLVER = 4;
 export const OWNER_ECHO = 5; // sends back what comes, from the address that the route says
 export const OWNER_SINK = 6; // takes what comes, never answers and never closes
+export const OWNER_METER = 7; // takes the datagrams of a stream and counts them
 
 // A TCP connection (struct tcp_sock).
 export const TCP_HASH_NEXT = 0;
@@ -478,7 +479,17 @@ export const FLOW_STOP = FLOW_INTERVAL + LONG; // u64
 export const FLOW_TIMEOUT = FLOW_STOP + LONG; // u64
 export const FLOW_RANDOM = FLOW_TIMEOUT + LONG; // u64
 export const FLOW_NEXT_AT = FLOW_RANDOM + LONG; // f64: exact time of the next request
+export const FLOW_PORT_FIRST = FLOW_NEXT_AT + LONG; // stream: its source ports, which take turns
+export const FLOW_PORT_COUNT = FLOW_PORT_FIRST + WORD;
+export const FLOW_PORT_TURN = FLOW_PORT_COUNT + WORD;
+export const FLOW_GREETS = FLOW_PORT_TURN + WORD; // stream: datagrams that still ask for an answer
 export const FLOW_SIZE = 128;
+
+// The payload of a stream's datagram, in memory order: whether it asks for an answer, its number, when it was sent.
+export const STREAM_ASKS = 0;
+export const STREAM_NUMBER = STREAM_ASKS + WORD;
+export const STREAM_SENT = STREAM_NUMBER + WORD; // u64
+export const STREAM_HEADER = STREAM_SENT + LONG;
 
 // A session: one request under way.
 export const SESSION_HASH_NEXT = 0;

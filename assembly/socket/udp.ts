@@ -13,20 +13,41 @@ import * as table from "./table.ts";
 /** Sends a datagram of `bytes` bytes at `from`; false: there is no way to `to`. `source` 0: as the route says. */
 export function sendTo(socket: usize, source: u32, to: u32, port: u32, from: usize, bytes: i32, line: u32): bool {
   const ns = load<usize>(socket, SOCK_NAMESPACE);
-  let address = source;
   if (route.outgoing(ns, to) == route.TO_NOWHERE) return false;
-  if (!address) address = route.source;
-  const frame = newPacketFor(ns, line ? line : load<u32>(socket, SOCK_LINE), udp.UDP_LENGTH + bytes);
+  // A connected socket counts its own identifications.
+  const id = load<u32>(socket, SOCK_REMOTE) ? table.nextId(socket) : nextId(ns);
+  const own = load<i32>(socket, SOCK_LOCAL_PORT);
+  sendRouted(ns, own, source, to, port, from, bytes, line ? line : load<u32>(socket, SOCK_LINE), id);
+  return true;
+}
+
+/** The same from a port that no socket is bound to, as a packet socket may. */
+export function sendFrom(ns: usize, own: i32, to: u32, port: u32, from: usize, bytes: i32, line: u32): bool {
+  if (route.outgoing(ns, to) == route.TO_NOWHERE) return false;
+  sendRouted(ns, own, 0, to, port, from, bytes, line, nextId(ns));
+  return true;
+}
+
+function sendRouted(
+  ns: usize,
+  own: i32,
+  source: u32,
+  to: u32,
+  port: u32,
+  from: usize,
+  bytes: i32,
+  line: u32,
+  id: i32,
+): void {
+  const address = source ? source : route.source;
+  const frame = newPacketFor(ns, line, udp.UDP_LENGTH + bytes);
   const at = payloadOf(frame);
   copy(at + udp.UDP_LENGTH, from, bytes);
   const length = udp.UDP_LENGTH + bytes;
-  udp.write(at, load<i32>(socket, SOCK_LOCAL_PORT), <i32>port, length, address, to);
-  // Linux discovers path MTUs with what fits into one packet, fragments what does not, and counts identifications all the same: a
-  // connected socket its own.
-  const id = load<u32>(socket, SOCK_REMOTE) ? table.nextId(socket) : nextId(ns);
+  udp.write(at, own, <i32>port, length, address, to);
+  // Linux discovers path MTUs with what fits into one packet, fragments what does not, and counts identifications all the same.
   const flags = ipv4.IPV4_LENGTH + length > load<i32>(route.device, DEV_MTU) ? 0 : ipv4.FLAG_DF;
   send(ns, frame, ipv4.PROTO_UDP, address, to, length, 0, id, flags);
-  return true;
 }
 
 /** The socket, payload and sender of the datagram that `receive` accepted. */

@@ -37,6 +37,8 @@ export interface Job {
   seed: number;
   durationNs: number;
   lookAheadNs: number;
+  /** The moment of virtual time from which the run is timed. */
+  timedFromNs: number;
   lines: string[];
   namespaceCount: number;
   machines: PlacedMachine[];
@@ -60,6 +62,8 @@ export interface NamespaceResult {
 
 export interface WorkerResult {
   endNs: number;
+  /** Wall time from `timedFromNs` to the end, in milliseconds. */
+  wallMs: number;
   interrupted: boolean;
   lines: LineCounters[];
   namespaces: NamespaceResult[];

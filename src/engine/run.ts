@@ -29,6 +29,7 @@ export class PreparedRun {
   readonly #kernel: Kernel;
   readonly #rules: RuleSets;
   readonly #zone: number;
+  #wallMs = 0;
 
   /**
    * Compiles the rules of a plan. Throws an InputError for those that the parser or the kernel does not know.
@@ -47,12 +48,18 @@ export class PreparedRun {
     const workers = Math.max(1, Math.min(options.workers, this.#plan.machines.length));
     const files = openCaptures(this.#plan);
     try {
-      const { job, namespaceNames } = this.#job(workers, files);
+      const { job, namespaceNames } = this.#job(workers, files, options.timedFromNs);
       const results = await runWorkers(job, options);
+      this.#wallMs = Math.max(...results.map(({ wallMs }) => wallMs));
       return combine(this.#plan, results, namespaceNames, this.#rules, files);
     } finally {
       closeCaptures(files);
     }
+  }
+
+  /** The wall time that the workers took from `timedFromNs` on, in milliseconds, once run. */
+  get wallMs(): number {
+    return this.#wallMs;
   }
 
   /** The whole plan as one worker on this thread, built but not run: for benchmarks and tests that look inside. */
@@ -77,7 +84,7 @@ export class PreparedRun {
     }
   }
 
-  #job(workers: number, files: readonly CaptureFile[]): { job: Job; namespaceNames: string[] } {
+  #job(workers: number, files: readonly CaptureFile[], timedFromNs = 0): { job: Job; namespaceNames: string[] } {
     const plan = this.#plan;
     const { machines, ports, namespaceNames } = placeMachines(plan, workers, (name) => this.#rules.blockOf(name));
     const segments = Object.fromEntries(
@@ -95,6 +102,7 @@ export class PreparedRun {
       seed: plan.seed,
       durationNs: plan.durationNs,
       lookAheadNs: lookAheadOf(plan),
+      timedFromNs,
       lines: plan.lines,
       namespaceCount: namespaceNames.length,
       machines,

@@ -1,4 +1,5 @@
 // A worker: one long task that builds its machines and takes them through the windows of virtual time, with the others.
+import { performance } from "node:perf_hooks";
 import { workerData } from "node:worker_threads";
 import { Kernel, type Handle } from "../kernel/kernel.ts";
 import { Barrier } from "./barrier.ts";
@@ -23,6 +24,7 @@ export class Worker {
   readonly #barrier: Barrier;
   readonly #built: Built = { namespaces: new Map(), devices: new Map(), listenErrors: [] };
   readonly #writer: CaptureWriter;
+  #timedFrom = 0;
 
   constructor(job: Job, self: number) {
     this.#job = job;
@@ -46,7 +48,8 @@ export class Worker {
 
   /** Runs what has been built to the end, and counts up. */
   finish(): WorkerResult {
-    return this.#result(this.#loop());
+    const end = this.#loop();
+    return this.#result(end, performance.now() - this.#timedFrom);
   }
 
   /** Builds this worker's machines and starts their flows; returns when all workers have. */
@@ -97,6 +100,7 @@ export class Worker {
     let side = 0;
     let start = 0;
     for (;;) {
+      if (this.#timedFrom === 0 && start >= this.#job.timedFromNs) this.#timedFrom = performance.now();
       const next = start < durationNs ? calls.run(Math.min(start + length, durationNs)) : Infinity;
       times[slot(side, this.#self)] = Math.min(next, calls.earliestSent());
       captured[slot(side, this.#self)] = this.#job.captures.length > 0 ? calls.capturedBytes(this.#self) >>> 0 : 0;
@@ -128,7 +132,7 @@ export class Worker {
     this.kernel.calls.resetStream(this.#self);
   }
 
-  #result(endNs: number): WorkerResult {
+  #result(endNs: number, wallMs: number): WorkerResult {
     const namespaces: NamespaceResult[] = [];
     for (const [name, ns] of this.#built.namespaces) {
       let frames = 0;
@@ -139,6 +143,7 @@ export class Worker {
     }
     return {
       endNs,
+      wallMs,
       interrupted: Atomics.load(this.#control.words, STOP_ASKED) !== 0 && endNs < this.#job.durationNs,
       lines: this.#job.lines.map((_, i) => this.kernel.lineCounters(i, this.#job.namespaceCount)),
       namespaces,

@@ -18,9 +18,10 @@ const FLOW_PROTOCOLS = {
   udp: codes.PROTOCOL_UDP,
   http: codes.PROTOCOL_HTTP,
   icmp: codes.PROTOCOL_ICMP,
+  stream: codes.PROTOCOL_STREAM,
 } as const;
 
-/** What may listen; see ListenerConfig for the first two. */
+/** What may listen; see ListenerConfig for the first two and the last. */
 const APPLICATIONS = {
   service: R.OWNER_SERVICE,
   dns: R.OWNER_DNS,
@@ -28,6 +29,7 @@ const APPLICATIONS = {
   echo: R.OWNER_ECHO,
   /** Takes what comes, never answers and never closes. */
   sink: R.OWNER_SINK,
+  meter: R.OWNER_METER,
 } as const;
 
 /** The names of drop reasons by code: 5 is `NETFILTER_DROP`. */
@@ -202,6 +204,12 @@ export class Kernel {
     this.setWord(at + R.FLOW_REQUEST, request + 4);
     this.setWord(at + R.FLOW_REQUEST_BYTES, this.word(request));
     this.setWord(at + R.FLOW_ID, id);
+    const { ports } = flow;
+    if (ports) {
+      this.setWord(at + R.FLOW_PORT_FIRST, ports.first);
+      this.setWord(at + R.FLOW_PORT_COUNT, ports.count);
+      this.setWord(at + R.FLOW_GREETS, flow.greets === true ? ports.count : 0);
+    }
     this.#float(at + R.FLOW_INTERVAL, 1e9 / flow.rate);
     this.#long(at + R.FLOW_STOP, BigInt(flow.stopNs));
     this.#long(at + R.FLOW_TIMEOUT, BigInt(flow.timeoutNs));

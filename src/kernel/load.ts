@@ -100,6 +100,8 @@ export interface KernelExports {
   bucketHead(table: number, bucket: number): number;
   liveFrames(): number;
   sweepConnections(ns: number): void;
+  prepareFloor(flows: number, size: number): void;
+  runFloor(frames: number, size: number): number;
 }
 
 const PAGE = 65536;

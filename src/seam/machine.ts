@@ -76,7 +76,8 @@ export interface NeighbourConfig {
 /**
  * A listening socket and what answers on it.
  * `service`: over TCP, a request that begins like an HTTP request line gets an HTTP/1.1 response of
- * `responseBytes`, anything else is echoed; over UDP the datagram is echoed. `dns` answers from the plan's zone.
+ * `responseBytes`, anything else is echoed; over UDP the datagram is echoed. `dns` answers from the plan's zone,
+ * `meter` counts the datagrams of a stream.
  */
 export interface ListenerConfig {
   namespace: string;
@@ -84,7 +85,7 @@ export interface ListenerConfig {
   /** `0.0.0.0` listens on every address of the namespace. */
   address: string;
   port: number;
-  application: "service" | "dns";
+  application: "service" | "dns" | "meter";
   /** Who listens, for the report: `container web`. */
   process: string;
   responseBytes?: number;

@@ -10,7 +10,7 @@ export interface SegmentConfig {
   rate: number;
 }
 
-export type FlowProtocol = "tcp" | "udp" | "http" | "icmp";
+export type FlowProtocol = "tcp" | "udp" | "http" | "icmp" | "stream";
 
 /** Where a flow's requests go. With `names` each request first asks the resolver for the names in order until one has an address. */
 export type FlowTarget = { address: string; port: number } | { names: string[]; resolver: string; port: number };
@@ -34,6 +34,10 @@ export interface FlowConfig {
   /** For http: the Host header and the path. */
   host?: string;
   path?: string;
+  /** For stream: datagrams that arrive at a meter count as delivered; they come from these ports in turn. */
+  ports?: { first: number; count: number };
+  /** For stream: the first datagram from each port asks the meter for an answer. */
+  greets?: boolean;
 }
 
 export interface DnsRecord {
@@ -122,4 +126,6 @@ export interface RunOptions {
   /** Called from time to time with the virtual time reached. */
   onProgress?: (progress: { nowNs: number }) => void;
   signal?: AbortSignal;
+  /** The moment of virtual time from which the run is timed. Default: its beginning. */
+  timedFromNs?: number;
 }

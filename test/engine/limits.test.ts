@@ -1,6 +1,6 @@
 // What a run does at the limits of its tables: a client without a free port, a node whose connection table is full.
 import { expect, test } from "vitest";
-import { serviceCluster } from "../../bench/cluster.ts";
+import { serviceCluster } from "../../src/bench/cluster.ts";
 import { PreparedRun } from "../../src/engine/run.ts";
 import type { LineResult, Plan } from "../../src/seam/plan.ts";
 

@@ -1,0 +1,183 @@
+// A cluster for benchmarks: clients on node-1, a server on node-2, and a number of Services of which the last is called.
+import { formatIpv4 } from "../address.ts";
+import type { Cluster, EndpointSlice, Pod, Service } from "../kubernetes/objects.ts";
+import { nodeMachine } from "../node/machine.ts";
+import { addressNames } from "../node/names.ts";
+import type { Machine } from "../seam/machine.ts";
+import type { FlowConfig, Plan } from "../seam/plan.ts";
+
+const NODE_CIDR = "192.168.0.0/16";
+const POD_CIDR = "10.0.0.0/9";
+const FIRST_CLUSTER_IP = 0x0ac0000b; // 10.192.0.11
+const FIRST_POD_RANGE = 0x0a000000; // node i has the i-th /24
+const FIRST_NODE = 0xc0a8000a; // 192.168.0.10
+export const PORT = 80;
+
+/** A pod by where it is: its node, numbered from 1, and its place there, from 0. */
+export interface BenchPod {
+  name: string;
+  node: number;
+  place: number;
+  /** Whether it listens on PORT. */
+  serves: boolean;
+}
+
+export function podAddress({ node, place }: Pick<BenchPod, "node" | "place">): string {
+  return formatIpv4(FIRST_POD_RANGE + node * 256 + 2 + place);
+}
+
+export function serviceAddress(index: number): string {
+  return formatIpv4(FIRST_CLUSTER_IP + index);
+}
+
+function podOf(bench: BenchPod): Pod {
+  const { name, node, serves } = bench;
+  return {
+    namespace: "bench",
+    name,
+    labels: {},
+    owner: { kind: "Pod", name },
+    nodeName: `node-${node}`,
+    podIP: podAddress(bench),
+    hostNetwork: false,
+    hostname: name,
+    subdomain: "",
+    containers: [
+      {
+        name: "main",
+        ports: (serves ? (["TCP", "UDP"] as const) : []).map((protocol) => ({
+          name: "",
+          containerPort: PORT,
+          protocol,
+          hostPort: 0,
+          hostIP: "",
+        })),
+      },
+    ],
+  };
+}
+
+function service(index: number): Service {
+  return {
+    namespace: "bench",
+    name: `service-${index}`,
+    labels: {},
+    type: "ClusterIP",
+    clusterIPs: [serviceAddress(index)],
+    externalIPs: [],
+    externalName: "",
+    ports: (["TCP", "UDP"] as const).map((protocol) => ({
+      name: protocol.toLowerCase(),
+      protocol,
+      port: PORT,
+      targetPort: PORT,
+      nodePort: 0,
+    })),
+    sessionAffinity: "None",
+    sessionAffinityTimeoutSeconds: 10800,
+    externalTrafficPolicy: "Cluster",
+    internalTrafficPolicy: "Cluster",
+    loadBalancerSourceRanges: [],
+    loadBalancerIngress: [],
+    healthCheckNodePort: 0,
+    publishNotReadyAddresses: false,
+  };
+}
+
+function slice(index: number, backend: BenchPod): EndpointSlice {
+  return {
+    namespace: "bench",
+    name: `service-${index}-slice`,
+    labels: { "kubernetes.io/service-name": `service-${index}` },
+    addressType: "IPv4",
+    ports: (["TCP", "UDP"] as const).map((protocol) => ({ name: protocol.toLowerCase(), protocol, port: PORT })),
+    endpoints: [
+      {
+        addresses: [podAddress(backend)],
+        ready: true,
+        serving: true,
+        terminating: false,
+        nodeName: `node-${backend.node}`,
+        zone: "",
+        hostname: "",
+        forZones: [],
+        forNodes: [],
+      },
+    ],
+  };
+}
+
+/** A cluster of `nodes` nodes; Service i has the i-th backend, numbered around. */
+export function clusterOf(nodes: number, pods: readonly BenchPod[], services: number): Cluster {
+  const backends = pods.filter(({ serves }) => serves);
+  const indices = Array.from({ length: services }, (_, i) => i);
+  return {
+    nodes: Array.from({ length: nodes }, (_, i) => ({
+      name: `node-${i + 1}`,
+      labels: {},
+      address: formatIpv4(FIRST_NODE + i + 1),
+      podCIDR: `${formatIpv4(FIRST_POD_RANGE + (i + 1) * 256)}/24`,
+      unschedulable: false,
+    })),
+    pods: pods.map(podOf),
+    services: indices.map(service),
+    endpointSlices: indices.flatMap((i) => {
+      const backend = backends[i % backends.length];
+      return backend ? [slice(i, backend)] : [];
+    }),
+    pending: [],
+    ignored: [],
+    notEmulated: [],
+  };
+}
+
+/** The machines of such a cluster. */
+export function machinesOf(cluster: Cluster): Machine[] {
+  return cluster.nodes.map((node) => nodeMachine(cluster, node, { podCIDR: POD_CIDR, nodeCIDR: NODE_CIDR }));
+}
+
+/** A plan of these machines on one segment. */
+export function planOf(cluster: Cluster, machines: Machine[], flows: FlowConfig[], durationNs: number): Plan {
+  return {
+    seed: 1,
+    durationNs,
+    machines,
+    segments: [{ name: "nodes", latencyNs: 50_000, rate: 100e9 }],
+    lines: ["bench"],
+    flows,
+    zone: [],
+    captures: [],
+    names: addressNames(cluster, { nodeCIDR: NODE_CIDR }),
+  };
+}
+
+/** A plan whose one flow calls the last of `services` Services `rate` times a second for a time, from node-1 to node-2. */
+export function serviceCluster(options: {
+  protocol: "udp" | "tcp";
+  services: number;
+  rate: number;
+  durationNs?: number;
+}): Plan {
+  const { durationNs = 1e15, services, protocol, rate } = options;
+  const cluster = clusterOf(
+    2,
+    [
+      { name: "client", node: 1, place: 0, serves: false },
+      { name: "server", node: 2, place: 0, serves: true },
+    ],
+    services,
+  );
+  const flow: FlowConfig = {
+    line: 0,
+    namespace: "bench/client",
+    protocol,
+    target: { address: serviceAddress(services - 1), port: PORT },
+    rate,
+    arrival: "constant",
+    startNs: 0,
+    stopNs: durationNs,
+    requestBytes: 22,
+    timeoutNs: 1e9,
+  };
+  return planOf(cluster, machinesOf(cluster), [flow], durationNs);
+}
