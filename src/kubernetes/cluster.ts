@@ -9,7 +9,7 @@ import type { Cluster } from "./objects.ts";
 import { parseObjects, type ParsedObjects } from "./parse.ts";
 import { schedule } from "./scheduler.ts";
 import { allocateClusterIPs, allocateLoadBalancers, DNS_PLACE, nthAddress } from "./service-addresses.ts";
-import type { ParsedService } from "./services.ts";
+import { serviceLabel, wantsIpv6, type ParsedService } from "./services.ts";
 import { DNS_SERVICE, systemDocuments } from "./system.ts";
 
 export interface ClusterOptions extends NodeOptions {
@@ -46,7 +46,10 @@ export function buildCluster(documents: readonly Document[], options: ClusterOpt
     ],
     pending,
     ignored: own.ignored,
-    notEmulated: own.notEmulated,
+    notEmulated: [
+      ...own.notEmulated,
+      ...services.filter(wantsIpv6).map(({ service }) => `IPv6 of ${serviceLabel(service)}`),
+    ],
   };
 }
 

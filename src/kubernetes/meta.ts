@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { parseCidr } from "../address.ts";
+import { apiObject } from "./fields.ts";
 
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -70,13 +71,29 @@ function labelComplaint(key: string, value: string): string | undefined {
   return `"${value}" is not the value of a label: letters, digits, and - _ . between them, at most 63`;
 }
 
+/** The fields of `metadata` that say nothing about the network. */
+export const OTHER_META = [
+  "annotations",
+  "creationTimestamp",
+  "deletionGracePeriodSeconds",
+  "deletionTimestamp",
+  "finalizers",
+  "generateName",
+  "generation",
+  "managedFields",
+  "ownerReferences",
+  "resourceVersion",
+  "selfLink",
+  "uid",
+];
+
 /** `metadata` of an object in a namespace. */
 export function namespacedMeta(name: z.ZodString) {
   const namespace = z.preprocess((value) => (value === "" ? undefined : value), dnsLabel.default("default"));
-  return z.object({ name, namespace, labels: labels.default({}) });
+  return apiObject({ name, namespace, labels: labels.default({}) }, OTHER_META);
 }
 
 /** `metadata` of an object that belongs to the whole cluster. */
 export function clusterMeta(name: z.ZodString) {
-  return z.object({ name, labels: labels.default({}) });
+  return apiObject({ name, labels: labels.default({}) }, [...OTHER_META, "namespace"]);
 }

@@ -1,24 +1,29 @@
 // Node manifests, as far as they are read.
 import { z } from "zod";
+import { apiKind, apiObject } from "./fields.ts";
 import { clusterMeta, dnsSubdomain } from "./meta.ts";
 
-const taint = z.object({
-  key: z.string(),
-  value: z.string().default(""),
-  effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]),
-});
+const taint = apiObject(
+  {
+    key: z.string(),
+    value: z.string().default(""),
+    effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]),
+  },
+  ["timeAdded"],
+);
 
 export type Taint = z.output<typeof taint>;
 
-export const nodeSchema = z.object({
+export const nodeSchema = apiKind({
   metadata: clusterMeta(dnsSubdomain),
-  spec: z
-    .object({
+  spec: apiObject(
+    {
       podCIDR: z.string().optional(),
       taints: z.array(taint).default([]),
       unschedulable: z.boolean().default(false),
-    })
-    .prefault({}),
+    },
+    ["configSource", "externalID", "podCIDRs", "providerID"],
+  ).prefault({}),
   status: z
     .object({ addresses: z.array(z.object({ type: z.string(), address: z.string() })).default([]) })
     .prefault({}),

@@ -1,9 +1,21 @@
 // Pods and pod templates as far as they are read: containers' ports, and what decides on which node a pod runs.
 import { z } from "zod";
-import { dnsLabel, dnsSubdomain, ip, labels, namespacedMeta, portName, portNumber, protocol } from "./meta.ts";
+import { apiKind, apiObject } from "./fields.ts";
+import {
+  dnsLabel,
+  dnsSubdomain,
+  ip,
+  labels,
+  namespacedMeta,
+  OTHER_META,
+  portName,
+  portNumber,
+  protocol,
+} from "./meta.ts";
+import { OTHER_CONTAINER_FIELDS, OTHER_POD_FIELDS } from "./pod-fields.ts";
 import { requirement } from "./selectors.ts";
 
-const containerPort = z.object({
+const containerPort = apiObject({
   name: portName.optional(),
   containerPort: portNumber,
   protocol: protocol.default("TCP"),
@@ -11,41 +23,51 @@ const containerPort = z.object({
   hostIP: z.union([ip, z.literal("")]).default(""),
 });
 
-const container = z.object({
-  name: dnsLabel,
-  ports: z.array(containerPort).default([]),
-  /** Of init containers: those with Always are sidecars, which go on running. */
-  restartPolicy: z.string().optional(),
-});
+const container = apiObject(
+  {
+    name: dnsLabel,
+    ports: z.array(containerPort).default([]),
+    /** Of init containers: those with Always are sidecars, which go on running. */
+    restartPolicy: z.string().optional(),
+  },
+  OTHER_CONTAINER_FIELDS,
+);
 
-const toleration = z.object({
-  key: z.string().default(""),
-  operator: z.enum(["Equal", "Exists"]).default("Equal"),
-  value: z.string().default(""),
-  effect: z.enum(["", "NoSchedule", "PreferNoSchedule", "NoExecute"]).default(""),
-});
+const toleration = apiObject(
+  {
+    key: z.string().default(""),
+    operator: z.enum(["Equal", "Exists"]).default("Equal"),
+    value: z.string().default(""),
+    effect: z.enum(["", "NoSchedule", "PreferNoSchedule", "NoExecute"]).default(""),
+  },
+  ["tolerationSeconds"],
+);
 
 export type Toleration = z.output<typeof toleration>;
 
-const nodeSelectorTerm = z.object({
+const nodeSelectorTerm = apiObject({
   matchExpressions: z.array(requirement).default([]),
   matchFields: z.array(requirement).default([]),
 });
 
 export type NodeSelectorTerm = z.output<typeof nodeSelectorTerm>;
 
-const affinity = z.object({
-  nodeAffinity: z
-    .object({
-      requiredDuringSchedulingIgnoredDuringExecution: z
-        .object({ nodeSelectorTerms: z.array(nodeSelectorTerm).min(1) })
-        .optional(),
-    })
-    .optional(),
-});
+const affinity = apiObject(
+  {
+    nodeAffinity: apiObject(
+      {
+        requiredDuringSchedulingIgnoredDuringExecution: apiObject({
+          nodeSelectorTerms: z.array(nodeSelectorTerm).min(1),
+        }).optional(),
+      },
+      ["preferredDuringSchedulingIgnoredDuringExecution"],
+    ).optional(),
+  },
+  ["podAffinity", "podAntiAffinity"],
+);
 
-const podSpec = z
-  .object({
+const podSpec = apiObject(
+  {
     containers: z.array(container).min(1),
     initContainers: z.array(container).default([]),
     nodeName: z.string().default(""),
@@ -55,39 +77,39 @@ const podSpec = z
     nodeSelector: labels.default({}),
     affinity: affinity.optional(),
     tolerations: z.array(toleration).default([]),
-  })
-  .superRefine(({ containers, initContainers, hostNetwork }, context) => {
-    const complain = (path: (string | number)[], message: string): void =>
-      context.addIssue({ code: "custom", path, message });
-    const names = new Set<string>();
-    const hostPorts = new Set<string>();
-    const check = (field: string, one: z.output<typeof container>, i: number): void => {
-      if (names.has(one.name)) complain([field, i, "name"], `another container is called ${one.name} already`);
-      names.add(one.name);
-      const portNames = new Set<string>();
-      one.ports.forEach(({ name, containerPort, hostPort, hostIP, protocol }, j) => {
-        if (name !== undefined && portNames.has(name))
-          complain([field, i, "ports", j, "name"], `another port of the container is called ${name} already`);
-        if (name !== undefined) portNames.add(name);
-        if (hostNetwork && hostPort !== 0 && hostPort !== containerPort)
-          complain(
-            [field, i, "ports", j, "hostPort"],
-            `should be ${containerPort}, the containerPort, with hostNetwork`,
-          );
-        const key = `${hostIP}:${hostPort}/${protocol}`;
-        if (hostPort !== 0 && hostPorts.has(key))
-          complain([field, i, "ports", j, "hostPort"], `the pod has host port ${hostPort}/${protocol} already`);
-        if (hostPort !== 0) hostPorts.add(key);
-      });
-    };
-    containers.forEach((one, i) => check("containers", one, i));
-    initContainers.forEach((one, i) => check("initContainers", one, i));
-  });
+  },
+  OTHER_POD_FIELDS,
+).superRefine(({ containers, initContainers, hostNetwork }, context) => {
+  const complain = (path: (string | number)[], message: string): void =>
+    context.addIssue({ code: "custom", path, message });
+  const names = new Set<string>();
+  const hostPorts = new Set<string>();
+  const check = (field: string, one: z.output<typeof container>, i: number): void => {
+    if (names.has(one.name)) complain([field, i, "name"], `another container is called ${one.name} already`);
+    names.add(one.name);
+    const portNames = new Set<string>();
+    one.ports.forEach(({ name, containerPort, hostPort, hostIP, protocol }, j) => {
+      if (name !== undefined && portNames.has(name))
+        complain([field, i, "ports", j, "name"], `another port of the container is called ${name} already`);
+      if (name !== undefined) portNames.add(name);
+      if (hostNetwork && hostPort !== 0 && hostPort !== containerPort)
+        complain([field, i, "ports", j, "hostPort"], `should be ${containerPort}, the containerPort, with hostNetwork`);
+      const key = `${hostIP}:${hostPort}/${protocol}`;
+      if (hostPort !== 0 && hostPorts.has(key))
+        complain([field, i, "ports", j, "hostPort"], `the pod has host port ${hostPort}/${protocol} already`);
+      if (hostPort !== 0) hostPorts.add(key);
+    });
+  };
+  containers.forEach((one, i) => check("containers", one, i));
+  initContainers.forEach((one, i) => check("initContainers", one, i));
+});
 
 export type PodSpec = z.output<typeof podSpec>;
 
-export const template = z.object({ metadata: z.object({ labels: labels.default({}) }).prefault({}), spec: podSpec });
+const templateMeta = apiObject({ labels: labels.default({}) }, [...OTHER_META, "name", "namespace"]);
+
+export const template = apiObject({ metadata: templateMeta.prefault({}), spec: podSpec });
 
 export type PodTemplate = z.output<typeof template>;
 
-export const podSchema = z.object({ metadata: namespacedMeta(dnsSubdomain), spec: podSpec });
+export const podSchema = apiKind({ metadata: namespacedMeta(dnsSubdomain), spec: podSpec });

@@ -1,5 +1,6 @@
 // Label selectors: which labels they match.
 import { z } from "zod";
+import { apiObject } from "./fields.ts";
 import { labels } from "./meta.ts";
 import type { Labels } from "./objects.ts";
 
@@ -19,18 +20,20 @@ const operator = z.string().refine((text): text is Operator => (OPERATORS as rea
 });
 
 /** One of `matchExpressions`, of a label selector or of node affinity. */
-export const requirement = z
-  .object({ key: z.string(), operator, values: z.array(z.string()).default([]) })
-  .superRefine(({ operator, values }, context) => {
-    const wanted = operator === "In" || operator === "NotIn";
-    if (wanted === values.length > 0) return;
-    const message = `should ${wanted ? "have values" : "be left out"} for the operator ${operator}`;
-    context.addIssue({ code: "custom", path: ["values"], message });
-  });
+export const requirement = apiObject({
+  key: z.string(),
+  operator,
+  values: z.array(z.string()).default([]),
+}).superRefine(({ operator, values }, context) => {
+  const wanted = operator === "In" || operator === "NotIn";
+  if (wanted === values.length > 0) return;
+  const message = `should ${wanted ? "have values" : "be left out"} for the operator ${operator}`;
+  context.addIssue({ code: "custom", path: ["values"], message });
+});
 
 export type Requirement = z.output<typeof requirement>;
 
-export const labelSelector = z.object({
+export const labelSelector = apiObject({
   matchLabels: labels.default({}),
   matchExpressions: z.array(requirement).default([]),
 });

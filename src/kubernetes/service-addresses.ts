@@ -1,4 +1,5 @@
 // Cluster IPs and load balancer addresses of Services: those asked for first, then the next free ones in order.
+import { isIPv4, isIPv6 } from "node:net";
 import { cidrContains, cidrSize, formatIpv4, parseCidr, parseIpv4, type Cidr } from "../address.ts";
 import { InputError } from "../errors.ts";
 import type { Service } from "./objects.ts";
@@ -31,7 +32,8 @@ export function allocateClusterIPs(services: readonly ParsedService[], serviceCI
   const owners = new Map<string, Service>();
   for (const { service, spec, manifest } of services)
     for (const [i, ip] of service.clusterIPs.entries()) {
-      if (ip === "None") continue;
+      // Of a dual-stack Service only the IPv4 half is emulated.
+      if (ip === "None" || (isIPv6(ip) && service.clusterIPs.some((other) => isIPv4(other)))) continue;
       const path = spec.clusterIPs.length > 0 ? ["spec", "clusterIPs", i] : ["spec", "clusterIP"];
       const address = parseIpv4(ip);
       const last = range.network + cidrSize(range.prefix) - 1;
@@ -46,7 +48,7 @@ export function allocateClusterIPs(services: readonly ParsedService[], serviceCI
   return services.map((parsed) => {
     const { service, spec, manifest } = parsed;
     if (service.type === "ExternalName" || service.clusterIPs.length > 0) return parsed;
-    if (spec.ipFamilies[0] === "IPv6")
+    if (spec.ipFamilies.length === 1 && spec.ipFamilies[0] === "IPv6")
       manifest.fail(["spec", "ipFamilies", 0], "this cluster has IPv4 addresses only; write IPv4, or leave it out");
     let ip = nthAddress(serviceCIDR, next++);
     while (owners.has(ip)) ip = nthAddress(serviceCIDR, next++);

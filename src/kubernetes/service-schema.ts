@@ -1,6 +1,7 @@
 // Services as far as they are read, with the checks that the API server makes on one Service by itself.
 import { isIP } from "node:net";
 import { z } from "zod";
+import { apiKind, apiObject } from "./fields.ts";
 import {
   cidr,
   dnsLabel,
@@ -16,31 +17,35 @@ import {
 
 const nodePort = z.int().min(0).max(65535);
 
-const servicePort = z.object({
-  name: z.union([dnsLabel, z.literal("")]).default(""),
-  protocol: protocol.default("TCP"),
-  port: portNumber,
-  // An empty targetPort is as good as none.
-  targetPort: z.preprocess((value) => (value === 0 || value === "" ? undefined : value), portReference.optional()),
-  nodePort: nodePort.default(0),
-});
+const servicePort = apiObject(
+  {
+    name: z.union([dnsLabel, z.literal("")]).default(""),
+    protocol: protocol.default("TCP"),
+    port: portNumber,
+    // An empty targetPort is as good as none.
+    targetPort: z.preprocess((value) => (value === 0 || value === "" ? undefined : value), portReference.optional()),
+    nodePort: nodePort.default(0),
+  },
+  ["appProtocol"],
+);
 
 const policy = z.enum(["Cluster", "Local"]);
 
-const spec = z
-  .object({
+const spec = apiObject(
+  {
     type: z.enum(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]).default("ClusterIP"),
     clusterIP: z.string().default(""),
     clusterIPs: z.array(z.string()).default([]),
     ipFamilies: z.array(z.enum(["IPv4", "IPv6"])).default([]),
+    ipFamilyPolicy: z.enum(["SingleStack", "PreferDualStack", "RequireDualStack"]).optional(),
     externalIPs: z.array(ip).default([]),
     externalName: z.string().default(""),
     ports: z.array(servicePort).default([]),
     selector: labels.default({}),
     sessionAffinity: z.enum(["None", "ClientIP"]).default("None"),
-    sessionAffinityConfig: z
-      .object({ clientIP: z.object({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}) })
-      .prefault({}),
+    sessionAffinityConfig: apiObject({
+      clientIP: apiObject({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}),
+    }).prefault({}),
     externalTrafficPolicy: policy.default("Cluster"),
     internalTrafficPolicy: policy.default("Cluster"),
     trafficDistribution: z.enum(["PreferClose", "PreferSameZone", "PreferSameNode"]).optional(),
@@ -49,11 +54,12 @@ const spec = z
     allocateLoadBalancerNodePorts: z.boolean().default(true),
     healthCheckNodePort: nodePort.default(0),
     publishNotReadyAddresses: z.boolean().default(false),
-  })
-  .superRefine((value, context) => {
-    for (const [path, message] of [...addressComplaints(value), ...portComplaints(value), ...policyComplaints(value)])
-      context.addIssue({ code: "custom", path, message });
-  });
+  },
+  ["loadBalancerClass"],
+).superRefine((value, context) => {
+  for (const [path, message] of [...addressComplaints(value), ...portComplaints(value), ...policyComplaints(value)])
+    context.addIssue({ code: "custom", path, message });
+});
 
 export type ServiceSpec = z.output<typeof spec>;
 
@@ -112,14 +118,19 @@ function* policyComplaints(spec: ServiceSpec): Generator<Complaint> {
     yield [["healthCheckNodePort"], "is for Services of type LoadBalancer with externalTrafficPolicy Local"];
 }
 
-const ingress = z.object({
-  ip: z.union([ip, z.literal("")]).default(""),
-  hostname: z.string().default(""),
-  ipMode: z.enum(["VIP", "Proxy"]).default("VIP"),
-});
+const ingress = apiObject(
+  {
+    ip: z.union([ip, z.literal("")]).default(""),
+    hostname: z.string().default(""),
+    ipMode: z.enum(["VIP", "Proxy"]).default("VIP"),
+  },
+  ["ports"],
+);
 
-export const serviceSchema = z.object({
+const loadBalancer = apiObject({ ingress: z.array(ingress).default([]) }).prefault({});
+
+export const serviceSchema = apiKind({
   metadata: namespacedMeta(dnsLabel1035),
   spec,
-  status: z.object({ loadBalancer: z.object({ ingress: z.array(ingress).default([]) }).prefault({}) }).prefault({}),
+  status: apiObject({ loadBalancer }, ["conditions"]).prefault({}),
 });

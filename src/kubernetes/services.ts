@@ -1,4 +1,5 @@
 // Services as their manifests have them: defaults filled in, nothing allocated.
+import { isIPv6 } from "node:net";
 import type { Manifest } from "./manifest.ts";
 import type { Service } from "./objects.ts";
 import { serviceSchema, type ServiceSpec } from "./service-schema.ts";
@@ -37,6 +38,15 @@ export function parseService(manifest: Manifest): ParsedService {
 
 export function isHeadless(service: Service): boolean {
   return service.clusterIPs[0] === "None";
+}
+
+/** Whether a Service wants an IPv6 address too, which it gets in no cluster here. */
+export function wantsIpv6({ service, spec }: ParsedService): boolean {
+  return (
+    spec.ipFamilies.includes("IPv6") ||
+    spec.ipFamilyPolicy === "RequireDualStack" ||
+    service.clusterIPs.some((ip) => isIPv6(ip))
+  );
 }
 
 /** `Service shop/web` */

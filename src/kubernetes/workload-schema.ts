@@ -1,5 +1,6 @@
 // The controllers that make pods, as far as they are read.
 import { z } from "zod";
+import { apiKind, apiObject } from "./fields.ts";
 import { clusterMeta, dnsLabel, dnsSubdomain, labels, namespacedMeta } from "./meta.ts";
 import { template, type PodTemplate } from "./pod-schema.ts";
 import { labelSelector, selectorMatches, type LabelSelector } from "./selectors.ts";
@@ -20,49 +21,84 @@ function selectsTemplate(
 }
 
 /** Deployments and ReplicaSets. */
-export const replicaSetSchema = z.object({
+export const replicaSetSchema = apiKind({
   metadata: namespacedMeta(dnsSubdomain),
-  spec: z.object({ selector: labelSelector, template, replicas }).superRefine(selectsTemplate),
+  spec: apiObject({ selector: labelSelector, template, replicas }, [
+    "minReadySeconds",
+    "paused",
+    "progressDeadlineSeconds",
+    "revisionHistoryLimit",
+    "strategy",
+  ]).superRefine(selectsTemplate),
 });
 
-export const daemonSetSchema = z.object({
+export const daemonSetSchema = apiKind({
   metadata: namespacedMeta(dnsSubdomain),
-  spec: z.object({ selector: labelSelector, template }).superRefine(selectsTemplate),
+  spec: apiObject({ selector: labelSelector, template }, [
+    "minReadySeconds",
+    "revisionHistoryLimit",
+    "updateStrategy",
+  ]).superRefine(selectsTemplate),
 });
 
-export const statefulSetSchema = z.object({
+export const statefulSetSchema = apiKind({
   metadata: namespacedMeta(dnsSubdomain),
-  spec: z
-    .object({
+  spec: apiObject(
+    {
       selector: labelSelector,
       template,
       replicas,
       serviceName: z.string().default(""),
-      ordinals: z.object({ start: z.int().min(0).default(0) }).prefault({}),
-    })
-    .superRefine(selectsTemplate),
+      ordinals: apiObject({ start: z.int().min(0).default(0) }).prefault({}),
+    },
+    [
+      "minReadySeconds",
+      "persistentVolumeClaimRetentionPolicy",
+      "podManagementPolicy",
+      "revisionHistoryLimit",
+      "updateStrategy",
+      "volumeClaimTemplates",
+    ],
+  ).superRefine(selectsTemplate),
 });
 
-export const replicationControllerSchema = z.object({
+export const replicationControllerSchema = apiKind({
   metadata: namespacedMeta(dnsSubdomain),
-  spec: z.object({ selector: labels.optional(), template, replicas }).superRefine((spec, context) => {
-    // Without a selector it selects the template's labels.
-    const { selector: matchLabels = spec.template.metadata.labels } = spec;
-    selectsTemplate({ selector: { matchLabels, matchExpressions: [] }, template: spec.template }, context);
-  }),
+  spec: apiObject({ selector: labels.optional(), template, replicas }, ["minReadySeconds"]).superRefine(
+    (spec, context) => {
+      // Without a selector it selects the template's labels.
+      const { selector: matchLabels = spec.template.metadata.labels } = spec;
+      selectsTemplate({ selector: { matchLabels, matchExpressions: [] }, template: spec.template }, context);
+    },
+  ),
 });
 
-export const jobSchema = z.object({
+export const jobSchema = apiKind({
   metadata: namespacedMeta(dnsSubdomain),
-  spec: z.object({
-    parallelism: z.int().min(0).default(1),
-    completions: z.int().min(0).optional(),
-    completionMode: z.enum(["NonIndexed", "Indexed"]).default("NonIndexed"),
-    suspend: z.boolean().default(false),
-    template,
-  }),
+  spec: apiObject(
+    {
+      parallelism: z.int().min(0).default(1),
+      completions: z.int().min(0).optional(),
+      completionMode: z.enum(["NonIndexed", "Indexed"]).default("NonIndexed"),
+      suspend: z.boolean().default(false),
+      template,
+    },
+    [
+      "activeDeadlineSeconds",
+      "backoffLimit",
+      "backoffLimitPerIndex",
+      "managedBy",
+      "manualSelector",
+      "maxFailedIndexes",
+      "podFailurePolicy",
+      "podReplacementPolicy",
+      "selector",
+      "successPolicy",
+      "ttlSecondsAfterFinished",
+    ],
+  ),
 });
 
-export const cronJobSchema = z.object({ metadata: namespacedMeta(dnsSubdomain) });
+export const cronJobSchema = apiKind({ metadata: namespacedMeta(dnsSubdomain) });
 
-export const namespaceSchema = z.object({ metadata: clusterMeta(dnsLabel) });
+export const namespaceSchema = apiKind({ metadata: clusterMeta(dnsLabel) });

@@ -49,6 +49,16 @@ test("a Service keeps what its manifest says", () => {
   });
 });
 
+test.each([
+  ['ipFamilies: [IPv6, IPv4], clusterIPs: ["fd00::1", 10.96.0.50]', "fd00::1,10.96.0.50"],
+  ["ipFamilies: [IPv6, IPv4], ipFamilyPolicy: PreferDualStack", "10.96.0.11"],
+  ["ipFamilyPolicy: RequireDualStack", "10.96.0.11"],
+])("of a dual-stack Service with %s the IPv4 half is emulated, and the other is named", (families, addresses) => {
+  const cluster = build(service("web", `${families}, ${WEB}`));
+  expect(ips(service("web", `${families}, ${WEB}`))).toEqual([`web ${addresses}`]);
+  expect(cluster.notEmulated).toEqual(["IPv6 of Service default/web"]);
+});
+
 describe("cluster IPs", () => {
   test("follow the DNS's in order, but for those that are asked for, which come first", () => {
     const text =
@@ -197,9 +207,9 @@ describe("one sentence says that", () => {
       "spec.clusterIP: 10.112.0.1 is not in the Services' range 10.96.0.0/12; choose one of it, or leave it out",
     ],
     [
-      "an address is IPv6",
-      service("a", `clusterIPs: [10.96.0.50, "fd00::1"], ${PORT}`),
-      "spec.clusterIPs[1]: fd00::1 is not in the Services' range 10.96.0.0/12; choose one of it, or leave it out",
+      "the only address is IPv6",
+      service("a", `clusterIP: "fd00::1", ${PORT}`),
+      "spec.clusterIP: fd00::1 is not in the Services' range 10.96.0.0/12; choose one of it, or leave it out",
     ],
     [
       "the DNS's address is taken",
