@@ -635,7 +635,7 @@ function udpReceive(ns: usize, frame: usize): void {
       client.onDatagram(arg, at, length, load<u32>(frame, F.FRAME_ORIGIN));
       break;
     case R.OWNER_RESOLVER:
-      client.onAnswer(arg, at, length);
+      client.onAnswer(arg, at, length, load<u32>(frame, F.FRAME_ORIGIN));
       break;
   }
   track.consume(frame);

@@ -1,5 +1,5 @@
 // The load: flows that begin requests at their times, and sessions that follow each request to its answer or its end.
-import { PROTOCOL_HTTP, PROTOCOL_ICMP, PROTOCOL_STREAM, PROTOCOL_UDP } from "../layout/codes.ts";
+import { PROTOCOL_DNS, PROTOCOL_HTTP, PROTOCOL_ICMP, PROTOCOL_STREAM, PROTOCOL_UDP } from "../layout/codes.ts";
 import {
   FLOW_ADDRESS,
   FLOW_FIRST,
@@ -395,8 +395,13 @@ function ask(session: usize, ident: u32, type: i32): bool {
 }
 
 /** An answer came to the resolver of a session. */
-export function onAnswer(session: usize, at: usize, length: i32): void {
+export function onAnswer(session: usize, at: usize, length: i32, origin: u32): void {
   if (length < dns.DNS_HEADER || !(dns.flags(at) & dns.FLAG_RESPONSE)) return;
+  const flow = load<usize>(session, SESSION_FLOW);
+  if (load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_DNS) {
+    complete(session, origin);
+    return;
+  }
   const ident = <u32>dns.id(at);
   let answers = load<u32>(session, SESSION_ANSWERS);
   if (ident == load<u32>(session, SESSION_QUERY_A) && !(answers & 1)) {
@@ -425,7 +430,8 @@ export function onAnswer(session: usize, at: usize, length: i32): void {
 
 /** An ICMP error came about a query. */
 export function onResolverError(session: usize): void {
-  end(session, LINE_UNRESOLVED);
+  const flow = load<usize>(session, SESSION_FLOW);
+  end(session, load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_DNS ? LINE_REFUSED : LINE_UNRESOLVED);
 }
 
 /** The first address among the answers of a message, 0 if none. */

@@ -127,6 +127,7 @@ export const PROTOCOL_UDP = 2;
 export const PROTOCOL_HTTP = 3;
 export const PROTOCOL_ICMP = 4;
 export const PROTOCOL_STREAM = 5; // datagrams that nobody waits for an answer to
+export const PROTOCOL_DNS = 6; // a question is the whole request
 
 // Results of a call on the kernel, negative like errno.
 export const OK = 0;

@@ -55,7 +55,7 @@ import * as trace from "../observe/trace.ts";
 import * as icmp from "../wire/icmp.ts";
 import { PROTO_ICMP } from "../wire/ipv4.ts";
 import * as packet from "./packet.ts";
-import { count, walk } from "./walk.ts";
+import { count, deny, walk } from "./walk.ts";
 
 /** Why the last hook dropped: a DROP_* code. */
 export let reason: i32 = 0;
@@ -76,7 +76,9 @@ function consult(table: usize): i32 {
     const index = load<u32>(load<usize>(chain, CHAIN_POLICY_RULE), RULE_INDEX);
     trace.note(STEP_RULE, packet.ns, packet.frame, index, index);
   }
-  return load<i32>(chain, CHAIN_POLICY);
+  const verdict = load<i32>(chain, CHAIN_POLICY);
+  if (verdict != NF_ACCEPT) deny(load<usize>(chain, CHAIN_POLICY_RULE));
+  return verdict;
 }
 
 function track(incoming: bool): i32 {

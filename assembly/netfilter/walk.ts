@@ -54,8 +54,10 @@ import {
   CHAIN_SIZE,
   NS_CHAINS,
   NS_COUNTERS,
+  NS_ID,
   NS_RULES,
 } from "../layout/records.ts";
+import { FRAME_LINE } from "../layout/frame.ts";
 import {
   MISS_DESTINATION,
   MISS_FRAGMENT,
@@ -68,6 +70,7 @@ import {
   STEP_RULE,
 } from "../layout/trace.ts";
 import { allocate } from "../memory/arena.ts";
+import { denied } from "../observe/lines.ts";
 import * as trace from "../observe/trace.ts";
 import { matches } from "./match.ts";
 import * as packet from "./packet.ts";
@@ -105,6 +108,11 @@ export function findChains(ns: usize): void {
 export function count(counter: usize): void {
   store<u64>(counter, load<u64>(counter) + 1);
   store<u64>(counter, load<u64>(counter, 8) + <u64>packet.length, 8);
+}
+
+/** Notes the rule that denies the packet with the packet's line. */
+export function deny(rule: usize): void {
+  denied(load<u32>(packet.frame, FRAME_LINE), load<u32>(packet.ns, NS_ID), load<u32>(rule, RULE_INDEX));
 }
 
 /** Interfaces and fragment bits: what ip_packet_match asks besides addresses and protocol. */
@@ -187,10 +195,14 @@ export function walk(first: usize, policy: usize): i32 {
     } else if (target == TARGET_ACCEPT) {
       return NF_ACCEPT;
     } else if (target == TARGET_DROP) {
+      deny(rule);
       return NF_DROP;
     } else {
       const verdict = apply(target, block + load<u32>(rule, RULE_TARGET_ARG));
-      if (verdict != CONTINUE) return verdict;
+      if (verdict != CONTINUE) {
+        if (verdict != NF_ACCEPT) deny(rule);
+        return verdict;
+      }
       packet.read();
       source = packet.source;
       destination = packet.destination;

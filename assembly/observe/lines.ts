@@ -1,13 +1,17 @@
-// What a worker counts for each traffic line: requests by outcome, drops by reason, latencies, and who answered.
+// What a worker counts for each traffic line: requests by outcome, drops by reason, the rule that denied first, latencies, and who answered.
 import {
   HISTOGRAM_SUB_BITS,
   LINE_BACKENDS,
   LINE_DELIVERED,
+  LINE_DENIED_AT,
+  LINE_DENIED_NS,
+  LINE_DENIED_RULE,
   LINE_HISTOGRAM,
   LINE_MAX,
   LINE_SIZE,
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
+import { now } from "../memory/clock.ts";
 
 let first: usize = 0;
 const STRIDE: usize = (LINE_SIZE + 63) & ~63;
@@ -48,4 +52,17 @@ export function answered(number: u32, latency: u64, origin: u32): void {
   if (latency > load<u64>(record, LINE_MAX)) store<u64>(record, latency, LINE_MAX);
   const backend = load<usize>(record, LINE_BACKENDS) + ((<usize>origin) << 2);
   store<u32>(backend, load<u32>(backend) + 1);
+}
+
+/** Notes that a rule (RULE_INDEX) of a namespace denies a frame of a line. The earliest counts; of several at once the lowest namespace. */
+export function denied(number: u32, namespace: u32, rule: u32): void {
+  if (!number) return;
+  const record = line(number);
+  if (load<u32>(record, LINE_DENIED_RULE)) {
+    const before = load<u64>(record, LINE_DENIED_AT);
+    if (before < now || (before == now && load<u32>(record, LINE_DENIED_NS) <= namespace)) return;
+  }
+  store<u64>(record, now, LINE_DENIED_AT);
+  store<u32>(record, namespace, LINE_DENIED_NS);
+  store<u32>(record, rule + 1, LINE_DENIED_RULE);
 }

@@ -6,6 +6,7 @@ import type { Machine, NamespaceConfig } from "../seam/machine.ts";
 import type { Job, PlacedMachine, WorkerResult } from "./job.ts";
 import { counted, responseOf } from "./payload.ts";
 import { seedOf } from "./random.ts";
+import { addSets } from "./sets.ts";
 
 const RESPONSE_BYTES = 200;
 
@@ -31,7 +32,8 @@ export function buildMachine(kernel: Kernel, job: Job, placed: PlacedMachine, bu
   addAddresses(kernel, machine, built);
   machine.namespaces.forEach((config) => setSysctls(kernel, config, built));
   machine.namespaces.forEach((config, i) => {
-    const rules = placed.namespaces[i]?.rules ?? 0;
+    const { rules = 0, sets = [] } = placed.namespaces[i] ?? {};
+    addSets(kernel, namespace(built, config.name), sets);
     if (rules !== 0) kernel.calls.loadRules(namespace(built, config.name), rules);
   });
   addListeners(kernel, machine, built);

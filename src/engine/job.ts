@@ -2,14 +2,23 @@
 import type { FlowConfig } from "../seam/plan.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { LineCounters } from "../kernel/kernel.ts";
+import type { NumberedSet } from "./sets.ts";
+
+export interface PlacedNamespace {
+  /** Its number in the run. */
+  id: number;
+  /** Where its compiled rules lie; 0: it has none. */
+  rules: number;
+  sets: NumberedSet[];
+}
 
 /** A machine with the numbers that it has in the whole run. */
 export interface PlacedMachine {
   id: number;
   worker: number;
   machine: Machine;
-  /** Of each namespace, in order: its id in the run, and where its compiled rules lie (0: none). */
-  namespaces: { id: number; rules: number }[];
+  /** Of each namespace, in order. */
+  namespaces: PlacedNamespace[];
   /** Of each wire end, in order: its port number on its segment. */
   ports: number[];
 }

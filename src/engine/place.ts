@@ -1,12 +1,12 @@
 // Numbers for the parts of a run and their places on the workers; numbers never depend on the workers, places change no result.
 import type { Plan } from "../seam/plan.ts";
-import type { PlacedFlow, PlacedMachine } from "./job.ts";
+import type { PlacedFlow, PlacedMachine, PlacedNamespace } from "./job.ts";
 
 /** Gives every machine, namespace and port its number, and spreads the machines by their load. */
 export function placeMachines(
   plan: Plan,
   workers: number,
-  rulesOf: (namespace: string) => number,
+  rulesOf: (namespace: string) => Omit<PlacedNamespace, "id">,
 ): { machines: PlacedMachine[]; ports: Map<string, number>; namespaceNames: string[] } {
   const ports = new Map(plan.segments.map(({ name }) => [name, 0]));
   const namespaceNames: string[] = [];
@@ -17,7 +17,7 @@ export function placeMachines(
     machine,
     namespaces: machine.namespaces.map(({ name }) => {
       namespaceNames.push(name);
-      return { id: namespaceNames.length - 1, rules: rulesOf(name) };
+      return { id: namespaceNames.length - 1, ...rulesOf(name) };
     }),
     ports: machine.wires.map(({ segment }) => {
       const port = ports.get(segment) ?? 0;

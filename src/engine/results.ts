@@ -1,6 +1,6 @@
 // The results of the workers put together: sums in the order of the plan, so that the number of workers does not show.
 import { bucketCeiling, DROP_REASONS, type LineCounters } from "../kernel/kernel.ts";
-import type { Latency, LineResult, Plan, RunResult } from "../seam/plan.ts";
+import type { Denial, Latency, LineResult, Plan, RunResult } from "../seam/plan.ts";
 import type { CaptureFile } from "./captures.ts";
 import type { NamespaceResult, WorkerResult } from "./job.ts";
 import type { RuleSets } from "./rules.ts";
@@ -22,6 +22,7 @@ export function combine(
         name,
         workers.flatMap(({ lines }) => lines[i] ?? []),
         namespaceNames,
+        rules,
       ),
     ),
     drops: dropsOf(namespaces),
@@ -60,7 +61,12 @@ function named(drops: Uint32Array): Record<string, number> {
   return Object.fromEntries(entries.filter(([, count]) => count > 0));
 }
 
-function lineResult(name: string, parts: readonly LineCounters[], namespaceNames: readonly string[]): LineResult {
+function lineResult(
+  name: string,
+  parts: readonly LineCounters[],
+  namespaceNames: readonly string[],
+  rules: RuleSets,
+): LineResult {
   const sum = (field: "sent" | "delivered" | "refused" | "timedOut" | "unresolved"): number =>
     parts.reduce((total, part) => total + part[field], 0);
   const histogram = addUp(parts.map((part) => part.histogram));
@@ -77,10 +83,24 @@ function lineResult(name: string, parts: readonly LineCounters[], namespaceNames
     open: sent - delivered - refused - timedOut - unresolved,
     latency: delivered === 0 ? null : latencyOf(histogram, delivered, Math.max(...parts.map(({ max }) => max))),
     drops: named(addUp(parts.map((part) => part.drops))),
+    denied: firstDenial(parts, namespaceNames, rules),
     backends: Object.fromEntries(
       namespaceNames.map((namespace, id) => [namespace, backends[id] ?? 0] as const).filter(([, count]) => count > 0),
     ),
   };
+}
+
+/** The earliest denial of all workers; of several at once that of the lowest namespace, as the kernel has it. */
+function firstDenial(
+  parts: readonly LineCounters[],
+  namespaceNames: readonly string[],
+  rules: RuleSets,
+): Denial | null {
+  const [first] = parts
+    .flatMap(({ denied }) => denied ?? [])
+    .sort((a, b) => a.atNs - b.atNs || a.namespace - b.namespace);
+  if (!first) return null;
+  return rules.denial(namespaceNames[first.namespace] ?? "", first.rule);
 }
 
 function addUp(parts: readonly Uint32Array[]): Uint32Array {

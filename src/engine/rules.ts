@@ -1,5 +1,6 @@
 // The rule sets of a plan: each distinct text is compiled once and lies once in memory, whatever the number of its namespaces.
 import { InputError } from "../errors.ts";
+import { parseSets } from "../iptables/ipset.ts";
 import { parseRules } from "../iptables/parse.ts";
 import { printRule, printRules } from "../iptables/print.ts";
 import { compileRules, referenced, type RuleReference } from "../iptables/records.ts";
@@ -7,7 +8,9 @@ import { NameTable } from "../iptables/names.ts";
 import type { Chain, Rule, RuleSet } from "../iptables/model.ts";
 import { missingSet } from "../iptables/sets.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
-import type { Plan } from "../seam/plan.ts";
+import type { Denial, Plan } from "../seam/plan.ts";
+import type { PlacedNamespace } from "./job.ts";
+import { numberSets, type NumberedSet } from "./sets.ts";
 
 interface LoadedRules {
   block: Handle;
@@ -18,21 +21,37 @@ interface LoadedRules {
 export class RuleSets {
   readonly #byText = new Map<string, LoadedRules>();
   readonly #byNamespace = new Map<string, LoadedRules>();
+  readonly #sets = new Map<string, NumberedSet[]>();
 
   /** Compiles all rules of a plan. Throws an InputError for what the parser or the kernel does not know. */
   constructor(plan: Plan, kernel: Kernel) {
     const names = new NameTable();
-    for (const { name, rules } of plan.machines.flatMap(({ namespaces }) => namespaces)) {
+    for (const { name, rules, sets = "" } of plan.machines.flatMap(({ namespaces }) => namespaces)) {
       if (rules === undefined) continue;
+      const known = parseSets(sets, `ipsets of ${name}`);
+      this.#sets.set(name, numberSets(known, names));
       const loaded = this.#byText.get(rules) ?? load(rules, `rules of ${name}`, kernel, names);
       this.#byText.set(rules, loaded);
       this.#byNamespace.set(name, loaded);
+      const missing = missingSet(loaded.set, new Set(known.map((set) => set.name)));
+      if (missing !== undefined)
+        throw new InputError({ file: `rules of ${name}` }, `there is no ipset ${missing} on this machine`);
     }
   }
 
-  /** Where a namespace's compiled rules lie; 0 if it has none. */
-  blockOf(namespace: string): Handle {
-    return this.#byNamespace.get(namespace)?.block ?? 0;
+  /** A namespace's compiled rules and its sets. */
+  of(namespace: string): Omit<PlacedNamespace, "id"> {
+    return { rules: this.#byNamespace.get(namespace)?.block ?? 0, sets: this.#sets.get(namespace) ?? [] };
+  }
+
+  /** The rule with a RULE_INDEX as a denial. */
+  denial(namespace: string, index: number): Denial | null {
+    const loaded = this.#byNamespace.get(namespace);
+    const reference = loaded?.rules[index];
+    if (!loaded || !reference) return null;
+    const { table, chain } = reference;
+    const { rule } = referenced(loaded.set, reference);
+    return { namespace, table, chain, rule: rule ? printRule(chain, rule) : `-P ${chain} DROP` };
   }
 
   /** The rule, and where it stands, that a RULE_INDEX of a namespace means; no rule for a policy. */
@@ -59,9 +78,6 @@ export class RuleSets {
 
 function load(text: string, file: string, kernel: Kernel, names: NameTable): LoadedRules {
   const set = parseRules(text, file);
-  const missing = missingSet(set, new Set());
-  if (missing !== undefined)
-    throw new InputError({ file }, `the rules name the ipset ${missing}; ipsets of nodes are not emulated yet`);
   const { block, rules } = placeRules(kernel, set, names, file);
   return { block, set, rules };
 }

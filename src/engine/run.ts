@@ -86,7 +86,7 @@ export class PreparedRun {
 
   #job(workers: number, files: readonly CaptureFile[], timedFromNs = 0): { job: Job; namespaceNames: string[] } {
     const plan = this.#plan;
-    const { machines, ports, namespaceNames } = placeMachines(plan, workers, (name) => this.#rules.blockOf(name));
+    const { machines, ports, namespaceNames } = placeMachines(plan, workers, (name) => this.#rules.of(name));
     const segments = Object.fromEntries(
       plan.segments.map(({ name, latencyNs, rate }) => {
         const count = ports.get(name) ?? 0;

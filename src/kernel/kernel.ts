@@ -19,6 +19,7 @@ const FLOW_PROTOCOLS = {
   http: codes.PROTOCOL_HTTP,
   icmp: codes.PROTOCOL_ICMP,
   stream: codes.PROTOCOL_STREAM,
+  dns: codes.PROTOCOL_DNS,
 } as const;
 
 /** What may listen; see ListenerConfig for the first two and the last. */
@@ -56,6 +57,8 @@ export interface LineCounters {
   /** See bucketCeiling. */
   histogram: Uint32Array;
   max: number;
+  /** The rule that denied first: the id of its namespace, its RULE_INDEX. */
+  denied: { atNs: number; namespace: number; rule: number } | undefined;
 }
 
 /** A frame that an interface saw. */
@@ -275,7 +278,15 @@ export class Kernel {
       backends: copy(this.word(at + R.LINE_BACKENDS), namespaces),
       histogram: copy(at + R.LINE_HISTOGRAM, R.HISTOGRAM_BUCKETS),
       max: Number(this.#readLong(at + R.LINE_MAX)),
+      denied: this.#denied(at),
     };
+  }
+
+  #denied(line: Handle): LineCounters["denied"] {
+    const rule = this.word(line + R.LINE_DENIED_RULE);
+    if (rule === 0) return undefined;
+    const atNs = Number(this.#readLong(line + R.LINE_DENIED_AT));
+    return { atNs, namespace: this.word(line + R.LINE_DENIED_NS), rule: rule - 1 };
   }
 
   /** Drops of a namespace by code. */

@@ -4,6 +4,7 @@ import { FRAME_CAPACITY } from "../../assembly/layout/frame.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { parseIpv4 } from "../address.ts";
 import { CaptureWriter, newFileRecords } from "../engine/capture-writer.ts";
+import { addSets, numberSets } from "../engine/sets.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { NameTable } from "../iptables/names.ts";
 import { Kernel, type Handle } from "../kernel/kernel.ts";
@@ -13,7 +14,6 @@ import type { Case } from "./case.ts";
 import { chosenSequences, type Choice, type Recording, type Row } from "./recording.ts";
 import { NamespaceRules, type CounterTables } from "./rules.ts";
 import { deleteConnections } from "./conntrack-tool.ts";
-import { addSets } from "./sets.ts";
 import type { Step } from "./schema.ts";
 import { conntrackLines, fdb, type FdbEntry } from "./state.ts";
 
@@ -109,7 +109,7 @@ class Player {
       const ns = this.#network.namespace(name);
       const file = `${this.#case.path}/rules/${name}`;
       const sets = parseSets(this.#case.rules.get(`${name}.ipset`) ?? "", `${file}.ipset`);
-      addSets(this.#kernel, ns, sets, names);
+      addSets(this.#kernel, ns, numberSets(sets, names));
       const text = this.#case.rules.get(`${name}.v4`);
       if (text === undefined) continue;
       const setNames = new Set(sets.map((set) => set.name));

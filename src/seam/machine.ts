@@ -11,6 +11,8 @@ export interface NamespaceConfig {
   sysctls: [key: string, value: string][];
   /** iptables-save text loaded into the namespace; without it no table exists and nothing is tracked. */
   rules?: string;
+  /** `ipset save` text of the sets that the rules name. */
+  sets?: string;
 }
 
 /** One end of a veth pair. */

@@ -10,7 +10,8 @@ export interface SegmentConfig {
   rate: number;
 }
 
-export type FlowProtocol = "tcp" | "udp" | "http" | "icmp" | "stream";
+/** `dns`: asks the resolver of the target for its first name; any answer will do. */
+export type FlowProtocol = "tcp" | "udp" | "http" | "icmp" | "stream" | "dns";
 
 /** Where a flow's requests go. With `names` each request first asks the resolver for the names in order until one has an address. */
 export type FlowTarget = { address: string; port: number } | { names: string[]; resolver: string; port: number };
@@ -78,6 +79,15 @@ export interface Latency {
   max: number;
 }
 
+/** A rule that denied a packet. */
+export interface Denial {
+  namespace: string;
+  table: string;
+  chain: string;
+  /** As iptables-save prints it; `-P CHAIN DROP` for a policy. */
+  rule: string;
+}
+
 /** sent = delivered + refused + timedOut + unresolved + open. */
 export interface LineResult {
   name: string;
@@ -95,6 +105,8 @@ export interface LineResult {
   latency: Latency | null;
   /** Frames of this line dropped anywhere, by reason (SKB_DROP_REASON_* without the prefix). */
   drops: Record<string, number>;
+  /** The rule that denied a frame of this line first, if one did. */
+  denied: Denial | null;
   /** Requests answered, by the namespace that answered. */
   backends: Record<string, number>;
 }

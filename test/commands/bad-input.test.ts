@@ -108,7 +108,7 @@ describe("podwire run says in one sentence", () => {
     ],
     [
       "-A FORWARD -m set --match-set denied src -j DROP",
-      "podwire: rules of node-1: the rules name the ipset denied; ipsets of nodes are not emulated yet\n",
+      "podwire: rules of node-1: there is no ipset denied on this machine\n",
     ],
     [
       "-A NOWHERE -j DROP",

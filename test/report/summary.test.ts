@@ -14,6 +14,7 @@ const FINE: LineReport = {
   open: 0,
   dropped: 0,
   drops: {},
+  denied: null,
   latencyNs: { p50: 812_345, p99: 1_234_567, max: 20_400_000 },
   backends: { "shop/a-0": 200, "shop/a-1": 500, "shop/a-2": 100, "shop/a-3": 200 },
 };

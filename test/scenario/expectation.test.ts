@@ -15,6 +15,7 @@ const LINE: LineResult = {
   open: 1,
   latency: { p50: 1_000_000, p99: 4_000_000, max: 9_000_000 },
   drops: { NETFILTER_DROP: 3, NO_SOCKET: 4 },
+  denied: null,
   backends: { "default/web-0": 990 },
 };
 

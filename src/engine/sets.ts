@@ -11,11 +11,21 @@ const PARTS = {
   plainPort: R.SET_HAS_PORT | R.SET_PLAIN_PORT,
 } as const;
 
-/** Adds sets to a namespace; rules find them by the numbers that `names` gives. */
-export function addSets(kernel: Kernel, ns: Handle, sets: readonly IpSet[], names: NameTable): void {
-  for (const { name, parts, elements } of sets) {
+/** A set with the number by which compiled rules find it. */
+export interface NumberedSet extends Omit<IpSet, "name"> {
+  number: number;
+}
+
+/** Gives sets the numbers that `names` has for the rules, too. */
+export function numberSets(sets: readonly IpSet[], names: NameTable): NumberedSet[] {
+  return sets.map(({ name, ...set }) => ({ ...set, number: names.intern("set", name) }));
+}
+
+/** Adds sets to a namespace. */
+export function addSets(kernel: Kernel, ns: Handle, sets: readonly NumberedSet[]): void {
+  for (const { number, parts, elements } of sets) {
     const bits = parts.reduce((sum, part) => sum | PARTS[part], 0);
-    const set = kernel.calls.newSet(ns, names.intern("set", name), bits) >>> 0;
+    const set = kernel.calls.newSet(ns, number, bits) >>> 0;
     for (const { address, port, other, nomatch } of elements) {
       kernel.calls.addElement(set, address.network, address.prefix, port, other.network, other.prefix, nomatch ? 1 : 0);
     }
