@@ -24,7 +24,7 @@ import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
 import { next32 } from "../memory/random.ts";
 import { packetLength } from "../track/conntrack.ts";
-import { after, before } from "../track/tcp.ts";
+import { after, before } from "../track/tcp-window.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as sockets from "./table.ts";

@@ -54,6 +54,7 @@ import * as tcp from "../wire/tcp.ts";
 import * as udp from "../wire/udp.ts";
 import * as table from "./table.ts";
 import * as trackTcp from "./tcp.ts";
+import * as tcpState from "./tcp-state.ts";
 import * as tuple from "./tuple.ts";
 
 /** Why `enter` or `confirm` refused a frame: a DROP_* code. */
@@ -89,7 +90,7 @@ function transportValid(ip: usize, length: i32, check: bool): bool {
     const header = tcp.headerLength(l4);
     if (header < tcp.TCP_LENGTH || header > bytes) return false;
     if (check && !tcp.checksumValid(l4, bytes, ipv4.source(ip), ipv4.destination(ip))) return false;
-    return trackTcp.flagsValid(tcp.flags(l4));
+    return tcpState.flagsValid(tcp.flags(l4));
   }
   if (proto == ipv4.PROTO_UDP) {
     if (bytes < udp.UDP_LENGTH) return false;

@@ -1,5 +1,12 @@
-// TCP connection tracking: Linux's state table and its windows (nf_conntrack_proto_tcp.c).
-import { DIR_ORIGINAL, DIR_REPLY, IPS_ASSURED, IPS_SEEN_REPLY } from "../layout/codes.ts";
+// TCP connection tracking: which segments belong to a connection, and what they make of it (nf_conntrack_proto_tcp.c).
+import {
+  DIR_ORIGINAL,
+  DIR_REPLY,
+  IPS_ASSURED,
+  IPS_CONFIRMED,
+  IPS_FIXED_TIMEOUT,
+  IPS_SEEN_REPLY,
+} from "../layout/codes.ts";
 import {
   CT_STATUS,
   CT_TCP_LAST_ACK,
@@ -22,142 +29,60 @@ import {
   SEEN_MAX_WIN,
   SEEN_SCALE,
   SEEN_SIZE,
-  SYSCTL_CT_LIBERAL,
   SYSCTL_CT_LOOSE,
   SYSCTL_CT_MAX_RETRANS,
   SYSCTL_CT_TCP_RETRANS,
   SYSCTL_CT_TCP_TIMEOUTS,
   SYSCTL_CT_TCP_UNACK,
 } from "../layout/records.ts";
-import { clear, get32 } from "../memory/bytes.ts";
+import { clear } from "../memory/bytes.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as tcp from "../wire/tcp.ts";
+import { setEnd } from "./table.ts";
+import {
+  CLOSE,
+  ESTABLISHED,
+  FIN_WAIT,
+  IGNORE,
+  INDEX_ACK,
+  INDEX_FIN,
+  INDEX_NONE,
+  INDEX_RST,
+  INDEX_SYN,
+  INDEX_SYNACK,
+  INVALID,
+  LAST_ACK,
+  NONE,
+  SYN_RECV,
+  SYN_SENT,
+  SYN_SENT2,
+  TIME_WAIT,
+  indexOf,
+  nextState,
+} from "./tcp-state.ts";
+import {
+  FLAG_BE_LIBERAL,
+  FLAG_CLOSE_INIT,
+  FLAG_MAXACK_SET,
+  FLAG_SACK_PERM,
+  FLAG_UNACKNOWLEDGED,
+  FLAG_WINDOW_SCALE,
+  WINDOW_IGNORE,
+  WINDOW_INVALID,
+  before,
+  inWindow,
+  noteOptions,
+  segmentEnd,
+} from "./tcp-window.ts";
 
 export const TRACK_ACCEPT: i32 = 0;
 export const TRACK_INVALID: i32 = 1; // the packet belongs to no connection: ctstate INVALID
 export const TRACK_REPEAT: i32 = 2; // the entry is dead: remove it and look up again
 export const TRACK_KILL: i32 = 3; // accepted, and the connection ends here
 
-const NONE = 0;
-const SYN_SENT = 1;
-const SYN_RECV = 2;
-const ESTABLISHED = 3;
-const FIN_WAIT = 4;
-const TIME_WAIT = 7;
-const CLOSE = 8;
-const INVALID = 10;
-const IGNORE = 11;
-
-const INDEX_SYN = 0;
-const INDEX_SYNACK = 1;
-const INDEX_FIN = 2;
-const INDEX_ACK = 3;
-const INDEX_RST = 4;
-const INDEX_NONE = 5;
-
-const FLAG_WINDOW_SCALE = 1;
-const FLAG_SACK_PERM = 2;
-const FLAG_CLOSE_INIT = 4;
-const FLAG_BE_LIBERAL = 8;
-const FLAG_UNACKNOWLEDGED = 16;
-const FLAG_MAXACK_SET = 32;
-
-// Next state by direction, kind of segment and state; a hexadecimal digit each, states 0 (NONE) to 9 (SYN_SENT2) from the
-// left: a = INVALID, b = IGNORE.
-// original: syn, synack, fin, ack, rst
-const ORIGINAL_SYN: u64 = 0x11bbbbb119;
-const ORIGINAL_SYNACK: u64 = 0xaabbbbbbb2;
-const ORIGINAL_FIN: u64 = 0xaa4466678a;
-const ORIGINAL_ACK: u64 = 0x3a3355778a;
-const ANY_RST: u64 = 0xa888888888;
-// reply
-const REPLY_SYN: u64 = 0xa9aaaaaaa9;
-const REPLY_SYNACK: u64 = 0xa2bbbbbbb2;
-const REPLY_FIN: u64 = 0xaa4466678a;
-const REPLY_ACK: u64 = 0xab2355778b;
-
-function nextState(direction: u32, index: i32, state: u32): u32 {
-  let row: u64 = 0xaaaaaaaaaa;
-  if (index == INDEX_RST) row = ANY_RST;
-  else if (direction == DIR_ORIGINAL) {
-    if (index == INDEX_SYN) row = ORIGINAL_SYN;
-    else if (index == INDEX_SYNACK) row = ORIGINAL_SYNACK;
-    else if (index == INDEX_FIN) row = ORIGINAL_FIN;
-    else if (index == INDEX_ACK) row = ORIGINAL_ACK;
-  } else {
-    if (index == INDEX_SYN) row = REPLY_SYN;
-    else if (index == INDEX_SYNACK) row = REPLY_SYNACK;
-    else if (index == INDEX_FIN) row = REPLY_FIN;
-    else if (index == INDEX_ACK) row = REPLY_ACK;
-  }
-  return <u32>((row >> ((9 - <u64>state) << 2)) & 15);
-}
-
-function indexOf(bits: i32): i32 {
-  if (bits & tcp.RST) return INDEX_RST;
-  if (bits & tcp.SYN) return bits & tcp.ACK ? INDEX_SYNACK : INDEX_SYN;
-  if (bits & tcp.FIN) return INDEX_FIN;
-  return bits & tcp.ACK ? INDEX_ACK : INDEX_NONE;
-}
-
-/** Sequence arithmetic modulo 2^32. */
-export function after(a: u32, b: u32): bool {
-  return <i32>(b - a) < 0;
-}
-export function before(a: u32, b: u32): bool {
-  return <i32>(a - b) < 0;
-}
-
-function segmentEnd(at: usize, bytes: i32): u32 {
-  const bits = tcp.flags(at);
-  return tcp.sequence(at) + <u32>(bytes - tcp.headerLength(at)) + (bits & tcp.SYN ? 1 : 0) + (bits & tcp.FIN ? 1 : 0);
-}
-
-/** Which flag combinations make sense at all; PSH, ECE and CWR do not count (tcp_valid_flags). */
-export function flagsValid(bits: i32): bool {
-  const essential = bits & (tcp.FIN | tcp.SYN | tcp.RST | tcp.ACK | tcp.URG);
-  if (essential & tcp.SYN)
-    return essential == tcp.SYN || essential == (tcp.SYN | tcp.URG) || essential == (tcp.SYN | tcp.ACK);
-  if (essential & tcp.RST) return essential == tcp.RST || essential == (tcp.RST | tcp.ACK);
-  return (essential & tcp.ACK) != 0;
-}
-
-function noteOptions(seen: usize, at: usize): void {
-  if (tcp.headerLength(at) == tcp.TCP_LENGTH) return;
-  tcp.readOptions(at);
-  let flags: u32 = 0;
-  if (tcp.optionSack) flags |= FLAG_SACK_PERM;
-  if (tcp.optionScale >= 0) flags |= FLAG_WINDOW_SCALE;
-  store<u32>(seen, tcp.optionScale >= 0 ? <u32>tcp.optionScale : 0, SEEN_SCALE);
-  store<u32>(seen, flags, SEEN_FLAGS);
-}
-
-/** The right edge of the highest SACK block, or `ack`. */
-function highestSack(at: usize, ack: u32): u32 {
-  let p = at + tcp.TCP_LENGTH;
-  const end = at + <usize>tcp.headerLength(at);
-  let sack = ack;
-  while (p < end) {
-    const kind = load<u8>(p);
-    if (kind == 0) return sack;
-    if (kind == 1) {
-      p++;
-      continue;
-    }
-    if (p + 2 > end) return sack;
-    const size = <usize>load<u8>(p + 1);
-    if (size < 2 || p + size > end) return sack;
-    if (kind == 5 && size >= 10 && (size - 2) % 8 == 0) {
-      for (let block: usize = 2; block < size; block += 8) {
-        const right = get32(p + block + 4);
-        if (after(right, sack)) sack = right;
-      }
-      return sack;
-    }
-    p += size;
-  }
-  return sack;
-}
+// Two more flags of CT_TCP_LAST_FLAGS.
+const FLAG_CHALLENGED = 0x40; // IP_CT_EXP_CHALLENGE_ACK: a SYN came late, and an ACK may answer it
+const FLAG_BOTH_OPEN = 0x80; // IP_CT_TCP_SIMULTANEOUS_OPEN
 
 /** Begins an entry with its first packet; false: such a packet begins none. `bytes` is the length of the segment. */
 export function begin(entry: usize, ns: usize, at: usize, bytes: i32): bool {
@@ -182,123 +107,9 @@ export function begin(entry: usize, ns: usize, at: usize, bytes: i32): bool {
   return true;
 }
 
-/** Whether a segment lies in the windows that both sides have shown (tcp_in_window); notes what it shows. */
-function inWindow(entry: usize, ns: usize, direction: u32, index: i32, at: usize, bytes: i32): bool {
-  const seen = entry + CT_TCP_SEEN;
-  const sender = seen + direction * SEEN_SIZE;
-  const receiver = seen + (1 - direction) * SEEN_SIZE;
-  const bits = tcp.flags(at);
-  const state = load<u32>(entry, CT_TCP_STATE);
-  let seq = tcp.sequence(at);
-  let ack = tcp.acknowledgement(at);
-  let sack = ack;
-  let win = <u32>tcp.window(at);
-  const windowRaw = win;
-  let end = segmentEnd(at, bytes);
-  if (load<u32>(receiver, SEEN_FLAGS) & FLAG_SACK_PERM) sack = highestSack(at, ack);
-
-  if (!load<u32>(sender, SEEN_MAX_WIN)) {
-    if (bits & tcp.SYN) {
-      store<u32>(sender, end, SEEN_END);
-      store<u32>(sender, end, SEEN_MAX_END);
-      store<u32>(sender, max<u32>(win, 1), SEEN_MAX_WIN);
-      noteOptions(sender, at);
-      if (!(load<u32>(sender, SEEN_FLAGS) & load<u32>(receiver, SEEN_FLAGS) & FLAG_WINDOW_SCALE)) {
-        store<u32>(sender, 0, SEEN_SCALE);
-        store<u32>(receiver, 0, SEEN_SCALE);
-      }
-      if (!(bits & tcp.ACK)) return true;
-    } else {
-      const scaled = max<u32>(win << load<u32>(sender, SEEN_SCALE), 1);
-      store<u32>(sender, end, SEEN_END);
-      store<u32>(sender, scaled, SEEN_MAX_WIN);
-      store<u32>(sender, end + scaled, SEEN_MAX_END);
-      if (!load<u32>(receiver, SEEN_MAX_WIN)) {
-        store<u32>(receiver, sack, SEEN_END);
-        store<u32>(receiver, sack, SEEN_MAX_END);
-      }
-    }
-  } else if (
-    ((state == SYN_SENT && direction == DIR_ORIGINAL) || (state == SYN_RECV && direction == DIR_REPLY)) &&
-    after(end, load<u32>(sender, SEEN_END))
-  ) {
-    store<u32>(sender, end, SEEN_END);
-    store<u32>(sender, end, SEEN_MAX_END);
-    store<u32>(sender, max<u32>(win, 1), SEEN_MAX_WIN);
-    noteOptions(sender, at);
-  }
-
-  if (!(bits & tcp.ACK) || (bits & tcp.RST && ack == 0)) {
-    ack = load<u32>(receiver, SEEN_END);
-    sack = ack;
-  }
-  if (seq == end && (!(bits & tcp.RST) || (seq == 0 && state == SYN_SENT))) {
-    seq = load<u32>(sender, SEEN_END);
-    end = seq;
-  }
-
-  const senderEnd = load<u32>(sender, SEEN_END);
-  const receiverEnd = load<u32>(receiver, SEEN_END);
-  const ackWindow = max<u32>(load<u32>(sender, SEEN_MAX_WIN), 66000);
-  const fits =
-    before(seq, load<u32>(sender, SEEN_MAX_END) + 1) &&
-    after(end, senderEnd - load<u32>(receiver, SEEN_MAX_WIN) - 1) &&
-    before(sack, receiverEnd + 1) &&
-    after(sack, receiverEnd - ackWindow - 1);
-  if (!fits) {
-    return (
-      (load<u32>(sender, SEEN_FLAGS) & FLAG_BE_LIBERAL) != 0 || load<u32>(ns + NS_SYSCTLS, SYSCTL_CT_LIBERAL << 2) != 0
-    );
-  }
-
-  if (!(bits & tcp.SYN)) win <<= load<u32>(sender, SEEN_SCALE);
-  const shown = win + (sack - ack);
-  if (load<u32>(sender, SEEN_MAX_WIN) < shown) store<u32>(sender, shown, SEEN_MAX_WIN);
-  if (after(end, senderEnd)) {
-    store<u32>(sender, end, SEEN_END);
-    store<u32>(sender, load<u32>(sender, SEEN_FLAGS) | FLAG_UNACKNOWLEDGED, SEEN_FLAGS);
-  }
-  if (bits & tcp.ACK) {
-    if (!(load<u32>(sender, SEEN_FLAGS) & FLAG_MAXACK_SET)) {
-      store<u32>(sender, ack, SEEN_MAX_ACK);
-      store<u32>(sender, load<u32>(sender, SEEN_FLAGS) | FLAG_MAXACK_SET, SEEN_FLAGS);
-    } else if (after(ack, load<u32>(sender, SEEN_MAX_ACK))) {
-      store<u32>(sender, ack, SEEN_MAX_ACK);
-    }
-  }
-  if (load<u32>(receiver, SEEN_MAX_WIN) && after(end, load<u32>(sender, SEEN_MAX_END))) {
-    store<u32>(receiver, load<u32>(receiver, SEEN_MAX_WIN) + (end - load<u32>(sender, SEEN_MAX_END)), SEEN_MAX_WIN);
-  }
-  if (after(sack + win, load<u32>(receiver, SEEN_MAX_END) - 1)) {
-    store<u32>(receiver, sack + win + (win ? 0 : 1), SEEN_MAX_END);
-  }
-  if (ack == load<u32>(receiver, SEEN_END)) {
-    store<u32>(receiver, load<u32>(receiver, SEEN_FLAGS) & ~FLAG_UNACKNOWLEDGED, SEEN_FLAGS);
-  }
-
-  if (index == INDEX_ACK) {
-    const again =
-      load<u32>(entry, CT_TCP_LAST_DIR) == direction &&
-      load<u32>(entry, CT_TCP_LAST_SEQ) == seq &&
-      load<u32>(entry, CT_TCP_LAST_ACK) == ack &&
-      load<u32>(entry, CT_TCP_LAST_END) == end &&
-      load<u32>(entry, CT_TCP_LAST_WIN) == windowRaw;
-    if (again) {
-      store<u32>(entry, load<u32>(entry, CT_TCP_RETRANS) + 1, CT_TCP_RETRANS);
-    } else {
-      store<u32>(entry, direction, CT_TCP_LAST_DIR);
-      store<u32>(entry, seq, CT_TCP_LAST_SEQ);
-      store<u32>(entry, ack, CT_TCP_LAST_ACK);
-      store<u32>(entry, end, CT_TCP_LAST_END);
-      store<u32>(entry, windowRaw, CT_TCP_LAST_WIN);
-      store<u32>(entry, 0, CT_TCP_RETRANS);
-    }
-  }
-  return true;
-}
-
 /** The segment may be the truth while the entry is out of step: note it and let it pass. True: this SYN-ACK answers such a SYN. */
 function ignoreSegment(entry: usize, direction: u32, index: i32, at: usize, bytes: i32): bool {
+  const state = load<u32>(entry, CT_TCP_STATE);
   if (
     index == INDEX_SYNACK &&
     load<i32>(entry, CT_TCP_LAST_INDEX) == INDEX_SYN &&
@@ -310,8 +121,13 @@ function ignoreSegment(entry: usize, direction: u32, index: i32, at: usize, byte
     store<u32>(other, load<u32>(entry, CT_TCP_LAST_END), SEEN_MAX_END);
     store<u32>(other, max<u32>(load<u32>(entry, CT_TCP_LAST_WIN), 1), SEEN_MAX_WIN);
     store<u32>(other, load<u32>(entry, CT_TCP_LAST_WSCALE), SEEN_SCALE);
-    store<u32>(other, load<u32>(entry, CT_TCP_LAST_FLAGS), SEEN_FLAGS);
-    clear(entry + CT_TCP_SEEN + direction * SEEN_SIZE, SEEN_SIZE);
+    const offered = load<u32>(entry, CT_TCP_LAST_FLAGS) & ~FLAG_CHALLENGED;
+    store<u32>(entry, offered, CT_TCP_LAST_FLAGS);
+    store<u32>(other, offered, SEEN_FLAGS);
+    const own = entry + CT_TCP_SEEN + direction * SEEN_SIZE;
+    const liberal = load<u32>(own, SEEN_FLAGS) & FLAG_BE_LIBERAL;
+    clear(own, SEEN_SIZE);
+    store<u32>(own, liberal, SEEN_FLAGS);
     return true;
   }
   store<i32>(entry, index, CT_TCP_LAST_INDEX);
@@ -324,9 +140,15 @@ function ignoreSegment(entry: usize, direction: u32, index: i32, at: usize, byte
     store<u32>(entry, tcp.optionScale >= 0 ? <u32>tcp.optionScale : 0, CT_TCP_LAST_WSCALE);
     store<u32>(
       entry,
-      (tcp.optionScale >= 0 ? FLAG_WINDOW_SCALE : 0) | (tcp.optionSack ? FLAG_SACK_PERM : 0),
+      (tcp.optionScale >= 0 ? FLAG_WINDOW_SCALE : 0) |
+        (tcp.optionSack ? FLAG_SACK_PERM : 0) |
+        (state == LAST_ACK ? FLAG_CHALLENGED : 0),
       CT_TCP_LAST_FLAGS,
     );
+  }
+  // Perhaps the answer to a SYN that the other side takes for a mistake.
+  if (state == SYN_SENT && index == INDEX_ACK && direction == DIR_REPLY) {
+    store<u32>(entry, tcp.acknowledgement(at), CT_TCP_LAST_ACK);
   }
   return false;
 }
@@ -343,19 +165,80 @@ export function isClosed(state: u32): bool {
   return state == TIME_WAIT || state == CLOSE;
 }
 
+/** Whether an entry may go before its time to make room for another (tcp_can_early_drop). */
+export function mayGoEarly(entry: usize): bool {
+  const state = load<u32>(entry, CT_TCP_STATE);
+  return state >= <u32>FIN_WAIT && state <= <u32>CLOSE;
+}
+
 /** A REJECT resets the connection (nf_conntrack_tcp_set_closing). */
 export function close(entry: usize, ns: usize): void {
+  const status = load<u32>(entry, CT_STATUS);
+  if (!(status & IPS_CONFIRMED)) return;
+  const before = load<u32>(entry, CT_TCP_STATE);
   store<u32>(entry, CLOSE, CT_TCP_STATE);
+  if (before == CLOSE || status & IPS_FIXED_TIMEOUT) return;
   store<u64>(entry, now + <u64>timeoutOf(ns, CLOSE) * SECOND, CT_TIMEOUT);
 }
 
-/** Follows a connection by one segment. Returns TRACK_*; `timeout` is set if it is accepted. */
+// What a reset means for its connection.
+const RESET_INVALID: i32 = 0;
+const RESET_STAYS: i32 = 1; // in the windows it may be, but it is not exact: the other side will challenge it
+const RESET_TRUSTED: i32 = 2; // whatever the windows say
+const RESET_CHECKED: i32 = 3;
+
+/** Weighs a reset against what is known of its connection (nf_conntrack_tcp_packet, TCP_CONNTRACK_CLOSE). */
+function weighReset(entry: usize, direction: u32, at: usize, status: u32): i32 {
+  // The connection is closing and its numbers may be those of an earlier one.
+  if (mayGoEarly(entry)) return RESET_TRUSTED;
+  const other = entry + CT_TCP_SEEN + (1 - direction) * SEEN_SIZE;
+  const last = load<i32>(entry, CT_TCP_LAST_INDEX);
+  const lastDirection = load<u32>(entry, CT_TCP_LAST_DIR);
+  const state = load<u32>(entry, CT_TCP_STATE);
+  const seq = tcp.sequence(at);
+  if (load<u32>(other, SEEN_FLAGS) & FLAG_MAXACK_SET && last != INDEX_SYN) {
+    const established = state == ESTABLISHED && (status & IPS_ASSURED) != 0;
+    const acknowledged = load<u32>(other, SEEN_MAX_ACK);
+    if (seq == 0 && !established) return RESET_CHECKED;
+    if (before(seq, acknowledged)) return RESET_INVALID;
+    if (!established || seq == acknowledged) return RESET_CHECKED;
+    // The end of a train of segments.
+    if (last == INDEX_ACK && lastDirection == direction && seq == load<u32>(entry, CT_TCP_LAST_END)) {
+      return RESET_CHECKED;
+    }
+    return RESET_STAYS;
+  }
+  // It answers a SYN or an ACK that was let through although it did not fit.
+  const unfit = (status & IPS_SEEN_REPLY && last == INDEX_SYN) || (!(status & IPS_ASSURED) && last == INDEX_ACK);
+  if (unfit && tcp.acknowledgement(at) == load<u32>(entry, CT_TCP_LAST_END)) return RESET_TRUSTED;
+  const challenged = state == SYN_SENT && last == INDEX_ACK && lastDirection == DIR_REPLY;
+  return challenged && seq == load<u32>(entry, CT_TCP_LAST_ACK) ? RESET_TRUSTED : RESET_CHECKED;
+}
+
+/** An end that does not fit shortens the life of a connection if the other side answers in kind (nf_tcp_handle_invalid). */
+function noteInvalid(entry: usize, ns: usize, direction: u32, index: i32): void {
+  const status = load<u32>(entry, CT_STATUS);
+  if (!(status & IPS_ASSURED) || status & IPS_FIXED_TIMEOUT) return;
+  if (index != INDEX_RST && index != INDEX_FIN) return;
+  const last = load<i32>(entry, CT_TCP_LAST_INDEX);
+  if (load<u32>(entry, CT_TCP_LAST_DIR) == direction || (last != INDEX_FIN && last != INDEX_RST)) {
+    store<i32>(entry, index, CT_TCP_LAST_INDEX);
+    store<u32>(entry, direction, CT_TCP_LAST_DIR);
+    return;
+  }
+  const left = load<u64>(entry, CT_TIMEOUT) - now;
+  const limit = <u64>load<u32>(ns + NS_SYSCTLS, SYSCTL_CT_TCP_UNACK << 2) * SECOND;
+  if (left >= 120 * SECOND && left > limit) setEnd(entry, now + limit);
+}
+
+/** Follows a connection by one segment. Returns TRACK_*; `timeout` is set if it is accepted, 0: the time stays. */
 export function follow(entry: usize, ns: usize, direction: u32, at: usize, bytes: i32): i32 {
   let oldState = load<u32>(entry, CT_TCP_STATE);
   const index = indexOf(tcp.flags(at));
   let state = nextState(direction, index, oldState);
   const seen = entry + CT_TCP_SEEN;
   const status = load<u32>(entry, CT_STATUS);
+  const lastFlags = load<u32>(entry, CT_TCP_LAST_FLAGS);
   timeout = 0;
 
   if (state == INVALID) return TRACK_INVALID;
@@ -374,19 +257,32 @@ export function follow(entry: usize, ns: usize, direction: u32, at: usize, bytes
     if (!ignoreSegment(entry, direction, index, at, bytes)) return TRACK_ACCEPT;
     oldState = SYN_SENT;
     state = SYN_RECV;
+  } else if (state == TIME_WAIT && oldState == LAST_ACK && index == INDEX_ACK && lastFlags & FLAG_CHALLENGED) {
+    // An ACK that answers a late SYN does not end the connection (RFC 5961).
+    if (load<u32>(entry, CT_TCP_LAST_DIR) != direction && load<i32>(entry, CT_TCP_LAST_INDEX) == INDEX_SYN) {
+      store<u32>(entry, lastFlags & ~FLAG_CHALLENGED, CT_TCP_LAST_FLAGS);
+      return TRACK_ACCEPT;
+    }
+  } else if (state == SYN_SENT2) {
+    store<u32>(entry, lastFlags | FLAG_BOTH_OPEN, CT_TCP_LAST_FLAGS);
+  } else if (state == SYN_RECV && direction == DIR_REPLY && index == INDEX_ACK && lastFlags & FLAG_BOTH_OPEN) {
+    state = ESTABLISHED;
   }
-  let skipWindow = false;
+  let trusted = false;
   if (state == CLOSE && index == INDEX_RST) {
-    const other = seen + (1 - direction) * SEEN_SIZE;
-    if (load<u32>(other, SEEN_FLAGS) & FLAG_MAXACK_SET && before(tcp.sequence(at), load<u32>(other, SEEN_MAX_ACK))) {
+    const weight = weighReset(entry, direction, at, status);
+    if (weight == RESET_INVALID) return TRACK_INVALID;
+    if (weight == RESET_STAYS) state = oldState;
+    trusted = weight == RESET_TRUSTED;
+  }
+  if (!trusted) {
+    const outcome = inWindow(entry, ns, direction, index, at, bytes);
+    if (outcome == WINDOW_IGNORE) return TRACK_ACCEPT;
+    if (outcome == WINDOW_INVALID) {
+      noteInvalid(entry, ns, direction, index);
       return TRACK_INVALID;
     }
-    const last = load<i32>(entry, CT_TCP_LAST_INDEX);
-    skipWindow =
-      ((status & IPS_SEEN_REPLY && last == INDEX_SYN) || (!(status & IPS_ASSURED) && last == INDEX_ACK)) &&
-      tcp.acknowledgement(at) == load<u32>(entry, CT_TCP_LAST_END);
   }
-  if (!skipWindow && !inWindow(entry, ns, direction, index, at, bytes)) return TRACK_INVALID;
 
   store<i32>(entry, index, CT_TCP_LAST_INDEX);
   store<u32>(entry, direction, CT_TCP_LAST_DIR);
@@ -395,19 +291,32 @@ export function follow(entry: usize, ns: usize, direction: u32, at: usize, bytes
     const mine = seen + direction * SEEN_SIZE;
     store<u32>(mine, load<u32>(mine, SEEN_FLAGS) | FLAG_CLOSE_INIT, SEEN_FLAGS);
   }
-  timeout = timeoutOf(ns, state);
-  const sysctls = ns + NS_SYSCTLS;
-  const unacknowledged = (load<u32>(seen, SEEN_FLAGS) | load<u32>(seen + SEEN_SIZE, SEEN_FLAGS)) & FLAG_UNACKNOWLEDGED;
-  if (load<u32>(entry, CT_TCP_RETRANS) >= load<u32>(sysctls, SYSCTL_CT_MAX_RETRANS << 2)) {
-    timeout = min<u32>(timeout, load<u32>(sysctls, SYSCTL_CT_TCP_RETRANS << 2));
-  } else if (unacknowledged) {
-    timeout = min<u32>(timeout, load<u32>(sysctls, SYSCTL_CT_TCP_UNACK << 2));
-  }
+  timeout = timeoutAfter(entry, ns, state, index);
 
   if (!(status & IPS_SEEN_REPLY)) {
     if (tcp.flags(at) & tcp.RST) return TRACK_KILL;
+    // A SYN that is sent again does not prolong the time, nor is one long that was picked up and never answered.
+    if (index == INDEX_SYN && oldState == SYN_SENT) timeout = 0;
+    else if (state == ESTABLISHED) timeout = min<u32>(timeout, load<u32>(ns + NS_SYSCTLS, SYSCTL_CT_TCP_UNACK << 2));
   } else if (!(status & IPS_ASSURED) && (oldState == SYN_RECV || oldState == ESTABLISHED) && state == ESTABLISHED) {
     store<u32>(entry, status | IPS_ASSURED, CT_STATUS);
   }
   return TRACK_ACCEPT;
+}
+
+/** Seconds that an entry in a state lives on after a segment. */
+function timeoutAfter(entry: usize, ns: usize, state: u32, index: i32): u32 {
+  const sysctls = ns + NS_SYSCTLS;
+  const seen = entry + CT_TCP_SEEN;
+  const own = timeoutOf(ns, state);
+  const repeated = load<u32>(sysctls, SYSCTL_CT_TCP_RETRANS << 2);
+  const unanswered = load<u32>(sysctls, SYSCTL_CT_TCP_UNACK << 2);
+  const flags = load<u32>(seen, SEEN_FLAGS) | load<u32>(seen + SEEN_SIZE, SEEN_FLAGS);
+  if (load<u32>(entry, CT_TCP_RETRANS) >= load<u32>(sysctls, SYSCTL_CT_MAX_RETRANS << 2) && own > repeated) {
+    return repeated;
+  }
+  if (index == INDEX_RST) return timeoutOf(ns, CLOSE);
+  if (flags & FLAG_UNACKNOWLEDGED && own > unanswered) return unanswered;
+  if (!load<u32>(entry, CT_TCP_LAST_WIN) && own > repeated) return repeated;
+  return own;
 }
