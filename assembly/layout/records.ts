@@ -85,7 +85,8 @@ export const NS_SETS = NS_TABLES + WORD; // first SET_*
 export const NS_RANDOM = 128; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_EARLIEST_END = NS_ICMP_STAMP + LONG; // u64: no connection's time is over before
-export const NS_SYSCTLS = NS_EARLIEST_END + LONG;
+export const NS_NFT = NS_EARLIEST_END + LONG; // 1: the rules were loaded by iptables-nft
+export const NS_SYSCTLS = NS_NFT + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
 

@@ -18,6 +18,7 @@ import {
   CT_STATUS,
   CT_TIMEOUT,
   DEV_KIND,
+  NS_NFT,
   NS_RANDOM,
   NS_RULE_STATES,
   ROUTE_DEVICE,
@@ -137,23 +138,52 @@ function portIn(port: u32, m: usize, at: usize, inverted: bool): bool {
 
 /** Source and destination port of a header that must have `header` bytes. */
 function portsMatch(m: usize, flags: u32, header: i32): bool {
-  if (packet.fragmentOffset) return false;
-  if (packet.l4Length < header) {
-    packet.setHotdrop();
-    return false;
-  }
+  if (!packet.fragmentOffset && packet.l4Length >= header) return portsFit(m, flags);
+  if (isNative(m, flags)) return packet.l4Length >= lastAsked(m, flags) && portsFit(m, flags);
+  if (!packet.fragmentOffset) packet.setHotdrop();
+  return false;
+}
+
+function portsFit(m: usize, flags: u32): bool {
   return (
     portIn(<u32>get16(packet.l4), m, L.MATCH_SPORT_MIN, (flags & L.MATCH_NOT_SPORT) != 0) &&
     portIn(<u32>get16(packet.l4 + 2), m, L.MATCH_DPORT_MIN, (flags & L.MATCH_NOT_DPORT) != 0)
   );
 }
 
+function asksSource(m: usize, flags: u32): bool {
+  return (
+    (flags & L.MATCH_NOT_SPORT) != 0 || load<u32>(m, L.MATCH_SPORT_MIN) > 0 || load<u32>(m, L.MATCH_SPORT_MAX) < 0xffff
+  );
+}
+
+function asksDestination(m: usize, flags: u32): bool {
+  return (
+    (flags & L.MATCH_NOT_DPORT) != 0 || load<u32>(m, L.MATCH_DPORT_MIN) > 0 || load<u32>(m, L.MATCH_DPORT_MAX) < 0xffff
+  );
+}
+
+/**
+ * Whether iptables-nft wrote a match of TCP or UDP in nft's own words: each field is taken from where it would be, even in a later
+ * fragment, and if the packet ends before it the rule does not match (nft_payload_fast_eval). What asks nothing or for an
+ * option is left to xt_tcpudp.
+ */
+function isNative(m: usize, flags: u32): bool {
+  if (!load<u32>(packet.ns, NS_NFT)) return false;
+  const kind = load<i32>(m, L.MATCH_KIND);
+  if (kind == L.MATCH_KIND_SCTP || (kind == L.MATCH_KIND_TCP && load<u32>(m, L.MATCH_TCP_OPTION))) return false;
+  return lastAsked(m, flags) > 0;
+}
+
+/** How many bytes of the header a match of TCP or UDP asks for. */
+function lastAsked(m: usize, flags: u32): i32 {
+  const asksFlags = load<i32>(m, L.MATCH_KIND) == L.MATCH_KIND_TCP && (load<u32>(m, L.MATCH_TCP_FLAGS) & 255) != 0;
+  return asksFlags ? 14 : asksDestination(m, flags) ? 4 : asksSource(m, flags) ? 2 : 0;
+}
+
 function tcpMatches(m: usize, flags: u32): bool {
-  if (packet.fragmentOffset) {
-    // A fragment that would overwrite the flags is an attack.
-    if (packet.fragmentOffset == 1) packet.setHotdrop();
-    return false;
-  }
+  // A fragment that would overwrite the flags is an attack.
+  if (packet.fragmentOffset == 1 && !isNative(m, flags)) packet.setHotdrop();
   if (!portsMatch(m, flags, tcp.TCP_LENGTH)) return false;
   const test = load<u32>(m, L.MATCH_TCP_FLAGS);
   const bits = <u32>tcp.flags(packet.l4);

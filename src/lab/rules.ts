@@ -1,5 +1,5 @@
 // The rules of a case's namespaces: iptables-restore, counters, and what a recording says that `statistic` chose.
-import { NS_RULE_STATES } from "../../assembly/layout/records.ts";
+import { NS_NFT, NS_RULE_STATES } from "../../assembly/layout/records.ts";
 import {
   BLOCK_HEADER,
   MATCH_CONNLIMIT_STATE,
@@ -98,6 +98,7 @@ export class NamespaceRules {
     const { block, words, rules } = placeRules(this.#kernel, walked, this.#names, file, this.#set);
     this.#references = rules;
     this.#words = words;
+    this.#kernel.setWord(this.#owner.ns + NS_NFT, this.#owner.backend === "nft" ? 1 : 0);
     this.#kernel.calls.loadRules(this.#owner.ns, block);
     this.#writeCounters();
     this.#writeStates(states);
