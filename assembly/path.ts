@@ -28,6 +28,7 @@ import {
   DROP_PKT_TOO_BIG,
   DROP_PKT_TOO_SMALL,
   DROP_TTL_EXPIRED,
+  DROP_UDP_CSUM,
   DROP_UNHANDLED_PROTO,
   NF_ACCEPT,
   OK,
@@ -71,6 +72,7 @@ import { MICROSECOND, now } from "./memory/clock.ts";
 import * as events from "./memory/events.ts";
 import { below } from "./memory/random.ts";
 import * as hooks from "./netfilter/hooks.ts";
+import { isSummed, sumsUp } from "./netfilter/reject.ts";
 import { NF_REJECT, rejection } from "./netfilter/target.ts";
 import { DIRECTION_IN, DIRECTION_OUT, capture } from "./observe/capture.ts";
 import { drop } from "./observe/drops.ts";
@@ -315,8 +317,10 @@ function bridgeLeave(ns: usize, port: usize, frame: usize): void {
   if (flag(frame, F.FRAME_IS_NF_BRIDGE)) {
     const master = load<usize>(port, R.DEV_MASTER);
     store<usize>(frame, port, F.FRAME_PHYS_OUT);
-    // The rules see it as if it were for this host, and may tell its sender so.
-    store<i32>(frame, F.PACKET_HOST, F.FRAME_PACKET_TYPE);
+    // The rules see what is for another as if it were for this host, and may tell its sender so.
+    if (load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_OTHERHOST) {
+      store<i32>(frame, F.PACKET_HOST, F.FRAME_PACKET_TYPE);
+    }
     if (!passes(ns, HOOK_FORWARD, frame, master, master)) return;
     if (!passes(ns, HOOK_POSTROUTING, frame, 0, master)) return;
     const largest = load<i32>(frame, F.FRAME_FRAGMENT_MAX);
@@ -429,20 +433,13 @@ function hookPasses(ns: usize, hook: i32, frame: usize, input: usize, outputDevi
 function reject(ns: usize, frame: usize): void {
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return;
-  const bytes = packetLength(frame) - ipv4.headerLength(ip);
-  const at = ipv4.payload(ip);
-  const source = ipv4.source(ip);
-  const destination = ipv4.destination(ip);
-  const protocol = ipv4.protocol(ip);
-  if (load<u32>(rejection, TARGET_REJECT_TCP_RESET)) {
-    if (bytes < wireTcp.TCP_LENGTH || !wireTcp.checksumValid(at, bytes, source, destination)) return;
-    sendRejectReset(ns, frame);
-    return;
-  }
   // Nobody is told about a packet that was broken on its way.
-  if (protocol == ipv4.PROTO_TCP && !wireTcp.checksumValid(at, bytes, source, destination)) return;
-  if (protocol == ipv4.PROTO_UDP && !wireUdp.checksumValid(at, bytes, source, destination)) return;
-  sendError(ns, frame, icmp.DEST_UNREACHABLE, load<i32>(rejection, TARGET_REJECT_CODE), 0);
+  const bytes = packetLength(frame) - ipv4.headerLength(ip);
+  if (load<u32>(rejection, TARGET_REJECT_TCP_RESET)) {
+    if (bytes >= wireTcp.TCP_LENGTH && sumsUp(ip, bytes)) sendRejectReset(ns, frame);
+  } else if (!isSummed(ip, bytes) || sumsUp(ip, bytes)) {
+    sendError(ns, frame, icmp.DEST_UNREACHABLE, load<i32>(rejection, TARGET_REJECT_CODE), 0);
+  }
 }
 
 /** The reset of a REJECT: it belongs to the connection that it ends (nf_send_reset). */
@@ -590,6 +587,7 @@ function ipLocal(ns: usize, device: usize, arrived: usize): void {
   if (protocol == ipv4.PROTO_TCP) tcpReceive(ns, frame);
   else if (protocol == ipv4.PROTO_UDP) udpReceive(ns, frame);
   else if (protocol == ipv4.PROTO_ICMP) icmpReceive(ns, frame, ip);
+  else if (protocol == ipv4.PROTO_UDPLITE) udpLiteReceive(ns, frame, ip);
   else {
     sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PROT_UNREACHABLE, 0);
     drop(ns, frame, DROP_IP_NOPROTO);
@@ -641,9 +639,22 @@ function udpReceive(ns: usize, frame: usize): void {
   track.consume(frame);
 }
 
+/** Nobody listens to UDP-Lite here; whoever sends it soundly is told so (udplite_rcv). */
+function udpLiteReceive(ns: usize, frame: usize, ip: usize): void {
+  const at = ipv4.payload(ip);
+  const bytes = packetLength(frame) - ipv4.headerLength(ip);
+  const sound =
+    wireUdp.liteCoverage(at, bytes) != 0 &&
+    wireUdp.liteChecksumValid(at, bytes, ipv4.source(ip), ipv4.destination(ip), ipv4.PROTO_UDPLITE);
+  if (sound) sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
+  drop(ns, frame, sound ? DROP_NO_SOCKET : DROP_UDP_CSUM);
+}
+
 function tcpReceive(ns: usize, frame: usize): void {
   const line = load<u32>(frame, F.FRAME_LINE);
-  const reason = tcp.receive(ns, frame, line);
+  // TCP has no use for what came in a frame to everybody (tcp_v4_rcv).
+  const toHost = load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_HOST;
+  const reason = toHost ? tcp.receive(ns, frame, line) : DROP_OTHERHOST;
   if (reason) {
     if (reason == DROP_NO_SOCKET || reason < 0) {
       if (trace.on) trace.note(T.STEP_RESET, ns, frame);

@@ -160,7 +160,7 @@ function makeError(ns: usize, frame: usize, kind: i32, detail: i32, rest: u32): 
   if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return 0;
   if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return 0;
   const toType = addressType(ns, to);
-  if (toType > <u32>ROUTE_LOCAL || addressType(ns, from) > <u32>ROUTE_LOCAL) return 0;
+  if (toType > <u32>ROUTE_LOCAL || (from && addressType(ns, from) > <u32>ROUTE_LOCAL)) return 0;
   const length = packetLength(frame);
   const header = ipv4.headerLength(ip);
   if (ipv4.protocol(ip) == ipv4.PROTO_ICMP) {
@@ -168,11 +168,13 @@ function makeError(ns: usize, frame: usize, kind: i32, detail: i32, rest: u32): 
     if (length < header + 1 || icmp.isError(icmp.type(ip + <usize>header))) return 0;
     if (icmp.type(ip + <usize>header) > 18) return 0;
   }
-  const decision = route.outgoing(ns, from, toType == ROUTE_LOCAL ? to : 0);
+  // Who has no address is this host itself (ip_route_output_key_hash_rcu).
+  const target = from ? from : toType == ROUTE_LOCAL ? to : ipv4.LOOPBACK;
+  const decision = route.outgoing(ns, target, toType == ROUTE_LOCAL ? to : 0);
   if (decision == route.TO_NOWHERE) return 0;
-  const source = toType == ROUTE_LOCAL ? to : ownSource(ns, frame, from);
+  const source = toType == ROUTE_LOCAL ? to : ownSource(ns, frame, target);
   if (!source) return 0;
-  if (limited(ns, kind, detail, from, decision == route.TO_LOCAL)) return 0;
+  if (limited(ns, kind, detail, target, decision == route.TO_LOCAL)) return 0;
 
   options.echo(ns, ip);
   const quoted = min<i32>(length, LARGEST - ipv4.IPV4_LENGTH - options.echoed - icmp.ICMP_LENGTH);
@@ -182,7 +184,7 @@ function makeError(ns: usize, frame: usize, kind: i32, detail: i32, rest: u32): 
   icmp.write(at, kind, detail, rest, icmp.ICMP_LENGTH + quoted);
   attachRelated(frame, answer);
   const tos = (ipv4.tos(ip) & 0x1e) | 0xc0;
-  finish(ns, answer, ipv4.PROTO_ICMP, source, from, icmp.ICMP_LENGTH + quoted, tos, nextId(ns), 0);
-  options.build(answer, from);
+  finish(ns, answer, ipv4.PROTO_ICMP, source, target, icmp.ICMP_LENGTH + quoted, tos, nextId(ns), 0);
+  options.build(answer, target);
   return answer;
 }

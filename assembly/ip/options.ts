@@ -42,6 +42,7 @@ let strict: bool = false;
 let recordOpen: bool = false; // rr_needaddr
 let timeNeedsAddress: bool = false;
 let timeNeedsTime: bool = false;
+let changed: bool = false; // is_changed: the checksum is made anew if the packet is forwarded, and only then
 
 function clear(): void {
   recordAt = 0;
@@ -53,6 +54,7 @@ function clear(): void {
   timeNeedsAddress = false;
   timeNeedsTime = false;
   rerouted = false;
+  changed = false;
 }
 
 function byte(at: usize, i: i32): i32 {
@@ -83,7 +85,6 @@ function compile(ns: usize, ip: usize): i32 {
   clear();
   const end = ipv4.headerLength(ip);
   let at = ipv4.IPV4_LENGTH;
-  let changed = false;
   while (at < end) {
     const kind = byte(ip, at);
     if (kind == END) {
@@ -123,7 +124,6 @@ function compile(ns: usize, ip: usize): i32 {
     if (bad) return problemAt(bad);
     at += length;
   }
-  if (changed) ipv4.seal(ip);
   return FINE;
 }
 
@@ -214,7 +214,8 @@ export function receive(ns: usize, frame: usize, device: usize, type: u32): i32 
     const kind = way ? load<u32>(way, ROUTE_TYPE) : 0;
     if (kind == ROUTE_UNICAST) break;
     if (kind != ROUTE_LOCAL) return REFUSED;
-    ipv4.setDestination(ip, stop);
+    put32(ip + <usize>16, stop);
+    changed = true;
   }
   if (next <= space) {
     rerouted = true;
@@ -246,7 +247,7 @@ export function forward(ip: usize, source: u32): void {
     }
     if (timeNeedsAddress) put32(ip + <usize>(timeAt + byte(ip, timeAt + 2) - 9), source);
   }
-  if (recordOpen || rerouted) ipv4.seal(ip);
+  if (changed || recordOpen || rerouted) ipv4.seal(ip);
 }
 
 /** In all fragments but the first, options that are not to be copied become nothing (ip_options_fragment). */

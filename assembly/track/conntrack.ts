@@ -52,10 +52,14 @@ import * as icmp from "../wire/icmp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as udp from "../wire/udp.ts";
+import * as other from "./other.ts";
 import * as table from "./table.ts";
 import * as trackTcp from "./tcp.ts";
 import * as tcpState from "./tcp-state.ts";
 import * as tuple from "./tuple.ts";
+
+const GRE_SECONDS = 30;
+const GRE_STREAM_SECONDS = 180;
 
 /** Why `enter` or `confirm` refused a frame: a DROP_* code. */
 export let reason: i32 = DROP_NONE;
@@ -103,7 +107,11 @@ function transportValid(ip: usize, length: i32, check: bool): bool {
     if (check && !icmp.checksumValid(l4, bytes)) return false;
     return icmp.type(l4) <= 18;
   }
-  return true;
+  if (proto == ipv4.PROTO_UDPLITE) {
+    return other.udpLiteValid(l4, bytes, check, ipv4.source(ip), ipv4.destination(ip));
+  }
+  if (proto == ipv4.PROTO_SCTP) return other.sctpValid(l4, bytes, check);
+  return proto != ipv4.PROTO_GRE || other.greValid(l4, bytes);
 }
 
 /** ICMP errors belong to the connection of the packet that they quote. False: INVALID. */
@@ -135,6 +143,7 @@ function begin(ns: usize, l4: usize, bytes: i32): usize {
     const type = icmp.type(l4);
     if (type != 8 && type != 13 && type != 15 && type != 17) return 0;
   }
+  if (proto == ipv4.PROTO_SCTP && !other.sctpBegins(l4, bytes)) return 0;
   const limit = sysctl(ns, SYSCTL_CT_MAX);
   if (limit && load<u32>(ns, NS_CONNECTION_COUNT) >= limit) {
     table.sweep(ns);
@@ -172,6 +181,13 @@ function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: usize, 
     if (status & IPS_SEEN_REPLY) stream = now > load<u64>(entry, CT_TCP_SEEN);
     refresh(entry, sysctl(ns, stream ? SYSCTL_CT_UDP_STREAM : SYSCTL_CT_UDP));
     if (stream && !(status & IPS_NAT_CLASH)) store<u32>(entry, status | IPS_ASSURED, CT_STATUS);
+    return trackTcp.TRACK_ACCEPT;
+  }
+  if (proto == ipv4.PROTO_GRE || proto == ipv4.PROTO_UDPLITE) {
+    const answered = (load<u32>(entry, CT_STATUS) & IPS_SEEN_REPLY) != 0;
+    if (answered) store<u32>(entry, load<u32>(entry, CT_STATUS) | IPS_ASSURED, CT_STATUS);
+    if (proto == ipv4.PROTO_GRE) refresh(entry, answered ? GRE_STREAM_SECONDS : GRE_SECONDS);
+    else refresh(entry, sysctl(ns, answered ? SYSCTL_CT_UDP_STREAM : SYSCTL_CT_UDP));
     return trackTcp.TRACK_ACCEPT;
   }
   refresh(entry, sysctl(ns, proto == ipv4.PROTO_ICMP ? SYSCTL_CT_ICMP : SYSCTL_CT_GENERIC));

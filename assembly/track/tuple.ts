@@ -84,6 +84,15 @@ export function invert(): bool {
   return true;
 }
 
+function hasPorts(protocol: u32): bool {
+  return (
+    protocol == ipv4.PROTO_TCP ||
+    protocol == ipv4.PROTO_UDP ||
+    protocol == ipv4.PROTO_SCTP ||
+    protocol == ipv4.PROTO_UDPLITE
+  );
+}
+
 /**
  * Reads the tuple of a packet whose IPv4 header stands at `ip`, with `length` bytes from there on.
  * False if the transport header is cut off. Protocols without ports get ports 0, as nf_conntrack_proto_generic does.
@@ -96,7 +105,7 @@ export function parse(ip: usize, length: i32): bool {
   ports = 0;
   const l4 = ip + <usize>header;
   const rest = length - header;
-  if (proto == ipv4.PROTO_TCP || proto == ipv4.PROTO_UDP || proto == ipv4.PROTO_SCTP) {
+  if (hasPorts(proto)) {
     if (rest < 8) return false;
     ports = get32(l4);
   } else if (proto == ipv4.PROTO_ICMP) {

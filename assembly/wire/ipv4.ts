@@ -18,6 +18,11 @@ export const PROTO_ICMP = 1;
 export const PROTO_TCP = 6;
 export const PROTO_UDP = 17;
 export const PROTO_SCTP = 132;
+export const PROTO_GRE = 47;
+export const PROTO_UDPLITE = 136;
+export const PROTO_DCCP = 33;
+export const PROTO_ESP = 50;
+export const PROTO_AH = 51;
 
 export const FLAG_DF = 0x4000;
 export const FLAG_MF = 0x2000;
@@ -168,6 +173,7 @@ export function finish(at: usize, length: i32, ident: i32): void {
 export function isMulticast(address: u32): bool {
   return address >> 28 == 14;
 }
+export const LOOPBACK: u32 = 0x7f000001;
 export function isLoopback(address: u32): bool {
   return address >> 24 == 127;
 }

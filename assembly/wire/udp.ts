@@ -1,4 +1,4 @@
-// UDP (RFC 768).
+// UDP (RFC 768), and UDP-Lite (RFC 3828), which has how much its checksum covers in the place of the length.
 import { get16, put16 } from "../memory/bytes.ts";
 import { checksum, pseudo, valid } from "./checksum.ts";
 import { PROTO_UDP } from "./ipv4.ts";
@@ -24,6 +24,18 @@ export function checksumField(at: usize): i32 {
 }
 export function checksumValid(at: usize, bytes: i32, source: u32, destination: u32): bool {
   return !checksumField(at) || valid(at, bytes, pseudo(source, destination, PROTO_UDP, bytes));
+}
+
+/** How many bytes the checksum of a UDP-Lite packet of `bytes` bytes covers; 0: it is not one that may be taken. */
+export function liteCoverage(at: usize, bytes: i32): i32 {
+  if (bytes < UDP_LENGTH || !checksumField(at)) return 0;
+  const said = length(at);
+  if (!said) return bytes;
+  return said < UDP_LENGTH || said > bytes ? 0 : said;
+}
+/** Whether the checksum over the covered part is right, with `protocol` in the pseudo header. */
+export function liteChecksumValid(at: usize, bytes: i32, source: u32, destination: u32, protocol: i32): bool {
+  return valid(at, liteCoverage(at, bytes), pseudo(source, destination, protocol, bytes));
 }
 
 /** Writes the header before a payload that already stands behind it; `bytes` counts both. */

@@ -13,6 +13,7 @@ const PROTOCOLS: Readonly<Record<number, string>> = {
   47: "gre",
   136: "udplite",
 };
+const GRE = 47;
 
 /** The lines of /proc/net/nf_conntrack of a namespace, sorted. */
 export function conntrackLines(kernel: Kernel, ns: Handle, nowNs: number): string[] {
@@ -31,6 +32,7 @@ function conntrackLine(kernel: Kernel, entry: Handle, nowNs: number): string {
     `ipv4     2 ${(PROTOCOLS[protocol] ?? "unknown").padEnd(8)} ${protocol} ${Math.max(0, Math.floor(left))}`,
   ];
   if (protocol === 6) head.push(TCP_CONNTRACK_STATES[kernel.word(entry + R.CT_TCP_STATE)] ?? "NONE");
+  if (protocol === GRE) head.push("timeout=30, stream_timeout=180");
   head.push(tupleText(kernel, entry + R.CT_ORIGINAL, protocol));
   if ((status & codes.IPS_SEEN_REPLY) === 0) head.push("[UNREPLIED]");
   head.push(tupleText(kernel, entry + R.CT_REPLY, protocol));
@@ -44,6 +46,7 @@ function tupleText(kernel: Kernel, tuple: Handle, protocol: number): string {
   const [high, low] = [ports >>> 16, ports & 0xffff];
   const addresses = `src=${formatIpv4(kernel.word(tuple + R.TUPLE_SRC))} dst=${formatIpv4(kernel.word(tuple + R.TUPLE_DST))}`;
   if (protocol === 1) return `${addresses} type=${low >>> 8} code=${low & 255} id=${high}`;
+  if (protocol === GRE) return `${addresses} srckey=0x0 dstkey=0x0`;
   return [6, 17, 132, 136].includes(protocol) ? `${addresses} sport=${high} dport=${low}` : addresses;
 }
 
