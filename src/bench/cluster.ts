@@ -125,6 +125,8 @@ export function clusterOf(nodes: number, pods: readonly BenchPod[], services: nu
       const backend = backends[i % backends.length];
       return backend ? [slice(i, backend)] : [];
     }),
+    namespaces: [],
+    networkPolicies: [],
     pending: [],
     ignored: [],
     notEmulated: [],

@@ -5,8 +5,8 @@ import { makeEndpointSlices } from "./endpoint-slices.ts";
 import { mirrorEndpoints } from "./endpoints.ts";
 import { allocateNodePorts } from "./node-ports.ts";
 import { buildNodes, type NodeOptions } from "./nodes.ts";
-import type { Cluster } from "./objects.ts";
-import { parseObjects, type ParsedObjects } from "./parse.ts";
+import type { Cluster, Namespace } from "./objects.ts";
+import { namespaceOf, parseObjects, type ParsedObjects } from "./parse.ts";
 import { schedule } from "./scheduler.ts";
 import { allocateClusterIPs, allocateLoadBalancers, DNS_PLACE, nthAddress } from "./service-addresses.ts";
 import { serviceLabel, wantsIpv6, type ParsedService } from "./services.ts";
@@ -44,6 +44,8 @@ export function buildCluster(documents: readonly Document[], options: ClusterOpt
       ...own.endpoints.flatMap((endpoints) => mirrorEndpoints(endpoints, settled)),
       ...system.endpointSlices,
     ],
+    namespaces: allNamespaces(own, pods),
+    networkPolicies: own.networkPolicies,
     pending,
     ignored: own.ignored,
     notEmulated: [
@@ -51,6 +53,13 @@ export function buildCluster(documents: readonly Document[], options: ClusterOpt
       ...services.filter(wantsIpv6).map(({ service }) => `IPv6 of ${serviceLabel(service)}`),
     ],
   };
+}
+
+/** Those that are written, then those that pods are in without. */
+function allNamespaces(own: ParsedObjects, pods: Cluster["pods"]): Namespace[] {
+  const written = new Set(own.namespaces.map(({ name }) => name));
+  const others = [...new Set(pods.map(({ namespace }) => namespace))].filter((name) => !written.has(name));
+  return [...own.namespaces, ...others.map((name) => namespaceOf({ name, labels: {} }))];
 }
 
 /** The cluster's own objects without those that the manifests have. The API server's slice goes with its Service. */

@@ -1,5 +1,7 @@
 // The Kubernetes objects that podwire acts on, in their API's words, reduced to the fields that have a network meaning and with defaults filled in.
 
+import type { LabelSelector } from "./selectors.ts";
+
 export type Labels = Record<string, string>;
 export type Protocol = "TCP" | "UDP" | "SCTP";
 
@@ -105,16 +107,55 @@ export interface EndpointSlice {
   endpoints: Endpoint[];
 }
 
+export interface Namespace {
+  name: string;
+  labels: Labels;
+}
+
+/** Whom a rule of a NetworkPolicy lets through: pods by selectors, all of which must match, or a block of addresses. */
+export interface NetworkPolicyPeer {
+  podSelector?: LabelSelector | undefined;
+  /** Absent: the policy's own namespace. */
+  namespaceSelector?: LabelSelector | undefined;
+  ipBlock?: { cidr: string; except: string[] } | undefined;
+}
+
+export interface NetworkPolicyPort {
+  protocol: Protocol;
+  /** The name is that of a container port of the pod that is called. Absent: every port. */
+  port?: number | string | undefined;
+  endPort?: number | undefined;
+}
+
+export interface NetworkPolicyRule {
+  /** `from` or `to`; none: everybody. */
+  peers: NetworkPolicyPeer[];
+  /** None: every port of every protocol. */
+  ports: NetworkPolicyPort[];
+}
+
+export interface NetworkPolicy {
+  namespace: string;
+  name: string;
+  podSelector: LabelSelector;
+  /** What it lets in; absent: it does not isolate in this direction. */
+  ingress?: NetworkPolicyRule[];
+  egress?: NetworkPolicyRule[];
+}
+
 /** The state of a cluster: what the API server would hold once every controller has settled. */
 export interface Cluster {
   nodes: Node[];
   pods: Pod[];
   services: Service[];
   endpointSlices: EndpointSlice[];
+  /** Every namespace that an object is in, with its labels. */
+  namespaces: Namespace[];
+  networkPolicies: NetworkPolicy[];
   /** Pods that run on no node, as `shop/web-0`, and why. */
   pending: { pod: string; reason: string }[];
   /** Kinds without a network meaning, once each with their number, in order of first appearance. */
   ignored: { kind: string; count: number }[];
-  /** Objects that have a network meaning which is not emulated yet, such as `NetworkPolicy shop/deny-all`. */
+  /** Objects that have a network meaning which is not emulated yet, such as `Ingress shop/web`. */
   notEmulated: string[];
 }

@@ -3,9 +3,10 @@ import type { Document } from "../documents/document.ts";
 import type { Endpoints } from "./endpoint-schema.ts";
 import { parseEndpoints, parseEndpointSlice } from "./endpoints.ts";
 import { readManifests, type Manifest, type Manifests } from "./manifest.ts";
-import { ingressSchema, networkPolicySchema } from "./network-schema.ts";
+import { parseNetworkPolicy } from "./network-policy-schema.ts";
+import { ingressSchema } from "./network-schema.ts";
 import { nodeSchema, type NodeManifest } from "./node-schema.ts";
-import type { EndpointSlice } from "./objects.ts";
+import type { EndpointSlice, Namespace, NetworkPolicy } from "./objects.ts";
 import { parseService, type ParsedService } from "./services.ts";
 import { cronJobSchema, namespaceSchema } from "./workload-schema.ts";
 import { parseWorkload, type Workload } from "./workloads.ts";
@@ -21,6 +22,8 @@ export interface ParsedObjects extends Pick<Manifests, "ignored" | "notEmulated"
   services: ParsedService[];
   endpointSlices: EndpointSlice[];
   endpoints: Endpoints[];
+  namespaces: Namespace[];
+  networkPolicies: NetworkPolicy[];
   /** Every object, as `Deployment shop/web`. */
   names: Set<string>;
 }
@@ -34,6 +37,8 @@ export function parseObjects(documents: readonly Document[]): ParsedObjects {
     services: [],
     endpointSlices: [],
     endpoints: [],
+    namespaces: [],
+    networkPolicies: [],
     names: new Set(),
     ignored,
     notEmulated: [...notEmulated],
@@ -59,8 +64,16 @@ interface ObjectName {
 
 function parseObject(parsed: ParsedObjects, manifest: Manifest): ObjectName {
   switch (manifest.kind) {
-    case "Namespace":
-      return manifest.validate(namespaceSchema).metadata;
+    case "Namespace": {
+      const { metadata } = manifest.validate(namespaceSchema);
+      parsed.namespaces.push(namespaceOf(metadata));
+      return metadata;
+    }
+    case "NetworkPolicy": {
+      const policy = parseNetworkPolicy(manifest);
+      parsed.networkPolicies.push(policy);
+      return policy;
+    }
     case "CronJob":
       return manifest.validate(cronJobSchema).metadata;
     case "Node": {
@@ -83,10 +96,8 @@ function parseObject(parsed: ParsedObjects, manifest: Manifest): ObjectName {
       parsed.endpoints.push(endpoints);
       return endpoints.metadata;
     }
-    case "Ingress":
-    case "NetworkPolicy": {
-      const schema = manifest.kind === "Ingress" ? ingressSchema : networkPolicySchema;
-      const { metadata } = manifest.validate<{ metadata: ObjectName }>(schema);
+    case "Ingress": {
+      const { metadata } = manifest.validate<{ metadata: ObjectName }>(ingressSchema);
       parsed.notEmulated.push(`${manifest.kind} ${metadata.namespace}/${metadata.name}`);
       return metadata;
     }
@@ -96,4 +107,9 @@ function parseObject(parsed: ParsedObjects, manifest: Manifest): ObjectName {
       return workload;
     }
   }
+}
+
+/** A namespace with the label that the API server puts on each. */
+export function namespaceOf({ name, labels }: Namespace): Namespace {
+  return { name, labels: { ...labels, "kubernetes.io/metadata.name": name } };
 }

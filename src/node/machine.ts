@@ -8,6 +8,7 @@ import { proxyContext } from "./kube-proxy/context.ts";
 import { kubeProxyTables } from "./kube-proxy/proxy.ts";
 import { podListeners, podsOf, sandbox } from "./kubelet.ts";
 import { cardMac } from "./macs.ts";
+import { addNetworkPolicies } from "./network-policy/enforcer.ts";
 import { printTables } from "./tables.ts";
 
 /** The segment that joins the nodes and the gateway. */
@@ -39,7 +40,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
   const machine: Machine = {
     name: root,
     namespaces: [
-      { name: root, role: "node", sysctls: nodeSysctls(cores), rules: nodeRules(cluster, node, options) },
+      { name: root, role: "node", sysctls: nodeSysctls(cores), ...nodeFilters(cluster, node, options) },
       ...ownPods.map(sandbox),
     ],
     bridges: [],
@@ -66,11 +67,18 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
 }
 
 /** The node's iptables-save text. kubelet and kube-proxy come first, as a node is not ready for pods without them. */
-export function nodeRules(
-  cluster: Pick<Cluster, "pods" | "services" | "endpointSlices">,
+export function nodeRules(cluster: RulesCluster, node: Node, options: Pick<NodeOptions, "podCIDR">): string {
+  return nodeFilters(cluster, node, options).rules;
+}
+
+type RulesCluster = Pick<Cluster, "pods" | "services" | "endpointSlices" | "namespaces" | "networkPolicies">;
+
+/** The node's rules, and the `ipset save` text of the sets that they name, if any. */
+function nodeFilters(
+  cluster: RulesCluster,
   node: Node,
   options: Pick<NodeOptions, "podCIDR">,
-): string {
+): { rules: string; sets?: string } {
   const context = proxyContext({
     nodeName: node.name,
     nodeIP: node.address,
@@ -84,7 +92,9 @@ export function nodeRules(
     addPodMasquerade(tables.nat, node, pod);
     addHostPorts(tables.nat, node, pod);
   }
-  return printTables(tables);
+  const sets = addNetworkPolicies(tables.filter, cluster, node);
+  const rules = printTables(tables);
+  return sets === "" ? { rules } : { rules, sets };
 }
 
 /** The settings that matter to the network: the first three make pods reachable, the rest is kube-proxy's conntrack section. */

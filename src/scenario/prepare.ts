@@ -4,6 +4,7 @@ import type { Document } from "../documents/document.ts";
 import { InputError, type Place } from "../errors.ts";
 import { buildCluster } from "../kubernetes/cluster.ts";
 import { dnsRecords } from "../kubernetes/dns.ts";
+import { unusedBlocks } from "../kubernetes/network-policy-schema.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
 import { unservedPorts } from "../node/kubelet.ts";
 import { nodeMachine, NODES_SEGMENT } from "../node/machine.ts";
@@ -64,6 +65,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const warnings = [
     ...cluster.pending.map(({ pod, reason }) => `pod ${pod} runs on no node: ${reason}`),
     ...unservedPorts(cluster),
+    ...cluster.networkPolicies.flatMap(unusedBlocks),
   ];
   const lines = overrides.request
     ? [requestLine(overrides.request, cluster, ranges, durationNs)]

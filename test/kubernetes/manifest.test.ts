@@ -28,11 +28,6 @@ metadata: {name: function}
 test("what has a network meaning but is not emulated is named", () => {
   const { notEmulated } = build(`
 apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: deny-all, namespace: shop}
-spec: {podSelector: {}, policyTypes: [Ingress], egress: [{}]}
----
-apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: web}
 spec: {rules: [{host: a.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}
@@ -41,7 +36,7 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: web, namespace: shop}
 `);
-  expect([...notEmulated].sort()).toEqual(["HTTPRoute shop/web", "Ingress default/web", "NetworkPolicy shop/deny-all"]);
+  expect([...notEmulated].sort()).toEqual(["HTTPRoute shop/web", "Ingress default/web"]);
 });
 
 test("a List is its items, and fields that are null are absent", () => {

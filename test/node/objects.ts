@@ -121,6 +121,8 @@ export function cluster(parts: Partial<Cluster>): Cluster {
     pods: [],
     services: [],
     endpointSlices: [],
+    namespaces: [],
+    networkPolicies: [],
     pending: [],
     ignored: [],
     notEmulated: [],
