@@ -82,6 +82,7 @@ export const NS_REASSEMBLIES = NS_CHOICES + WORD; // first packet being put toge
 export const NS_POLICIES = NS_REASSEMBLIES + WORD; // first POLICY_*
 export const NS_TABLES = NS_POLICIES + WORD; // first TABLE_*
 export const NS_SETS = NS_TABLES + WORD; // first SET_*
+export const NS_HASHLIMITS = NS_SETS + WORD; // first table of hashlimit
 export const NS_RANDOM = 128; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_EARLIEST_END = NS_ICMP_STAMP + LONG; // u64: no connection's time is over before

@@ -118,7 +118,8 @@ export const MATCH_KIND_MAC = 30;
 export const MATCH_KIND_CONNLIMIT = 31;
 export const MATCH_KIND_RPFILTER = 32;
 export const MATCH_KIND_U32 = 33;
-export const MATCH_KIND_COUNT = 34;
+export const MATCH_KIND_HASHLIMIT = 34;
+export const MATCH_KIND_COUNT = 35;
 
 // TCP, UDP, SCTP: a port p is in range if min <= p <= max; untested ports have 0 to 65535. A first fragment too short for the
 // header, and a TCP fragment at offset 8, are dropped at once (hotdrop); later fragments do not match.
@@ -307,6 +308,28 @@ export const MATCH_U32_AND = 0;
 export const MATCH_U32_LEFT = 1;
 export const MATCH_U32_RIGHT = 2;
 export const MATCH_U32_AT = 3;
+
+// HASHLIMIT: TABLE is an interned name, CONFIG the offset of what its table is made with, the same for all rules that name it.
+export const MATCH_HASHLIMIT_TABLE = MATCH_ARGS;
+export const MATCH_HASHLIMIT_CONFIG = MATCH_HASHLIMIT_TABLE + WORD;
+export const MATCH_HASHLIMIT_SOURCE = 2;
+export const MATCH_HASHLIMIT_DESTINATION = 4;
+export const MATCH_HASHLIMIT_SPORT = 8;
+export const MATCH_HASHLIMIT_DPORT = 16;
+export const MATCH_HASHLIMIT_BYTES = 32; // 16 bytes cost COST, else a packet does
+
+// A table of hashlimit: which bits above its groups differ by, whether it counts bytes, and their cost: of a packet in us, of 16
+// bytes in parts of 2^32 of a second. BURST is how many packets, or how often a second's worth of bytes, may come at once.
+export const HASHLIMIT_MODE = 0;
+export const HASHLIMIT_COST_LOW = HASHLIMIT_MODE + WORD;
+export const HASHLIMIT_COST_HIGH = HASHLIMIT_COST_LOW + WORD;
+export const HASHLIMIT_BURST = HASHLIMIT_COST_HIGH + WORD;
+export const HASHLIMIT_SRC_MASK = HASHLIMIT_BURST + WORD;
+export const HASHLIMIT_DST_MASK = HASHLIMIT_SRC_MASK + WORD;
+export const HASHLIMIT_EXPIRE = HASHLIMIT_DST_MASK + WORD; // ms after its last packet that a group is forgotten ...
+export const HASHLIMIT_INTERVAL = HASHLIMIT_EXPIRE + WORD; // ... at the next of the times so many ms apart
+export const HASHLIMIT_MAX = HASHLIMIT_INTERVAL + WORD; // the most groups, 0: any number
+export const HASHLIMIT_SIZE = HASHLIMIT_MAX + WORD;
 
 // Targets. The first five have no record: CONTINUE (no target, LOG, NFLOG), the verdicts, JUMP (with RULE_GOTO: no way back).
 export const TARGET_CONTINUE = 0;

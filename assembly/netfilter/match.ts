@@ -39,6 +39,7 @@ import * as icmp from "../wire/icmp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as connlimit from "./connlimit.ts";
+import * as hashlimit from "./hashlimit.ts";
 import * as packet from "./packet.ts";
 import * as recent from "./recent.ts";
 import * as sets from "./set.ts";
@@ -83,6 +84,8 @@ export function matches(block: usize, m: usize): bool {
       return recentMatches(m, flags) != inverted;
     case L.MATCH_KIND_LIMIT:
       return limitMatches(m) != inverted;
+    case L.MATCH_KIND_HASHLIMIT:
+      return hashlimit.matches(block, m, flags) != inverted;
     case L.MATCH_KIND_QUOTA:
       return quotaMatches(m) != inverted;
     case L.MATCH_KIND_PHYSDEV:

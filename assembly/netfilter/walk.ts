@@ -10,6 +10,7 @@ import {
   MATCH_KIND,
   MATCH_KIND_CONNLIMIT,
   MATCH_KIND_CT_STATE,
+  MATCH_KIND_HASHLIMIT,
   MATCH_KIND_LIMIT,
   MATCH_KIND_NTH,
   MATCH_KIND_QUOTA,
@@ -261,6 +262,7 @@ function hasMemory(kind: i32): bool {
     kind == MATCH_KIND_NTH ||
     kind == MATCH_KIND_RECENT ||
     kind == MATCH_KIND_LIMIT ||
+    kind == MATCH_KIND_HASHLIMIT ||
     kind == MATCH_KIND_QUOTA ||
     kind == MATCH_KIND_CONNLIMIT
   );

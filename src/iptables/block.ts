@@ -26,6 +26,7 @@ export class Block implements BlockBuilder {
   readonly #ruleCount: number;
   readonly #records: number[] = [];
   readonly #offsets = new Map<string, number>();
+  readonly #shared = new Map<string, number>();
   readonly #states: number[] = [];
 
   constructor(ruleCount: number, names: NameTable) {
@@ -66,6 +67,12 @@ export class Block implements BlockBuilder {
     for (const word of words) this.#records.push(word);
     while (this.#records.length % ALIGNMENT !== 0) this.#records.push(0);
     this.#offsets.set(key, offset);
+    return offset;
+  }
+
+  shared(key: string, words: readonly number[]): number {
+    const offset = this.#shared.get(key) ?? this.data(words);
+    this.#shared.set(key, offset);
     return offset;
   }
 

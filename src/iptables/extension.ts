@@ -23,14 +23,16 @@ export interface BlockBuilder {
   interface(test: InterfaceTest): number;
   /** The offset of a list of words. */
   data(words: readonly number[]): number;
+  /** The offset of the list of words that was the first to be given under a key. */
+  shared(key: string, words: readonly number[]): number;
   /** The number of a new state with these first values, at most four words. */
   state(values: readonly number[]): number;
   /** The number of an interned name. */
   name(kind: NameKind, name: string): number;
 }
 
-/** Names that the kernel knows as small numbers: `recent` lists and ipsets. */
-export type NameKind = "recent" | "set";
+/** Names that the kernel knows as small numbers: `recent` lists, ipsets and tables of hashlimit. */
+export type NameKind = "recent" | "set" | "hashlimit";
 
 /** What an extension may see of the rule that is being read. */
 export interface RuleHead {

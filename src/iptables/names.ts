@@ -2,7 +2,11 @@
 import type { NameKind } from "./extension.ts";
 
 export class NameTable {
-  readonly #numbers: Record<NameKind, Map<string, number>> = { recent: new Map(), set: new Map() };
+  readonly #numbers: Record<NameKind, Map<string, number>> = {
+    recent: new Map(),
+    set: new Map(),
+    hashlimit: new Map(),
+  };
 
   /** The number of a name, from 0 in the order in which the names first come, for each kind of its own. */
   intern(kind: NameKind, name: string): number {

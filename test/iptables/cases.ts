@@ -81,6 +81,11 @@ export const SAME: Partial<Record<TableName, string[]>> = {
     "INPUT -p udp -m multiport ! --sports 80",
     "INPUT -m limit --limit 5/min --limit-burst 3",
     "INPUT -m limit --limit 90/min",
+    "INPUT -m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 3 --hashlimit-mode srcip,dstip --hashlimit-name a",
+    "INPUT -m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-name b --hashlimit-htable-expire 60000",
+    "INPUT -m hashlimit --hashlimit-above 7/sec --hashlimit-burst 5 --hashlimit-mode srcip,srcport,dstip,dstport --hashlimit-name c --hashlimit-htable-size 100 --hashlimit-htable-max 200 --hashlimit-htable-gcinterval 500 --hashlimit-htable-expire 3000 --hashlimit-srcmask 24 --hashlimit-dstmask 16",
+    "INPUT -m hashlimit --hashlimit-above 512kb/s --hashlimit-mode srcip --hashlimit-name d",
+    "INPUT -m hashlimit --hashlimit-above 10mb/s --hashlimit-burst 20mb --hashlimit-mode dstip --hashlimit-name e",
     "FORWARD -m physdev --physdev-in veth+ --physdev-out eth0 --physdev-is-bridged",
     "FORWARD -m physdev ! --physdev-in veth+ ! --physdev-out eth0 ! --physdev-is-bridged",
     "FORWARD -m physdev --physdev-is-in --physdev-is-out",
@@ -360,6 +365,22 @@ export const CHANGED: Partial<Record<TableName, [written: string, printed: strin
     ["INPUT -m limit", ["INPUT -m limit --limit 3/hour"]],
     ["INPUT -m limit --limit 5/second", ["INPUT -m limit --limit 5/sec"]],
     ["INPUT -m limit --limit 100/s --limit-burst 5", ["INPUT -m limit --limit 100/sec"]],
+    [
+      "INPUT -m hashlimit --hashlimit-name f ! --hashlimit-upto 60/min --hashlimit-mode dstport,srcip",
+      [
+        "INPUT -m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-mode srcip,dstport --hashlimit-name f --hashlimit-htable-expire 60000",
+      ],
+    ],
+    [
+      "INPUT -m hashlimit --hashlimit-name g --hashlimit 1500/sec --hashlimit-srcmask 0",
+      ["INPUT -m hashlimit --hashlimit-upto 1501/sec --hashlimit-burst 5 --hashlimit-name g --hashlimit-srcmask 0"],
+    ],
+    [
+      "INPUT -m hashlimit --hashlimit-name h --hashlimit-upto 1500/hour --hashlimit-mode srcip",
+      [
+        "INPUT -m hashlimit --hashlimit-upto 25/min --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name h --hashlimit-htable-expire 3600000",
+      ],
+    ],
     ["INPUT -m limit --limit 7", ["INPUT -m limit --limit 7/sec"]],
     ["INPUT -m limit --limit 7/h", ["INPUT -m limit --limit 7/hour"]],
     ["INPUT -m limit --limit 1500/sec", ["INPUT -m limit --limit 1666/sec"]],

@@ -52,6 +52,15 @@ test.each([
     "-A INPUT -m recent --set --seconds 4",
     "--seconds: --seconds does not go with --set; it goes with --rcheck or --update",
   ],
+  ["-A INPUT -m hashlimit --hashlimit-upto 5/s", "-m hashlimit: -m hashlimit needs --hashlimit-name"],
+  [
+    "-A INPUT -m hashlimit --hashlimit-upto 2000000/s --hashlimit-name x",
+    '--hashlimit-upto: "2000000/s" is not a rate up to 1000000/second, such as 5/second, 3/hour or 512kb/s',
+  ],
+  [
+    "-A INPUT -m hashlimit --hashlimit-upto 5/s --hashlimit-name x --hashlimit-mode port",
+    '--hashlimit-mode: "port" is not one or more of srcip, srcport, dstip, dstport',
+  ],
   ["-A INPUT -m limit --limit 0/s", '--limit: "0/s" is not a rate up to 10000/second, such as 5/second or 3/hour'],
   [
     "-A INPUT -m multiport --dports 1",

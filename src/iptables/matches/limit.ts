@@ -1,6 +1,7 @@
 // -m limit: a token bucket.
 import { MATCH_KIND_LIMIT } from "../../../assembly/layout/rules.ts";
 import type { MatchExtension } from "../extension.ts";
+import { formatRate, unitOf } from "../rate.ts";
 import { parseNumber } from "../values.ts";
 
 export interface LimitMatch {
@@ -11,12 +12,6 @@ export interface LimitMatch {
 }
 
 const SECOND = 10_000;
-const UNITS: readonly (readonly [name: string, length: number])[] = [
-  ["day", 24 * 60 * 60 * SECOND],
-  ["hour", 60 * 60 * SECOND],
-  ["minute", 60 * SECOND],
-  ["second", SECOND],
-];
 const DEFAULT_AVERAGE = (60 * 60 * SECOND) / 3;
 const DEFAULT_BURST = 5;
 const MAX_BURST = 10_000;
@@ -32,7 +27,8 @@ export const limit: MatchExtension<LimitMatch> = {
     burst: options.number("limit-burst", MAX_BURST, 1) ?? DEFAULT_BURST,
   }),
   print: (match) =>
-    ` --limit ${formatRate(match.average)}` + (match.burst === DEFAULT_BURST ? "" : ` --limit-burst ${match.burst}`),
+    ` --limit ${formatRate(match.average, SECOND).text}` +
+    (match.burst === DEFAULT_BURST ? "" : ` --limit-burst ${match.burst}`),
   compile(match, block) {
     const credit = BigInt(match.average) * BigInt(match.burst) * NS_PER_UNIT;
     const state = block.state([0, 0, Number(credit & 0xffffffffn), Number(credit >> 32n)]);
@@ -44,19 +40,7 @@ export const limit: MatchExtension<LimitMatch> = {
 function parseRate(text: string): number | undefined {
   const [head = "", unit = "second", ...rest] = text.split("/");
   const count = parseNumber(head);
-  const length = unit === "" ? undefined : UNITS.find(([name]) => name.startsWith(unit.toLowerCase()))?.[1];
+  const length = unitOf(unit);
   if (!count || length === undefined || rest.length > 0) return undefined;
-  return Math.floor(length / count) || undefined;
-}
-
-/** In the largest unit that divides about evenly, as iptables chooses it. */
-function formatRate(average: number): string {
-  let chosen = UNITS[0];
-  for (const unit of UNITS.slice(1)) {
-    if (average > unit[1] || Math.floor(unit[1] / average) < unit[1] % average) break;
-    chosen = unit;
-  }
-  const [name, length] = chosen ?? ["second", SECOND];
-  const short = name === "minute" ? "min" : name === "second" ? "sec" : name;
-  return `${Math.floor(length / average)}/${short}`;
+  return Math.floor((length * SECOND) / count) || undefined;
 }

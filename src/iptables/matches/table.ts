@@ -6,6 +6,7 @@ import { connlimit, type ConnlimitMatch } from "./connlimit.ts";
 import { conntrack, type ConntrackMatch } from "./conntrack.ts";
 import { dscp, type DscpMatch } from "./dscp.ts";
 import { ecn, type EcnMatch } from "./ecn.ts";
+import { hashlimit, type HashlimitMatch } from "./hashlimit.ts";
 import { icmp, type IcmpMatch } from "./icmp.ts";
 import { iprange, type IprangeMatch } from "./iprange.ts";
 import { length, type LengthMatch } from "./length.ts";
@@ -37,6 +38,7 @@ export type Match =
   | ConntrackMatch
   | DscpMatch
   | EcnMatch
+  | HashlimitMatch
   | IcmpMatch
   | IprangeMatch
   | LengthMatch
@@ -68,6 +70,7 @@ const MATCHES: readonly MatchExtension<Match>[] = [
   conntrack,
   dscp,
   ecn,
+  hashlimit,
   icmp,
   iprange,
   length,
