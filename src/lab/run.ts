@@ -1,21 +1,21 @@
 // Plays a case in a kernel of its own: builds the network, takes the steps one after the other in virtual time, and writes down
 // every frame at every interface.
-import { FRAME_CAPACITY } from "../../assembly/layout/frame.ts";
-import * as R from "../../assembly/layout/records.ts";
 import { parseIpv4 } from "../address.ts";
-import { CaptureWriter, newFileRecords } from "../engine/capture-writer.ts";
 import { addSets, numberSets } from "../engine/sets.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { NameTable } from "../iptables/names.ts";
-import { Kernel, type Handle } from "../kernel/kernel.ts";
+import { Kernel } from "../kernel/kernel.ts";
 import { newMemory } from "../kernel/load.ts";
 import { Network } from "./build.ts";
 import type { Case } from "./case.ts";
-import { chosenSequences, type Choice, type Recording, type Row } from "./recording.ts";
-import { NamespaceRules, type CounterTables } from "./rules.ts";
+import { fixChoices } from "./choices.ts";
 import { deleteConnections } from "./conntrack-tool.ts";
+import type { Recording, Row } from "./recording.ts";
+import { NamespaceRules, type CounterTables } from "./rules.ts";
 import type { Step } from "./schema.ts";
+import { hexOf, inject, sendLocal, type NewRow } from "./send.ts";
 import { conntrackLines, fdb, type FdbEntry } from "./state.ts";
+import { Tape } from "./tape.ts";
 
 export interface LabResult {
   rows: Row[];
@@ -49,22 +49,14 @@ export function runLab(lab: Case, module: WebAssembly.Module, options: LabOption
   return new Player(lab, module, options).play();
 }
 
-const MILLISECOND = 1e6;
-const MOST_MS = 3000;
-/** What a step takes besides waiting, as on a real machine: so a limit of just so many milliseconds is over. */
-const STEP_NS = 0.5 * MILLISECOND;
-
 class Player {
   readonly #case: Case;
   readonly #kernel: Kernel;
   readonly #network: Network;
   readonly #recording: Recording | undefined;
   readonly #rules = new Map<string, NamespaceRules>();
-  readonly #captured: string[];
-  readonly #sinks = new Map<Handle, string>();
-  readonly #writer: CaptureWriter;
+  readonly #tape: Tape;
   readonly #rows: Row[] = [];
-  #now = 0;
 
   constructor(lab: Case, module: WebAssembly.Module, { recording, pcapng }: LabOptions) {
     this.#case = lab;
@@ -72,34 +64,25 @@ class Player {
     this.#kernel = new Kernel(module, newMemory());
     this.#kernel.calls.start(0, 0, lab.topology.namespaces.length);
     this.#network = new Network(this.#kernel, lab);
-    this.#captured = capturedInterfaces(lab);
-    const captures = pcapng === undefined ? [] : [{ fd: pcapng, format: "pcapng" as const, devices: this.#captured }];
-    const records = newFileRecords(this.#kernel, [{ fd: -1, format: "pcapng", devices: this.#captured }]);
-    this.#writer = new CaptureWriter(this.#kernel, captures, records);
-    this.#captured.forEach((at, id) => {
-      const device = this.#network.device(at);
-      this.#kernel.calls.addSink(device, records[0] ?? 0, id);
-      this.#sinks.set(this.#kernel.word(device + R.DEV_CAPTURE), at);
-    });
+    this.#tape = new Tape(this.#network, capturedInterfaces(lab), pcapng);
     this.#loadRules();
     this.#listen();
   }
 
   play(): LabResult {
     const { script } = this.#case;
-    this.#settle(script.quiet_ms, 0);
-    this.#collect();
+    this.#tape.settle(script.quiet_ms, 0);
+    this.#tape.collect();
     script.steps.forEach((step, i) => this.#play(step, i));
-    this.#kernel.calls.setTime(this.#now);
-    this.#writer.finish(this.#now);
+    this.#tape.finish();
     const kernels = this.#case.topology.namespaces.filter(({ kind }) => kind === "kernel");
     return {
       rows: this.#rows,
       counters: Object.fromEntries([...this.#rules].map(([name, rules]) => [name, rules.counters()])),
       conntrack: Object.fromEntries(
-        kernels.map(({ name }) => [name, conntrackLines(this.#kernel, this.#network.namespace(name), this.#now)]),
+        kernels.map(({ name }) => [name, conntrackLines(this.#kernel, this.#network.namespace(name), this.#tape.now)]),
       ),
-      fdb: fdb(this.#network, this.#now),
+      fdb: fdb(this.#network, this.#tape.now),
     };
   }
 
@@ -133,34 +116,38 @@ class Player {
   }
 
   #play(step: Step, number: number): void {
+    const startNs = this.#tape.now;
     const injected = this.#begin(step, number);
-    this.#settle(step.quiet_ms ?? this.#case.script.quiet_ms, step.op === "wait" ? step.ms : step.wait_ms);
+    this.#tape.settle(step.quiet_ms ?? this.#case.script.quiet_ms, step.op === "wait" ? step.ms : step.wait_ms);
     const began = this.#rows.length;
-    const add = (row: Omit<Row, "step" | "n">): void => {
+    const add = (row: NewRow): void => {
       this.#rows.push({ step: number, n: this.#rows.length - began, ...row });
     };
     if (injected) add(injected);
     // The interface that sends an injected frame sees it first; the row above stands for that.
     let own = injected?.dir === "out" ? injected : undefined;
-    for (const { at, dir, hex, us } of this.#collect()) {
+    for (const { at, dir, bytes, atNs } of this.#tape.collect()) {
+      const hex = hexOf(bytes);
       if (own?.at === at && dir === "out" && own.hex === hex) own = undefined;
-      else add({ at, dir, us, hex });
+      else add({ at, dir, us: Math.floor((atNs - startNs) / 1000), hex });
     }
   }
 
   /** Does what a step says; returns the row of the frame that it sends, if any. */
-  #begin(step: Step, number: number): Omit<Row, "step" | "n"> | undefined {
-    this.#fixChoices(number);
-    this.#kernel.calls.setTime(this.#now);
+  #begin(step: Step, number: number): NewRow | undefined {
+    const network = this.#network;
+    const { now } = this.#tape;
+    if (this.#recording) fixChoices(network, this.#rules, this.#recording, number, `${this.#case.path}/choices.jsonl`);
+    this.#kernel.calls.setTime(now);
     switch (step.op) {
       case "inject":
-        return this.#inject(step.at, step.hex);
+        return inject(network, step.at, Buffer.from(step.hex, "hex"), now);
       case "local":
-        return this.#local(step.ns, step.hex);
+        return sendLocal(network, step.ns, Buffer.from(step.hex, "hex"), now);
       case "reply": {
         if (!this.#recording) this.#network.refuse("a reply step without a recording to replay is not emulated yet");
         const row = this.#recording.rows.find((candidate) => candidate.step === number && candidate.inj);
-        return row && this.#inject(row.at, row.hex);
+        return row && inject(network, row.at, Buffer.from(row.hex, "hex"), now);
       }
       case "link":
         this.#network.setLink(step.at, step.state === "up");
@@ -184,91 +171,4 @@ class Player {
         return this.#network.refuse(`a step of op ${step.op} is not emulated yet`);
     }
   }
-
-  #inject(at: string, hex: string): Omit<Row, "step" | "n"> {
-    const bytes = Buffer.from(hex, "hex");
-    const device = this.#network.device(at);
-    const peer = this.#kernel.word(device + R.DEV_PEER);
-    // What the other end cannot take is not sent, as a packet socket refuses it: an Ethernet header and a VLAN tag may come on top.
-    const fits = bytes.length <= this.#kernel.word(peer + R.DEV_MTU) + 18;
-    if (fits) this.#kernel.calls.transmit(device, this.#frame(bytes), this.#now);
-    return { at, dir: "out", inj: true, ...(fits ? {} : { err: "ENOBUFS" }), us: 0, hex };
-  }
-
-  #local(name: string, hex: string): Omit<Row, "step" | "n"> {
-    const frame = this.#frame(Buffer.from(hex, "hex"));
-    this.#kernel.calls.sendRaw(this.#network.namespace(name), frame, this.#now);
-    return { at: `${name}:`, dir: "local", inj: true, us: 0, hex };
-  }
-
-  #frame(bytes: Uint8Array): Handle {
-    if (bytes.length > FRAME_CAPACITY)
-      this.#network.refuse(`a frame of more than ${FRAME_CAPACITY} bytes is not emulated yet`);
-    return this.#kernel.newFrame(bytes);
-  }
-
-  /** Lets a step fall as in the recording. */
-  #fixChoices(number: number): void {
-    if (!this.#recording) return;
-    const choices = this.#recording.choices.filter(({ step }) => step === number);
-    const sequences = chosenSequences(this.#recording, number);
-    for (const { name } of this.#case.topology.namespaces) {
-      const ns = this.#network.namespace(name);
-      this.#kernel.calls.clearChoices(ns);
-      const own = choices.filter((choice) => choice.ns === name);
-      this.#rules.get(name)?.follow(own, `${this.#case.path}/choices.jsonl`);
-      for (const choice of own) this.#fixPort(ns, choice);
-      for (const number of sequences) this.#kernel.calls.choose(ns, R.CHOICE_OF_ISN, 0, 0, 0, 0, number);
-    }
-  }
-
-  #fixPort(ns: Handle, choice: Choice): void {
-    if (choice.kind === "statistic") return;
-    const [src, dst] = [parseIpv4(choice.src) ?? 0, parseIpv4(choice.dst) ?? 0];
-    const ports = choice.kind === "nat-id" ? (choice.id << 16) | ECHO_REQUEST : (choice.sport << 16) | choice.dport;
-    const fix = (kind: number, value: number): void => {
-      this.#kernel.calls.choose(ns, kind, src, dst, ports, PROTOCOLS[choice.proto] ?? 0, value);
-    };
-    if (choice.kind === "nat-destination-port") fix(R.CHOICE_OF_DESTINATION_PORT, choice.new_dport);
-    else fix(R.CHOICE_OF_PORT, choice.kind === "nat-port" ? choice.new_sport : choice.new_id);
-  }
-
-  /** Lets time pass until nothing has been captured for `quietMs`, but at least `leastMs`. */
-  #settle(quietMs: number, leastMs: number): void {
-    const began = this.#now;
-    const until = began + leastMs * MILLISECOND;
-    const limit = until + MOST_MS * MILLISECOND;
-    const { calls } = this.#kernel;
-    let last = began;
-    let seen = calls.capturedBytes(0);
-    for (;;) {
-      const next = calls.nextEvent();
-      const end = Math.max(last + quietMs * MILLISECOND, until);
-      if (next > end || next > limit) {
-        this.#now = end + STEP_NS;
-        return;
-      }
-      calls.run(next + 1);
-      const now = calls.capturedBytes(0);
-      if (now > seen) last = next;
-      seen = now;
-    }
-  }
-
-  /** The frames captured since the last call, in order. They go to the capture file, too. */
-  #collect(): { at: string; dir: "in" | "out"; hex: string; us: number }[] {
-    const began = this.#now;
-    const frames = this.#kernel.caught(0).map(({ sink, direction, atNs, bytes }) => ({
-      at: this.#sinks.get(sink) ?? "",
-      dir: direction,
-      hex: Buffer.from(bytes).toString("hex"),
-      us: Math.max(0, Math.floor((atNs - began) / 1000)),
-    }));
-    this.#writer.merge(1);
-    this.#kernel.calls.resetStream(0);
-    return frames;
-  }
 }
-
-const ECHO_REQUEST = 8 << 8;
-const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, sctp: 132 };
