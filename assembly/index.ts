@@ -12,6 +12,7 @@ import * as neighbour from "./ip/neighbour.ts";
 import * as bridge from "./link/bridge.ts";
 import * as devices from "./link/device.ts";
 import * as segment from "./link/segment.ts";
+import * as vxlan from "./link/vxlan.ts";
 import { allocate } from "./memory/arena.ts";
 import { copy } from "./memory/bytes.ts";
 import * as choices from "./memory/choices.ts";
@@ -29,6 +30,7 @@ import * as trace from "./observe/trace.ts";
 import * as path from "./path.ts";
 import * as sockets from "./socket/table.ts";
 import { newConnectionTable, remove as removeEntry, sweep } from "./track/table.ts";
+import { PROTO_UDP } from "./wire/ipv4.ts";
 
 export * from "./layout/codes";
 export * from "./layout/frame";
@@ -185,6 +187,18 @@ export function addPolicy(
 export function addForwarding(master: usize, port: usize, macHigh: u32, macLow: u32, flags: u32): void {
   bridge.removeEntry(master, macHigh, macLow);
   bridge.addEntry(master, macHigh, macLow, port, flags);
+}
+
+/** Makes a device of kind DEVICE_VXLAN a tunnel; the host may set further words of its record at DEV_TUNNEL. */
+export function makeTunnel(ns: usize, device: usize, vni: u32, port: u32, local: u32): void {
+  vxlan.makeTunnel(device, vni, port, local);
+  // Those of one port share its socket.
+  sockets.bind(ns, PROTO_UDP, 0, port, R.OWNER_TUNNEL, 0);
+}
+
+/** Adds a remote host to an address in the forwarding database of a tunnel; the address of zeros is the default one. */
+export function addRemote(device: usize, macHigh: u32, macLow: u32, remote: u32): void {
+  vxlan.addRemote(device, macHigh, macLow, remote, R.FDB_STATIC);
 }
 
 /** Makes an IP set under an interned name; `parts` are SET_HAS_*. */

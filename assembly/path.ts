@@ -8,6 +8,7 @@ import {
   DEVICE_BRIDGE,
   DEVICE_LOOPBACK,
   DEVICE_VETH,
+  DEVICE_VXLAN,
   DROP_ARP_IGNORED,
   DROP_BRIDGE_NO_EGRESS_PORT,
   DROP_DEV_HDR,
@@ -19,17 +20,23 @@ import {
   DROP_IP_INHDR,
   DROP_IP_NOPROTO,
   DROP_IP_OUTNOROUTES,
+  DROP_IP_TUNNEL_ECN,
+  DROP_LOCAL_MAC,
   DROP_MAC_INVALID_SOURCE,
   DROP_NEIGH_FAILED,
   DROP_NEIGH_QUEUEFULL,
   DROP_NETFILTER_DROP,
   DROP_NO_SOCKET,
+  DROP_NO_TX_TARGET,
   DROP_OTHERHOST,
   DROP_PKT_TOO_BIG,
   DROP_PKT_TOO_SMALL,
   DROP_TTL_EXPIRED,
   DROP_UDP_CSUM,
   DROP_UNHANDLED_PROTO,
+  DROP_VXLAN_ENTRY_EXISTS,
+  DROP_VXLAN_INVALID_HDR,
+  DROP_VXLAN_VNI_NOT_FOUND,
   NF_ACCEPT,
   OK,
   PORT_BCAST_FLOOD,
@@ -66,6 +73,7 @@ import * as options from "./ip/options.ts";
 import * as route from "./ip/route-packet.ts";
 import * as bridge from "./link/bridge.ts";
 import * as segment from "./link/segment.ts";
+import * as vxlan from "./link/vxlan.ts";
 import * as backlog from "./memory/backlog.ts";
 import { copy } from "./memory/bytes.ts";
 import { MICROSECOND, now } from "./memory/clock.ts";
@@ -88,6 +96,7 @@ import * as icmp from "./wire/icmp.ts";
 import * as ipv4 from "./wire/ipv4.ts";
 import * as wireTcp from "./wire/tcp.ts";
 import * as wireUdp from "./wire/udp.ts";
+import * as wireVxlan from "./wire/vxlan.ts";
 
 function namespaceOf(device: usize): usize {
   return load<usize>(device, R.DEV_NAMESPACE);
@@ -353,6 +362,77 @@ function bridgeTransmit(ns: usize, master: usize, frame: usize): void {
   else bridgeFlood(ns, master, 0, frame, PORT_FLOOD, false);
 }
 
+// ---- tunnels
+
+/** A frame leaves by a vxlan device: a packet to each host that its destination is behind, the first one last (vxlan_xmit). */
+function tunnelTransmit(ns: usize, device: usize, frame: usize): void {
+  const at = load<usize>(frame, F.FRAME_DATA);
+  const first = vxlan.destination(device, ethernet.destinationHigh(at), ethernet.destinationLow(at));
+  if (!first) {
+    drop(ns, frame, DROP_NO_TX_TARGET);
+    return;
+  }
+  for (let entry = vxlan.nextRemote(first); entry; entry = vxlan.nextRemote(entry)) {
+    tunnelSend(ns, device, track.clone(frame), vxlan.remoteOf(entry));
+  }
+  tunnelSend(ns, device, frame, vxlan.remoteOf(first));
+}
+
+/** To one host (vxlan_xmit_one). */
+function tunnelSend(ns: usize, device: usize, frame: usize, remote: u32): void {
+  const local = vxlan.localOf(device);
+  if (route.outgoing(ns, remote, local) == route.TO_NOWHERE) {
+    drop(ns, frame, DROP_IP_OUTNOROUTES);
+    return;
+  }
+  const source = local ? local : route.source;
+  enterTunnel(frame);
+  output(vxlan.encapsulate(ns, device, frame, source, remote, nextId(ns)));
+}
+
+/** What the namespace knew of a frame is forgotten when it enters a tunnel or comes out of one, but not its mark. */
+function enterTunnel(frame: usize): void {
+  const mark = load<u32>(frame, F.FRAME_MARK);
+  scrub(frame);
+  store<u32>(frame, mark, F.FRAME_MARK);
+  store<u32>(frame, 0, F.FRAME_FLAGS);
+  store<u32>(frame, 0, F.FRAME_FRAGMENT_MAX);
+  store<u32>(frame, 0, F.FRAME_FRAGMENT_DF);
+}
+
+/** A datagram for a vxlan port: the frame inside comes in by the device of its network (vxlan_rcv). */
+function tunnelReceive(ns: usize, frame: usize, at: usize, length: i32): void {
+  const outer = load<usize>(frame, F.FRAME_NETWORK);
+  const inner = at + wireVxlan.VXLAN_LENGTH;
+  if (length < wireVxlan.VXLAN_LENGTH + ethernet.ETHERNET_LENGTH || !wireVxlan.isPlain(at)) {
+    drop(ns, frame, DROP_VXLAN_INVALID_HDR);
+    return;
+  }
+  const port = <u32>wireUdp.destinationPort(ipv4.payload(outer));
+  const device = vxlan.deviceOf(ns, port, wireVxlan.vni(at));
+  if (!device) {
+    drop(ns, frame, DROP_VXLAN_VNI_NOT_FOUND);
+    return;
+  }
+  const high = ethernet.sourceHigh(inner);
+  const low = ethernet.sourceLow(inner);
+  let bad: i32 = 0;
+  if (load<u32>(device, R.DEV_MAC_HIGH) == high && load<u32>(device, R.DEV_MAC_LOW) == low) bad = DROP_LOCAL_MAC;
+  else if (ethernet.isGroup(high) || (high == 0 && low == 0)) bad = DROP_MAC_INVALID_SOURCE;
+  else if (!vxlan.learn(device, high, low, ipv4.source(outer))) bad = DROP_VXLAN_ENTRY_EXISTS;
+  else if (!vxlan.takeCongestion(ipv4.tos(outer), inner)) bad = DROP_IP_TUNNEL_ECN;
+  else if (!load<u32>(device, R.DEV_UP)) bad = DROP_DEV_READY;
+  if (bad) {
+    drop(ns, frame, bad);
+    return;
+  }
+  enterTunnel(frame);
+  store<usize>(frame, inner, F.FRAME_DATA);
+  store<i32>(frame, length - wireVxlan.VXLAN_LENGTH, F.FRAME_LENGTH);
+  store<usize>(frame, device, F.FRAME_DEVICE);
+  backlog.push(frame, F.STAGE_RECEIVE);
+}
+
 // ---- ARP
 
 function arpReceive(ns: usize, device: usize, frame: usize): void {
@@ -607,6 +687,10 @@ function udpReceive(ns: usize, frame: usize): void {
   if (trace.on) trace.note(T.STEP_SOCKET, ns, frame, load<u32>(socket, R.SOCK_OWNER));
   const at = udp.payload;
   const length = udp.payloadLength;
+  if (load<u32>(socket, R.SOCK_OWNER) == R.OWNER_TUNNEL) {
+    tunnelReceive(ns, frame, at, length);
+    return;
+  }
   const arg = load<usize>(socket, R.SOCK_ARG);
   const line = load<u32>(frame, F.FRAME_LINE);
   const ip = load<usize>(frame, F.FRAME_NETWORK);
@@ -922,6 +1006,10 @@ export function transmit(device: usize, frame: usize): void {
   const kind = load<i32>(device, R.DEV_KIND);
   if (kind == DEVICE_BRIDGE) {
     bridgeTransmit(ns, device, frame);
+    return;
+  }
+  if (kind == DEVICE_VXLAN) {
+    tunnelTransmit(ns, device, frame);
     return;
   }
   if (kind == DEVICE_VETH) {

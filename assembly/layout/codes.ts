@@ -49,7 +49,13 @@ export const DROP_ICMP_IGNORED = 44;
 export const DROP_BLACKHOLE = 45;
 export const DROP_FRAGMENT = 46;
 export const DROP_DEV_HDR = 47;
-export const DROP_COUNT = 48;
+export const DROP_NO_TX_TARGET = 48;
+export const DROP_VXLAN_INVALID_HDR = 49;
+export const DROP_VXLAN_VNI_NOT_FOUND = 50;
+export const DROP_VXLAN_ENTRY_EXISTS = 51;
+export const DROP_LOCAL_MAC = 52;
+export const DROP_IP_TUNNEL_ECN = 53;
+export const DROP_COUNT = 54;
 
 // Netfilter verdicts.
 export const NF_DROP = 0;
@@ -91,6 +97,7 @@ export const DEVICE_LOOPBACK = 1;
 export const DEVICE_VETH = 2;
 export const DEVICE_BRIDGE = 3;
 export const DEVICE_WIRE = 4;
+export const DEVICE_VXLAN = 5;
 
 // Bridge port flags (include/linux/if_bridge.h, those that act here).
 export const PORT_HAIRPIN = 1;

@@ -173,7 +173,18 @@ export const DEV_NEIGH_DELAY = DEV_NEIGH_LOCKTIME + WORD; // delay_first_probe_t
 export const DEV_GROUP_FORWARD = DEV_NEIGH_DELAY + WORD; // bridge: group_fwd_mask
 export const DEV_RUNNING = DEV_GROUP_FORWARD + WORD; // up, and so is the other end of a veth: there is a carrier
 export const DEV_NEIGH_PROXY_DELAY = DEV_RUNNING + WORD; // milliseconds
+export const DEV_TUNNEL = DEV_NEIGH_PROXY_DELAY + WORD; // vxlan: TUNNEL_*
 export const DEV_SIZE = 256;
+
+// What a vxlan device is set to (struct vxlan_config).
+export const TUNNEL_VNI = 0;
+export const TUNNEL_PORT = TUNNEL_VNI + WORD; // where it sends to and listens
+export const TUNNEL_LOCAL = TUNNEL_PORT + WORD; // source address, 0: as the route says
+export const TUNNEL_LEARNING = TUNNEL_LOCAL + WORD;
+export const TUNNEL_TTL = TUNNEL_LEARNING + WORD; // 0: that of the host
+export const TUNNEL_TOS = TUNNEL_TTL + WORD; // 1: that of the inner packet
+export const TUNNEL_DF = TUNNEL_TOS + WORD; // 0: never, 1: always, 2: that of the inner packet
+export const TUNNEL_SIZE = 32;
 
 // An address of a device (struct in_ifaddr).
 export const ADDR_NEXT = 0;
@@ -328,7 +339,7 @@ export const NEIGH_SIZE = 128;
 export const FDB_HASH_NEXT = 0;
 export const FDB_MAC_HIGH = FDB_HASH_NEXT + WORD;
 export const FDB_MAC_LOW = FDB_MAC_HIGH + WORD;
-export const FDB_PORT = FDB_MAC_LOW + WORD; // 0: the bridge itself
+export const FDB_PORT = FDB_MAC_LOW + WORD; // 0: the bridge itself; of a vxlan device: the remote host's address
 export const FDB_FLAGS = FDB_PORT + WORD; // FDB_LOCAL, FDB_STATIC
 export const FDB_UPDATED = 24; // u64
 export const FDB_SIZE = 32;
@@ -391,6 +402,7 @@ export const OWNER_FLOW = 3;
 export const OWNER_RESOLVER = 4;
 export const OWNER_ECHO = 5; // sends back what comes, from the address that the route says
 export const OWNER_SINK = 6; // takes what comes, never answers and never closes
+export const OWNER_TUNNEL = 7; // a vxlan port: frames inside go to the device with their network number
 export const OWNER_METER = 7; // takes the datagrams of a stream and counts them
 
 // A TCP connection (struct tcp_sock).
@@ -522,7 +534,7 @@ export const LINE_TIMED_OUT = LINE_REFUSED + WORD;
 export const LINE_UNRESOLVED = LINE_TIMED_OUT + WORD;
 export const LINE_BACKENDS = LINE_UNRESOLVED + WORD; // address of a counter for each namespace id
 export const LINE_DROPS = LINE_BACKENDS + WORD; // a counter for each DROP_*
-export const LINE_MAX = 216; // u64 nanoseconds
+export const LINE_MAX = 280; // u64 nanoseconds
 export const LINE_DENIED_AT = LINE_MAX + LONG; // u64: when a rule first denied a frame of the line
 export const LINE_DENIED_NS = LINE_DENIED_AT + LONG; // the id of its namespace
 export const LINE_DENIED_RULE = LINE_DENIED_NS + WORD; // RULE_INDEX + 1, 0: none did

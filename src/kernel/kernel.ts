@@ -1,5 +1,12 @@
 // One kernel instance with typed calls: the only code outside the module that reads and writes its memory.
-import { DEVICE_BRIDGE, DEVICE_VETH, DEVICE_WIRE, EADDRINUSE, PORT_HAIRPIN } from "../../assembly/layout/codes.ts";
+import {
+  DEVICE_BRIDGE,
+  DEVICE_VETH,
+  DEVICE_VXLAN,
+  DEVICE_WIRE,
+  EADDRINUSE,
+  PORT_HAIRPIN,
+} from "../../assembly/layout/codes.ts";
 import * as codes from "../../assembly/layout/codes.ts";
 import { FRAME_DATA, FRAME_LENGTH } from "../../assembly/layout/frame.ts";
 import { EPB_INBOUND } from "../../assembly/layout/pcap.ts";
@@ -42,6 +49,15 @@ export const DROP_REASONS: readonly string[] = Object.entries(codes)
 /** The states of a TCP connection as conntrack names them, by CT_TCP_STATE. */
 export const TCP_CONNTRACK_STATES: readonly string[] =
   "NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2".split(" ");
+
+/** What `ip link add type vxlan` may say besides. */
+export interface TunnelSettings {
+  learning?: boolean | undefined;
+  ttl?: number | undefined;
+  /** 1: that of the inner packet. */
+  tos?: number | undefined;
+  df?: "unset" | "set" | "inherit" | undefined;
+}
 
 /** Counters of one traffic line as one worker has them. */
 export interface LineCounters {
@@ -143,8 +159,14 @@ export class Kernel {
   }
 
   /** A device with a name of at most 15 characters and a MAC address of six bytes. */
-  newDevice(kind: "veth" | "bridge" | "wire", ns: Handle, name: string, mac: Uint8Array, mtu: number): Handle {
-    const kinds = { veth: DEVICE_VETH, bridge: DEVICE_BRIDGE, wire: DEVICE_WIRE };
+  newDevice(
+    kind: "veth" | "bridge" | "wire" | "vxlan",
+    ns: Handle,
+    name: string,
+    mac: Uint8Array,
+    mtu: number,
+  ): Handle {
+    const kinds = { veth: DEVICE_VETH, bridge: DEVICE_BRIDGE, wire: DEVICE_WIRE, vxlan: DEVICE_VXLAN };
     const [high, low] = macWords(mac);
     const device = this.calls.newDevice(ns, kinds[kind], high, low, mtu) >>> 0;
     this.bytes(device + R.DEV_NAME, 16).set(new TextEncoder().encode(name).subarray(0, 15));
@@ -158,6 +180,21 @@ export class Kernel {
   /** A forwarding entry that does not age; a local one is an address of the bridge's own. */
   addForwarding(bridge: Handle, port: Handle, mac: Uint8Array, isLocal: boolean): void {
     this.calls.addForwarding(bridge, port, ...macWords(mac), isLocal ? R.FDB_LOCAL : R.FDB_STATIC);
+  }
+
+  /** Makes a device of kind vxlan a tunnel: network number, UDP port, source address (0: as the route says), other settings. */
+  makeTunnel(device: Handle, ns: Handle, vni: number, port: number, local: number, more: TunnelSettings = {}): void {
+    this.calls.makeTunnel(ns, device, vni, port, local);
+    const tunnel = this.word(device + R.DEV_TUNNEL);
+    this.setWord(tunnel + R.TUNNEL_LEARNING, more.learning ? 1 : 0);
+    this.setWord(tunnel + R.TUNNEL_TTL, more.ttl ?? 0);
+    this.setWord(tunnel + R.TUNNEL_TOS, more.tos ?? 0);
+    this.setWord(tunnel + R.TUNNEL_DF, ["unset", "set", "inherit"].indexOf(more.df ?? "unset"));
+  }
+
+  /** Says that an address is behind a remote host of a tunnel; the address of zeros stands for all that are not known. */
+  addRemote(device: Handle, mac: Uint8Array, remote: number): void {
+    this.calls.addRemote(device, ...macWords(mac), remote);
   }
 
   /** How long a bridge remembers an address that it learned. */

@@ -69,6 +69,8 @@ export interface KernelExports {
     nomatch: number,
   ): void;
   removeConnection(entry: number): void;
+  makeTunnel(ns: number, device: number, vni: number, port: number, local: number): void;
+  addRemote(device: number, macHigh: number, macLow: number, remote: number): void;
   addForwarding(master: number, port: number, macHigh: number, macLow: number, flags: number): void;
   addNeighbour(ns: number, device: number, to: number, macHigh: number, macLow: number): void;
   unknownRule(block: number): number;

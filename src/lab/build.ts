@@ -31,7 +31,9 @@ export class Network {
     });
     for (const { a, b } of topology.links)
       kernel.calls.joinVeth(this.#add("veth", a.ns, a.if, a.mac, a.mtu), this.#add("veth", b.ns, b.if, b.mac, b.mtu));
+    this.#addTunnels();
     this.#addBridges();
+    this.#addForwarding();
     this.#setSysctls();
     for (const at of topology.down) this.setLink(at, false);
     this.#addAddresses();
@@ -80,10 +82,18 @@ export class Network {
     throw new InputError({ file: this.file }, sentence);
   }
 
-  #add(kind: "veth" | "bridge", ns: string, name: string, mac: string, mtu: number): Handle {
+  #add(kind: "veth" | "bridge" | "vxlan", ns: string, name: string, mac: string, mtu: number): Handle {
     const handle = this.kernel.newDevice(kind, this.namespace(ns), name, macBytes(mac), mtu);
     this.#devices.set(`${ns}:${name}`, handle);
     return handle;
+  }
+
+  #addTunnels(): void {
+    for (const { ns, name, mac, mtu, vni, port, local, remote, ...more } of this.topology.vxlan) {
+      const handle = this.#add("vxlan", ns, name, mac, mtu);
+      this.kernel.makeTunnel(handle, this.namespace(ns), vni, port, parseIpv4(local ?? "0.0.0.0") ?? 0, more);
+      if (remote !== undefined) this.kernel.addRemote(handle, new Uint8Array(6), parseIpv4(remote) ?? 0);
+    }
   }
 
   #addBridges(): void {
@@ -100,7 +110,14 @@ export class Network {
         this.kernel.setWord(handle + R.DEV_PORT_FLAGS, portFlags(flags));
       }
     }
-    for (const { ns, dev, mac, state } of this.topology.fdb) {
+  }
+
+  #addForwarding(): void {
+    for (const { ns, dev, mac, state, dst } of this.topology.fdb) {
+      if (dst !== undefined) {
+        this.kernel.addRemote(this.device(`${ns}:${dev}`), macBytes(mac), parseIpv4(dst) ?? 0);
+        continue;
+      }
       if (state === "dynamic") this.refuse("fdb entries of state dynamic are not emulated yet");
       const port = this.device(`${ns}:${dev}`);
       const isLocal = state === "permanent" || state === "local";
@@ -245,7 +262,6 @@ function refuseUnsupported(network: Network): void {
   const { topology } = network;
   const own = topology.addresses.some(({ scope, broadcast, peer }) => scope ?? broadcast ?? peer);
   const refusals: [sentence: string, asked: boolean][] = [
-    ["VXLAN is", topology.vxlan.length > 0],
     ["multicast snooping is", topology.bridges.some(({ mcast_snooping }) => mcast_snooping)],
     ["an address with a scope, broadcast or peer of its own is", own],
   ];

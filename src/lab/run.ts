@@ -40,6 +40,7 @@ export function capturedInterfaces({ topology }: Case): string[] {
   const ends = topology.links.flatMap(({ a, b }) => [a, b]);
   return [
     ...ends.filter(({ capture }) => capture).map((end) => `${end.ns}:${end.if}`),
+    ...topology.vxlan.filter(({ capture }) => capture).map(({ ns, name }) => `${ns}:${name}`),
     ...topology.bridges.filter(({ capture }) => capture).map(({ ns, name }) => `${ns}:${name}`),
   ];
 }

@@ -68,7 +68,26 @@ export const topologySchema = z.strictObject({
       }),
     )
     .default([]),
-  vxlan: z.array(z.unknown()).default([]),
+  vxlan: z
+    .array(
+      z.strictObject({
+        ns: name,
+        name: device,
+        mac,
+        vni: z.int().min(0).max(0xffffff),
+        port: z.int().min(1).max(65535).default(8472),
+        local: address.optional(),
+        remote: address.optional(),
+        dev: device.optional(),
+        mtu: z.int().min(68).default(1450),
+        learning: z.boolean().default(false),
+        ttl: z.int().min(0).max(255).optional(),
+        tos: z.int().min(0).max(255).optional(),
+        df: z.enum(["unset", "set", "inherit"]).optional(),
+        capture: z.boolean().default(true),
+      }),
+    )
+    .default([]),
   addresses: z
     .array(
       z.strictObject({

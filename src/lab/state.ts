@@ -54,12 +54,15 @@ function tupleText(kernel: Kernel, tuple: Handle, protocol: number): string {
 export interface FdbEntry {
   mac: string;
   ifname: string;
+  /** The remote host, of an entry of a tunnel. */
+  dst?: string;
   flags: string[];
-  master: string;
+  /** The bridge, of an entry of a bridge. */
+  master?: string;
   state: string;
 }
 
-/** `bridge -j fdb show` of every namespace with a bridge, without the entries for multicast, sorted. */
+/** `bridge -j fdb show` of every namespace with a bridge or a tunnel, without the entries for multicast, sorted. */
 export function fdb(network: Network, nowNs: number): Record<string, FdbEntry[]> {
   const { kernel, topology } = network;
   const result: Record<string, FdbEntry[]> = {};
@@ -75,9 +78,23 @@ export function fdb(network: Network, nowNs: number): Record<string, FdbEntry[]>
       const ifname = (network.nameOf(port === 0 ? bridge : port) ?? "").slice(ns.length + 1);
       return [{ mac: macOf(kernel, entry), ifname, flags: [], master: name, state }];
     });
-    result[ns] = [...(result[ns] ?? []), ...rows].sort((a, b) => (a.ifname + a.mac < b.ifname + b.mac ? -1 : 1));
+    result[ns] = [...(result[ns] ?? []), ...rows];
   }
+  for (const { ns, name } of topology.vxlan)
+    result[ns] = [...(result[ns] ?? []), ...tunnelEntries(kernel, network.device(`${ns}:${name}`), name, nowNs)];
+  const key = ({ ifname, mac, dst }: FdbEntry): string => `${ifname} ${mac} ${dst ?? ""}`;
+  for (const rows of Object.values(result)) rows.sort((a, b) => (key(a) < key(b) ? -1 : 1));
   return result;
+}
+
+function tunnelEntries(kernel: Kernel, device: Handle, ifname: string, nowNs: number): FdbEntry[] {
+  const ageing = Number(kernel.long(device + R.DEV_AGEING));
+  return kernel.records(kernel.word(device + R.DEV_FDB)).flatMap((entry) => {
+    const isStatic = kernel.word(entry + R.FDB_FLAGS) !== 0;
+    if (!isStatic && nowNs - Number(kernel.long(entry + R.FDB_UPDATED)) >= ageing) return [];
+    const dst = formatIpv4(kernel.word(entry + R.FDB_PORT));
+    return [{ mac: macOf(kernel, entry), ifname, dst, flags: ["self"], state: isStatic ? "permanent" : "" }];
+  });
 }
 
 function macOf(kernel: Kernel, entry: Handle): string {

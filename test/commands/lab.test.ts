@@ -130,8 +130,10 @@ describe("says in one sentence", () => {
     expect(complaint(TOPOLOGY, [{ at: "wire:w1", hex: "" }])).toBe("CASE/topology.json: there is no interface wire:w1");
   });
 
+  const BRIDGE = { ns: "host", name: "br0", mac: "02:00:00:00:00:09", mcast_snooping: true };
+
   test.each([
-    ["VXLAN is not emulated yet", { vxlan: [{}] }],
+    ["multicast snooping is not emulated yet", { bridges: [BRIDGE] }],
     ["sysctl net.ipv4.conf.all.log_martians is not emulated yet", {}, "net.ipv4.conf.all.log_martians"],
   ])("that %s", (sentence, more, key?: string) => {
     const [host, wire] = TOPOLOGY.namespaces;
