@@ -1,5 +1,12 @@
 // The load: flows that begin requests at their times, and sessions that follow each request to its answer or its end.
-import { PROTOCOL_DNS, PROTOCOL_HTTP, PROTOCOL_ICMP, PROTOCOL_STREAM, PROTOCOL_UDP } from "../layout/codes.ts";
+import {
+  PROTOCOL_CONNECT,
+  PROTOCOL_DNS,
+  PROTOCOL_HTTP,
+  PROTOCOL_ICMP,
+  PROTOCOL_STREAM,
+  PROTOCOL_UDP,
+} from "../layout/codes.ts";
 import {
   FLOW_ADDRESS,
   FLOW_FIRST,
@@ -312,6 +319,10 @@ export function onConnection(c: usize, origin: u32): void {
     return;
   }
   if (what & tcp.CONNECTED) {
+    if (load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_CONNECT) {
+      complete(session, origin);
+      return;
+    }
     if (load<i32>(flow, FLOW_PROTOCOL) != PROTOCOL_HTTP) {
       store<u32>(session, load<u32>(flow, FLOW_REQUEST_BYTES), SESSION_EXPECTED);
     }

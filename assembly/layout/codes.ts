@@ -135,6 +135,7 @@ export const PROTOCOL_HTTP = 3;
 export const PROTOCOL_ICMP = 4;
 export const PROTOCOL_STREAM = 5; // datagrams that nobody waits for an answer to
 export const PROTOCOL_DNS = 6; // a question is the whole request
+export const PROTOCOL_CONNECT = 7; // TCP: an answer to the SYN is enough
 
 // Results of a call on the kernel, negative like errno.
 export const OK = 0;

@@ -1,5 +1,5 @@
 // The output folder of a run: made only once the input is known to be good, and gone again if it cannot be used.
-import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { InputError } from "../errors.ts";
 
@@ -27,4 +27,16 @@ function firstMissing(path: string): string | undefined {
 
 function refusal(path: string, why: string): InputError {
   return new InputError({ field: "--out" }, `${path} cannot be the output folder: ${why}; choose another`);
+}
+
+/** Writes the file of --junit. Throws an InputError if that cannot be. */
+export function writeJunit(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why =
+      code === "ENOENT" ? "its folder is not there" : code === "EISDIR" ? "it is a folder" : (code ?? message);
+    throw new InputError({ field: "--junit" }, `${path} cannot be written: ${why}; choose another`);
+  }
 }

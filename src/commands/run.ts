@@ -10,14 +10,18 @@ import { globMatches } from "../engine/glob.ts";
 import { worthwhileWorkers } from "../engine/place.ts";
 import { PreparedRun } from "../engine/run.ts";
 import { formatTime } from "../report/format.ts";
+import { junitXml } from "../report/junit.ts";
 import { makeReport, type Report } from "../report/report.ts";
 import { summarize } from "../report/summary.ts";
 import { readSources } from "../scenario/files.ts";
 import { checkDevices, prepare, type PreparedScenario } from "../scenario/prepare.ts";
+import { judgeReaches } from "../scenario/reach.ts";
 import { parseDuration } from "../scenario/units.ts";
 import type { RunResult } from "../seam/plan.ts";
 import { integer } from "./integer.ts";
-import { makeOutputFolder } from "./output.ts";
+import { makeOutputFolder, writeJunit } from "./output.ts";
+import { runMatrix } from "./matrix.ts";
+import { runProbes } from "./probing.ts";
 import { version } from "./version.ts";
 
 const EXIT_EXPECTATION = 1;
@@ -31,6 +35,8 @@ interface RunFlags {
   out: string;
   capture?: string[];
   pcap?: boolean;
+  matrix?: boolean;
+  junit?: string;
   json?: boolean;
   quiet?: boolean;
 }
@@ -61,6 +67,11 @@ export function addRunCommand(program: Command): void {
       globs,
     )
     .option("--pcap", "write classic pcap, one file for each device, in place of pcapng")
+    .option(
+      "--matrix",
+      "probe in place of all traffic: every pod, and the outside, calls every Service and every pod on each of their ports;\nprints who reaches whom, and what stopped the others, and writes matrix.json",
+    )
+    .option("--junit <FILE>", "write expectations, and the probes of --matrix, as JUnit XML")
     .option("--json", "print the report as JSON in place of the summary")
     .option("--quiet", "print no summary and no progress")
     .addHelpText(
@@ -82,6 +93,7 @@ async function run(files: readonly string[], flags: RunFlags): Promise<number> {
     pcap: flags.pcap,
     outDir: flags.out,
   });
+  if (flags.matrix) return runMatrix(prepared, flags) ? 0 : EXIT_EXPECTATION;
   const interfaces = interfacesOf(prepared.plan);
   checkDevices(prepared.devices, (glob) => interfaces.some(({ name }) => globMatches(glob, name)));
   const ready = new PreparedRun(prepared.plan);
@@ -92,9 +104,14 @@ async function run(files: readonly string[], flags: RunFlags): Promise<number> {
     prepared.plan.machines.length,
   );
   const result = await execute(ready, prepared, workers, flags.quiet !== true);
+  const { name, cluster, reaches } = prepared;
+  const probes = reaches.flatMap((reach) => reach.probes);
+  const reached = probes.length > 0 ? judgeReaches(cluster, reaches, runProbes(prepared, probes)) : [];
   const wall = { seconds: (performance.now() - started) / 1000, workers };
-  const report = makeReport(prepared, result, flags.out, version, wall);
+  const report = makeReport(prepared, result, flags.out, version, wall, reached);
   writeResults(report, result, flags.out);
+  writeSets(prepared, flags.out);
+  if (flags.junit !== undefined) writeJunit(flags.junit, junitXml(name, report.expectations));
   if (flags.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   else if (flags.quiet !== true) process.stdout.write(summarize(report, flags.out));
   if (report.interrupted) return EXIT_INTERRUPT;
@@ -138,6 +155,12 @@ function writeResults(report: Report, result: RunResult, outDir: string): void {
   if (rules.length > 0) mkdirSync(join(outDir, "rules"), { recursive: true });
   for (const [namespace, text] of rules)
     writeFileSync(join(outDir, "rules", `${namespace.replaceAll("/", ".")}.v4`), text);
+}
+
+/** The ipsets that rules name, as ipset save prints them. */
+function writeSets({ plan }: PreparedScenario, outDir: string): void {
+  for (const { name, sets } of plan.machines.flatMap(({ namespaces }) => namespaces))
+    if (sets !== undefined) writeFileSync(join(outDir, "rules", `${name.replaceAll("/", ".")}.ipset`), sets);
 }
 
 function duration(text: string): number {

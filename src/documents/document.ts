@@ -95,12 +95,23 @@ export function parseDocuments(text: string, file: string): Document[] {
   })) {
     if (!("contents" in yaml)) continue;
     const [error] = yaml.errors;
-    if (error)
-      throw new InputError({ file, line: lines.linePos(error.pos[0]).line }, `this is not YAML: ${error.message}`);
+    if (error) {
+      const { line } = lines.linePos(error.pos[0]);
+      throw new InputError(
+        { file, line },
+        `this is not YAML: ${complaint(text.split("\n")[line - 1] ?? "", error.message)}`,
+      );
+    }
     const value: unknown = yaml.toJS();
     if (value !== null && value !== undefined) documents.push(new Document(file, yaml, lines, value));
   }
   return documents;
+}
+
+/** What is wrong with a line: the end of a document that follows other text, as when files without a last line feed are joined, or the parser's words. */
+function complaint(line: string, message: string): string {
+  if (!/\S\s*---\s*$/.test(line)) return message;
+  return "--- should stand on a line of its own; files that end without a line feed should be joined with one between them";
 }
 
 interface Issue {

@@ -68,6 +68,14 @@ export class PreparedRun {
     return { worker, built: worker.build() };
   }
 
+  /** Runs the plan on this thread, whatever it captures. Once only. */
+  runHere(): RunResult {
+    const { job, namespaceNames } = this.#job(1, []);
+    const worker = new Worker(job, 0);
+    worker.build();
+    return combine(this.#plan, [worker.finish()], namespaceNames, this.#rules, []);
+  }
+
   /** Runs the plan on this thread and tells every step of every packet, `misses`: with the rules that did not match. Once only. */
   trace(misses: boolean): { steps: Step[]; result: RunResult } {
     const files = openCaptures(this.#plan);

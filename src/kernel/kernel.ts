@@ -27,6 +27,7 @@ const FLOW_PROTOCOLS = {
   icmp: codes.PROTOCOL_ICMP,
   stream: codes.PROTOCOL_STREAM,
   dns: codes.PROTOCOL_DNS,
+  connect: codes.PROTOCOL_CONNECT,
 } as const;
 
 /** What may listen; see ListenerConfig for the first two and the last. */

@@ -3,6 +3,7 @@ import { relative } from "node:path";
 import type { Cluster } from "../kubernetes/objects.ts";
 import { judge, type Expectation, type Outcome } from "../scenario/expectation.ts";
 import type { PreparedScenario } from "../scenario/prepare.ts";
+import type { ReachOutcome } from "../scenario/reach.ts";
 import type { LineResult, RunResult } from "../seam/plan.ts";
 
 export interface Report {
@@ -15,7 +16,7 @@ export interface Report {
   interrupted: boolean;
   cluster: { nodes: number; pods: number; services: number };
   traffic: LineReport[];
-  expectations: Outcome[];
+  expectations: (Outcome | ReachOutcome)[];
   /** Frames that devices sent. */
   frames: number;
   /** By namespace and reason, also of frames that belong to no line. */
@@ -50,6 +51,7 @@ export function makeReport(
   outDir: string,
   version: string,
   wall: Wall,
+  reached: ReachOutcome[] = [],
 ): Report {
   const { plan, cluster, warnings, expectations, name } = prepared;
   return {
@@ -61,7 +63,7 @@ export function makeReport(
     interrupted: result.interrupted,
     cluster: { nodes: cluster.nodes.length, pods: cluster.pods.length, services: cluster.services.length },
     traffic: result.lines.map(lineReport),
-    expectations: outcomes(expectations, result.lines),
+    expectations: [...outcomes(expectations, result.lines), ...reached],
     frames: result.frames,
     drops: result.drops,
     listenErrors: result.listenErrors,

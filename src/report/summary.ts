@@ -81,11 +81,15 @@ function remarks(report: Report): string[] {
         ]
       : []),
     ...(report.expectations.length > 0 ? [`${held} of ${plural(report.expectations.length, "expectation")} hold`] : []),
-    ...failed.map(
-      ({ traffic, expected, actual }) =>
-        `FAILED ${traffic}: expected ${expected}, got ${actual === null ? "nothing" : measured(expected, actual)}`,
-    ),
+    ...failed.map((outcome) => `FAILED ${failure(outcome)}`),
   ];
+}
+
+/** What was expected, and what came. */
+export function failure(outcome: Report["expectations"][number]): string {
+  if ("sentence" in outcome) return outcome.sentence;
+  const { traffic, expected, actual } = outcome;
+  return `${traffic}: expected ${expected}, got ${actual === null ? "nothing" : measured(expected, actual)}`;
 }
 
 /** The measure in the unit of what was expected. */

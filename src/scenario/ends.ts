@@ -83,7 +83,11 @@ export function requestLine(ends: Ends, cluster: Cluster, ranges: ClusterSpec, d
   }
 }
 
-function parseFrom({ from, namespace }: Ends): Traffic["from"] | Record<string, string> {
+/** What `from` means, as a line of traffic has it. Throws an InputError about `--from`. */
+export function parseFrom({
+  from,
+  namespace,
+}: Pick<Ends, "from" | "namespace">): Traffic["from"] | Record<string, string> {
   if (from === "internet") return from;
   const parts = from.split("/");
   const kind = parts.length > 1 ? FROM_KINDS[parts[0] ?? ""] : undefined;
@@ -100,7 +104,12 @@ function scope(names: readonly string[], namespace: string): { namespace: string
   return { namespace: names.length === 2 ? (names[0] ?? namespace) : namespace };
 }
 
-function parseTo({ to, protocol, namespace }: Ends): Record<string, string | number> {
+/** The same of `to`. */
+export function parseTo({
+  to,
+  protocol,
+  namespace,
+}: Pick<Ends, "to" | "protocol" | "namespace">): Record<string, string | number> {
   const colon = to.lastIndexOf(":");
   const [target, portText] = colon < 0 ? [to, undefined] : [to.slice(0, colon), to.slice(colon + 1)];
   const port = portText !== undefined && /^\d+$/.test(portText) ? Number(portText) : portText;

@@ -23,13 +23,14 @@ export interface Expectation {
   place: Place;
 }
 
-/** Everything that a scenario expects. Throws an InputError for a line that it has not, and for what is no comparison. */
+/** Everything that a scenario expects of its traffic. Throws an InputError for a line that it has not, and for what is no comparison. */
 export function parseExpectations(
   scenario: Scenario,
   document: Document | undefined,
   lines: readonly string[],
 ): Expectation[] {
   return scenario.spec.expect.flatMap((spec, i) => {
+    if ("is" in spec) return [];
     const path = ["spec", "expect", i];
     if (!lines.includes(spec.traffic))
       document?.fail([...path, "traffic"], `there is no traffic named ${spec.traffic}${among(lines)}`);

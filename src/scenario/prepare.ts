@@ -17,7 +17,9 @@ import { parseExpectations, type Expectation } from "./expectation.ts";
 import type { Sources } from "./files.ts";
 import { flowsOf, outsideHosts, scenarioLines } from "./lines.ts";
 import { addOwnRules } from "./own-rules.ts";
+import { clusterMatrix, type Matrix } from "./matrix.ts";
 import { checkRanges } from "./ranges.ts";
+import { parseReaches, type Reach } from "./reach.ts";
 import type { Scenario } from "./schema.ts";
 
 /** What the command line says over the scenario. */
@@ -46,6 +48,9 @@ export interface PreparedScenario {
   plan: Plan;
   cluster: Cluster;
   expectations: Expectation[];
+  reaches: Reach[];
+  /** Who could reach whom in the cluster. */
+  matrix: () => Matrix;
   devices: ChosenDevices[];
   /** Sentences for the user about what was left out, such as SCTP ports without a server. */
   warnings: string[];
@@ -81,6 +86,8 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     name: scenario.metadata.name,
     cluster,
     expectations: overrides.request ? [] : parseExpectations(scenario, document, names),
+    reaches: overrides.request ? [] : parseReaches(scenario, document, cluster),
+    matrix: () => clusterMatrix(cluster, ranges.nodeCIDR),
     devices: captures.flatMap(({ devices }) => devices),
     warnings,
     plan: {

@@ -70,6 +70,26 @@ const expectation = z.strictObject({
   max: comparison.optional(),
 });
 
+/** Who reaches whom: a probe, apart from all traffic. */
+const reach = z.strictObject({
+  from: z.union(
+    [name, client],
+    "should be an end such as deployment/frontend, or a map such as {deployment: frontend}",
+  ),
+  to: z.union([name, target], "should be an end such as svc/cart:7070, or a map such as {service: cart, port: 7070}"),
+  protocol: z.enum(["tcp", "udp", "icmp"]).default("tcp"),
+  is: z.enum(["allowed", "refused", "dropped"]),
+});
+
+/** What names a source is about reach; so an entry is told what is wrong with it as what it was meant to be. */
+const expected = z.unknown().transform((value, context): z.output<typeof expectation> | z.output<typeof reach> => {
+  const isReach = typeof value === "object" && value !== null && ("from" in value || "is" in value);
+  const result = isReach ? reach.safeParse(value) : expectation.safeParse(value);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) context.issues.push({ ...issue, input: value } as z.core.$ZodRawIssue);
+  return z.NEVER;
+});
+
 const node = z.strictObject({
   name: z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "should be a DNS name in lower case, such as node-1"),
   labels: labels.optional(),
@@ -110,7 +130,7 @@ const spec = z.strictObject({
   manifests: z.array(name).default([]),
   traffic: z.array(traffic).optional(),
   capture: z.array(z.strictObject({ devices: z.array(name).min(1), file: name })).optional(),
-  expect: z.array(expectation).default([]),
+  expect: z.array(expected).default([]),
   rules: z.array(z.strictObject({ file: name, node: name.optional() })).default([]),
   timeline: z.never("is not emulated yet; leave it out").optional(),
 });
@@ -125,6 +145,7 @@ export const scenarioSchema = z.strictObject({
 export type Scenario = z.output<typeof scenarioSchema>;
 export type Traffic = z.output<typeof traffic>;
 export type ExpectationSpec = z.output<typeof expectation>;
+export type ReachSpec = z.output<typeof reach>;
 export type ClusterSpec = z.output<typeof cluster>;
 
 /** The scenario that says nothing: every default. */

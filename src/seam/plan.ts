@@ -10,8 +10,8 @@ export interface SegmentConfig {
   rate: number;
 }
 
-/** `dns`: asks the resolver of the target for its first name; any answer will do. */
-export type FlowProtocol = "tcp" | "udp" | "http" | "icmp" | "stream" | "dns";
+/** `dns`: asks the resolver of the target for its first name; any answer will do. `connect`: TCP that is closed once it is open. */
+export type FlowProtocol = "tcp" | "udp" | "http" | "icmp" | "stream" | "dns" | "connect";
 
 /** Where a flow's requests go. With `names` each request first asks the resolver for the names in order until one has an address. */
 export type FlowTarget = { address: string; port: number } | { names: string[]; resolver: string; port: number };

@@ -90,6 +90,8 @@ test("the help of run names every option", () => {
     "--out",
     "--capture",
     "--pcap",
+    "--matrix",
+    "--junit",
     "--json",
     "--quiet",
     "--help",
