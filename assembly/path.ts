@@ -80,7 +80,7 @@ import { MICROSECOND, now } from "./memory/clock.ts";
 import * as events from "./memory/events.ts";
 import { below } from "./memory/random.ts";
 import * as hooks from "./netfilter/hooks.ts";
-import { isSummed, sumsUp } from "./netfilter/reject.ts";
+import { mayReset, mayTell } from "./netfilter/reject.ts";
 import { NF_REJECT, rejection } from "./netfilter/target.ts";
 import { DIRECTION_IN, DIRECTION_OUT, capture } from "./observe/capture.ts";
 import { drop } from "./observe/drops.ts";
@@ -501,7 +501,7 @@ function hookPasses(ns: usize, hook: i32, frame: usize, input: usize, outputDevi
   const verdict = hooks.run(ns, hook, frame, input, outputDevice);
   if (verdict == NF_ACCEPT) return true;
   if (verdict == NF_REJECT) {
-    reject(ns, frame);
+    reject(ns, hook, frame);
     drop(ns, frame, DROP_NETFILTER_DROP);
   } else {
     drop(ns, frame, hooks.reason);
@@ -510,14 +510,11 @@ function hookPasses(ns: usize, hook: i32, frame: usize, input: usize, outputDevi
 }
 
 /** REJECT: a TCP reset, or ICMP destination unreachable (nf_send_reset, nf_send_unreach). */
-function reject(ns: usize, frame: usize): void {
-  const ip = load<usize>(frame, F.FRAME_NETWORK);
-  if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return;
-  // Nobody is told about a packet that was broken on its way.
-  const bytes = packetLength(frame) - ipv4.headerLength(ip);
+function reject(ns: usize, hook: i32, frame: usize): void {
+  if (ipv4.fragment(load<usize>(frame, F.FRAME_NETWORK)) & ipv4.OFFSET_MASK) return;
   if (load<u32>(rejection, TARGET_REJECT_TCP_RESET)) {
-    if (bytes >= wireTcp.TCP_LENGTH && sumsUp(ip, bytes)) sendRejectReset(ns, frame);
-  } else if (!isSummed(ip, bytes) || sumsUp(ip, bytes)) {
+    if (mayReset(ns, frame, hook)) sendRejectReset(ns, frame);
+  } else if (mayTell(ns, frame)) {
     sendError(ns, frame, icmp.DEST_UNREACHABLE, load<i32>(rejection, TARGET_REJECT_CODE), 0);
   }
 }

@@ -1,18 +1,44 @@
 // Whether REJECT may answer a packet: not one that was broken on its way, as far as its checksum tells (nf_reject_ipv4.c).
+import { FRAME_CT, FRAME_NETWORK } from "../layout/frame.ts";
+import { NS_SYSCTLS, SYSCTL_CT_CHECKSUM } from "../layout/records.ts";
+import { HOOK_INPUT } from "../layout/rules.ts";
+import { packetLength } from "../track/conntrack.ts";
 import { pseudo, valid } from "../wire/checksum.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as tcp from "../wire/tcp.ts";
 import * as udp from "../wire/udp.ts";
 
-const GRE_HEADER = 4;
-const GRE_CHECKSUM: u8 = 0x80;
+function transportLength(frame: usize): i32 {
+  return packetLength(frame) - ipv4.headerLength(load<usize>(frame, FRAME_NETWORK));
+}
+
+/** Whether a TCP segment may be answered with a reset at a hook (nf_reject_ip_tcphdr_get). */
+export function mayReset(ns: usize, frame: usize, hook: i32): bool {
+  if (transportLength(frame) < tcp.TCP_LENGTH) return false;
+  return (hook == HOOK_INPUT && wasChecked(ns, frame)) || sumsUp(frame);
+}
+
+/** Whether the sender of a packet may be told with an ICMP error (nf_send_unreach). */
+export function mayTell(ns: usize, frame: usize): bool {
+  return !isSummed(frame) || wasChecked(ns, frame) || sumsUp(frame);
+}
+
+/** Whether connection tracking has found the checksum right before. */
+function wasChecked(ns: usize, frame: usize): bool {
+  if (!load<usize>(frame, FRAME_CT) || !load<u32>(ns + NS_SYSCTLS, SYSCTL_CT_CHECKSUM << 2)) return false;
+  const protocol = ipv4.protocol(load<usize>(frame, FRAME_NETWORK));
+  return protocol == ipv4.PROTO_TCP || protocol == ipv4.PROTO_UDP || protocol == ipv4.PROTO_ICMP;
+}
 
 /** Whether the protocol of a packet is taken for one whose checksum covers all of it (nf_reject_verify_csum). */
-export function isSummed(ip: usize, bytes: i32): bool {
+function isSummed(frame: usize): bool {
+  const ip = load<usize>(frame, FRAME_NETWORK);
   const protocol = ipv4.protocol(ip);
-  const at = ipv4.payload(ip);
-  if (protocol == ipv4.PROTO_UDP) return bytes < udp.UDP_LENGTH || udp.checksumField(at) != 0;
-  if (protocol == ipv4.PROTO_GRE) return bytes < GRE_HEADER || (load<u8>(at) & GRE_CHECKSUM) != 0;
+  if (protocol == ipv4.PROTO_UDP) {
+    return transportLength(frame) < udp.UDP_LENGTH || udp.checksumField(ipv4.payload(ip)) != 0;
+  }
   return (
+    protocol != ipv4.PROTO_GRE &&
     protocol != ipv4.PROTO_SCTP &&
     protocol != ipv4.PROTO_UDPLITE &&
     protocol != ipv4.PROTO_ESP &&
@@ -22,12 +48,13 @@ export function isSummed(ip: usize, bytes: i32): bool {
 }
 
 /**
- * Whether a packet with `bytes` bytes behind its header sums to all ones: payload, pseudo header, and its own header, too, the
- * checksum of which options may have made stale (nf_ip_checksum).
+ * Whether a packet as a whole sums to all ones: payload, pseudo header, and its own header, too, the checksum of which options
+ * may have made stale (nf_ip_checksum).
  */
-export function sumsUp(ip: usize, bytes: i32): bool {
+function sumsUp(frame: usize): bool {
+  const ip = load<usize>(frame, FRAME_NETWORK);
   const protocol = ipv4.protocol(ip);
   const hasPseudo = protocol == ipv4.PROTO_TCP || protocol == ipv4.PROTO_UDP;
-  const start = hasPseudo ? pseudo(ipv4.source(ip), ipv4.destination(ip), protocol, bytes) : 0;
-  return valid(ip, ipv4.headerLength(ip) + bytes, start);
+  const start = hasPseudo ? pseudo(ipv4.source(ip), ipv4.destination(ip), protocol, transportLength(frame)) : 0;
+  return valid(ip, packetLength(frame), start);
 }
