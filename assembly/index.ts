@@ -33,6 +33,7 @@ import { newConnectionTable, remove as removeEntry, sweep } from "./track/table.
 import { PROTO_UDP } from "./wire/ipv4.ts";
 
 export * from "./layout/codes";
+export * from "./layout/filter";
 export * from "./layout/frame";
 export * from "./layout/pcap";
 export * from "./layout/records";

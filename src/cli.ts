@@ -2,6 +2,7 @@
 // The command line: picks the command, and turns what goes wrong into a sentence and an exit status.
 import { Command, CommanderError } from "commander";
 import { addBenchCommand } from "./commands/bench.ts";
+import { addExtcapCommand } from "./commands/extcap.ts";
 import { addLabCommand } from "./commands/lab.ts";
 import { addRulesCommand } from "./commands/rules.ts";
 import { addRunCommand } from "./commands/run.ts";
@@ -23,6 +24,7 @@ addRulesCommand(program);
 addLabCommand(program);
 addTraceCommand(program);
 addBenchCommand(program);
+addExtcapCommand(program);
 
 // The reader of a pipe has gone: an ordinary end.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

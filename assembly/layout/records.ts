@@ -261,6 +261,7 @@ export const FILE_SIZE = FILE_BUFFER + WORD; // of the buffer
 export const FILE_USED = FILE_SIZE + WORD;
 export const FILE_PACKETS = FILE_USED + WORD;
 export const FILE_SEEN = FILE_PACKETS + WORD; // a counter of packets for each interface
+export const FILE_FILTER = FILE_SEEN + WORD; // FILTER_*, 0: all frames
 export const FILE_RECORD = 32;
 export const CAPTURE_PCAPNG = 0;
 export const CAPTURE_PCAP = 1;

@@ -16,6 +16,7 @@ import {
   CAUGHT_TIME,
   DEV_CAPTURE,
   FILE_BUFFER,
+  FILE_FILTER,
   FILE_FORMAT,
   FILE_INDEX,
   FILE_PACKETS,
@@ -36,6 +37,7 @@ import { allocate, takePages } from "../memory/arena.ts";
 import { copy } from "../memory/bytes.ts";
 import { SECOND, machine, now } from "../memory/clock.ts";
 import * as ethernet from "../wire/ethernet.ts";
+import { wants } from "./filter.ts";
 
 export const DIRECTION_IN: u32 = P.EPB_INBOUND;
 export const DIRECTION_OUT: u32 = P.EPB_OUTBOUND;
@@ -190,6 +192,11 @@ export function merge(): usize {
     }
     while (pendingSink) {
       const file = load<usize>(pendingSink, SINK_FILE);
+      const filter = load<usize>(file, FILE_FILTER);
+      if (filter && !wants(filter, pendingRecord + CAUGHT_BYTES, load<u32>(pendingRecord, CAUGHT_LENGTH))) {
+        pendingSink = load<usize>(pendingSink, SINK_NEXT);
+        continue;
+      }
       const used = load<u32>(file, FILE_USED);
       if (used + load<u32>(pendingRecord, CAUGHT_LENGTH) + 128 > load<u32>(file, FILE_SIZE)) return file;
       const at = load<usize>(file, FILE_BUFFER) + <usize>used;

@@ -11,9 +11,9 @@ import { version } from "./version.ts";
 
 export interface MatrixFlags {
   out: string;
-  json?: boolean;
-  quiet?: boolean;
-  junit?: string;
+  json?: boolean | undefined;
+  quiet?: boolean | undefined;
+  junit?: string | undefined;
 }
 
 /** Probes, prints and writes matrix.json. Returns whether everybody reaches whom the scenario expects. */

@@ -8,7 +8,7 @@ import { contextSchema } from "../node/kube-proxy/context-schema.ts";
 import { kubeProxyRules } from "../node/kube-proxy/proxy.ts";
 import { readDocument, readSources, type Sources } from "../scenario/files.ts";
 import { prepare } from "../scenario/prepare.ts";
-import { integer } from "./integer.ts";
+import { integer } from "./options.ts";
 
 interface RulesFlags {
   node?: string;

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { SingleBar } from "cli-progress";
-import { InvalidArgumentError, type Command } from "commander";
+import { Option, type Command } from "commander";
 import { interfacesOf } from "../engine/devices.ts";
 import { globMatches } from "../engine/glob.ts";
 import { worthwhileWorkers } from "../engine/place.ts";
@@ -16,9 +16,8 @@ import { summarize } from "../report/summary.ts";
 import { readSources } from "../scenario/files.ts";
 import { checkDevices, prepare, type PreparedScenario } from "../scenario/prepare.ts";
 import { judgeReaches } from "../scenario/reach.ts";
-import { parseDuration } from "../scenario/units.ts";
-import type { RunResult } from "../seam/plan.ts";
-import { integer } from "./integer.ts";
+import { STANDARD_OUTPUT, type RunOptions, type RunResult } from "../seam/plan.ts";
+import { durationOption, globsOption, integer, paceOption } from "./options.ts";
 import { makeOutputFolder, writeJunit } from "./output.ts";
 import { runMatrix } from "./matrix.ts";
 import { runProbes } from "./probing.ts";
@@ -27,18 +26,21 @@ import { version } from "./version.ts";
 const EXIT_EXPECTATION = 1;
 const EXIT_INTERRUPT = 130;
 
-interface RunFlags {
-  nodes?: number;
-  seed?: number;
-  duration?: number;
-  workers?: number;
+export interface RunFlags {
+  nodes?: number | undefined;
+  seed?: number | undefined;
+  duration?: number | undefined;
+  workers?: number | undefined;
   out: string;
-  capture?: string[];
-  pcap?: boolean;
-  matrix?: boolean;
-  junit?: string;
-  json?: boolean;
-  quiet?: boolean;
+  capture?: string[] | undefined;
+  pcap?: boolean | undefined;
+  write?: string | undefined;
+  filter?: string | undefined;
+  pace?: number | undefined;
+  matrix?: boolean | undefined;
+  junit?: string | undefined;
+  json?: boolean | undefined;
+  quiet?: boolean | undefined;
 }
 
 /** Adds the command to the program. It sets the exit status: 0, 1 if an expectation failed, 130 after Ctrl-C. */
@@ -54,7 +56,7 @@ export function addRunCommand(program: Command): void {
     .argument("<FILE...>", "manifests, a scenario, or folders of them")
     .option("--nodes <N>", "number of nodes, in place of the scenario's", integer(1, 5000))
     .option("--seed <N>", "seed of all that is random, in place of the scenario's", integer(0, 2 ** 32 - 1))
-    .option("--duration <D>", "virtual time to run, such as 500ms or 10s, in place of the scenario's", duration)
+    .option("--duration <D>", "virtual time to run, such as 500ms or 10s, in place of the scenario's", durationOption)
     .option(
       "--workers <N>",
       "threads to use; the results are the same with any number (default: as many as the load is worth, at most one a core)",
@@ -64,7 +66,7 @@ export function addRunCommand(program: Command): void {
     .option(
       "--capture <GLOBS>",
       "devices to capture into capture.pcapng, in place of the scenario's captures: names or globs such as\nnode-*/vbr0,default/frontend-0/eth0; none captures nothing",
-      globs,
+      globsOption,
     )
     .option("--pcap", "write classic pcap, one file for each device, in place of pcapng")
     .option(
@@ -72,6 +74,17 @@ export function addRunCommand(program: Command): void {
       "probe in place of all traffic: every pod, and the outside, calls every Service and every pod on each of their ports;\nprints who reaches whom, and what stopped the others, and writes matrix.json",
     )
     .option("--junit <FILE>", "write expectations, and the probes of --matrix, as JUnit XML")
+    .addOption(
+      new Option(
+        "-w, --write <FILE>",
+        "write one capture of everything captured to FILE, in place of the captures' own files; - for standard output,\nas for wireshark -k -i -, then the summary goes to standard error",
+      ).conflicts("pcap"),
+    )
+    .option(
+      "--filter <EXPRESSION>",
+      "capture only such frames, in the words of tcpdump: 'tcp port 80 and host 10.244.1.3'",
+    )
+    .option("--pace <PACE>", "realtime, a number of times as fast such as 0.5x, or max", paceOption)
     .option("--json", "print the report as JSON in place of the summary")
     .option("--quiet", "print no summary and no progress")
     .addHelpText(
@@ -83,7 +96,8 @@ export function addRunCommand(program: Command): void {
     });
 }
 
-async function run(files: readonly string[], flags: RunFlags): Promise<number> {
+/** Runs what the command line says; returns the exit status. */
+export async function run(files: readonly string[], flags: RunFlags): Promise<number> {
   const started = performance.now();
   const prepared = prepare(readSources(files), {
     nodes: flags.nodes,
@@ -91,6 +105,8 @@ async function run(files: readonly string[], flags: RunFlags): Promise<number> {
     durationNs: flags.duration,
     capture: flags.capture,
     pcap: flags.pcap,
+    write: flags.write,
+    filter: flags.filter,
     outDir: flags.out,
   });
   if (flags.matrix) return runMatrix(prepared, flags) ? 0 : EXIT_EXPECTATION;
@@ -103,7 +119,7 @@ async function run(files: readonly string[], flags: RunFlags): Promise<number> {
     flags.workers ?? worthwhileWorkers(prepared.plan, availableParallelism()),
     prepared.plan.machines.length,
   );
-  const result = await execute(ready, prepared, workers, flags.quiet !== true);
+  const result = await execute(ready, prepared, { workers, pace: flags.pace }, flags.quiet !== true);
   const { name, cluster, reaches } = prepared;
   const probes = reaches.flatMap((reach) => reach.probes);
   const reached = probes.length > 0 ? judgeReaches(cluster, reaches, runProbes(prepared, probes)) : [];
@@ -112,8 +128,9 @@ async function run(files: readonly string[], flags: RunFlags): Promise<number> {
   writeResults(report, result, flags.out);
   writeSets(prepared, flags.out);
   if (flags.junit !== undefined) writeJunit(flags.junit, junitXml(name, report.expectations));
-  if (flags.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-  else if (flags.quiet !== true) process.stdout.write(summarize(report, flags.out));
+  const output = flags.write === STANDARD_OUTPUT ? process.stderr : process.stdout;
+  if (flags.json) output.write(`${JSON.stringify(report, null, 2)}\n`);
+  else if (flags.quiet !== true) output.write(summarize(report, flags.out));
   if (report.interrupted) return EXIT_INTERRUPT;
   return report.expectations.every(({ holds }) => holds) ? 0 : EXIT_EXPECTATION;
 }
@@ -122,7 +139,7 @@ async function run(files: readonly string[], flags: RunFlags): Promise<number> {
 async function execute(
   ready: PreparedRun,
   { plan }: PreparedScenario,
-  workers: number,
+  how: Pick<RunOptions, "workers" | "pace">,
   show: boolean,
 ): Promise<RunResult> {
   const abort = new AbortController();
@@ -137,7 +154,7 @@ async function execute(
   bar?.start(plan.durationNs, 0, { reached: "0 s", end });
   try {
     return await ready.run({
-      workers,
+      ...how,
       signal: abort.signal,
       ...(bar ? { onProgress: ({ nowNs }) => bar.update(nowNs, { reached: formatTime(nowNs) }) } : {}),
     });
@@ -161,15 +178,4 @@ function writeResults(report: Report, result: RunResult, outDir: string): void {
 function writeSets({ plan }: PreparedScenario, outDir: string): void {
   for (const { name, sets } of plan.machines.flatMap(({ namespaces }) => namespaces))
     if (sets !== undefined) writeFileSync(join(outDir, "rules", `${name.replaceAll("/", ".")}.ipset`), sets);
-}
-
-function duration(text: string): number {
-  const value = parseDuration(text);
-  if (value !== undefined && value > 0) return value;
-  throw new InvalidArgumentError("It should be a number and ns, us, ms, s, m or h, such as 500ms.");
-}
-
-function globs(text: string, before: string[] = []): string[] {
-  if (text === "none") return [];
-  return [...before, ...text.split(",").filter((glob) => glob !== "")];
 }

@@ -1,8 +1,9 @@
 // `podwire trace`: one request from one end to another, and what became of its packets, step by step.
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { Option, type Command } from "commander";
 import { PreparedRun } from "../engine/run.ts";
 import type { Ends } from "../scenario/ends.ts";
 import { readSources } from "../scenario/files.ts";
+import { integer } from "./options.ts";
 import { prepare } from "../scenario/prepare.ts";
 import { traceLines } from "../trace/iptables-trace.ts";
 import { outcomeOf, type Outcome } from "../trace/outcome.ts";
@@ -39,8 +40,8 @@ export function addTraceCommand(program: Command): void {
     )
     .addOption(new Option("--protocol <P>", "of the request").choices(["tcp", "udp", "icmp"]).default("tcp"))
     .option("-n, --namespace <NAME>", "the namespace of names that say none", "default")
-    .option("--nodes <N>", "number of nodes, in place of the scenario's", number)
-    .option("--seed <N>", "seed of all that is random, in place of the scenario's", number)
+    .option("--nodes <N>", "number of nodes, in place of the scenario's", integer(1, 5000))
+    .option("--seed <N>", "seed of all that is random, in place of the scenario's", integer(0, 2 ** 32 - 1))
     .option("--all", "print the walk of every packet, ARP and DNS included")
     .option("--verbose", "also the rules that did not match, with the condition that failed")
     .option("--json", "print everything as JSON")
@@ -112,9 +113,4 @@ function asJson(flags: TraceFlags, outcome: Outcome, walks: readonly Walk[], mai
       })),
     })),
   };
-}
-
-function number(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It should be a whole number.");
 }

@@ -3,6 +3,7 @@ import {
   CAPTURE_PCAP,
   CAPTURE_PCAPNG,
   FILE_BUFFER,
+  FILE_FILTER,
   FILE_INDEX,
   FILE_PACKETS,
   FILE_SEEN,
@@ -10,6 +11,7 @@ import {
 } from "../../assembly/layout/records.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import { concat } from "../pcap/block.ts";
+import { compileFilter } from "../pcap/filter.ts";
 import { interfaceStatistics } from "../pcap/pcapng.ts";
 import { writeAll } from "./captures.ts";
 import type { Built } from "./build.ts";
@@ -20,9 +22,11 @@ const PCAP_BUFFER = 1 << 18;
 
 /** The kernel's records of the capture files. They are made by the main thread's instance and known to all workers. */
 export function newFileRecords(kernel: Kernel, captures: readonly OpenCapture[]): Handle[] {
-  return captures.map(({ format, devices }, i) => {
+  return captures.map(({ format, devices, filter }, i) => {
     const [kind, size] = format === "pcapng" ? [CAPTURE_PCAPNG, PCAPNG_BUFFER] : [CAPTURE_PCAP, PCAP_BUFFER];
-    return kernel.calls.newFile(i, kind, size, devices.length) >>> 0;
+    const record = kernel.calls.newFile(i, kind, size, devices.length) >>> 0;
+    if (filter !== undefined) kernel.setWord(record + FILE_FILTER, kernel.placeWords(compileFilter(filter)));
+    return record;
   });
 }
 
@@ -47,8 +51,17 @@ export class CaptureWriter {
   readonly #captures: readonly OpenCapture[];
   readonly #records: readonly Handle[];
   readonly #bytes: number[];
+  readonly #onGone: () => void;
+  readonly #gone = new Set<number>();
 
-  constructor(kernel: Kernel, captures: readonly OpenCapture[], records: readonly Handle[]) {
+  /** `onGone` is called when the reader of a capture that goes to a pipe has gone. */
+  constructor(
+    kernel: Kernel,
+    captures: readonly OpenCapture[],
+    records: readonly Handle[],
+    onGone: () => void = () => undefined,
+  ) {
+    this.#onGone = onGone;
     this.#kernel = kernel;
     this.#captures = captures;
     this.#records = records;
@@ -61,6 +74,11 @@ export class CaptureWriter {
     for (let full = this.#kernel.calls.merge() >>> 0; full !== 0; full = this.#kernel.calls.merge() >>> 0) {
       this.#flush(full);
     }
+  }
+
+  /** Writes what is in the buffers, full or not. */
+  flush(): void {
+    for (const record of this.#records) this.#flush(record);
   }
 
   /** Writes what is left in the buffers, and how many packets each interface of a pcapng file saw until `endNs`. */
@@ -93,8 +111,15 @@ export class CaptureWriter {
 
   #write(index: number, bytes: Uint8Array): void {
     const fd = this.#captures[index]?.fd;
-    if (fd === undefined) return;
-    writeAll(fd, bytes);
+    if (fd === undefined || this.#gone.has(index)) return;
+    try {
+      writeAll(fd, bytes);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
+      this.#gone.add(index);
+      this.#onGone();
+      return;
+    }
     this.#bytes[index] = (this.#bytes[index] ?? 0) + bytes.length;
   }
 }

@@ -4,9 +4,13 @@ import { dirname, join } from "node:path";
 import { fileHeader } from "../pcap/classic.ts";
 import { concat } from "../pcap/block.ts";
 import { interfaceDescription, nameResolution, sectionHeader } from "../pcap/pcapng.ts";
-import type { Plan } from "../seam/plan.ts";
+import { STANDARD_OUTPUT, type CaptureConfig, type Plan } from "../seam/plan.ts";
 import { chooseInterfaces, interfacesOf } from "./devices.ts";
 import type { OpenCapture } from "./job.ts";
+
+const STDOUT = 1;
+const PAUSE_MS = 1;
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
 export interface CaptureFile extends OpenCapture {
   path: string;
@@ -21,26 +25,34 @@ export function openCaptures(plan: Plan): CaptureFile[] {
     if (capture.format === "pcapng") {
       const head = [sectionHeader(), ...chosen.map(interfaceDescription), nameResolution(plan.names)];
       const devices = chosen.map(({ name }) => name);
-      return [open(capture.path, "pcapng", devices, concat(head))];
+      return [open(capture, capture.path, devices, concat(head))];
     }
     return chosen.map(({ name }) =>
-      open(join(capture.path, `${name.replaceAll("/", ".")}.pcap`), "pcap", [name], fileHeader()),
+      open(capture, join(capture.path, `${name.replaceAll("/", ".")}.pcap`), [name], fileHeader()),
     );
   });
 }
 
-function open(path: string, format: "pcapng" | "pcap", devices: string[], head: Uint8Array): CaptureFile {
-  mkdirSync(dirname(path), { recursive: true });
-  const fd = openSync(path, "w");
+function open({ format, filter }: CaptureConfig, path: string, devices: string[], head: Uint8Array): CaptureFile {
+  if (path !== STANDARD_OUTPUT) mkdirSync(dirname(path), { recursive: true });
+  const fd = path === STANDARD_OUTPUT ? STDOUT : openSync(path, "w");
   writeAll(fd, head);
-  return { path, fd, format, devices, headBytes: head.length };
+  return { path, fd, format, devices, filter, headBytes: head.length };
 }
 
 /** Writes all bytes, however many calls that takes. */
 export function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      // A pipe that does not block is full: its reader is slower than we are.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(PAUSE, 0, 0, PAUSE_MS);
+    }
+  }
 }
 
 export function closeCaptures(files: readonly CaptureFile[]): void {
-  for (const { fd } of files) closeSync(fd);
+  for (const { fd } of files) if (fd !== STDOUT) closeSync(fd);
 }

@@ -35,6 +35,7 @@ export interface OpenCapture {
   format: "pcapng" | "pcap";
   /** `<namespace>/<device>` in the order of the interface numbers. */
   devices: string[];
+  filter?: string | undefined;
 }
 
 export interface Job {
@@ -45,6 +46,7 @@ export interface Job {
   cores: number;
   seed: number;
   durationNs: number;
+  pace?: number | undefined;
   lookAheadNs: number;
   /** The moment of virtual time from which the run is timed. */
   timedFromNs: number;

@@ -49,6 +49,7 @@ export class PreparedRun {
     const files = openCaptures(this.#plan);
     try {
       const { job, namespaceNames } = this.#job(workers, files, options.timedFromNs);
+      job.pace = options.pace === Infinity ? undefined : options.pace;
       const results = await runWorkers(job, options);
       this.#wallMs = Math.max(...results.map(({ wallMs }) => wallMs));
       return combine(this.#plan, results, namespaceNames, this.#rules, files);
@@ -117,7 +118,7 @@ export class PreparedRun {
       flows: placeFlows(plan),
       segments,
       zone: this.#zone,
-      captures: files.map(({ fd, format, devices }) => ({ fd, format, devices })),
+      captures: files.map(({ fd, format, devices, filter }) => ({ fd, format, devices, filter })),
       captureRecords: newFileRecords(this.#kernel, files),
     };
     return { job, namespaceNames };

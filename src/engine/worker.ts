@@ -7,6 +7,7 @@ import { buildMachine, type Built } from "./build.ts";
 import { attachCaptures, CaptureWriter } from "./capture-writer.ts";
 import { controlOf, PROGRESS_NOW, slot, STOP_AGREED, STOP_ASKED, type Control } from "./control.ts";
 import type { Job, NamespaceResult, WorkerResult } from "./job.ts";
+import { Pacer } from "./pacer.ts";
 import { namesBlock } from "./names.ts";
 import { counted, requestOf } from "./payload.ts";
 import { seedOf } from "./random.ts";
@@ -32,7 +33,9 @@ export class Worker {
     this.kernel = new Kernel(job.module, job.memory);
     this.#control = controlOf(job.control);
     this.#barrier = new Barrier(this.#control.words, job.workers, job.cores);
-    this.#writer = new CaptureWriter(this.kernel, job.captures, job.captureRecords);
+    this.#writer = new CaptureWriter(this.kernel, job.captures, job.captureRecords, () =>
+      Atomics.store(this.#control.words, STOP_ASKED, 1),
+    );
   }
 
   /** Builds, runs to the end, counts up. */
@@ -97,6 +100,9 @@ export class Worker {
     const { workers, durationNs, lookAheadNs } = this.#job;
     const { times, captured, words } = this.#control;
     const length = workers === 1 ? Math.max(SLICE_NS, lookAheadNs) : lookAheadNs;
+    const pacer = this.#job.pace !== undefined && this.#self === 0 ? new Pacer(this.#job.pace, words) : undefined;
+    // At a pace somebody looks on, and wants to see what there is.
+    const mergeBytes = this.#job.pace === undefined ? MERGE_BYTES : 1;
     let side = 0;
     let start = 0;
     for (;;) {
@@ -118,16 +124,20 @@ export class Worker {
       }
       const stopped = Atomics.load(words, STOP_AGREED + side) !== 0;
       const over = stopped || earliest >= durationNs;
-      if (over ? bytes > 0 : bytes >= MERGE_BYTES) this.#writeCaptures();
+      if (over ? bytes > 0 : bytes >= mergeBytes) this.#writeCaptures();
       if (over) return stopped ? Math.min(start + length, durationNs) : durationNs;
       start = earliest;
+      pacer?.wait(start);
       side ^= 1;
     }
   }
 
   #writeCaptures(): void {
     this.#barrier.meet();
-    if (this.#self === 0) this.#writer.merge(this.#job.workers);
+    if (this.#self === 0) {
+      this.#writer.merge(this.#job.workers);
+      if (this.#job.pace !== undefined) this.#writer.flush();
+    }
     this.#barrier.meet();
     this.kernel.calls.resetStream(this.#self);
   }

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import * as codes from "../../assembly/layout/codes.ts";
+import * as filter from "../../assembly/layout/filter.ts";
 import * as frame from "../../assembly/layout/frame.ts";
 import * as pcap from "../../assembly/layout/pcap.ts";
 import * as records from "../../assembly/layout/records.ts";
@@ -124,7 +125,7 @@ export function newMemory(): WebAssembly.Memory {
 /** An instance over the memory. Throws if the module was built from other layouts than this program. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  for (const layout of [codes, frame, pcap, records, rules, trace, zone]) checkLayout(exports, layout);
+  for (const layout of [codes, filter, frame, pcap, records, rules, trace, zone]) checkLayout(exports, layout);
   return exports as unknown as KernelExports;
 }
 

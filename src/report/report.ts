@@ -4,7 +4,7 @@ import type { Cluster } from "../kubernetes/objects.ts";
 import { judge, type Expectation, type Outcome } from "../scenario/expectation.ts";
 import type { PreparedScenario } from "../scenario/prepare.ts";
 import type { ReachOutcome } from "../scenario/reach.ts";
-import type { LineResult, RunResult } from "../seam/plan.ts";
+import { STANDARD_OUTPUT, type LineResult, type RunResult } from "../seam/plan.ts";
 
 export interface Report {
   podwire: string;
@@ -67,7 +67,11 @@ export function makeReport(
     frames: result.frames,
     drops: result.drops,
     listenErrors: result.listenErrors,
-    captures: result.captures.map(({ path, packets, bytes }) => ({ file: relative(outDir, path), packets, bytes })),
+    captures: result.captures.map(({ path, packets, bytes }) => ({
+      file: path === STANDARD_OUTPUT ? path : relative(outDir, path),
+      packets,
+      bytes,
+    })),
     ignored: cluster.ignored,
     notEmulated: cluster.notEmulated,
     warnings,

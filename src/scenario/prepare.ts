@@ -7,6 +7,7 @@ import { dnsRecords } from "../kubernetes/dns.ts";
 import { unusedBlocks } from "../kubernetes/network-policy-schema.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
 import { unservedPorts } from "../node/kubelet.ts";
+import { compileFilter, FilterError } from "../pcap/filter.ts";
 import { nodeMachine, NODES_SEGMENT } from "../node/machine.ts";
 import { addressNames } from "../node/names.ts";
 import { INTERNET_SEGMENT, outsideMachines } from "../node/outside.ts";
@@ -29,6 +30,10 @@ export interface Overrides {
   durationNs?: number | undefined;
   /** Device globs to capture into `capture.pcapng`, in place of the scenario's captures. */
   capture?: readonly string[] | undefined;
+  /** In the words of tcpdump: only such frames go into captures. */
+  filter?: string | undefined;
+  /** One capture of all devices that are captured into this file, or with `-` to standard output, in place of the captures' own files. */
+  write?: string | undefined;
   /** Classic pcap files, one for each interface, in a folder named like the pcapng file would be. */
   pcap?: boolean | undefined;
   /** The only traffic, in place of the scenario's and the default one. */
@@ -113,6 +118,27 @@ interface ChosenCapture {
 }
 
 function chooseCaptures(scenario: Scenario, document: Document | undefined, overrides: Overrides): ChosenCapture[] {
+  const { filter, write } = overrides;
+  const chosen = listCaptures(scenario, document, overrides);
+  if (filter !== undefined) {
+    checkFilter(filter, { field: "--filter" });
+    for (const { config } of chosen) config.filter = filter;
+  }
+  if (write === undefined) return chosen;
+  const devices = chosen.flatMap((capture) => capture.devices);
+  const config = { devices: devices.map(({ glob }) => glob), path: write, format: "pcapng", filter } as const;
+  return devices.length === 0 ? [] : [{ config: { ...config, devices: [...config.devices] }, devices }];
+}
+
+function checkFilter(filter: string, place: Place): void {
+  try {
+    compileFilter(filter);
+  } catch (error) {
+    throw error instanceof FilterError ? new InputError(place, error.message) : error;
+  }
+}
+
+function listCaptures(scenario: Scenario, document: Document | undefined, overrides: Overrides): ChosenCapture[] {
   const { capture, outDir, pcap = false } = overrides;
   if (capture)
     return capture.length === 0
@@ -135,7 +161,7 @@ function chooseCaptures(scenario: Scenario, document: Document | undefined, over
       ),
     ];
   const files = new Set<string>();
-  return (scenario.spec.capture ?? []).map(({ devices, file }, i) => {
+  return (scenario.spec.capture ?? []).map(({ devices, file, filter }, i) => {
     const path = ["spec", "capture", i];
     const name = normalize(file);
     if (isAbsolute(name) || name.startsWith(".."))
@@ -143,13 +169,17 @@ function chooseCaptures(scenario: Scenario, document: Document | undefined, over
     if (files.has(name)) document.fail([...path, "file"], `${file} is the file of another capture already`);
     files.add(name);
     const chosen = devices.map((glob, j) => ({ glob, place: document.place([...path, "devices", j]) }));
-    return choose(chosen, name, outDir, pcap);
+    if (filter !== undefined) checkFilter(filter, document.place([...path, "filter"]));
+    return choose(chosen, name, outDir, pcap, filter);
   });
 }
 
-function choose(devices: ChosenDevices[], file: string, outDir: string, pcap: boolean): ChosenCapture {
+function choose(devices: ChosenDevices[], file: string, outDir: string, pcap: boolean, filter?: string): ChosenCapture {
   const path = join(outDir, pcap ? file.replace(/\.pcapng$/, "") : file);
-  return { config: { devices: devices.map(({ glob }) => glob), path, format: pcap ? "pcap" : "pcapng" }, devices };
+  return {
+    config: { devices: devices.map(({ glob }) => glob), path, format: pcap ? "pcap" : "pcapng", filter },
+    devices,
+  };
 }
 
 /** Throws an InputError for the first glob that chooses none of the devices. */

@@ -129,7 +129,7 @@ const spec = z.strictObject({
   links: z.strictObject({ nodes: link(50_000, 10e9), internet: link(10_000_000, 1e9) }).prefault({}),
   manifests: z.array(name).default([]),
   traffic: z.array(traffic).optional(),
-  capture: z.array(z.strictObject({ devices: z.array(name).min(1), file: name })).optional(),
+  capture: z.array(z.strictObject({ devices: z.array(name).min(1), file: name, filter: name.optional() })).optional(),
   expect: z.array(expected).default([]),
   rules: z.array(z.strictObject({ file: name, node: name.optional() })).default([]),
   timeline: z.never("is not emulated yet; leave it out").optional(),

@@ -50,12 +50,17 @@ export interface DnsRecord {
   value: string;
 }
 
+/** The path of a capture that goes to standard output. */
+export const STANDARD_OUTPUT = "-";
+
 export interface CaptureConfig {
   /** Interface names with globs, matched against `<namespace>/<device>`: `node-*\/vbr0`, `*\/eth0`. */
   devices: string[];
-  /** pcapng: the file. pcap: the folder of one file per interface. */
+  /** pcapng: the file, or `-` for standard output. pcap: the folder of one file per interface. */
   path: string;
   format: "pcapng" | "pcap";
+  /** In the words of tcpdump, checked: only such frames are kept. */
+  filter?: string | undefined;
 }
 
 export interface Plan {
@@ -135,6 +140,11 @@ export interface RunResult {
 
 export interface RunOptions {
   workers: number;
+  /**
+   * Seconds of virtual time in a second on the clock, at most; captures are then written as they come. Undefined or Infinity: as
+   * fast as can be.
+   */
+  pace?: number | undefined;
   /** Called from time to time with the virtual time reached. */
   onProgress?: (progress: { nowNs: number }) => void;
   signal?: AbortSignal;

@@ -68,9 +68,8 @@ const commands = [
 describe("this command line of the pages works:", () => {
   test.each(commands)("podwire %s", (line) => {
     const folder = folderWithManifests();
-    const args = line
-      .split(/\s+/)
-      .map((word) => word.replaceAll("'", ""))
+    const args = [...line.matchAll(/'[^']*'|\S+/g)]
+      .map(([word]) => word.replaceAll("'", ""))
       .map((word) => (/^(deploy\.yaml|manifests\/)$/.test(word) ? join(folder, word) : word));
     // The last --out counts.
     const writes = /^(run|lab)$/.test(args[0] ?? "") && !args.includes("--help");
@@ -81,7 +80,7 @@ describe("this command line of the pages works:", () => {
 
 test("the help of run names every option", () => {
   const { stdout } = podwire("run", "--help");
-  const options = [...stdout.matchAll(/^ {2}(?:-h, )?(--\w+)/gm)].map(([, option]) => option);
+  const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--\w+)/gm)].map(([, option]) => option);
   expect(options).toEqual([
     "--nodes",
     "--seed",
@@ -92,6 +91,9 @@ test("the help of run names every option", () => {
     "--pcap",
     "--matrix",
     "--junit",
+    "--write",
+    "--filter",
+    "--pace",
     "--json",
     "--quiet",
     "--help",

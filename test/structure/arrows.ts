@@ -42,6 +42,7 @@ export const ORDERS: Order[] = [
       "address",
       "documents",
       "pcap",
+      "extcap",
       "iptables",
       "seam",
       "kernel",
