@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import Table from "cli-table3";
 import { measurePath, SIZE_MAX, SIZE_MIN, type PathMode, type PathResult } from "../bench/path.ts";
-import { integer } from "./integer.ts";
+import { integer } from "./options.ts";
 
 /** Adds the command and its parts to the program. */
 export function addBenchCommand(program: Command): void {
