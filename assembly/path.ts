@@ -65,7 +65,7 @@ import * as stream from "./app/stream.ts";
 import { addressType } from "./fib/route.ts";
 import * as arp from "./ip/arp.ts";
 import { check } from "./ip/check.ts";
-import { attachRelated, makeRedirect, sendError } from "./ip/icmp-error.ts";
+import { attachRelated, makeRedirect, sendError, sendNoRoute } from "./ip/icmp-error.ts";
 import * as neighbour from "./ip/neighbour.ts";
 import * as fragment from "./ip/fragment.ts";
 import { finish, newPacketFor, nextId, payloadOf } from "./ip/packet.ts";
@@ -590,7 +590,7 @@ function ipReceive(ns: usize, device: usize, arrived: usize): void {
     ipForward(ns, device, frame);
   } else {
     const reason = route.reason;
-    if (decision == route.TO_UNREACHABLE) sendError(ns, frame, icmp.DEST_UNREACHABLE, route.code, 0);
+    if (decision == route.TO_UNREACHABLE) sendNoRoute(ns, frame, route.code);
     drop(ns, frame, reason);
   }
 }
@@ -733,8 +733,9 @@ function udpLiteReceive(ns: usize, frame: usize, ip: usize): void {
 
 function tcpReceive(ns: usize, frame: usize): void {
   const line = load<u32>(frame, F.FRAME_LINE);
-  // TCP has no use for what came in a frame to everybody (tcp_v4_rcv).
-  const toHost = load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_HOST;
+  // TCP has no use for what came in a frame, or goes to an address, of more than one host (tcp_v4_rcv, tcp_v4_send_reset).
+  const toHost =
+    load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_HOST && load<u32>(frame, F.FRAME_ROUTE_TYPE) == ROUTE_LOCAL;
   const reason = toHost ? tcp.receive(ns, frame, line) : DROP_OTHERHOST;
   if (reason) {
     if (reason == DROP_NO_SOCKET || reason < 0) {

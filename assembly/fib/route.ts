@@ -1,5 +1,5 @@
 // Routing tables (FIB): longest prefix first, then least metric; the local table before the main one, as `ip rule` has it by default.
-import { ROUTE_BROADCAST, ROUTE_LOCAL, ROUTE_MULTICAST, ROUTE_UNICAST } from "../layout/codes.ts";
+import { ROUTE_BROADCAST, ROUTE_LOCAL, ROUTE_MULTICAST, ROUTE_UNICAST, ROUTE_UNREACHABLE } from "../layout/codes.ts";
 import {
   CACHE_ADDRESS,
   CACHE_BITS,
@@ -164,7 +164,10 @@ export function tableOf(ns: usize, id: u32): usize {
   return load<usize>(record, TABLE_FIB);
 }
 
-/** Adds a rule (fib_nl2rule): packets that fit look into `table`, or with 0 have `type`: ROUTE_UNREACHABLE and the like. */
+/**
+ * Adds a rule (fib_nl2rule): packets that fit look into `table`, or with 0 have `type`: ROUTE_BLACKHOLE, ROUTE_PROHIBIT or, as
+ * if no table had a route, ROUTE_UNREACHABLE.
+ */
 export function addPolicy(
   ns: usize,
   priority: u32,
@@ -184,7 +187,7 @@ export function addPolicy(
   store<u32>(policy, maskOf(destinationLength), POLICY_DESTINATION_MASK);
   store<u32>(policy, destination & maskOf(destinationLength), POLICY_DESTINATION);
   store<usize>(policy, table, POLICY_TABLE);
-  store<usize>(policy, route, POLICY_ROUTE);
+  store<usize>(policy, type == ROUTE_UNREACHABLE ? 0 : route, POLICY_ROUTE);
   let link = ns + NS_POLICIES;
   while (load<usize>(link) && load<u32>(load<usize>(link), POLICY_PRIORITY) <= priority) {
     link = load<usize>(link) + POLICY_NEXT;
@@ -203,7 +206,8 @@ export function lookupFrom(ns: usize, source: u32, destination: u32): usize {
     if ((source & load<u32>(policy, POLICY_SOURCE_MASK)) != load<u32>(policy, POLICY_SOURCE)) continue;
     if ((destination & load<u32>(policy, POLICY_DESTINATION_MASK)) != load<u32>(policy, POLICY_DESTINATION)) continue;
     const table = load<usize>(policy, POLICY_TABLE);
-    const found = table ? lookupIn(table, destination) : load<usize>(policy, POLICY_ROUTE);
+    if (!table) return load<usize>(policy, POLICY_ROUTE);
+    const found = lookupIn(table, destination);
     if (found) return found;
   }
   return lookup(ns, destination);

@@ -40,6 +40,7 @@ import * as route from "./route-packet.ts";
 
 const LARGEST = 576;
 const BURST_FACTOR: u64 = 6; // XRLIM_BURST_FACTOR
+const NO_ROUTE_BURST: u64 = 5; // ip_rt_error_burst, in ip_rt_error_cost of a second
 
 const PEER_ADDRESS: usize = 4;
 const PEER_TOKENS: usize = 8;
@@ -81,10 +82,14 @@ function peerOf(ns: usize, address: u32): usize {
   if (peer) return peer;
   peer = allocate(PEER_SIZE);
   store<u32>(peer, address, PEER_ADDRESS);
-  store<u64>(peer, 60 * SECOND, PEER_TOKENS);
-  store<u64>(peer, now, PEER_LAST);
+  store<i64>(peer, <i64>now - 60 * SECOND, PEER_LAST);
   hash.insert(table, hash.mix(address, 1), peer);
   return peer;
+}
+
+/** For how long nothing was sent to a host, or to be told to it. */
+function silence(peer: usize): u64 {
+  return <u64>(<i64>now - load<i64>(peer, PEER_LAST));
 }
 
 /**
@@ -93,35 +98,41 @@ function peerOf(ns: usize, address: u32): usize {
  */
 export function makeRedirect(ns: usize, frame: usize, gateway: u32): usize {
   const peer = peerOf(ns, ipv4.source(load<usize>(frame, FRAME_NETWORK)));
-  if (now > load<u64>(peer, PEER_LAST) + REDIRECT_SILENCE) {
+  if (silence(peer) > REDIRECT_SILENCE) {
     store<u64>(peer, 0, PEER_TOKENS);
     store<u32>(peer, 0, PEER_REDIRECTS);
   }
   const sent = load<u32>(peer, PEER_REDIRECTS);
-  if (sent < REDIRECTS_MAX && sent && now <= load<u64>(peer, PEER_LAST) + (REDIRECT_LOAD << (<u64>sent))) return 0;
-  store<u64>(peer, now, PEER_LAST);
+  if (sent < REDIRECTS_MAX && sent && silence(peer) <= REDIRECT_LOAD << (<u64>sent)) return 0;
+  store<i64>(peer, now, PEER_LAST);
   if (sent >= REDIRECTS_MAX) return 0;
   store<u32>(peer, sent + 1, PEER_REDIRECTS);
   return makeError(ns, frame, icmp.REDIRECT, icmp.REDIRECT_HOST, gateway);
 }
 
-/** Each target has a bucket of six messages that fills by one in icmp_ratelimit (inet_peer_xrlim_allow). */
-function peerAllows(ns: usize, address: u32): bool {
-  const interval = <u64>sysctl(ns, SYSCTL_ICMP_RATELIMIT) * MILLISECOND;
+/** Each host has a bucket of `burst` messages that fills by one in `interval`; redirects use it, too (inet_peer_xrlim_allow). */
+function peerAllows(ns: usize, address: u32, interval: u64, burst: u64): bool {
   if (!interval) return true;
   const peer = peerOf(ns, address);
-  const tokens = min<u64>(load<u64>(peer, PEER_TOKENS) + (now - load<u64>(peer, PEER_LAST)), BURST_FACTOR * interval);
-  store<u64>(peer, now, PEER_LAST);
+  const tokens = min<u64>(load<u64>(peer, PEER_TOKENS) + silence(peer), burst * interval);
+  store<i64>(peer, now, PEER_LAST);
   const allowed = tokens >= interval;
   store<u64>(peer, allowed ? tokens - interval : tokens, PEER_TOKENS);
   return allowed;
+}
+
+/** Tells the sender of a packet that there is no way to its destination, by a limit of its own (ip_error). */
+export function sendNoRoute(ns: usize, frame: usize, detail: i32): void {
+  const from = ipv4.source(load<usize>(frame, FRAME_NETWORK));
+  if (peerAllows(ns, from, SECOND, NO_ROUTE_BURST)) sendError(ns, frame, icmp.DEST_UNREACHABLE, detail, 0);
 }
 
 /** Whether a type is limited and over its limit; loopback is never limited. */
 function limited(ns: usize, kind: i32, detail: i32, target: u32, toLoopback: bool): bool {
   if (kind == icmp.DEST_UNREACHABLE && detail == icmp.FRAG_NEEDED) return false;
   if (!((1 << kind) & sysctl(ns, SYSCTL_ICMP_RATEMASK)) || toLoopback) return false;
-  return !globalAllows(ns) || !peerAllows(ns, target);
+  const interval = <u64>sysctl(ns, SYSCTL_ICMP_RATELIMIT) * MILLISECOND;
+  return !globalAllows(ns) || !peerAllows(ns, target, interval, BURST_FACTOR);
 }
 
 /** What answers a packet, an error or a reset, belongs to its connection, even before that is confirmed (nf_ct_attach). */

@@ -28,6 +28,7 @@ import {
 } from "../layout/frame.ts";
 import {
   DEV_ACCEPT_LOCAL,
+  DEV_ADDRESSES,
   DEV_BC_FORWARDING,
   DEV_FORWARDING,
   DEV_MTU,
@@ -35,6 +36,7 @@ import {
   DEV_RP_FILTER,
   DEV_SEND_REDIRECTS,
   NS_LOOPBACK,
+  NS_POLICIES,
   NS_SYSCTLS,
   ROUTE_DEVICE,
   ROUTE_MTU,
@@ -95,7 +97,9 @@ export function sourceValid(ns: usize, from: u32, to: u32, input: usize, output:
   fromNeighbour = false;
   const filter = max<u32>(sysctl(ns, SYSCTL_RP_FILTER), load<u32>(input, DEV_RP_FILTER));
   if (!filter && (output != input || !sendsRedirects(ns, input))) {
-    return isOwn(ns, from) && !acceptsLocal(ns, input) ? DROP_IP_LOCAL_SOURCE : DROP_NONE;
+    if (acceptsLocal(ns, input)) return DROP_NONE;
+    // Rules of one's own may say more than the addresses of this host do (fib4_has_custom_rules).
+    if (!load<usize>(ns, NS_POLICIES)) return isOwn(ns, from) ? DROP_IP_LOCAL_SOURCE : DROP_NONE;
   }
   const back = lookupFrom(ns, to, from);
   if (!back) return filter ? DROP_IP_RPFILTER : DROP_NONE;
@@ -109,7 +113,9 @@ export function sourceValid(ns: usize, from: u32, to: u32, input: usize, output:
     fromNeighbour = !load<u32>(back, ROUTE_VIA);
     return DROP_NONE;
   }
-  return filter == 1 ? DROP_IP_RPFILTER : DROP_NONE;
+  // A device without addresses has nothing to be judged by.
+  const strict = filter == 1 || (filter != 0 && !load<usize>(input, DEV_ADDRESSES));
+  return strict ? DROP_IP_RPFILTER : DROP_NONE;
 }
 
 function acceptsLocal(ns: usize, on: usize): bool {

@@ -5,6 +5,9 @@ import type { Handle } from "../kernel/kernel.ts";
 import type { Network } from "./build.ts";
 import type { Row } from "./recording.ts";
 
+const ETHERNET_LENGTH = 14;
+const TAG_LENGTH = 4;
+
 /** A row of a recording, without its place in it. */
 export type NewRow = Omit<Row, "step" | "n">;
 
@@ -13,10 +16,13 @@ export function inject(network: Network, at: string, bytes: Uint8Array, now: num
   const { kernel } = network;
   const device = network.device(at);
   const peer = kernel.word(device + R.DEV_PEER);
-  // What the other end cannot take is not sent, as a packet socket refuses it: an Ethernet header and a VLAN tag may come on top.
-  const fits = bytes.length <= kernel.word(peer + R.DEV_MTU) + 18;
-  if (fits) kernel.calls.transmit(device, newFrame(network, bytes), now);
-  return { at, dir: "out", inj: true, ...(fits ? {} : { err: "ENOBUFS" }), us: 0, hex: hexOf(bytes) };
+  const [own = 0, other = 0] = [device, peer].map((end) => kernel.word(end + R.DEV_MTU) + ETHERNET_LENGTH);
+  // What its interface or the other end cannot take is not sent, as a packet socket refuses it (packet_snd, is_skb_forwardable).
+  const hex = hexOf(bytes);
+  const tag = hex.slice(24, 28) === "8100" ? TAG_LENGTH : 0;
+  const err = bytes.length > own + tag ? "EMSGSIZE" : bytes.length > other + TAG_LENGTH ? "ENOBUFS" : undefined;
+  if (err === undefined) kernel.calls.transmit(device, newFrame(network, bytes), now);
+  return { at, dir: "out", inj: true, ...(err === undefined ? {} : { err }), us: 0, hex };
 }
 
 /** Lets a namespace send an IPv4 packet that has its own header. */
