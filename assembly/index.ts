@@ -271,13 +271,17 @@ function tracks(block: usize): bool {
   return false;
 }
 
-/** Binds a listener (OWNER_SERVICE: `arg` is the response; OWNER_DNS). EADDRINUSE if the port is taken. */
+/** Binds a listener (OWNER_SERVICE: `arg` is the response; OWNER_DNS: the server). EADDRINUSE if the port is taken. */
 export function listen(ns: usize, proto: u32, local: u32, port: u32, owner: u32, arg: usize): i32 {
   return sockets.bind(ns, proto, local, port, owner, <u32>arg);
 }
 
-export function setZone(block: usize): void {
-  dnsServer.setZone(block);
+/**
+ * A DNS server (SERVER_*) that answers from a zone block, and asks the server at `other` (0: nobody) about other names. `recursive` 1:
+ * it tells what all others know.
+ */
+export function newDnsServer(ns: usize, zone: usize, other: u32, recursive: u32): usize {
+  return dnsServer.newServer(ns, zone, other, recursive);
 }
 
 /** A flow; the host fills its record (FLOW_*) and starts it. */
@@ -367,6 +371,12 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
       return;
     case events.EVENT_SESSION:
       client.onTimer(subject);
+      return;
+    case events.EVENT_ASKED:
+      dnsServer.onTimer(subject, detail);
+      return;
+    case events.EVENT_RESOLVER:
+      client.onResolverTimer(subject, detail);
       return;
   }
 }

@@ -700,11 +700,12 @@ function udpReceive(ns: usize, frame: usize): void {
     case R.OWNER_ECHO:
       udp.sendTo(socket, load<u32>(socket, R.SOCK_LOCAL), from, port, at, length, line);
       break;
-    case R.OWNER_DNS: {
-      const size = dnsServer.respond(at, length);
-      if (size) udp.sendTo(socket, ipv4.destination(ip), from, port, dnsServer.answer, size, line);
+    case R.OWNER_DNS:
+      dnsServer.onDatagram(socket, ipv4.destination(ip), from, port, at, length, line);
       break;
-    }
+    case R.OWNER_FORWARD:
+      dnsServer.onAnswer(arg, at, length);
+      break;
     case R.OWNER_METER:
       if (stream.arrived(at, length, line, load<u32>(frame, F.FRAME_ORIGIN))) {
         udp.sendTo(socket, ipv4.destination(ip), from, port, stream.ANSWER, stream.ANSWER_LENGTH, 0);
@@ -765,15 +766,23 @@ function connectionEvent(c: usize, origin: u32): void {
     client.onConnection(c, origin);
     return;
   }
+  if (owner == R.OWNER_RESOLVER) {
+    client.onResolverConnection(c);
+    return;
+  }
   const what = tcp.happened;
-  if (what & tcp.DATA && owner == R.OWNER_SERVICE) service.onData(c, tcp.data, tcp.dataLength);
+  if (what & tcp.DATA) {
+    if (owner == R.OWNER_SERVICE) service.onData(c, tcp.data, tcp.dataLength);
+    else if (owner == R.OWNER_DNS) dnsServer.onStream(c, tcp.data, tcp.dataLength);
+  }
+  if (owner == R.OWNER_DNS && what & (tcp.PEER_CLOSED | tcp.RESET | tcp.EXPIRED)) dnsServer.onStreamEnd(c);
   if (what & tcp.PEER_CLOSED) tcp.close(c);
 }
 
 /** The timer of a TCP connection. */
 export function tcpTimer(c: usize, generation: u32): void {
   tcp.onTimer(c, generation);
-  if (tcp.happened & tcp.EXPIRED && load<u32>(c, R.TCP_OWNER) == R.OWNER_FLOW) client.onConnection(c, 0);
+  if (tcp.happened & tcp.EXPIRED) connectionEvent(c, 0);
 }
 
 function icmpReceive(ns: usize, frame: usize, ip: usize): void {
@@ -843,7 +852,7 @@ function icmpError(ns: usize, at: usize, bytes: i32): void {
     const ports = ((<u32>wireTcp.sourcePort(l4)) << 16) | (<u32>wireTcp.destinationPort(l4));
     tcp.onError(ns, local, remote, ports);
     const c = tcp.connection;
-    if (c && tcp.happened && load<u32>(c, R.TCP_OWNER) == R.OWNER_FLOW) client.onConnection(c, 0);
+    if (c && tcp.happened) connectionEvent(c, 0);
     return;
   }
   const isUdp = protocol == ipv4.PROTO_UDP;
@@ -855,6 +864,7 @@ function icmpError(ns: usize, at: usize, bytes: i32): void {
   const owner = load<u32>(socket, R.SOCK_OWNER);
   if (owner == R.OWNER_FLOW) client.onError(arg, l4, rest);
   else if (owner == R.OWNER_RESOLVER) client.onResolverError(arg);
+  else if (owner == R.OWNER_FORWARD) dnsServer.onError(arg);
 }
 
 // ---- IPv4 out

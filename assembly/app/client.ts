@@ -24,7 +24,6 @@ import {
   FLOW_RANDOM,
   FLOW_REQUEST,
   FLOW_REQUEST_BYTES,
-  FLOW_RESOLVER,
   FLOW_SEQUENCE,
   FLOW_SOCKET,
   FLOW_STOP,
@@ -35,30 +34,25 @@ import {
   LINE_UNRESOLVED,
   NS_MACHINE,
   OWNER_FLOW,
-  OWNER_RESOLVER,
   SESSION_ADDRESS,
-  SESSION_ANSWERS,
   SESSION_EXPECTED,
   SESSION_FLOW,
+  SESSION_GENERATION,
   SESSION_NEWER,
   SESSION_OLDER,
   SESSION_NAME,
-  SESSION_QUERY_A,
-  SESSION_QUERY_AAAA,
   SESSION_RECEIVED,
   SESSION_SEQUENCE,
   SESSION_SIZE,
-  SESSION_SOCKET,
   SESSION_START,
   SESSION_TCP,
   TCP_ARG,
   TCP_OWNER,
 } from "../layout/records.ts";
-import { DNS_A, DNS_AAAA } from "../layout/zone.ts";
 import { newPacket, nextId, payloadOf, send } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
 import { allocate } from "../memory/arena.ts";
-import { clear, copy, get16, get32, put16, put32 } from "../memory/bytes.ts";
+import { clear, copy, get32, put32 } from "../memory/bytes.ts";
 import { now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
 import * as hash from "../memory/hash.ts";
@@ -71,13 +65,12 @@ import * as udp from "../socket/udp.ts";
 import * as dns from "../wire/dns.ts";
 import * as icmp from "../wire/icmp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as resolver from "./resolver.ts";
 import * as stream from "./stream.ts";
 
 let free: usize = 0;
 let sessions: usize = 0;
 let scratch: usize = 0;
-
-const DNS_PORT: u32 = 53;
 
 function hashOf(flow: usize, sequence: u32): u32 {
   return hash.mix(<u32>flow, sequence);
@@ -125,7 +118,9 @@ export function onFlow(flow: usize): void {
 function begin(flow: usize): void {
   if (!free) free = allocate(64);
   const session = take(free, SESSION_SIZE);
+  const generation = load<u32>(session, SESSION_GENERATION);
   clear(session, SESSION_SIZE);
+  store<u32>(session, generation, SESSION_GENERATION);
   const sequence = load<u32>(flow, FLOW_SEQUENCE) + 1;
   store<u32>(flow, sequence, FLOW_SEQUENCE);
   store<usize>(session, flow, SESSION_FLOW);
@@ -145,7 +140,7 @@ function begin(flow: usize): void {
   const names = load<usize>(flow, FLOW_NAMES);
   if (names) {
     store<usize>(session, names, SESSION_NAME);
-    resolve(session);
+    follow(session, resolver.start(session));
   } else {
     store<u32>(session, load<u32>(flow, FLOW_ADDRESS), SESSION_ADDRESS);
     request(session);
@@ -174,8 +169,7 @@ function end(session: usize, counter: usize): void {
     store<u32>(c, 0, TCP_OWNER);
     tcp.close(c);
   }
-  const socket = load<usize>(session, SESSION_SOCKET);
-  if (socket) sockets.close(socket);
+  if (load<usize>(flow, FLOW_NAMES)) resolver.stop(session);
   hash.remove(sessions, hashOf(flow, load<u32>(session, SESSION_SEQUENCE)), session);
   const older = load<usize>(session, SESSION_OLDER);
   const newer = load<usize>(session, SESSION_NEWER);
@@ -367,98 +361,33 @@ function httpLength(at: usize, length: i32): u32 {
 
 // ---- names
 
-/** Asks for the name in hand: A and AAAA from one socket, as glibc does. */
-function resolve(session: usize): void {
-  const flow = load<usize>(session, SESSION_FLOW);
-  const ns = load<usize>(flow, FLOW_NAMESPACE);
-  const line = load<u32>(flow, FLOW_LINE);
-  const resolver = load<u32>(flow, FLOW_RESOLVER);
-  if (!load<usize>(session, SESSION_SOCKET)) {
-    if (!sockets.open(ns, ipv4.PROTO_UDP, resolver, DNS_PORT, OWNER_RESOLVER, <u32>session, line)) {
-      end(session, LINE_UNRESOLVED);
-      return;
-    }
-    store<usize>(session, sockets.socket, SESSION_SOCKET);
-  }
-  const first = next32(flow + FLOW_RANDOM) & 0xffff;
-  const second = next32(flow + FLOW_RANDOM) & 0xffff;
-  store<u32>(session, first, SESSION_QUERY_A);
-  store<u32>(session, second == first ? (second + 1) & 0xffff : second, SESSION_QUERY_AAAA);
-  store<u32>(session, 0, SESSION_ANSWERS);
-  if (!ask(session, load<u32>(session, SESSION_QUERY_A), DNS_A)) {
-    end(session, LINE_UNRESOLVED);
-    return;
-  }
-  ask(session, load<u32>(session, SESSION_QUERY_AAAA), DNS_AAAA);
+/** Goes on with a session whose name is being resolved. */
+function follow(session: usize, outcome: i32): void {
+  if (outcome == resolver.RESOLVED) request(session);
+  else if (outcome == resolver.UNRESOLVED) end(session, LINE_UNRESOLVED);
 }
 
-function ask(session: usize, ident: u32, type: i32): bool {
-  const name = load<usize>(session, SESSION_NAME);
-  const length = load<i32>(name);
-  dns.writeHeader(scratch, <i32>ident, dns.FLAG_RECURSION_DESIRED, 1, 0, 0);
-  copy(scratch + dns.DNS_HEADER, name + 4, length);
-  const tail = scratch + dns.DNS_HEADER + <usize>length;
-  put16(tail, type);
-  put16(tail + 2, dns.CLASS_IN);
-  const resolver = load<u32>(load<usize>(session, SESSION_FLOW), FLOW_RESOLVER);
-  const socket = load<usize>(session, SESSION_SOCKET);
-  return udp.sendTo(socket, 0, resolver, DNS_PORT, scratch, dns.DNS_HEADER + length + 4, 0);
-}
-
-/** An answer came to the resolver of a session. */
+/** A datagram came from the DNS server of a session. */
 export function onAnswer(session: usize, at: usize, length: i32, origin: u32): void {
-  if (length < dns.DNS_HEADER || !(dns.flags(at) & dns.FLAG_RESPONSE)) return;
-  const flow = load<usize>(session, SESSION_FLOW);
-  if (load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_DNS) {
-    complete(session, origin);
-    return;
-  }
-  const ident = <u32>dns.id(at);
-  let answers = load<u32>(session, SESSION_ANSWERS);
-  if (ident == load<u32>(session, SESSION_QUERY_A) && !(answers & 1)) {
-    answers |= 1;
-    store<u32>(session, addressIn(at, at + <usize>length), SESSION_ADDRESS);
-  } else if (ident == load<u32>(session, SESSION_QUERY_AAAA)) {
-    answers |= 2;
-  } else {
-    return;
-  }
-  store<u32>(session, answers, SESSION_ANSWERS);
-  if (answers != 3) return;
-  if (load<u32>(session, SESSION_ADDRESS)) {
-    sockets.close(load<usize>(session, SESSION_SOCKET));
-    store<usize>(session, 0, SESSION_SOCKET);
-    request(session);
-    return;
-  }
-  // The next name of the search list.
-  const name = load<usize>(session, SESSION_NAME);
-  const next = name + 4 + <usize>load<u32>(name);
-  store<usize>(session, next, SESSION_NAME);
-  if (load<u32>(next)) resolve(session);
-  else end(session, LINE_UNRESOLVED);
+  const question = load<i32>(load<usize>(session, SESSION_FLOW), FLOW_PROTOCOL) == PROTOCOL_DNS;
+  if (question && length >= dns.DNS_HEADER && dns.flags(at) & dns.FLAG_RESPONSE) complete(session, origin);
+  else follow(session, resolver.onAnswer(session, at, length));
+}
+
+/** Something happened to the connection of a session to its DNS server (tcp.happened). */
+export function onResolverConnection(c: usize): void {
+  const session = load<usize>(c, TCP_ARG);
+  follow(session, resolver.onConnection(session, c));
+}
+
+/** The DNS server of a session has not answered in time. */
+export function onResolverTimer(session: usize, generation: u32): void {
+  follow(session, resolver.onTimer(session, generation));
 }
 
 /** An ICMP error came about a query. */
 export function onResolverError(session: usize): void {
-  const flow = load<usize>(session, SESSION_FLOW);
-  end(session, load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_DNS ? LINE_REFUSED : LINE_UNRESOLVED);
-}
-
-/** The first address among the answers of a message, 0 if none. */
-function addressIn(at: usize, until: usize): u32 {
-  let p = dns.skipName(at + dns.DNS_HEADER, until);
-  if (!p) return 0;
-  p += 4;
-  for (let left = dns.answers(at); left > 0; left--) {
-    p = dns.skipName(p, until);
-    if (!p || p + 10 > until) return 0;
-    const type = get16(p);
-    const size = <usize>get16(p + 8);
-    p += 10;
-    if (p + size > until) return 0;
-    if (type == DNS_A && size == 4) return get32(p);
-    p += size;
-  }
-  return 0;
+  const question = load<i32>(load<usize>(session, SESSION_FLOW), FLOW_PROTOCOL) == PROTOCOL_DNS;
+  if (question) end(session, LINE_REFUSED);
+  else follow(session, resolver.onError(session));
 }

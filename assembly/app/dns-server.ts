@@ -1,167 +1,261 @@
-// The cluster's DNS server: answers questions from the zone as CoreDNS' kubernetes plugin does.
+// A DNS server over UDP and TCP: answers from its zone, and asks another server about names that are not in it, as CoreDNS does.
 import {
-  DNS_A,
-  DNS_CNAME,
-  DNS_SOA,
-  ENTRY_NAME,
-  ENTRY_NAME_LENGTH,
-  ENTRY_NEXT,
-  ENTRY_RECORDS,
-  RECORD_DATA,
-  RECORD_LENGTH,
-  RECORD_TTL,
-  RECORD_TYPE,
-  ZONE_APEX,
-  ZONE_BUCKETS,
-  ZONE_HASH_PRIME,
-  ZONE_HASH_START,
-  ZONE_MASK,
+  ASKED_CONNECTION,
+  ASKED_CONNECTION_GENERATION,
+  ASKED_FROM,
+  ASKED_LENGTH,
+  ASKED_LINE,
+  ASKED_LISTENER,
+  ASKED_LOCAL,
+  ASKED_NAME,
+  ASKED_NAME_LENGTH,
+  ASKED_PORT,
+  ASKED_QUERY,
+  ASKED_SERVER,
+  ASKED_TYPE,
+  DNS_UDP_LIMIT,
+  SERVER_CACHE,
+  SERVER_FORWARD,
+  SERVER_NAMESPACE,
+  SERVER_RECURSIVE,
+  SERVER_SIZE,
+  SERVER_ZONE,
 } from "../layout/zone.ts";
-import { copy, get16 } from "../memory/bytes.ts";
+import { NS_RANDOM, SOCK_ARG, TCP_APP, TCP_ARG, TCP_GENERATION, TCP_LINE } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
+import { copy, get16, put16 } from "../memory/bytes.ts";
+import * as hash from "../memory/hash.ts";
+import { give, take } from "../memory/pool.ts";
+import * as tcp from "../socket/tcp.ts";
+import * as udp from "../socket/udp.ts";
 import * as dns from "../wire/dns.ts";
+import * as forward from "./dns-forward.ts";
+import * as answer from "./dns-message.ts";
+import * as zones from "./dns-zone.ts";
 
-let zone: usize = 0;
-let buffer: usize = 0;
-const LIMIT: i32 = 512; // without EDNS
-
-/** Where the zone block lies. */
-export function setZone(block: usize): void {
-  zone = block;
+/** A server that answers from `zone`, and asks the server at `other` (0: nobody) about other names. `recursive`: it tells what all others know. */
+export function newServer(ns: usize, zone: usize, other: u32, recursive: u32): usize {
+  const server = allocate(SERVER_SIZE);
+  store<usize>(server, ns, SERVER_NAMESPACE);
+  store<usize>(server, zone, SERVER_ZONE);
+  store<u32>(server, other, SERVER_FORWARD);
+  store<u32>(server, recursive, SERVER_RECURSIVE);
+  store<usize>(server, hash.newTable(64), SERVER_CACHE);
+  return server;
 }
 
-function lower(byte: u8): u8 {
-  return byte >= 65 && byte <= 90 ? byte + 32 : byte;
+// Who asks: a datagram's sender, or a connection.
+let server: usize = 0;
+let listener: usize = 0;
+let local: u32 = 0;
+let from: u32 = 0;
+let port: u32 = 0;
+let line: u32 = 0;
+let connection: usize = 0;
+
+/** A query came in a datagram to the address `to`. */
+export function onDatagram(
+  socket: usize,
+  to: u32,
+  sender: u32,
+  senderPort: u32,
+  at: usize,
+  length: i32,
+  ofLine: u32,
+): void {
+  server = load<usize>(socket, SOCK_ARG);
+  listener = socket;
+  local = to;
+  from = sender;
+  port = senderPort;
+  line = ofLine;
+  connection = 0;
+  respond(at, length);
 }
 
-/** The entry of a name, 0 if it does not exist. */
-function find(name: usize, length: i32): usize {
-  let hash: u32 = ZONE_HASH_START;
-  for (let i = 0; i < length; i++) hash = (hash ^ (<u32>lower(load<u8>(name + <usize>i)))) * ZONE_HASH_PRIME;
-  let offset = load<u32>(zone + ZONE_BUCKETS + ((<usize>(hash & load<u32>(zone, ZONE_MASK))) << 2));
-  while (offset) {
-    const entry = zone + <usize>offset;
-    if (load<i32>(entry, ENTRY_NAME_LENGTH) == length && sameName(entry + ENTRY_NAME, name, length)) return entry;
-    offset = load<u32>(entry, ENTRY_NEXT);
-  }
-  return 0;
-}
+// A query over TCP that has not come as a whole: how many bytes there are, then they, their length in front.
+const PART_BYTES: usize = TCP_APP;
+const PART: usize = TCP_APP + 4;
+const PART_SIZE: u32 = <u32>DNS_UDP_LIMIT + 64;
+let parts: usize = 0;
 
-function sameName(stored: usize, asked: usize, length: i32): bool {
-  for (let i: usize = 0; i < <usize>length; i++) if (load<u8>(stored + i) != lower(load<u8>(asked + i))) return false;
-  return true;
-}
-
-function firstRecord(entry: usize): usize {
-  return entry + ENTRY_NAME + ((<usize>load<u32>(entry, ENTRY_NAME_LENGTH) + 3) & ~3);
-}
-
-function nextRecord(record: usize): usize {
-  return record + RECORD_DATA + ((<usize>load<u32>(record, RECORD_LENGTH) + 3) & ~3);
-}
-
-/** Whether a name lies in the zone: its end is the apex. */
-function inZone(name: usize, length: i32): bool {
-  const apex = zone + <usize>load<u32>(zone, ZONE_APEX);
-  const size = load<i32>(apex, ENTRY_NAME_LENGTH);
-  let p = name;
-  const end = name + <usize>length;
-  while (p < end) {
-    if (<i32>(end - p) == size && sameName(apex + ENTRY_NAME, p, size)) return true;
-    p += <usize>load<u8>(p) + 1;
-  }
-  return false;
-}
-
-/** The answer written last, and its length. */
-export let answer: usize = 0;
-
-let written: usize = 0;
-let answerCount: i32 = 0;
-let truncated: bool = false;
-
-/** Adds the records of an entry that have `type`; `owner` is the compressed name to put before them. */
-function addRecords(entry: usize, owner: i32, type: i32): void {
-  let record = firstRecord(entry);
-  for (let left = load<u32>(entry, ENTRY_RECORDS); left; left--, record = nextRecord(record)) {
-    if (load<i32>(record, RECORD_TYPE) != type) continue;
-    const length = load<i32>(record, RECORD_LENGTH);
-    if (<i32>(written - answer) + 12 + length > LIMIT) {
-      truncated = true;
+/** Bytes came over a connection: queries, each behind its length (RFC 7766). One that is longer than 512 bytes ends the connection. */
+export function onStream(c: usize, at: usize, length: i32): void {
+  if (!parts) parts = allocate(64);
+  const generation = load<u32>(c, TCP_GENERATION);
+  let left = length;
+  let p = at;
+  while (left > 0 && load<u32>(c, TCP_GENERATION) == generation) {
+    let part = load<usize>(c, PART);
+    if (!part) {
+      part = take(parts, PART_SIZE);
+      store<usize>(c, part, PART);
+      store<i32>(c, 0, PART_BYTES);
+    }
+    const have = load<i32>(c, PART_BYTES);
+    const whole = have < 2 ? 2 : 2 + get16(part);
+    if (whole > DNS_UDP_LIMIT) {
+      onStreamEnd(c);
+      tcp.close(c);
       return;
     }
-    const at = dns.writeRecord(written, owner, type, load<u32>(record, RECORD_TTL), length);
-    copy(at, record + RECORD_DATA, length);
-    written = at + <usize>length;
-    answerCount++;
+    const step = min<i32>(left, whole - have);
+    for (let i = 0; i < step; i++) store<u8>(part + <usize>(have + i), load<u8>(p + <usize>i));
+    store<i32>(c, have + step, PART_BYTES);
+    p += <usize>step;
+    left -= step;
+    if (have + step < 2 || have + step < 2 + get16(part)) continue;
+    server = load<usize>(c, TCP_ARG);
+    line = load<u32>(c, TCP_LINE);
+    connection = c;
+    respond(part + 2, have + step - 2);
+    onStreamEnd(c);
   }
 }
 
-/** Answers a query of `length` bytes at `at`. Returns the answer's length, 0 if it deserves none. */
-export function respond(at: usize, length: i32): i32 {
-  if (length < dns.DNS_HEADER || dns.flags(at) & dns.FLAG_RESPONSE || dns.questions(at) != 1) return 0;
+/** Gives back what a connection has kept. */
+export function onStreamEnd(c: usize): void {
+  const part = load<usize>(c, PART);
+  if (!part) return;
+  store<usize>(c, 0, PART);
+  give(parts, part);
+}
+
+/** Answers a query of `length` bytes at `at`, if it deserves an answer, now or when the other server has answered. */
+function respond(at: usize, length: i32): void {
+  if (length < dns.DNS_HEADER || length > DNS_UDP_LIMIT) return;
+  if (dns.flags(at) & dns.FLAG_RESPONSE || dns.questions(at) != 1) return;
   const name = at + dns.DNS_HEADER;
   const nameLength = dns.nameLength(name, min<i32>(length - dns.DNS_HEADER - 4, dns.NAME_MAX));
-  if (!buffer) buffer = allocate(1024);
-  answer = buffer;
-  let bits = dns.FLAG_RESPONSE | (dns.flags(at) & dns.FLAG_RECURSION_DESIRED);
+  answer.begin();
   if (!nameLength) {
-    dns.writeHeader(answer, dns.id(at), bits | dns.RCODE_FORMERR, 0, 0, 0);
-    return dns.DNS_HEADER;
+    send(answer.write(at, 0, baseFlags(at) | dns.RCODE_FORMERR, DNS_UDP_LIMIT, 0));
+    return;
   }
-  const question = nameLength + 4;
-  copy(answer + dns.DNS_HEADER, name, question);
-  written = answer + dns.DNS_HEADER + <usize>question;
-  answerCount = 0;
-  truncated = false;
-  let authorities = 0;
   const type = get16(name + <usize>nameLength);
-  bits |= dns.FLAG_RECURSION_AVAILABLE;
-  const entry = find(name, nameLength);
-  if (!entry && !inZone(name, nameLength)) {
-    // Nobody upstream to ask.
-    bits |= dns.RCODE_SERVFAIL;
+  const zone = load<usize>(server, SERVER_ZONE);
+  const outcome = zones.gather(zone, name, nameLength, type);
+  if (outcome == zones.NOT_OURS) {
+    if (load<u32>(server, SERVER_FORWARD)) ask(at, length, name, nameLength, type);
+    else finish(at, length, dns.RCODE_SERVFAIL);
+    return;
+  }
+  if (outcome == zones.ALIAS && load<u32>(server, SERVER_FORWARD)) {
+    ask(at, length, zones.target, dns.nameLength(zones.target, dns.NAME_MAX), type);
+    return;
+  }
+  answer.shuffle(load<usize>(server, SERVER_NAMESPACE) + NS_RANDOM);
+  const says = load<u32>(server, SERVER_RECURSIVE) ? dns.FLAG_RECURSION_AVAILABLE : dns.FLAG_AUTHORITATIVE;
+  finish(at, length, says | (outcome == zones.NO_NAME ? dns.RCODE_NXDOMAIN : 0));
+}
+
+function baseFlags(query: usize): i32 {
+  return dns.FLAG_RESPONSE | (dns.flags(query) & dns.FLAG_RECURSION_DESIRED);
+}
+
+/** Writes and sends what has been gathered. */
+function finish(query: usize, length: i32, bits: i32): void {
+  const name = query + dns.DNS_HEADER;
+  const question = dns.nameLength(name, dns.NAME_MAX) + 4;
+  const edns = dns.ednsSize(query, query + <usize>length);
+  const limit = connection ? answer.LARGEST : max<i32>(edns, DNS_UDP_LIMIT);
+  send(answer.write(query, question, baseFlags(query) | bits, limit, edns));
+}
+
+function send(length: i32): void {
+  if (!connection) {
+    udp.sendTo(listener, local, from, port, answer.message, length, line);
+    return;
+  }
+  put16(answer.message - 2, length);
+  tcp.write(connection, answer.message - 2, length + 2);
+}
+
+/** Asks the other server about a name, unless what it said before still holds. */
+function ask(query: usize, length: i32, name: usize, nameLength: i32, type: i32): void {
+  const kept = forward.kept(server, name, nameLength, type);
+  if (kept) {
+    complete(query, length, forward.keptMessage(kept), forward.keptLength(kept), forward.keptTtl(kept), true);
+    return;
+  }
+  const question = forward.newQuestion(server);
+  store<i32>(question, length, ASKED_LENGTH);
+  copy(question + ASKED_QUERY, query, length);
+  // A name in the query goes with it; an alias' target lies in the zone.
+  const inQuery = name >= query && name < query + <usize>length;
+  store<usize>(question, inQuery ? question + ASKED_QUERY + (name - query) : name, ASKED_NAME);
+  store<i32>(question, nameLength, ASKED_NAME_LENGTH);
+  store<i32>(question, type, ASKED_TYPE);
+  store<usize>(question, listener, ASKED_LISTENER);
+  store<u32>(question, local, ASKED_LOCAL);
+  store<u32>(question, from, ASKED_FROM);
+  store<u32>(question, port, ASKED_PORT);
+  store<u32>(question, line, ASKED_LINE);
+  store<usize>(question, connection, ASKED_CONNECTION);
+  store<u32>(question, connection ? load<u32>(connection, TCP_GENERATION) : 0, ASKED_CONNECTION_GENERATION);
+  if (!forward.send(question)) fail(question);
+}
+
+/** The other server has answered a question; `at` is the message. */
+export function onAnswer(question: usize, at: usize, length: i32): void {
+  if (!forward.takes(question, at, length)) return;
+  if (!recall(question)) return;
+  const ttl = forward.keep(question, at, length);
+  complete(question + ASKED_QUERY, load<i32>(question, ASKED_LENGTH), at, length, ttl, false);
+  forward.done(question);
+}
+
+/** The other server has not answered in time. */
+export function onTimer(question: usize, generation: u32): void {
+  if (forward.isOver(question, generation) && !forward.again(question)) fail(question);
+}
+
+/** An ICMP error came about a question. */
+export function onError(question: usize): void {
+  if (!forward.again(question)) fail(question);
+}
+
+function fail(question: usize): void {
+  if (recall(question)) {
+    answer.begin();
+    finish(question + ASKED_QUERY, load<i32>(question, ASKED_LENGTH), dns.RCODE_SERVFAIL);
+  }
+  forward.done(question);
+}
+
+/** Who asked a question; false: its connection is no more. */
+function recall(question: usize): bool {
+  server = load<usize>(question, ASKED_SERVER);
+  listener = load<usize>(question, ASKED_LISTENER);
+  local = load<u32>(question, ASKED_LOCAL);
+  from = load<u32>(question, ASKED_FROM);
+  port = load<u32>(question, ASKED_PORT);
+  line = load<u32>(question, ASKED_LINE);
+  connection = load<usize>(question, ASKED_CONNECTION);
+  return !connection || load<u32>(connection, TCP_GENERATION) == load<u32>(question, ASKED_CONNECTION_GENERATION);
+}
+
+/**
+ * Answers with what the other server said. About an alias it was asked for the target, and its answers follow the alias. What was
+ * kept is marked as authoritative, as CoreDNS' cache does for the sake of old resolvers.
+ */
+function complete(query: usize, length: i32, message: usize, bytes: i32, ttl: u32, fromCache: bool): void {
+  const name = query + dns.DNS_HEADER;
+  const nameLength = dns.nameLength(name, dns.NAME_MAX);
+  const type = get16(name + <usize>nameLength);
+  answer.begin();
+  const alias = zones.gather(load<usize>(server, SERVER_ZONE), name, nameLength, type) == zones.ALIAS;
+  let bits = 0;
+  if (answer.addFrom(message, bytes, ttl, !alias)) {
+    if (alias) bits = dns.FLAG_AUTHORITATIVE;
+    else {
+      bits = dns.flags(message) & (dns.FLAG_RECURSION_AVAILABLE | dns.RCODE_MASK);
+      bits |= fromCache ? dns.FLAG_AUTHORITATIVE : dns.flags(message) & dns.FLAG_AUTHORITATIVE;
+    }
   } else {
-    bits |= dns.FLAG_AUTHORITATIVE;
-    if (entry) {
-      addRecords(entry, dns.POINTER_TO_QUESTION, type);
-      if (!answerCount && type != DNS_CNAME) followAlias(entry, type);
-    }
-    if (!answerCount) {
-      if (!entry) bits |= dns.RCODE_NXDOMAIN;
-      authorities = addAuthority();
-    }
+    answer.begin();
+    bits = dns.RCODE_SERVFAIL;
   }
-  if (truncated) bits |= dns.FLAG_TRUNCATED;
-  dns.writeHeader(answer, dns.id(at), bits, 1, answerCount, authorities);
-  return <i32>(written - answer);
-}
-
-/** An alias is answered with itself and, if its target is in the zone, with what the target has. */
-function followAlias(entry: usize, type: i32): void {
-  const before = written;
-  addRecords(entry, dns.POINTER_TO_QUESTION, DNS_CNAME);
-  if (!answerCount) return;
-  const target = before + 12;
-  const next = find(target, <i32>(written - target));
-  if (next && type == DNS_A) addRecords(next, 0xc000 | (<i32>(target - answer)), type);
-}
-
-/** The SOA of the zone, which says how long "no" may be remembered (RFC 2308). Returns the records added. */
-function addAuthority(): i32 {
-  const apex = zone + <usize>load<u32>(zone, ZONE_APEX);
-  const size = load<i32>(apex, ENTRY_NAME_LENGTH);
-  let record = firstRecord(apex);
-  for (let left = load<u32>(apex, ENTRY_RECORDS); left; left--, record = nextRecord(record)) {
-    if (load<i32>(record, RECORD_TYPE) != DNS_SOA) continue;
-    const length = load<i32>(record, RECORD_LENGTH);
-    copy(written, apex + ENTRY_NAME, size);
-    // The name stands in full, so the record's head begins two bytes before its end.
-    const at = dns.writeRecord(written + <usize>size - 2, 0, DNS_SOA, load<u32>(record, RECORD_TTL), length);
-    copy(written, apex + ENTRY_NAME, size);
-    copy(at, record + RECORD_DATA, length);
-    written = at + <usize>length;
-    return 1;
-  }
-  return 0;
+  answer.shuffle(load<usize>(server, SERVER_NAMESPACE) + NS_RANDOM);
+  finish(query, length, bits);
 }

@@ -405,6 +405,7 @@ export const OWNER_ECHO = 5; // sends back what comes, from the address that the
 export const OWNER_SINK = 6; // takes what comes, never answers and never closes
 export const OWNER_TUNNEL = 7; // a vxlan port: frames inside go to the device with their network number
 export const OWNER_METER = 7; // takes the datagrams of a stream and counts them
+export const OWNER_FORWARD = 8; // a DNS server's, towards the server that it asks
 
 // A TCP connection (struct tcp_sock).
 export const TCP_HASH_NEXT = 0;
@@ -479,7 +480,7 @@ export const FLOW_PROTOCOL = FLOW_NAMESPACE + WORD; // PROTOCOL_*
 export const FLOW_ADDRESS = FLOW_PROTOCOL + WORD;
 export const FLOW_PORT = FLOW_ADDRESS + WORD;
 export const FLOW_NAMES = FLOW_PORT + WORD; // names to ask for: [length][bytes in wire form]..., ended by 0; 0: none
-export const FLOW_RESOLVER = FLOW_NAMES + WORD;
+export const FLOW_RESOLVER = FLOW_NAMES + WORD; // RESOLVER_*
 export const FLOW_POISSON = FLOW_RESOLVER + WORD;
 export const FLOW_REQUEST = FLOW_POISSON + WORD; // address of the request's bytes
 export const FLOW_REQUEST_BYTES = FLOW_REQUEST + WORD;
@@ -510,8 +511,7 @@ export const STREAM_HEADER = STREAM_SENT + LONG;
 export const SESSION_HASH_NEXT = 0;
 export const SESSION_FLOW = SESSION_HASH_NEXT + WORD;
 export const SESSION_SEQUENCE = SESSION_FLOW + WORD;
-export const SESSION_STATE = SESSION_SEQUENCE + WORD;
-export const SESSION_TCP = SESSION_STATE + WORD;
+export const SESSION_TCP = SESSION_SEQUENCE + WORD;
 export const SESSION_SOCKET = SESSION_TCP + WORD; // resolver socket
 export const SESSION_NAME = SESSION_SOCKET + WORD; // name being asked for
 export const SESSION_QUERY_A = SESSION_NAME + WORD; // DNS id
@@ -522,7 +522,12 @@ export const SESSION_RECEIVED = SESSION_ADDRESS + WORD; // bytes
 export const SESSION_EXPECTED = SESSION_RECEIVED + WORD;
 export const SESSION_NEWER = SESSION_EXPECTED + WORD;
 export const SESSION_OLDER = SESSION_NEWER + WORD;
+export const SESSION_GENERATION = SESSION_OLDER + WORD;
 export const SESSION_START = 64; // u64
+export const SESSION_TRIES = SESSION_START + LONG; // questions for the name in hand that were not answered in time
+export const SESSION_FLAGS = SESSION_TRIES + WORD; // RESOLVER_*: those of the flow, and what was learned on the way
+export const SESSION_STREAM = SESSION_FLAGS + WORD; // connection to the DNS server
+export const SESSION_MESSAGE = SESSION_STREAM + WORD; // what has come over it
 export const SESSION_SIZE = 96;
 
 // What a worker counted for one traffic line.

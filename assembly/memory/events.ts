@@ -22,6 +22,8 @@ export const EVENT_SESSION: i32 = 4; // subject: flow whose oldest session may b
 export const EVENT_TRANSMIT: i32 = 5; // subject: frame, detail: device
 export const EVENT_LOCAL: i32 = 6; // subject: frame of a raw socket
 export const EVENT_FRAGMENTS: i32 = 7; // subject: packet being put together, detail: generation
+export const EVENT_ASKED: i32 = 8; // subject: question to another DNS server, detail: generation
+export const EVENT_RESOLVER: i32 = 9; // subject: session that waits for an answer, detail: generation
 
 // A heap: the address of its events, how many fit, how many there are.
 const EVENTS: usize = 0;

@@ -2,7 +2,7 @@
 import { parseCidr, parseIpv4, parseMac } from "../address.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import { findSysctl } from "../kernel/sysctls.ts";
-import type { Machine, NamespaceConfig } from "../seam/machine.ts";
+import type { ListenerConfig, Machine, NamespaceConfig } from "../seam/machine.ts";
 import type { Job, PlacedMachine, WorkerResult } from "./job.ts";
 import { counted, responseOf } from "./payload.ts";
 import { seedOf } from "./random.ts";
@@ -36,7 +36,7 @@ export function buildMachine(kernel: Kernel, job: Job, placed: PlacedMachine, bu
     addSets(kernel, namespace(built, config.name), sets);
     if (rules !== 0) kernel.calls.loadRules(namespace(built, config.name), rules);
   });
-  addListeners(kernel, machine, built);
+  addListeners(kernel, job, machine, built);
 }
 
 function namespace(built: Built, name: string): Handle {
@@ -122,22 +122,44 @@ function setSysctls(kernel: Kernel, config: NamespaceConfig, built: Built): void
   }
 }
 
-function addListeners(kernel: Kernel, machine: Machine, built: Built): void {
+function addListeners(kernel: Kernel, job: Job, machine: Machine, built: Built): void {
   const responses = new Map<string, Handle>();
+  const servers = new Map<string, Handle>();
   for (const listener of machine.listeners) {
     const { namespace: name, protocol, port, process } = listener;
     const bytes = listener.responseBytes ?? RESPONSE_BYTES;
     const key = `${bytes} ${name}`;
-    const response = responses.get(key) ?? kernel.place(counted(responseOf(name, bytes)));
-    responses.set(key, response);
+    const argument =
+      listener.application === "dns"
+        ? dnsServer(kernel, job, listener, built, servers)
+        : (responses.get(key) ?? kernel.place(counted(responseOf(name, bytes))));
+    if (listener.application === "service") responses.set(key, argument);
     const error = kernel.listen(
       namespace(built, name),
       protocol,
       ip(listener.address),
       port,
       listener.application,
-      response,
+      argument,
     );
     if (error !== undefined) built.listenErrors.push({ namespace: name, process, protocol, port, error });
   }
+}
+
+/** The DNS server of a listener: those of one namespace that know the same share one, with what it keeps. */
+function dnsServer(
+  kernel: Kernel,
+  job: Job,
+  { namespace: name, dns = { names: "zone" } }: ListenerConfig,
+  built: Built,
+  servers: Map<string, Handle>,
+): Handle {
+  const key = `${name} ${dns.names} ${dns.forward ?? ""}`;
+  const forward = dns.forward === undefined ? 0 : ip(dns.forward);
+  const recursive = dns.names === "outside" ? 1 : 0;
+  const server =
+    servers.get(key) ??
+    kernel.calls.newDnsServer(namespace(built, name), job.zones[dns.names], forward, recursive) >>> 0;
+  servers.set(key, server);
+  return server;
 }

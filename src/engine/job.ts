@@ -56,8 +56,8 @@ export interface Job {
   flows: PlacedFlow[];
   /** Handles of the segments by name, and their numbers of ports. */
   segments: Record<string, { handle: number; ports: number }>;
-  /** Handle of the zone block. */
-  zone: number;
+  /** Handles of the blocks that DNS servers answer from. */
+  zones: Record<"zone" | "outside", number>;
   captures: OpenCapture[];
   /** Handles of the kernel's records of those files. */
   captureRecords: number[];

@@ -17,7 +17,7 @@ import { combine } from "./results.ts";
 import { RuleSets } from "./rules.ts";
 import { StepReader } from "./steps.ts";
 import { Worker } from "./worker.ts";
-import { zoneBlock } from "./zone.ts";
+import { clusterZone, worldZone } from "./zone.ts";
 
 const PROGRESS_MS = 100;
 
@@ -28,7 +28,7 @@ export class PreparedRun {
   readonly #memory = newMemory();
   readonly #kernel: Kernel;
   readonly #rules: RuleSets;
-  readonly #zone: number;
+  readonly #zones: Job["zones"];
   #wallMs = 0;
 
   /**
@@ -40,7 +40,10 @@ export class PreparedRun {
     this.#module = compileKernel(modulePath);
     this.#kernel = new Kernel(this.#module, this.#memory);
     this.#rules = new RuleSets(plan, this.#kernel);
-    this.#zone = this.#kernel.placeWords(zoneBlock(plan.zone));
+    this.#zones = {
+      zone: this.#kernel.placeWords(clusterZone(plan.zone)),
+      outside: this.#kernel.placeWords(worldZone(plan.outside ?? [])),
+    };
   }
 
   /** Runs the plan to its end, or until the signal says stop. Once only. */
@@ -117,7 +120,7 @@ export class PreparedRun {
       machines,
       flows: placeFlows(plan),
       segments,
-      zone: this.#zone,
+      zones: this.#zones,
       captures: files.map(({ fd, format, devices, filter }) => ({ fd, format, devices, filter })),
       captureRecords: newFileRecords(this.#kernel, files),
     };

@@ -60,7 +60,6 @@ export class Worker {
     const { calls } = this.kernel;
     const job = this.#job;
     calls.start(this.#self, job.lines.length, job.namespaceCount);
-    calls.setZone(job.zone);
     for (const placed of job.machines) {
       if (placed.worker === this.#self) buildMachine(this.kernel, job, placed, this.#built);
     }

@@ -1,10 +1,13 @@
-// The zone of the cluster's DNS server as the block that the kernel answers from; see assembly/layout/zone.ts.
+// What DNS servers know, as the blocks that the kernel answers from; see assembly/layout/zone.ts.
 import * as Z from "../../assembly/layout/zone.ts";
 import { parseIpv4 } from "../address.ts";
 import type { DnsRecord } from "../seam/plan.ts";
 
 const APEX = "cluster.local";
+/** CoreDNS' answer to what is not there lives as long as its records do. */
 const SOA_TTL = 30;
+const DOMAIN_TTL = 900;
+const ROOT_TTL = 86400;
 
 /** A name in wire form: each label behind its length, a zero at the end. */
 export function wireName(name: string): Uint8Array {
@@ -18,45 +21,75 @@ interface WireRecord {
   data: Uint8Array;
 }
 
-/** The block of a zone. Every name above a record exists too, so that asking for it is answered with "no data". */
-export function zoneBlock(records: readonly DnsRecord[]): Uint32Array {
-  const names = new Map<string, WireRecord[]>([[APEX, [soa()]]]);
+/** The block of the cluster's zone. Every name above a record exists too, so that asking for it is answered with "no data". */
+export function clusterZone(records: readonly DnsRecord[]): Uint32Array {
+  const names: Names = new Map([[APEX, named([soa(APEX, `ns.dns.${APEX}`, SOA_TTL)])]]);
+  return pack(gather(names, records, (above) => above.endsWith(APEX)));
+}
+
+/**
+ * The block of the world's names, as a resolver that knows all of them answers: what is not in there does not exist. Each domain of two
+ * labels and the root have an SOA record.
+ */
+export function worldZone(records: readonly DnsRecord[]): Uint32Array {
+  const names: Names = new Map([["", named([soa("", "a.root-servers.net", ROOT_TTL)])]]);
+  for (const { name } of records) {
+    const domain = name.split(".").slice(-2).join(".");
+    if (!names.has(domain)) names.set(domain, named([soa(domain, `ns.${domain}`, DOMAIN_TTL)]));
+  }
+  return pack(gather(names, records, () => true));
+}
+
+interface Named {
+  records: WireRecord[];
+  /** Not 0: names below are addresses with dashes, and live so many seconds. */
+  pods: number;
+}
+
+type Names = Map<string, Named>;
+
+function named(records: WireRecord[]): Named {
+  return { records, pods: 0 };
+}
+
+/** Adds records to names, and the names above them that `exists` says are there. */
+function gather(names: Names, records: readonly DnsRecord[], exists: (above: string) => boolean): Names {
   for (const record of records) {
-    const own = names.get(record.name) ?? [];
-    own.push({ type: typeOf(record), ttl: record.ttl, data: dataOf(record) });
+    const own = names.get(record.name) ?? named([]);
     names.set(record.name, own);
-    for (let above = parent(record.name); above !== "" && above.endsWith(APEX); above = parent(above)) {
-      if (!names.has(above)) names.set(above, []);
+    if (record.type === "PODS") own.pods = record.ttl;
+    else if (record.type !== "NAME")
+      own.records.push({ type: TYPES[record.type], ttl: record.ttl, data: dataOf(record.type, record.value) });
+    for (let above = parent(record.name); above !== "" && exists(above); above = parent(above)) {
+      if (!names.has(above)) names.set(above, named([]));
     }
   }
-  return pack(names);
+  return names;
 }
 
 function parent(name: string): string {
   return name.slice(name.indexOf(".") + 1 || name.length);
 }
 
-/** CoreDNS' answer to what is not there: who is to be believed, and for how long. */
-function soa(): WireRecord {
+/** Who is to be believed about a domain, and how long "no" may be remembered. */
+function soa(domain: string, server: string, ttl: number): WireRecord {
   const numbers = new Uint8Array(20);
   const view = new DataView(numbers.buffer);
-  [1, 7200, 1800, 86400, SOA_TTL].forEach((value, i) => view.setUint32(i * 4, value));
-  const data = [...wireName(`ns.dns.${APEX}`), ...wireName(`hostmaster.${APEX}`), ...numbers];
-  return { type: Z.DNS_SOA, ttl: SOA_TTL, data: Uint8Array.from(data) };
+  [1, 7200, 1800, 86400, ttl].forEach((value, i) => view.setUint32(i * 4, value));
+  const data = [...wireName(server), ...wireName(`hostmaster.${domain}`), ...numbers];
+  return { type: Z.DNS_SOA, ttl, data: Uint8Array.from(data) };
 }
 
-function typeOf(record: DnsRecord): number {
-  return { A: Z.DNS_A, CNAME: Z.DNS_CNAME, PTR: Z.DNS_PTR, SRV: Z.DNS_SRV }[record.type];
-}
+const TYPES = { A: Z.DNS_A, NS: Z.DNS_NS, CNAME: Z.DNS_CNAME, PTR: Z.DNS_PTR, SRV: Z.DNS_SRV } as const;
 
-function dataOf(record: DnsRecord): Uint8Array {
-  if (record.type === "A") {
+function dataOf(type: keyof typeof TYPES, value: string): Uint8Array {
+  if (type === "A") {
     const data = new Uint8Array(4);
-    new DataView(data.buffer).setUint32(0, parseIpv4(record.value) ?? 0);
+    new DataView(data.buffer).setUint32(0, parseIpv4(value) ?? 0);
     return data;
   }
-  if (record.type !== "SRV") return wireName(record.value);
-  const [priority = "0", weight = "0", port = "0", target = ""] = record.value.split(" ");
+  if (type !== "SRV") return wireName(value);
+  const [priority = "0", weight = "0", port = "0", target = ""] = value.split(" ");
   const head = new Uint8Array(6);
   const view = new DataView(head.buffer);
   [priority, weight, port].forEach((value, i) => view.setUint16(i * 2, Number(value)));
@@ -69,10 +102,10 @@ function hash(name: Uint8Array): number {
   return value >>> 0;
 }
 
-function pack(names: ReadonlyMap<string, WireRecord[]>): Uint32Array {
+function pack(names: Names): Uint32Array {
   let buckets = 16;
   while (buckets < names.size) buckets *= 2;
-  const entries = [...names].map(([name, records]) => ({ name, wire: wireName(name.toLowerCase()), records }));
+  const entries = [...names].map(([name, { records, pods }]) => ({ wire: wireName(name.toLowerCase()), records, pods }));
   const padded = (length: number): number => (length + 3) & ~3;
   const size = entries.reduce(
     (sum, { wire, records }) =>
@@ -87,13 +120,13 @@ function pack(names: ReadonlyMap<string, WireRecord[]>): Uint32Array {
   const set = (at: number, value: number): void => void (words[at / 4] = value);
   set(Z.ZONE_MASK, buckets - 1);
   let at = Z.ZONE_BUCKETS + buckets * 4;
-  for (const { name, wire, records } of entries) {
+  for (const { wire, records, pods } of entries) {
     const bucket = Z.ZONE_BUCKETS + (hash(wire) & (buckets - 1)) * 4;
     set(at + Z.ENTRY_NEXT, words[bucket / 4] ?? 0);
     set(bucket, at);
-    if (name === APEX) set(Z.ZONE_APEX, at);
     set(at + Z.ENTRY_NAME_LENGTH, wire.length);
     set(at + Z.ENTRY_RECORDS, records.length);
+    set(at + Z.ENTRY_PODS, pods);
     bytes.set(wire, at + Z.ENTRY_NAME);
     at += Z.ENTRY_NAME + padded(wire.length);
     for (const { type, ttl, data } of records) {

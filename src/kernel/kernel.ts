@@ -12,8 +12,9 @@ import { FRAME_DATA, FRAME_LENGTH } from "../../assembly/layout/frame.ts";
 import { EPB_INBOUND } from "../../assembly/layout/pcap.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { BLOCK_RULES } from "../../assembly/layout/rules.ts";
+import * as Z from "../../assembly/layout/zone.ts";
 import { parseIpv4 } from "../address.ts";
-import type { FlowConfig } from "../seam/plan.ts";
+import type { FlowConfig, ResolverOptions } from "../seam/plan.ts";
 import { instantiate, type KernelExports } from "./load.ts";
 
 /** A record of the kernel, as its address. */
@@ -240,7 +241,7 @@ export class Kernel {
     this.setWord(at + R.FLOW_ADDRESS, named ? 0 : (parseIpv4(target.address) ?? 0));
     this.setWord(at + R.FLOW_PORT, target.port);
     this.setWord(at + R.FLOW_NAMES, named ? names : 0);
-    this.setWord(at + R.FLOW_RESOLVER, named ? (parseIpv4(target.resolver) ?? 0) : 0);
+    if (named) this.setWord(at + R.FLOW_RESOLVER, this.#placeResolver(target.resolver, target.options ?? {}));
     this.setWord(at + R.FLOW_POISSON, flow.arrival === "poisson" ? 1 : 0);
     this.setWord(at + R.FLOW_REQUEST, request + 4);
     this.setWord(at + R.FLOW_REQUEST_BYTES, this.word(request));
@@ -256,6 +257,21 @@ export class Kernel {
     this.#long(at + R.FLOW_TIMEOUT, BigInt(flow.timeoutNs));
     this.#long(at + R.FLOW_RANDOM, seed);
     return at;
+  }
+
+  #placeResolver(first: string, options: ResolverOptions): Handle {
+    const servers = [first, ...(options.others ?? [])].slice(0, 3).map((address) => parseIpv4(address) ?? 0);
+    const words = new Uint32Array(Z.RESOLVER_SIZE / 4);
+    words[Z.RESOLVER_COUNT / 4] = servers.length;
+    words.set(servers, Z.RESOLVER_SERVERS / 4);
+    words[Z.RESOLVER_ATTEMPTS / 4] = options.attempts ?? 2;
+    words[Z.RESOLVER_TIMEOUT / 4] = (options.timeoutNs ?? 5e9) / 1e6;
+    words[Z.RESOLVER_FLAGS / 4] =
+      (options.useVc ? Z.RESOLVER_USE_VC : 0) |
+      (options.singleRequest || options.singleRequestReopen ? Z.RESOLVER_SINGLE : 0) |
+      (options.singleRequestReopen ? Z.RESOLVER_REOPEN : 0) |
+      (options.edns0 ? Z.RESOLVER_EDNS0 : 0);
+    return this.placeWords(words);
   }
 
   // ---- single frames

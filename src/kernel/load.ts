@@ -77,7 +77,7 @@ export interface KernelExports {
   unknownRule(block: number): number;
   loadRules(ns: number, block: number): void;
   listen(ns: number, proto: number, local: number, port: number, owner: number, arg: number): number;
-  setZone(block: number): void;
+  newDnsServer(ns: number, zone: number, other: number, recursive: number): number;
   newFlow(): number;
   startFlow(flow: number, at: number): void;
   lineOf(number: number): number;

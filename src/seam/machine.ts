@@ -78,7 +78,7 @@ export interface NeighbourConfig {
 /**
  * A listening socket and what answers on it.
  * `service`: over TCP, a request that begins like an HTTP request line gets an HTTP/1.1 response of
- * `responseBytes`, anything else is echoed; over UDP the datagram is echoed. `dns` answers from the plan's zone,
+ * `responseBytes`, anything else is echoed; over UDP the datagram is echoed. `dns` answers names, over UDP and TCP, as `dns` says,
  * `meter` counts the datagrams of a stream.
  */
 export interface ListenerConfig {
@@ -91,6 +91,14 @@ export interface ListenerConfig {
   /** Who listens, for the report: `container web`. */
   process: string;
   responseBytes?: number;
+  /** Default: the plan's `zone`, and nobody is asked about other names. */
+  dns?: DnsServerConfig;
+}
+
+/** What a DNS server answers from, and the server that it asks about names which are not in there. */
+export interface DnsServerConfig {
+  names: "zone" | "outside";
+  forward?: string;
 }
 
 /** Everything that one partition of the engine owns: a node with its pods, the gateway, the internet. */

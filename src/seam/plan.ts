@@ -14,7 +14,25 @@ export interface SegmentConfig {
 export type FlowProtocol = "tcp" | "udp" | "http" | "icmp" | "stream" | "dns" | "connect";
 
 /** Where a flow's requests go. With `names` each request first asks the resolver for the names in order until one has an address. */
-export type FlowTarget = { address: string; port: number } | { names: string[]; resolver: string; port: number };
+export type FlowTarget =
+  { address: string; port: number } | { names: string[]; resolver: string; port: number; options?: ResolverOptions };
+
+/** What a client's resolv.conf says besides its first nameserver; resolv.conf(5) has the words. */
+export interface ResolverOptions {
+  /** Nameservers after the first; at most two. */
+  others?: string[];
+  /** Default 5 s. */
+  timeoutNs?: number;
+  /** Default 2. */
+  attempts?: number;
+  /** Asks over TCP. */
+  useVc?: boolean;
+  /** Asks for AAAA only when A is answered. */
+  singleRequest?: boolean;
+  /** And from another socket. */
+  singleRequestReopen?: boolean;
+  edns0?: boolean;
+}
 
 /** One client and one target: the unit of load. A traffic line of a scenario becomes one flow per client pod and target. */
 export interface FlowConfig {
@@ -44,9 +62,13 @@ export interface FlowConfig {
 export interface DnsRecord {
   /** Lower case, without the final dot: `frontend.default.svc.cluster.local`. */
   name: string;
-  type: "A" | "SRV" | "PTR" | "CNAME";
+  /**
+   * NAME: the name exists, whether it has records or not. PODS: so it does, and a name right below it that is an IPv4 address with
+   * dashes has that address (CoreDNS' `pods insecure`).
+   */
+  type: "A" | "SRV" | "PTR" | "CNAME" | "NS" | "NAME" | "PODS";
   ttl: number;
-  /** A: address. PTR, CNAME: name. SRV: `priority weight port target`. */
+  /** A: address. PTR, CNAME, NS: name. SRV: `priority weight port target`. NAME, PODS: empty. */
   value: string;
 }
 
@@ -71,7 +93,10 @@ export interface Plan {
   /** The names of the traffic lines, in the order of the report. */
   lines: string[];
   flows: FlowConfig[];
+  /** What the cluster's DNS server knows. */
   zone: DnsRecord[];
+  /** What the resolver outside knows of the rest of the world. */
+  outside?: DnsRecord[];
   captures: CaptureConfig[];
   /** Address to name, for the name resolution block of captures. */
   names: { address: string; name: string }[];

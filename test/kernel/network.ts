@@ -12,7 +12,7 @@ export interface NamespaceWords {
   routes?: string[];
   /** `eth0 10.0.0.2 02:00:00:00:00:09`. */
   neighbours?: string[];
-  /** `tcp 80`, `udp 10.0.0.1:53 dns`, `tcp 80 response 5000`. */
+  /** `tcp 80`, `udp 10.0.0.1:53 dns`, `udp 53 dns forward 10.0.0.3`, `tcp 80 response 5000`. */
   listen?: string[];
 }
 
@@ -113,7 +113,16 @@ function listenerOf(namespace: string, text: string): ListenerConfig {
     application: rest.includes("dns") ? "dns" : "service",
     process: `${namespace} ${text}`,
     ...size,
+    ...dnsOf(rest),
   };
+}
+
+/** `dns`, `dns outside`, `dns forward 10.0.0.3`. */
+function dnsOf(rest: string[]): Partial<ListenerConfig> {
+  if (!rest.includes("dns")) return {};
+  const forward = rest[rest.indexOf("forward") + 1];
+  const names = rest.includes("outside") ? "outside" : "zone";
+  return { dns: { names, ...(rest.includes("forward") && forward !== undefined ? { forward } : {}) } };
 }
 
 /** A flow of one request at the start, unless other words say more; `to` is `address:port`. */
