@@ -57,7 +57,7 @@ import { now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
-import { fraction, next32 } from "../memory/random.ts";
+import { fraction } from "../memory/random.ts";
 import { add, answered } from "../observe/lines.ts";
 import * as sockets from "../socket/table.ts";
 import * as tcp from "../socket/tcp.ts";

@@ -21,7 +21,6 @@ import {
   ZONE_MASK,
 } from "../layout/zone.ts";
 import { put32 } from "../memory/bytes.ts";
-import * as dns from "../wire/dns.ts";
 import * as answer from "./dns-message.ts";
 
 // What came of a question.

@@ -406,6 +406,8 @@ export const OWNER_SINK = 6; // takes what comes, never answers and never closes
 export const OWNER_TUNNEL = 7; // a vxlan port: frames inside go to the device with their network number
 export const OWNER_METER = 7; // takes the datagrams of a stream and counts them
 export const OWNER_FORWARD = 8; // a DNS server's, towards the server that it asks
+export const OWNER_INGRESS = 9; // a reverse proxy's, towards its clients
+export const OWNER_UPSTREAM = 10; // and towards the servers behind it
 
 // A TCP connection (struct tcp_sock).
 export const TCP_HASH_NEXT = 0;

@@ -23,6 +23,7 @@ export const EVENT_TRANSMIT: i32 = 5; // subject: frame, detail: device
 export const EVENT_LOCAL: i32 = 6; // subject: frame of a raw socket
 export const EVENT_FRAGMENTS: i32 = 7; // subject: packet being put together, detail: generation
 export const EVENT_ASKED: i32 = 8; // subject: question to another DNS server, detail: generation
+export const EVENT_PROXY: i32 = 10; // subject: proxied request whose server has not answered the SYN, detail: generation
 export const EVENT_RESOLVER: i32 = 9; // subject: session that waits for an answer, detail: generation
 
 // A heap: the address of its events, how many fit, how many there are.

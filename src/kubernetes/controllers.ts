@@ -90,6 +90,7 @@ function makePod(workload: Workload, spec: PodSpec, name: string, ordinal: numbe
       hostNetwork: spec.hostNetwork,
       hostname: hostnames ? name : spec.hostname,
       subdomain: hostnames ? hostnames.subdomain : spec.subdomain,
+      ...dnsOf(spec),
       containers,
     },
     workload,
@@ -109,4 +110,10 @@ function containersOf({ containers, initContainers, hostNetwork }: PodSpec): Con
       hostPort: hostNetwork ? port.containerPort : port.hostPort,
     })),
   }));
+}
+
+/** Nothing for what nearly every pod has. */
+function dnsOf({ dnsPolicy: policy, dnsConfig }: PodSpec): Pick<Pod, "dns"> {
+  const usual = policy === "ClusterFirst" && Object.values(dnsConfig).every((list) => list.length === 0);
+  return usual ? {} : { dns: { policy, ...dnsConfig } };
 }

@@ -9,8 +9,8 @@ import { DNS_SERVICE } from "./system.ts";
 export const CLUSTER_DOMAIN = "cluster.local";
 /** The `ttl 30` of kubeadm's Corefile. */
 const TTL = 30;
-/** The `ndots:5` of a pod's resolv.conf. */
-const NDOTS = 5;
+/** Namespaces that every cluster has. */
+const NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 /** The address of the cluster's DNS Service. Throws a TypeError for a cluster without one, which buildCluster makes none of. */
 export function dnsAddress(cluster: Cluster): string {
@@ -23,28 +23,49 @@ export function dnsAddress(cluster: Cluster): string {
 }
 
 /**
- * The names that a pod's resolver asks for, in order, without final dots. As glibc does it: a name of fewer than five dots is tried
- * with the search list first and as it is last; others the other way round; with a final dot as it is only.
+ * The names that a resolver asks for, in order, without final dots. As glibc does it: a name of fewer than `ndots` dots is tried with the
+ * search list first and as it is last; others the other way round; with a final dot as it is only.
  */
-export function searchNames(namespace: string, name: string): string[] {
+export function searchNames(resolver: { searches: readonly string[]; ndots: number }, name: string): string[] {
   if (name.endsWith(".")) return [name.slice(0, -1)];
-  const search = [`${namespace}.svc.${CLUSTER_DOMAIN}`, `svc.${CLUSTER_DOMAIN}`, CLUSTER_DOMAIN];
-  const searched = search.map((suffix) => `${name}.${suffix}`);
+  const searched = resolver.searches.map((suffix) => (suffix === "." ? name : `${name}.${suffix}`));
   const dots = name.split(".").length - 1;
-  return dots < NDOTS ? [...searched, name] : [name, ...searched];
+  return dots < resolver.ndots ? [...searched, name] : [name, ...searched];
 }
 
-/** All records, Service by Service. IPv4 only; every record once. */
+/** All records: those of the server itself, the namespaces, then Service by Service. IPv4 only; every record once. */
 export function dnsRecords(cluster: Cluster): DnsRecord[] {
   const slices = slicesByService(cluster.endpointSlices);
   const clusterIPs = new Set(cluster.services.flatMap((service) => service.clusterIPs));
   const records = new Map<string, DnsRecord>();
+  for (const record of [...serverRecords(cluster), ...namespaceRecords(cluster)])
+    records.set(`${record.name} ${record.type} ${record.value}`, record);
   for (const service of cluster.services) {
     const own = slices.get(`${service.namespace}/${service.name}`) ?? [];
     for (const record of serviceRecords(service, own, clusterIPs))
       records.set(`${record.name} ${record.type} ${record.value}`, record);
   }
   return [...records.values()];
+}
+
+/** CoreDNS says that the zone is served by its Service, and calls it ns.dns too. */
+function serverRecords({ services }: Cluster): DnsRecord[] {
+  const { namespace, name } = DNS_SERVICE;
+  const [address] = services.find((one) => one.namespace === namespace && one.name === name)?.clusterIPs ?? [];
+  if (address === undefined || !isIPv4(address)) return [];
+  return [
+    record(CLUSTER_DOMAIN, "NS", `${name}.${namespace}.svc.${CLUSTER_DOMAIN}`),
+    record(`ns.dns.${CLUSTER_DOMAIN}`, "A", address),
+  ];
+}
+
+/** A namespace's name exists below svc, and below pod, where its pods have names made of their addresses. */
+function namespaceRecords({ pods, services }: Cluster): DnsRecord[] {
+  const used = [...services, ...pods].map(({ namespace }) => namespace);
+  return [...new Set([...NAMESPACES, ...used])].flatMap((namespace) => [
+    record(`${namespace}.svc.${CLUSTER_DOMAIN}`, "NAME", ""),
+    record(`${namespace}.pod.${CLUSTER_DOMAIN}`, "PODS", ""),
+  ]);
 }
 
 function slicesByService(slices: readonly EndpointSlice[]): Map<string, EndpointSlice[]> {

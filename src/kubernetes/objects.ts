@@ -29,6 +29,14 @@ export interface Container {
   ports: ContainerPort[];
 }
 
+/** How a pod resolves names; a pod without it has the policy ClusterFirst. */
+export interface PodDns {
+  policy: "ClusterFirst" | "ClusterFirstWithHostNet" | "Default" | "None";
+  nameservers: string[];
+  searches: string[];
+  options: { name: string; value?: string | undefined }[];
+}
+
 /** A pod that a controller made or a manifest wrote; placed (nodeName) and addressed (podIP) by scheduler and IPAM, or pending (both empty). */
 export interface Pod {
   namespace: string;
@@ -43,6 +51,7 @@ export interface Pod {
   hostname: string;
   /** `spec.subdomain`: the headless Service under which the hostname is found. */
   subdomain: string;
+  dns?: PodDns;
   containers: Container[];
 }
 

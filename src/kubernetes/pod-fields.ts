@@ -3,8 +3,6 @@
 export const OTHER_POD_FIELDS = [
   "activeDeadlineSeconds",
   "automountServiceAccountToken",
-  "dnsConfig",
-  "dnsPolicy",
   "enableServiceLinks",
   "ephemeralContainers",
   "hostAliases",

@@ -66,6 +66,12 @@ const affinity = apiObject(
   ["podAffinity", "podAntiAffinity"],
 );
 
+const dnsConfig = apiObject({
+  nameservers: z.array(ip).max(3).default([]),
+  searches: z.array(z.string()).max(32).default([]),
+  options: z.array(apiObject({ name: z.string().min(1), value: z.string().optional() })).default([]),
+});
+
 const podSpec = apiObject(
   {
     containers: z.array(container).min(1),
@@ -77,11 +83,15 @@ const podSpec = apiObject(
     nodeSelector: labels.default({}),
     affinity: affinity.optional(),
     tolerations: z.array(toleration).default([]),
+    dnsPolicy: z.enum(["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]).default("ClusterFirst"),
+    dnsConfig: dnsConfig.default({ nameservers: [], searches: [], options: [] }),
   },
   OTHER_POD_FIELDS,
-).superRefine(({ containers, initContainers, hostNetwork }, context) => {
+).superRefine(({ containers, initContainers, hostNetwork, dnsPolicy, dnsConfig }, context) => {
   const complain = (path: (string | number)[], message: string): void =>
     context.addIssue({ code: "custom", path, message });
+  if (dnsPolicy === "None" && dnsConfig.nameservers.length === 0)
+    complain(["dnsConfig", "nameservers"], "should name a server at least, as dnsPolicy is None");
   const names = new Set<string>();
   const hostPorts = new Set<string>();
   const check = (field: string, one: z.output<typeof container>, i: number): void => {

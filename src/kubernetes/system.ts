@@ -48,6 +48,7 @@ spec:
   template:
     metadata: {labels: {k8s-app: kube-dns}}
     spec:
+      dnsPolicy: Default
       nodeSelector: {kubernetes.io/os: linux}
       tolerations:
         - {key: CriticalAddonsOnly, operator: Exists}

@@ -1,6 +1,7 @@
 // The kubelet's part: which pods run on a node, the namespaces that they run in, and what listens there.
 import type { Cluster, ContainerPort, Node, Pod } from "../kubernetes/objects.ts";
 import type { ListenerConfig, NamespaceConfig } from "../seam/machine.ts";
+import { RESOLVER_ADDRESS } from "./outside-addresses.ts";
 
 /** The node's pods that have been placed and addressed, in the cluster's order. */
 export function podsOf(cluster: Pick<Cluster, "pods">, node: Node): Pod[] {
@@ -35,6 +36,7 @@ export function podListeners(pod: Pod): ListenerConfig[] {
         process: pod.hostNetwork
           ? `container ${container.name} of ${pod.namespace}/${pod.name}`
           : `container ${container.name}`,
+        ...(isClusterDns(pod, port) ? { dns: { names: "zone", forward: RESOLVER_ADDRESS } } : {}),
       } satisfies ListenerConfig;
     }),
   );

@@ -3,7 +3,13 @@ import type { Cluster } from "../kubernetes/objects.ts";
 import { podSubnet } from "./cni-bridge.ts";
 import { loadBalancerRoutes } from "./load-balancer.ts";
 import { gatewayAddress } from "./machine.ts";
-import { CLIENT_ADDRESS, CLIENT_GATEWAY, externalAddress, externalNetwork } from "./outside-addresses.ts";
+import {
+  CLIENT_ADDRESS,
+  CLIENT_GATEWAY,
+  externalAddress,
+  externalNetwork,
+  RESOLVER_ADDRESS,
+} from "./outside-addresses.ts";
 
 export interface AddressName {
   address: string;
@@ -37,5 +43,6 @@ export function addressNames(cluster: Cluster, options: { nodeCIDR: string }): A
   add(external.router, "internet");
   add(CLIENT_GATEWAY, "gateway.client");
   add(CLIENT_ADDRESS, "client");
+  add(RESOLVER_ADDRESS, "resolver");
   return [...names].map(([address, name]) => ({ address, name }));
 }

@@ -24,6 +24,8 @@ export interface OutsideOptions {
 /** The outside client and its router. */
 export const CLIENT_ADDRESS = "198.51.100.10";
 export const CLIENT_GATEWAY = "198.51.100.1";
+/** The resolver that nodes, the cluster's DNS server and the outside client ask. */
+export const RESOLVER_ADDRESS = "198.51.100.53";
 
 /** The network between the gateway and the internet's router, in which every node has an external address. */
 export interface ExternalNetwork {
@@ -76,6 +78,7 @@ export function outsideAddresses(cluster: Cluster, options: OutsideOptions): Map
   claim(external.router, "the internet's router");
   claim(CLIENT_GATEWAY, "the outside client's router");
   claim(CLIENT_ADDRESS, "the outside client");
+  claim(RESOLVER_ADDRESS, "the resolver outside");
   for (const node of cluster.nodes) claim(externalAddress(node, options.nodeCIDR), `the outside of node ${node.name}`);
   for (const { address, service } of loadBalancerRoutes(cluster))
     claim(address, `the load balancer of Service ${service.namespace}/${service.name}`);

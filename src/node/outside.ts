@@ -9,6 +9,7 @@ import {
   externalAddress,
   externalNetwork,
   outsideAddresses,
+  RESOLVER_ADDRESS,
   type OutsideHost,
   type OutsideOptions,
 } from "./outside-addresses.ts";
@@ -17,9 +18,11 @@ import { RuleTable } from "./tables.ts";
 
 /** The segment between the gateway and the internet's router. */
 export const INTERNET_SEGMENT = "internet";
+const DNS_PORT = 53;
 export const GATEWAY = "gateway";
 export const INTERNET = "internet";
 export const CLIENT = "internet/client";
+export const RESOLVER = "internet/resolver";
 
 /** The namespace of an outside host. */
 export function hostNamespace(address: string): string {
@@ -129,14 +132,21 @@ function internetMachine(cluster: Cluster, options: OutsideOptions): Machine {
   machine.addresses.push({ namespace: CLIENT, device: "eth0", cidr: `${CLIENT_ADDRESS}/24` });
   machine.routes.push({ namespace: CLIENT, destination: "0.0.0.0/0", via: CLIENT_GATEWAY, device: "eth0" });
 
+  addRoutedHost(machine, RESOLVER, RESOLVER_ADDRESS, router, mtu);
+  for (const protocol of ["udp", "tcp"] as const)
+    machine.listeners.push({
+      namespace: RESOLVER,
+      protocol,
+      address: "0.0.0.0",
+      port: DNS_PORT,
+      application: "dns",
+      process: "resolver",
+      dns: { names: "outside" },
+    });
+
   for (const { address, ports } of hosts) {
     const namespace = hostNamespace(address);
-    const device = addHost(machine, namespace, address, mtu);
-    // A link for this one address on either side, so that any two public addresses may be hosts.
-    machine.addresses.push({ namespace, device: "eth0", cidr: `${address}/32` });
-    machine.routes.push({ namespace: INTERNET, destination: `${address}/32`, device });
-    machine.routes.push({ namespace, destination: `${router}/32`, device: "eth0" });
-    machine.routes.push({ namespace, destination: "0.0.0.0/0", via: router, device: "eth0" });
+    addRoutedHost(machine, namespace, address, router, mtu);
     for (const { protocol, port } of ports)
       machine.listeners.push({
         namespace,
@@ -148,6 +158,15 @@ function internetMachine(cluster: Cluster, options: OutsideOptions): Machine {
       });
   }
   return machine;
+}
+
+/** A host with a link for its one address on either side, so that any two public addresses may be hosts. */
+function addRoutedHost(machine: Machine, namespace: string, address: string, router: string, mtu: number): void {
+  const device = addHost(machine, namespace, address, mtu);
+  machine.addresses.push({ namespace, device: "eth0", cidr: `${address}/32` });
+  machine.routes.push({ namespace: INTERNET, destination: `${address}/32`, device });
+  machine.routes.push({ namespace, destination: `${router}/32`, device: "eth0" });
+  machine.routes.push({ namespace, destination: "0.0.0.0/0", via: router, device: "eth0" });
 }
 
 /** A namespace joined to the router by a veth pair. Returns the router's end: `veth` and the address in hexadecimal. */

@@ -4,14 +4,16 @@ import { among } from "../errors.ts";
 import type { Cluster, Pod } from "../kubernetes/objects.ts";
 import { podNamespace } from "../node/kubelet.ts";
 import { CLIENT } from "../node/outside.ts";
+import { outsideResolvConf, resolvConf, type ResolvConf } from "../node/resolv-conf.ts";
 import type { Traffic } from "./schema.ts";
 
 /** A namespace that requests come from. */
 export interface Client {
   /** As the engine names it. */
   namespace: string;
-  /** The Kubernetes namespace whose short names its resolver finds; undefined where there is no resolver. */
+  /** The Kubernetes namespace of a pod. */
   kubernetes: string | undefined;
+  resolver: ResolvConf;
 }
 
 const WORKLOADS = {
@@ -23,11 +25,11 @@ const WORKLOADS = {
   job: "Job",
 } as const;
 
-export function podClient(pod: Pod): Client {
-  return { namespace: podNamespace(pod), kubernetes: pod.namespace };
+export function podClient(cluster: Cluster, pod: Pod): Client {
+  return { namespace: podNamespace(pod), kubernetes: pod.namespace, resolver: resolvConf(cluster, pod) };
 }
 
-export const INTERNET_CLIENT: Client = { namespace: CLIENT, kubernetes: undefined };
+export const INTERNET_CLIENT: Client = { namespace: CLIENT, kubernetes: undefined, resolver: outsideResolvConf() };
 
 /** The clients that `from` names. Throws an InputError if it names none or more than one thing, or what is not there. */
 export function clientsOf(cluster: Cluster, from: Traffic["from"], document: Document, path: FieldPath): Client[] {
@@ -41,7 +43,7 @@ export function clientsOf(cluster: Cluster, from: Traffic["from"], document: Doc
   if (kind === "node") {
     if (!cluster.nodes.some((node) => node.name === name))
       document.fail([...path, kind], `there is no node ${name}${among(cluster.nodes.map((node) => node.name))}`);
-    return [{ namespace: name, kubernetes: undefined }];
+    return [{ namespace: name, kubernetes: undefined, resolver: outsideResolvConf() }];
   }
   const pods = cluster.pods.filter(
     (pod) =>
@@ -61,7 +63,7 @@ export function clientsOf(cluster: Cluster, from: Traffic["from"], document: Doc
   const running = pods.filter(({ podIP }) => podIP !== "");
   if (running.length === 0)
     document.fail([...path, kind], `no pod of ${name} runs on a node: ${pending(cluster, pods[0])}`);
-  return running.map(podClient);
+  return running.map((pod) => podClient(cluster, pod));
 }
 
 function pending(cluster: Cluster, pod: Pod | undefined): string {

@@ -40,20 +40,19 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
     });
   };
   const running = cluster.pods.filter(({ podIP, namespace }) => podIP !== "" && namespace !== SYSTEM);
-  const callers = running.filter(({ owner }) => owner.kind === "Deployment").map(podClient);
+  const callers = running.filter(({ owner }) => owner.kind === "Deployment").map((pod) => podClient(cluster, pod));
   const services = cluster.services.filter((service) => !isSystem(service));
   for (const service of services) {
-    if (service.type === "ExternalName") {
-      warnings.push(
-        `Service ${label(service)} is not called: its name leads out of the cluster, to ${service.externalName}`,
-      );
+    if (service.type === "ExternalName" && service.ports.length === 0) {
+      warnings.push(`Service ${label(service)} is not called: it names no port of ${service.externalName}`);
       continue;
     }
     for (const port of callable(service, warnings))
       add(
         `${portLabel(service, port)}`,
         protocolOf(port),
-        callers.map((client) => ({ client, target: dnsTarget(cluster, service, port, client.kubernetes ?? "") })),
+        callers.map((client) => ({ client, target: dnsTarget(cluster, service, port, client) })),
+        service.type === "ExternalName" ? service.externalName : undefined,
       );
   }
   for (const service of services) {
@@ -70,7 +69,7 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
   add(
     "pods > internet",
     "tcp",
-    running.filter(ownNetwork).map((pod) => ({ client: podClient(pod), target })),
+    running.filter(ownNetwork).map((pod) => ({ client: podClient(cluster, pod), target })),
     OUTSIDE_HOST,
   );
   return lines;

@@ -1,6 +1,6 @@
 // Lines of traffic: who calls what, and how often; each becomes one flow for every pair of a client and a target.
-import type { FlowConfig, FlowProtocol, FlowTarget } from "../seam/plan.ts";
-import { externalNetwork, type OutsideHost } from "../node/outside-addresses.ts";
+import type { DnsRecord, FlowConfig, FlowProtocol, FlowTarget } from "../seam/plan.ts";
+import { externalNetwork, RESOLVER_ADDRESS, type OutsideHost } from "../node/outside-addresses.ts";
 import { cidrContains, formatCidr, formatIpv4, parseCidr, parseIpv4 } from "../address.ts";
 import type { Document } from "../documents/document.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
@@ -61,7 +61,7 @@ function resolve(
     name: traffic.name,
     protocol,
     pairs: clients.flatMap((client) => targetsOf(traffic.to, client, context).map((target) => ({ client, target }))),
-    called: traffic.to.host,
+    called: traffic.to.host ?? externalName(traffic.to, cluster),
     rate: traffic.rate,
     arrival: traffic.arrival,
     startNs: traffic.start,
@@ -71,6 +71,12 @@ function resolve(
     host: traffic.host,
     path: traffic.path,
   };
+}
+
+/** The name outside that a Service of type ExternalName stands for. */
+function externalName({ service: name, namespace }: Traffic["to"], cluster: Cluster): string | undefined {
+  const service = cluster.services.find((one) => one.name === name && one.namespace === namespace);
+  return service?.type === "ExternalName" ? service.externalName : undefined;
 }
 
 function checkFields(traffic: Traffic, document: Document, path: (string | number)[]): void {
@@ -109,22 +115,48 @@ export function flowsOf(line: Line, index: number): FlowConfig[] {
   }));
 }
 
-/** The hosts outside the cluster that lines call, with the ports that must answer there. */
-export function outsideHosts(lines: readonly Line[], cluster: Cluster, ranges: ClusterSpec): OutsideHost[] {
+/** The hosts outside the cluster that lines call, with the ports that must answer there. `addresses`: of names outside. */
+export function outsideHosts(
+  lines: readonly Line[],
+  cluster: Cluster,
+  ranges: ClusterSpec,
+  addresses: ReadonlyMap<string, string>,
+): OutsideHost[] {
   const inside = [
     ...RANGE_FIELDS.map((field) => ranges[field]),
     formatCidr(externalNetwork(ranges.nodeCIDR)),
     "127.0.0.0/8",
+    RESOLVER_ADDRESS,
     ...cluster.services.flatMap(({ externalIPs, loadBalancerIngress }) => [
       ...externalIPs,
       ...loadBalancerIngress.map(({ ip }) => ip),
     ]),
   ].flatMap((range) => parseCidr(range) ?? []);
   return lines.flatMap(({ protocol, called, pairs }) => {
-    const address = called === undefined ? undefined : parseIpv4(called);
+    if (called === undefined) return [];
+    const address = parseIpv4(addresses.get(plainName(called)) ?? called);
     if (address === undefined || inside.some((block) => cidrContains(block, address))) return [];
     const port = pairs[0]?.target.port ?? 0;
     const ports = protocol === "icmp" ? [] : [{ protocol: protocol === "udp" ? "udp" : "tcp", port } as const];
     return [{ address: formatIpv4(address), ports }];
   });
+}
+
+/** A name in lower case without its final dot. */
+function plainName(name: string): string {
+  return name.toLowerCase().replace(/\.$/, "");
+}
+
+/** The names outside the cluster that lines call: those that the cluster's DNS does not have, whatever the search list makes of them. */
+export function outsideNames(lines: readonly Line[], zone: readonly DnsRecord[]): string[] {
+  const inside = new Set(zone.map(({ name }) => name));
+  const names = lines.flatMap(({ called, pairs }) => {
+    if (called === undefined || parseIpv4(called) !== undefined) return [];
+    const name = plainName(called);
+    // An ExternalName's own name is in the zone, but not what it stands for.
+    const asked = pairs.flatMap(({ target }) => ("names" in target ? target.names : []));
+    const isName = asked.includes(name);
+    return (isName ? asked : [name]).some((one) => inside.has(one)) ? [] : [name];
+  });
+  return [...new Set(names)];
 }

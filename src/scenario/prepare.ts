@@ -1,5 +1,6 @@
 // From what was read to what can run: the cluster, its machines, flows and captures as one plan, and what is expected of it.
 import { isAbsolute, join, normalize } from "node:path";
+import { parseIpv4 } from "../address.ts";
 import type { Document } from "../documents/document.ts";
 import { InputError, type Place } from "../errors.ts";
 import { buildCluster } from "../kubernetes/cluster.ts";
@@ -16,12 +17,14 @@ import { defaultLines } from "./default-lines.ts";
 import { requestLine, type Ends } from "./ends.ts";
 import { parseExpectations, type Expectation } from "./expectation.ts";
 import type { Sources } from "./files.ts";
-import { flowsOf, outsideHosts, scenarioLines } from "./lines.ts";
+import { addressesOf, outsideRecords } from "../node/outside-names.ts";
+import { flowsOf, outsideHosts, outsideNames, scenarioLines } from "./lines.ts";
 import { addOwnRules } from "./own-rules.ts";
 import { clusterMatrix, type Matrix } from "./matrix.ts";
 import { checkRanges } from "./ranges.ts";
 import { parseReaches, type Reach } from "./reach.ts";
 import type { Scenario } from "./schema.ts";
+import { isHostName } from "./targets.ts";
 
 /** What the command line says over the scenario. */
 export interface Overrides {
@@ -86,7 +89,9 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const captures = chooseCaptures(scenario, document, overrides);
   const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, ranges));
   addOwnRules(scenario, document, cluster, nodes);
-  const outside = { ...ranges, hosts: outsideHosts(lines, cluster, ranges) };
+  const zone = dnsRecords(cluster);
+  const addresses = addressesOf(outsideNames(lines, zone), hostsOf(scenario, document));
+  const outside = { ...ranges, hosts: outsideHosts(lines, cluster, ranges, addresses) };
   return {
     name: scenario.metadata.name,
     cluster,
@@ -105,11 +110,24 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
       ],
       lines: names,
       flows: lines.flatMap(flowsOf),
-      zone: dnsRecords(cluster),
+      zone,
+      outside: outsideRecords(addresses),
       captures: captures.map(({ config }) => config),
       names: addressNames(cluster, ranges),
     },
   };
+}
+
+/** The names that the scenario gives addresses outside. Throws an InputError for what is no name or no address. */
+function hostsOf({ spec }: Scenario, document: Document | undefined): Map<string, string> {
+  return new Map(
+    Object.entries(spec.hosts).map(([name, address]) => {
+      if (!isHostName(name)) document?.fail(["spec", "hosts", name], `${name} is not a DNS name`);
+      if (parseIpv4(address) === undefined)
+        document?.fail(["spec", "hosts", name], `${address} is not an IPv4 address`);
+      return [name.toLowerCase().replace(/\.$/, ""), address];
+    }),
+  );
 }
 
 interface ChosenCapture {

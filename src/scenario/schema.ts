@@ -128,6 +128,7 @@ const spec = z.strictObject({
   cluster: cluster.prefault({}),
   links: z.strictObject({ nodes: link(50_000, 10e9), internet: link(10_000_000, 1e9) }).prefault({}),
   manifests: z.array(name).default([]),
+  hosts: z.record(name, z.string()).default({}),
   traffic: z.array(traffic).optional(),
   capture: z.array(z.strictObject({ devices: z.array(name).min(1), file: name, filter: name.optional() })).optional(),
   expect: z.array(expected).default([]),

@@ -2,7 +2,7 @@
 import { parseIpv4 } from "../address.ts";
 import type { Document, FieldPath } from "../documents/document.ts";
 import { among } from "../errors.ts";
-import { CLUSTER_DOMAIN, dnsAddress, searchNames } from "../kubernetes/dns.ts";
+import { searchNames } from "../kubernetes/dns.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import type { FlowTarget } from "../seam/plan.ts";
@@ -56,7 +56,7 @@ function serviceTarget(to: Traffic["to"], client: Client, context: TargetContext
         [...path, "by"],
         `${client.namespace} has no resolver that knows the cluster's names; use clusterIP`,
       );
-    return dnsTarget(cluster, service, port, client.kubernetes);
+    return dnsTarget(cluster, service, port, client);
   }
   const address = service.clusterIPs.find((ip) => parseIpv4(ip) !== undefined);
   if (address === undefined || typeof port === "number")
@@ -65,11 +65,23 @@ function serviceTarget(to: Traffic["to"], client: Client, context: TargetContext
 }
 
 /** A Service by the name under which a pod in a namespace would call it. A headless Service's name leads to the pods, so the port is theirs. */
-export function dnsTarget(cluster: Cluster, service: Service, port: ServicePort | number, from: string): FlowTarget {
-  const short = service.namespace === from ? service.name : `${service.name}.${service.namespace}`;
+export function dnsTarget(cluster: Cluster, service: Service, port: ServicePort | number, client: Client): FlowTarget {
+  const short = service.namespace === client.kubernetes ? service.name : `${service.name}.${service.namespace}`;
   const headless = service.clusterIPs[0] === "None";
   const number = typeof port === "number" ? port : headless ? endpointPort(cluster, service, port) : port.port;
-  return { names: searchNames(from, short), resolver: dnsAddress(cluster), port: number };
+  return namedTarget(client, short, number);
+}
+
+/** A name as the client's resolver looks it up. */
+export function namedTarget({ resolver }: Client, name: string, port: number): FlowTarget {
+  const [first = "", ...others] = resolver.nameservers;
+  const options = { ...resolver.options, ...(others.length > 0 ? { others } : {}) };
+  return {
+    names: searchNames(resolver, name.toLowerCase()),
+    resolver: first,
+    port,
+    ...(Object.keys(options).length > 0 ? { options } : {}),
+  };
 }
 
 /** The port of the pods behind a Service's port; the Service's own if no pod is there. */
@@ -130,27 +142,19 @@ function containerPort(pod: Pod, port: number | string | undefined, context: Tar
 }
 
 function hostTarget(to: Traffic["to"], client: Client, context: TargetContext): FlowTarget {
-  const { cluster, document, path } = context;
+  const { document, path } = context;
   const host = to.host ?? "";
   const port = plainPort(to.port, context);
   if (parseIpv4(host) !== undefined) return { address: host, port };
-  if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\.?$/i.test(host))
-    return document.fail([...path, "host"], `${host} is neither an IPv4 address nor a DNS name`);
-  if (client.kubernetes === undefined)
-    return document.fail([...path, "host"], `${client.namespace} has no resolver; write the host's IPv4 address`);
-  if (!host.replace(/\.$/, "").endsWith(CLUSTER_DOMAIN) && host.includes(".") && !isServiceName(cluster, host))
-    return document.fail(
-      [...path, "host"],
-      `names outside ${CLUSTER_DOMAIN} are not emulated yet; write the host's IPv4 address`,
-    );
-  return { names: searchNames(client.kubernetes, host), resolver: dnsAddress(cluster), port };
+  if (!isHostName(host)) return document.fail([...path, "host"], `${host} is neither an IPv4 address nor a DNS name`);
+  return namedTarget(client, host, port);
 }
 
-/** Whether a short name such as `web.shop` or `web.shop.svc` begins like a Service's. */
-function isServiceName(cluster: Cluster, host: string): boolean {
-  const labels = host.split(".");
-  return cluster.services.some(({ name, namespace }) =>
-    labels.some((part, i) => part === name && labels[i + 1] === namespace),
+/** Labels of at most 63 letters, digits, - and _ between dots, 253 in all; perhaps a final dot. */
+export function isHostName(name: string): boolean {
+  const plain = name.replace(/\.$/, "");
+  return (
+    plain.length <= 253 && plain.split(".").every((label) => /^[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?$/i.test(label))
   );
 }
 

@@ -79,6 +79,10 @@ test("the DNS has names too, and the tenth address", () => {
   expect(dnsAddress(cluster)).toBe("10.96.0.10");
   expect(dnsRecords(cluster).map(({ name, type, value }) => `${name} ${type} ${value}`)).toEqual(
     expect.arrayContaining([
+      "cluster.local NS kube-dns.kube-system.svc.cluster.local",
+      "ns.dns.cluster.local A 10.96.0.10",
+      "default.svc.cluster.local NAME ",
+      "kube-system.pod.cluster.local PODS ",
       "kubernetes.default.svc.cluster.local A 10.96.0.1",
       "192-168-0-11.kubernetes.default.svc.cluster.local A 192.168.0.11",
       "kube-dns.kube-system.svc.cluster.local A 10.96.0.10",
@@ -104,5 +108,6 @@ test.each([
   ],
   ["web.shop.svc.cluster.local.", ["web.shop.svc.cluster.local"]],
 ])("a pod of namespace shop that asks for %s asks for %j", (name, expected) => {
-  expect(searchNames("shop", name)).toEqual(expected);
+  const searches = ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"];
+  expect(searchNames({ searches, ndots: 5 }, name)).toEqual(expected);
 });
