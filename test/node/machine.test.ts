@@ -78,6 +78,7 @@ describe("a node's machine", () => {
           port: 53,
           application: "dns",
           process: "container coredns",
+          dns: { names: "zone", forward: "198.51.100.53" },
         },
         {
           namespace: "kube-system/coredns-0",

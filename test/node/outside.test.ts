@@ -107,6 +107,7 @@ describe("the internet", () => {
       namespaces: [
         { name: "internet", role: "internet", sysctls: [["net.ipv4.ip_forward", "1"]] },
         { name: "internet/client", role: "host", sysctls: [] },
+        { name: "internet/resolver", role: "host", sysctls: [] },
         { name: "internet/93.184.216.34", role: "host", sysctls: [] },
       ],
       bridges: [],
@@ -114,6 +115,11 @@ describe("the internet", () => {
         {
           a: { namespace: "internet", name: "vethc633640a", mac: "02:01:c6:33:64:0a" },
           b: { namespace: "internet/client", name: "eth0", mac: "02:00:c6:33:64:0a" },
+          mtu: 1500,
+        },
+        {
+          a: { namespace: "internet", name: "vethc6336435", mac: "02:01:c6:33:64:35" },
+          b: { namespace: "internet/resolver", name: "eth0", mac: "02:00:c6:33:64:35" },
           mtu: 1500,
         },
         {
@@ -127,17 +133,30 @@ describe("the internet", () => {
         { namespace: "internet", device: "eth0", cidr: "203.0.113.254/24" },
         { namespace: "internet", device: "vethc633640a", cidr: "198.51.100.1/24" },
         { namespace: "internet/client", device: "eth0", cidr: "198.51.100.10/24" },
+        { namespace: "internet/resolver", device: "eth0", cidr: "198.51.100.53/32" },
         { namespace: "internet/93.184.216.34", device: "eth0", cidr: "93.184.216.34/32" },
       ],
       routes: [
         { namespace: "internet", destination: "192.0.2.1/32", via: "203.0.113.1", device: "eth0" },
         { namespace: "internet/client", destination: "0.0.0.0/0", via: "198.51.100.1", device: "eth0" },
+        { namespace: "internet", destination: "198.51.100.53/32", device: "vethc6336435" },
+        { namespace: "internet/resolver", destination: "203.0.113.254/32", device: "eth0" },
+        { namespace: "internet/resolver", destination: "0.0.0.0/0", via: "203.0.113.254", device: "eth0" },
         { namespace: "internet", destination: "93.184.216.34/32", device: "veth5db8d822" },
         { namespace: "internet/93.184.216.34", destination: "203.0.113.254/32", device: "eth0" },
         { namespace: "internet/93.184.216.34", destination: "0.0.0.0/0", via: "203.0.113.254", device: "eth0" },
       ],
       neighbours: [],
       listeners: [
+        ...(["udp", "tcp"] as const).map((protocol) => ({
+          namespace: "internet/resolver",
+          protocol,
+          address: "0.0.0.0",
+          port: 53,
+          application: "dns",
+          process: "resolver",
+          dns: { names: "outside" },
+        })),
         {
           namespace: "internet/93.184.216.34",
           protocol: "tcp",
@@ -215,5 +234,6 @@ it("every address of a run has a name", () => {
     "203.0.113.254 internet",
     "198.51.100.1 gateway.client",
     "198.51.100.10 client",
+    "198.51.100.53 resolver",
   ]);
 });
