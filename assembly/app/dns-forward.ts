@@ -166,7 +166,7 @@ export function done(question: usize): void {
 
 function hashOf(name: usize, length: i32, type: i32): u32 {
   let value: u32 = <u32>type;
-  for (let i = 0; i < length; i++) value = value * 31 + (<u32>load<u8>(name + <usize>i) | 32);
+  for (let i = 0; i < length; i++) value = value * 31 + ((<u32>load<u8>(name + <usize>i)) | 32);
   return hash.mix(value, <u32>length);
 }
 

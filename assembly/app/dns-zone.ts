@@ -94,7 +94,14 @@ function apexOf(zone: usize, name: usize, length: i32): usize {
 
 function addRecord(section: i32, owner: usize, record: usize): void {
   const length = load<i32>(record, RECORD_LENGTH);
-  answer.add(section, owner, load<i32>(record, RECORD_TYPE), load<u32>(record, RECORD_TTL), record + RECORD_DATA, length);
+  answer.add(
+    section,
+    owner,
+    load<i32>(record, RECORD_TYPE),
+    load<u32>(record, RECORD_TTL),
+    record + RECORD_DATA,
+    length,
+  );
 }
 
 /** Adds the records of an entry that have `type` under the name `owner`; returns how many. */
@@ -156,7 +163,7 @@ function readAddress(label: usize): bool {
     if (byte == 45) {
       // Go's net.ParseIP takes no leading zeros.
       if (!digits || value > 255 || (digits > 1 && load<u8>(p - <usize>digits) == 48)) return false;
-      address = (address << 8) | <u32>value;
+      address = (address << 8) | (<u32>value);
       parts++;
       value = 0;
       digits = 0;

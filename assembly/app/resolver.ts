@@ -151,8 +151,8 @@ function patience(session: usize): u64 {
   const resolver = resolverOf(session);
   const count = load<u32>(resolver, RESOLVER_COUNT);
   const turn = load<u32>(session, SESSION_TRIES) % count;
-  const timeout = (<u64>load<u32>(resolver, RESOLVER_TIMEOUT)) * MILLISECOND;
-  return turn ? max<u64>((timeout << (<u64>turn)) / (<u64>count), SECOND) : timeout;
+  const timeout = <u64>load<u32>(resolver, RESOLVER_TIMEOUT) * MILLISECOND;
+  return turn ? max<u64>((timeout << (<u64>turn)) / <u64>count, SECOND) : timeout;
 }
 
 /** Sets the resolver's timer, unless the request is given up before it could run out. */
@@ -308,7 +308,7 @@ function takeBytes(session: usize, at: usize, length: i32): i32 {
     const byte = load<u8>(at + <usize>i);
     store<i32>(message, came + 1, CAME);
     if (came == 0) store<i32>(message, (<i32>byte) << 8, WHOLE);
-    else if (came == 1) store<i32>(message, load<i32>(message, WHOLE) | <i32>byte, WHOLE);
+    else if (came == 1) store<i32>(message, load<i32>(message, WHOLE) | (<i32>byte), WHOLE);
     else if (came < 2 + HEAD_BYTES) store<u8>(message + HEAD + <usize>(came - 2), byte);
     if (came < 2 || came + 1 < 2 + load<i32>(message, WHOLE)) continue;
     store<i32>(message, 0, CAME);

@@ -105,7 +105,11 @@ function hash(name: Uint8Array): number {
 function pack(names: Names): Uint32Array {
   let buckets = 16;
   while (buckets < names.size) buckets *= 2;
-  const entries = [...names].map(([name, { records, pods }]) => ({ wire: wireName(name.toLowerCase()), records, pods }));
+  const entries = [...names].map(([name, { records, pods }]) => ({
+    wire: wireName(name.toLowerCase()),
+    records,
+    pods,
+  }));
   const padded = (length: number): number => (length + 3) & ~3;
   const size = entries.reduce(
     (sum, { wire, records }) =>

@@ -35,7 +35,7 @@ const MOST_DRAWS = 16;
 export function clusterMatrix(cluster: Cluster, nodeCIDR: string): Matrix {
   const running = cluster.pods.filter(({ podIP }) => podIP !== "");
   const sources: { name: string; client: Client }[] = [
-    ...running.map((pod) => ({ name: `${pod.namespace}/${pod.name}`, client: podClient(pod) })),
+    ...running.map((pod) => ({ name: `${pod.namespace}/${pod.name}`, client: podClient(cluster, pod) })),
     { name: OUTSIDE, client: INTERNET_CLIENT },
   ];
   const targets = [

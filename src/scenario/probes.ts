@@ -1,5 +1,5 @@
 // Probes: single requests that find out whether one end reaches the other, and by what they were stopped.
-import { searchNames } from "../kubernetes/dns.ts";
+import { CLUSTER_DOMAIN } from "../kubernetes/dns.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
 import { isolations, type Isolation } from "../node/network-policy/enforcer.ts";
 import type { Denial, FlowConfig, FlowProtocol, FlowTarget, LineResult, Plan } from "../seam/plan.ts";
@@ -66,7 +66,7 @@ export function probeFlow(
       namespace === "kube-system" && labels["k8s-app"] === "kube-dns" && podIP === address,
   );
   if (!service && !pod) return { protocol, target };
-  const names = searchNames("default", "kubernetes").slice(0, 1);
+  const names = [`kubernetes.default.svc.${CLUSTER_DOMAIN}`];
   return { protocol: "dns", target: { names, resolver: address, port } };
 }
 
