@@ -2,6 +2,7 @@
 import { CLUSTER_DOMAIN } from "../kubernetes/dns.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
 import { isolations, type Isolation } from "../node/network-policy/enforcer.ts";
+import type { NamespaceConfig } from "../seam/machine.ts";
 import type { Denial, FlowConfig, FlowProtocol, FlowTarget, LineResult, Plan } from "../seam/plan.ts";
 import type { Client } from "./clients.ts";
 
@@ -74,6 +75,7 @@ export function probeFlow(
 export function probePlans(plan: Plan, probes: readonly Probe[]): Plan[] {
   const slowest = Math.max(0, ...plan.segments.map(({ latencyNs }) => latencyNs));
   const timeoutNs = PATIENCE_NS + slowest * CROSSINGS;
+  const machines = plan.machines.map((machine) => ({ ...machine, namespaces: machine.namespaces.map(unlimited) }));
   return Array.from({ length: Math.ceil(probes.length / BATCH) }, (_, i) => {
     const batch = probes.slice(i * BATCH, (i + 1) * BATCH);
     let startNs = 0;
@@ -95,8 +97,20 @@ export function probePlans(plan: Plan, probes: readonly Probe[]): Plan[] {
       return flow;
     });
     const durationNs = Math.max(0, ...flows.map(({ stopNs }) => stopNs)) + timeoutNs + 1;
-    return { ...plan, durationNs, flows, lines: batch.map(({ from, to }) => `${from} > ${to}`), captures: [] };
+    return {
+      ...plan,
+      machines,
+      durationNs,
+      flows,
+      lines: batch.map(({ from, to }) => `${from} > ${to}`),
+      captures: [],
+    };
   });
+}
+
+/** Without a limit on ICMP errors: a host tells one sender of six refusals at once, and the next would look like a drop. */
+function unlimited(namespace: NamespaceConfig): NamespaceConfig {
+  return { ...namespace, sysctls: [...namespace.sysctls, ["net.ipv4.icmp_ratemask", "0"]] };
 }
 
 /** What came of probes, by the lines of the runs of their plans. */
