@@ -7,6 +7,7 @@ import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
 import * as address from "./fib/address.ts";
 import * as route from "./fib/route.ts";
+import * as flows from "./flow/cache.ts";
 import * as floor from "./floor/hop.ts";
 import * as neighbour from "./ip/neighbour.ts";
 import * as bridge from "./link/bridge.ts";
@@ -20,10 +21,12 @@ import { setMachine, setNow } from "./memory/clock.ts";
 import * as events from "./memory/events.ts";
 import * as frames from "./memory/frames.ts";
 import * as hash from "./memory/hash.ts";
+import * as recorder from "./memory/recorder.ts";
 import { walks } from "./netfilter/match.ts";
 import * as sets from "./netfilter/set.ts";
 import { acts } from "./netfilter/target.ts";
-import { findChains } from "./netfilter/walk.ts";
+import * as ruleIndex from "./netfilter/index.ts";
+import { findChains, setIndexed } from "./netfilter/walk.ts";
 import * as captures from "./observe/capture.ts";
 import * as lines from "./observe/lines.ts";
 import * as trace from "./observe/trace.ts";
@@ -73,12 +76,14 @@ export function setSysctl(ns: usize, which: u32, value: u32): void {
     }
   }
   store<u32>(ns + R.NS_SYSCTLS + ((<usize>which) << 2), value);
+  recorder.changed();
   sockets.portFreed(ns);
 }
 
 /** Sets a per-device key: `field` is the offset of its word, such as DEV_RP_FILTER. */
 export function setDeviceKey(device: usize, field: u32, value: u32): void {
   store<u32>(device + <usize>field, value);
+  recorder.changed();
 }
 
 /** A device of kind DEVICE_VETH, _BRIDGE or _WIRE; the host writes its name to DEV_NAME. */
@@ -241,6 +246,7 @@ export function unknownRule(block: usize): u32 {
 
 /** Puts a compiled rule set in force (iptables-restore): counters and states start anew, connections stay. */
 export function loadRules(ns: usize, block: usize): void {
+  flows.settle();
   const rules = load<u32>(block, L.BLOCK_RULES);
   const states = load<u32>(block, L.BLOCK_STATES);
   store<usize>(ns, block, R.NS_RULES);
@@ -297,6 +303,26 @@ export function lineOf(number: u32): usize {
   return lines.line(number);
 }
 
+/** Makes the index of a compiled rule set, of runs of at least `shortest` rules (0: as many as are worth it). */
+export function indexRules(block: usize, shortest: u32): void {
+  ruleIndex.make(block, shortest ? shortest : ruleIndex.RUN_SHORTEST);
+}
+
+/** Has packets walk with the index (1) or rule by rule (0). */
+export function setMatcher(index: u32): void {
+  setIndexed(index != 0);
+}
+
+/** Lets frames take the way that the last one like them took (1), or has them all take the long way (0). */
+export function setFlowCache(on: u32): void {
+  flows.set(on != 0);
+}
+
+/** Brings the counters of devices and rules up to date; a host calls it before it reads or sets them. */
+export function settleCounters(): void {
+  flows.settle();
+}
+
 // ---- capturing
 
 export function newFile(index: u32, format: u32, size: u32, interfaces: u32): usize {
@@ -349,7 +375,7 @@ export function run(end: f64): f64 {
 function dispatch(kind: i32, subject: usize, detail: u32): void {
   switch (kind) {
     case events.EVENT_RECEIVE:
-      path.receive(<usize>detail, subject);
+      path.arrive(<usize>detail, subject);
       return;
     case events.EVENT_NEIGHBOUR:
       path.neighbourTimer(subject, detail);

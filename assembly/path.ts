@@ -9,6 +9,7 @@ import {
   DEVICE_LOOPBACK,
   DEVICE_VETH,
   DEVICE_VXLAN,
+  DEVICE_WIRE,
   DROP_ARP_IGNORED,
   DROP_BRIDGE_NO_EGRESS_PORT,
   DROP_DEV_HDR,
@@ -63,6 +64,7 @@ import * as dnsServer from "./app/dns-server.ts";
 import * as service from "./app/service.ts";
 import * as stream from "./app/stream.ts";
 import { addressType } from "./fib/route.ts";
+import * as flows from "./flow/cache.ts";
 import * as arp from "./ip/arp.ts";
 import { check } from "./ip/check.ts";
 import { attachRelated, makeRedirect, sendError, sendNoRoute } from "./ip/icmp-error.ts";
@@ -79,6 +81,7 @@ import { copy } from "./memory/bytes.ts";
 import { MICROSECOND, now } from "./memory/clock.ts";
 import * as events from "./memory/events.ts";
 import { below } from "./memory/random.ts";
+import * as recorder from "./memory/recorder.ts";
 import * as hooks from "./netfilter/hooks.ts";
 import { mayReset, mayTell } from "./netfilter/reject.ts";
 import { NF_REJECT, rejection } from "./netfilter/target.ts";
@@ -117,9 +120,16 @@ function clearFlag(frame: usize, bit: u32): void {
 /** Works off the backlog: everything that follows, within the machine and at this moment, from what was just done. */
 export function settle(): void {
   for (let frame = backlog.shift(); frame; frame = backlog.shift()) {
-    if (load<i32>(frame, F.FRAME_STAGE) == F.STAGE_RECEIVE) receive(load<usize>(frame, F.FRAME_DEVICE), frame);
+    if (load<i32>(frame, F.FRAME_STAGE) == F.STAGE_RECEIVE) arrive(load<usize>(frame, F.FRAME_DEVICE), frame);
     else output(frame);
   }
+}
+
+/** A frame comes in by a device: it goes the way of the last one like it, if that is known, or has its own noted. */
+export function arrive(device: usize, frame: usize): void {
+  if (flows.taken(device, frame)) return;
+  receive(device, frame);
+  recorder.spoil();
 }
 
 // ---- receiving
@@ -144,7 +154,7 @@ export function receive(device: usize, frame: usize): void {
     setFlag(frame, F.FRAME_IS_TAGGED);
   }
   if (load<usize>(device, R.DEV_CAPTURE)) capture(device, frame, DIRECTION_IN);
-  store<u64>(device, load<u64>(device, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
+  countReceived(device);
   store<usize>(frame, device, F.FRAME_DEVICE);
   store<usize>(frame, at + ethernet.ETHERNET_LENGTH, F.FRAME_NETWORK);
   store<usize>(frame, device, F.FRAME_INPUT);
@@ -152,6 +162,11 @@ export function receive(device: usize, frame: usize): void {
   if (trace.on) trace.note(T.STEP_RECEIVE, ns, frame, <u32>device);
   if (load<usize>(device, R.DEV_MASTER)) bridgeReceive(ns, device, frame, at);
   else protocolReceive(ns, device, frame);
+}
+
+function countReceived(device: usize): void {
+  if (recorder.frame) recorder.note(recorder.COUNTED, device + R.DEV_RX_PACKETS);
+  store<u64>(device, load<u64>(device, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
 }
 
 /** For whom a frame is, by its destination address (eth_type_trans). */
@@ -196,6 +211,7 @@ function untag(frame: usize): void {
 function fits(device: usize, frame: usize): bool {
   const limit = load<u32>(device, R.DEV_MTU) + <u32>(ethernet.ETHERNET_LENGTH + ethernet.TAG_LENGTH);
   const length = load<u32>(frame, F.FRAME_LENGTH);
+  recorder.limit(limit);
   return length <= limit || (flag(frame, F.FRAME_IS_TAGGED) && length - <u32>ethernet.TAG_LENGTH <= limit);
 }
 
@@ -292,7 +308,7 @@ function bridgeFinish(ns: usize, port: usize, frame: usize): void {
 function bridgeUp(ns: usize, master: usize, frame: usize): void {
   if (trace.on) trace.note(T.STEP_BRIDGE, ns, frame, load<u32>(frame, F.FRAME_INPUT), T.BRIDGED_UP);
   if (load<usize>(master, R.DEV_CAPTURE)) capture(master, frame, DIRECTION_IN);
-  store<u64>(master, load<u64>(master, R.DEV_RX_PACKETS) + 1, R.DEV_RX_PACKETS);
+  countReceived(master);
   store<usize>(frame, master, F.FRAME_DEVICE);
   store<usize>(frame, master, F.FRAME_INPUT);
   protocolReceive(ns, master, frame);
@@ -301,6 +317,7 @@ function bridgeUp(ns: usize, master: usize, frame: usize): void {
 /** Out of every port that may, the newest first; a copy each. With `keep` the frame itself is left to the caller (br_flood). */
 function bridgeFlood(ns: usize, master: usize, from: usize, frame: usize, kind: u32, keep: bool): void {
   if (trace.on) trace.note(T.STEP_BRIDGE, ns, frame, <u32>from, T.BRIDGED_FLOOD);
+  recorder.spoil();
   let last: usize = 0;
   for (let port = load<usize>(master, R.DEV_PORTS); port; port = load<usize>(port, R.DEV_PORT_NEXT)) {
     if (!(load<u32>(port, R.DEV_PORT_FLAGS) & kind) || !bridge.mayLeave(from, port)) continue;
@@ -498,6 +515,7 @@ function passes(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: 
 }
 
 function hookPasses(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: usize): bool {
+  if (frame != recorder.frame) recorder.spoil();
   const verdict = hooks.run(ns, hook, frame, input, outputDevice);
   if (verdict == NF_ACCEPT) return true;
   if (verdict == NF_REJECT) {
@@ -634,6 +652,7 @@ function ipForward(ns: usize, input: usize, frame: usize): void {
   }
   const source = hasOptions ? route.sourceOut() : 0;
   const mtu = route.mtu;
+  recorder.limit(mtu + <u32>ethernet.ETHERNET_LENGTH);
   if (<u32>packetLength(frame) > mtu && ipv4.fragment(ip) & ipv4.FLAG_DF) {
     // A packet put together from fragments that had DF fits as they did.
     const largest = load<u32>(frame, F.FRAME_FRAGMENT_MAX);
@@ -645,6 +664,7 @@ function ipForward(ns: usize, input: usize, frame: usize): void {
   }
   ipv4.decreaseTtl(ip);
   if (route.redirects && !(hasOptions && options.hasSourceRoute())) {
+    recorder.spoil();
     const redirect = makeRedirect(ns, frame, load<u32>(frame, F.FRAME_NEXT_HOP));
     if (redirect) output(redirect);
   }
@@ -904,6 +924,7 @@ function ipOutput(ns: usize, frame: usize, input: usize): void {
   if (!passes(ns, HOOK_POSTROUTING, frame, input, device)) return;
   const mtu = load<i32>(frame, F.FRAME_MTU);
   const largest = load<i32>(frame, F.FRAME_FRAGMENT_MAX);
+  recorder.limit(<u32>(mtu + ethernet.ETHERNET_LENGTH));
   if (packetLength(frame) <= mtu && !largest) {
     linkOutput(ns, device, frame);
     return;
@@ -976,6 +997,7 @@ function sendTo(ns: usize, device: usize, entry: usize, frame: usize): void {
   const cached = neighbour.headerCached(entry);
   if (flag(frame, F.FRAME_IS_BRIDGED_DNAT)) {
     // Without a cached header it takes the way by the bridge's own interface, where it is seen (neigh->output).
+    if (!cached) recorder.spoil();
     if (!cached) capture(device, frame, DIRECTION_OUT);
     // Translated on the bridge: it goes on as if it had come in for that address (br_nf_pre_routing_finish_bridge).
     clearFlag(frame, F.FRAME_IS_BRIDGED_DNAT);
@@ -998,12 +1020,14 @@ function scrub(frame: usize): void {
 }
 
 function countSent(device: usize): void {
+  if (recorder.frame) recorder.note(recorder.COUNTED, device + R.DEV_TX_PACKETS);
   store<u64>(device, load<u64>(device, R.DEV_TX_PACKETS) + 1, R.DEV_TX_PACKETS);
 }
 
 /** A device sends a frame whose link header is complete (dev_queue_xmit). */
 export function transmit(device: usize, frame: usize): void {
   const ns = namespaceOf(device);
+  if (frame != recorder.frame) recorder.spoil();
   if (!load<u32>(device, R.DEV_RUNNING)) {
     drop(ns, frame, DROP_DEV_READY);
     return;
@@ -1017,6 +1041,7 @@ export function transmit(device: usize, frame: usize): void {
     return;
   }
   if (kind == DEVICE_VXLAN) {
+    recorder.spoil();
     tunnelTransmit(ns, device, frame);
     return;
   }
@@ -1026,11 +1051,13 @@ export function transmit(device: usize, frame: usize): void {
       drop(ns, frame, DROP_PKT_TOO_BIG);
       return;
     }
+    flows.remember(device, frame);
     scrub(frame);
     store<usize>(frame, peer, F.FRAME_DEVICE);
     backlog.push(frame, F.STAGE_RECEIVE);
     return;
   }
+  if (kind == DEVICE_WIRE) flows.remember(device, frame);
   scrub(frame);
   const reason = segment.transmit(device, frame);
   if (reason != OK) drop(ns, frame, reason);
@@ -1049,6 +1076,6 @@ export function sendRaw(frame: usize): void {
 
 /** A frame that a host puts onto a device as if a neighbour had sent it. */
 export function inject(device: usize, frame: usize): void {
-  receive(device, frame);
+  arrive(device, frame);
   settle();
 }

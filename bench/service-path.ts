@@ -42,6 +42,7 @@ function addCase(bench: Bench, { name, protocol, services, requests, rate }: (ty
     },
     afterEach: () => {
       const { kernel } = now.worker;
+      kernel.calls.settleCounters();
       const line = kernel.calls.lineOf(1) >>> 0;
       const sent = kernel.word(line + LINE_SENT);
       const delivered = kernel.word(line + LINE_DELIVERED);

@@ -43,6 +43,7 @@ import {
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
 import * as hash from "../memory/hash.ts";
+import * as recorder from "../memory/recorder.ts";
 import { isLimitedBroadcast, isMulticast, isZeroNet } from "../wire/ipv4.ts";
 
 const TABLE_MAIN: u32 = 254; // RT_TABLE_MAIN
@@ -82,6 +83,7 @@ export function add(
   metric: u32,
   mtu: u32 = 0,
 ): void {
+  recorder.changed();
   const route = allocate(ROUTE_SIZE);
   store<u32>(route, network & maskOf(length), ROUTE_NETWORK);
   store<u32>(route, length, ROUTE_LENGTH);
@@ -140,6 +142,7 @@ function fill(ns: usize, entry: usize, address: u32): void {
 
 /** Forgets what was found, as a table or a link has changed. */
 export function flushCache(ns: usize): void {
+  recorder.changed();
   const cache = load<usize>(ns, NS_ROUTE_CACHE);
   for (let i: usize = 0; i < <usize>CACHE_SLOTS; i++) store<u32>(cache + i * CACHE_SIZE, 0, CACHE_VALID);
 }
@@ -178,6 +181,7 @@ export function addPolicy(
   table: usize,
   type: u32,
 ): void {
+  recorder.changed();
   const policy = allocate(POLICY_SIZE);
   const route = allocate(ROUTE_SIZE);
   store<u32>(route, type, ROUTE_TYPE);

@@ -39,6 +39,7 @@ import { allocate } from "../memory/arena.ts";
 import { MILLISECOND, SECOND, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
 import * as hash from "../memory/hash.ts";
+import * as recorder from "../memory/recorder.ts";
 
 const REACHABLE_TIME: u64 = 30 * SECOND; // base_reachable_time; the kernel varies it by half
 const PROBES: u32 = 3; // mcast_solicit and ucast_solicit
@@ -123,6 +124,7 @@ export function resolve(entry: usize, frame: usize): i32 {
   store<u64>(entry, now, NEIGH_USED);
   if (state & (NUD_REACHABLE | NUD_PERMANENT | NUD_DELAY | NUD_PROBE)) {
     if (state == NUD_REACHABLE && now - load<u64>(entry, NEIGH_CONFIRMED) >= REACHABLE_TIME) delay(entry);
+    else if (recorder.frame) recorder.note(recorder.RESOLVED, entry);
     return SEND;
   }
   if (state == NUD_STALE) {
@@ -130,6 +132,7 @@ export function resolve(entry: usize, frame: usize): i32 {
     return SEND;
   }
   pushedOut = 0;
+  recorder.spoil();
   if (load<u32>(entry, NEIGH_QUEUED) == QUEUE_MAX) pushedOut = takeFirst(entry);
   store<usize>(frame, 0, FRAME_NEXT);
   const tail = load<usize>(entry, NEIGH_QUEUE_TAIL);
@@ -145,8 +148,16 @@ export function resolve(entry: usize, frame: usize): i32 {
 }
 
 function delay(entry: usize): void {
+  recorder.spoil();
   store<u32>(entry, NUD_DELAY, NEIGH_STATE);
   setTimer(entry, timeOf(entry, DEV_NEIGH_DELAY, SECOND));
+}
+
+/** Whether the next frame for an entry is sent at once, and nothing else happens (see `resolve`). */
+export function isQuiet(entry: usize): bool {
+  const state = load<u32>(entry, NEIGH_STATE);
+  if (state == NUD_REACHABLE) return now - load<u64>(entry, NEIGH_CONFIRMED) < REACHABLE_TIME;
+  return (state & (NUD_PERMANENT | NUD_DELAY | NUD_PROBE)) != 0;
 }
 
 /** Takes the oldest waiting frame, 0 if none waits. */
@@ -170,6 +181,7 @@ export function update(entry: usize, macHigh: u32, macLow: u32, state: u32, over
   if (known && !same && !overrides) return;
   if (known && same && (state == NUD_STALE || state == old)) return;
   store<u64>(entry, now, NEIGH_UPDATED);
+  if (known && !same) recorder.changed();
   store<u32>(entry, macHigh, NEIGH_MAC_HIGH);
   store<u32>(entry, macLow, NEIGH_MAC_LOW);
   store<u32>(entry, state, NEIGH_STATE);

@@ -54,9 +54,9 @@ export const RULE_TARGET = RULE_MATCH_COUNT + WORD; // TARGET_*
 export const RULE_TARGET_ARG = RULE_TARGET + WORD; // jump: offset of the chain's first rule; extension: offset of its record
 export const RULE_INDEX = RULE_TARGET_ARG + WORD; // position in the block: the counter pair
 export const RULE_TABLE = RULE_INDEX + WORD; // TABLE_*
-export const RULE_SPARE_1 = RULE_TABLE + WORD;
-export const RULE_SPARE_2 = RULE_SPARE_1 + WORD;
-export const RULE_SIZE = RULE_SPARE_2 + WORD;
+export const RULE_RUN = RULE_TABLE + WORD; // the run that netfilter/index.ts has made of it and its neighbours, 0: none
+export const RULE_NEXT_ALIKE = RULE_RUN + WORD; // the next rule of that run with the same key
+export const RULE_SIZE = RULE_NEXT_ALIKE + WORD;
 
 export const RULE_NOT_SRC = 1;
 export const RULE_NOT_DST = 2;

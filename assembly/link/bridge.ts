@@ -19,6 +19,7 @@ import { allocate } from "../memory/arena.ts";
 import { now } from "../memory/clock.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
+import * as recorder from "../memory/recorder.ts";
 
 let free: usize = 0;
 
@@ -31,7 +32,8 @@ function find(bridge: usize, high: u32, low: u32): usize {
   return 0;
 }
 
-function aged(bridge: usize, entry: usize): bool {
+/** Whether an entry is past its time. */
+export function aged(bridge: usize, entry: usize): bool {
   return (
     !(load<u32>(entry, FDB_FLAGS) & (FDB_LOCAL | FDB_STATIC)) &&
     now - load<u64>(entry, FDB_UPDATED) >= load<u64>(bridge, DEV_AGEING)
@@ -47,6 +49,7 @@ export function addEntry(bridge: usize, high: u32, low: u32, port: usize, flags:
   store<usize>(entry, port, FDB_PORT);
   store<u32>(entry, flags, FDB_FLAGS);
   store<u64>(entry, now, FDB_UPDATED);
+  recorder.spoil();
   const table = load<usize>(bridge, DEV_FDB);
   if (hash.crowded(table)) grow(table);
   hash.insert(table, hash.mix(high, low), entry);
@@ -71,6 +74,7 @@ export function removeEntry(bridge: usize, high: u32, low: u32): void {
   if (!entry) return;
   hash.remove(load<usize>(bridge, DEV_FDB), hash.mix(high, low), entry);
   give(free, entry);
+  recorder.changed();
 }
 
 /** Notes behind which port an address is (br_fdb_update). The bridge's own addresses do not move; static entries do. */
@@ -83,6 +87,8 @@ export function learn(port: usize, high: u32, low: u32): void {
     return;
   }
   if (load<u32>(entry, FDB_FLAGS) & FDB_LOCAL) return;
+  if (load<usize>(entry, FDB_PORT) != port) recorder.changed();
+  if (recorder.frame) recorder.note(recorder.LEARNED, entry);
   store<usize>(entry, port, FDB_PORT);
   store<u64>(entry, now, FDB_UPDATED);
 }
@@ -99,15 +105,18 @@ export function lookup(bridge: usize, high: u32, low: u32): i32 {
   if (aged(bridge, entry)) {
     hash.remove(load<usize>(bridge, DEV_FDB), hash.mix(high, low), entry);
     give(free, entry);
+    recorder.changed();
     return FOUND_NONE;
   }
   if (load<u32>(entry, FDB_FLAGS) & FDB_LOCAL) return FOUND_LOCAL;
+  if (recorder.frame) recorder.note(recorder.FOUND, entry, <u32>bridge);
   foundPort = load<usize>(entry, FDB_PORT);
   return FOUND_PORT;
 }
 
 /** Forgets what was learned on a port, as when its link goes down. */
 export function flush(bridge: usize, port: usize): void {
+  recorder.changed();
   const table = load<usize>(bridge, DEV_FDB);
   const buckets = hash.bucketCount(table);
   for (let i: u32 = 0; i < buckets; i++) {

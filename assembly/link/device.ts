@@ -79,6 +79,7 @@ import * as route from "../fib/route.ts";
 import { allocate } from "../memory/arena.ts";
 import { SECOND } from "../memory/clock.ts";
 import * as hash from "../memory/hash.ts";
+import * as recorder from "../memory/recorder.ts";
 import { below, next32 } from "../memory/random.ts";
 
 /** A machine: an owner of namespaces with its own order numbers and packet ids. */
@@ -179,6 +180,7 @@ export function newDevice(ns: usize, kind: i32, macHigh: u32, macLow: u32, mtu: 
 
 /** Sets a link up or down; the other end of a veth then has a carrier, or none. */
 export function setUp(device: usize, up: u32): void {
+  recorder.changed();
   store<u32>(device, up, DEV_UP);
   const peer = load<usize>(device, DEV_PEER);
   const running: u32 = up && (!peer || load<u32>(peer, DEV_UP)) ? 1 : 0;
@@ -188,6 +190,7 @@ export function setUp(device: usize, up: u32): void {
 
 /** Joins two devices into a veth pair. */
 export function joinVeth(a: usize, b: usize): void {
+  recorder.changed();
   store<usize>(a, b, DEV_PEER);
   store<usize>(b, a, DEV_PEER);
 }
@@ -200,6 +203,7 @@ export function makeBridge(device: usize): void {
 
 /** Makes a device a port of a bridge, with the default port flags and `flags`. */
 export function addPort(bridge: usize, device: usize, flags: u32): void {
+  recorder.changed();
   store<usize>(device, bridge, DEV_MASTER);
   store<u32>(device, flags | PORT_LEARNING | PORT_FLOOD | PORT_MCAST_FLOOD | PORT_BCAST_FLOOD, DEV_PORT_FLAGS);
   // The newest port is flooded to first (br_add_if).

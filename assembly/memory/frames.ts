@@ -20,6 +20,7 @@ import { allocate } from "./arena.ts";
 import { clear, copy } from "./bytes.ts";
 import { machine, nextPacket } from "./clock.ts";
 import { give, take } from "./pool.ts";
+import * as recorder from "./recorder.ts";
 
 let free: usize = 0;
 let freeLarge: usize = 0;
@@ -85,6 +86,7 @@ export function copyMetadata(to: usize, from: usize): void {
 
 /** Gives a frame back. */
 export function release(frame: usize): void {
+  recorder.gone(frame);
   live--;
   give(load<u32>(frame, FRAME_IS_LARGE) ? freeLarge : free, frame);
 }

@@ -15,6 +15,12 @@
 //                           sockets -----+
 import {
   DROP_NETFILTER_DROP,
+  IPS_CONFIRMED,
+  IPS_DYING,
+  IPS_FIXED_TIMEOUT,
+  IPS_NAT_CLASH,
+  IP_CT_ESTABLISHED,
+  IP_CT_ESTABLISHED_REPLY,
   IP_CT_NEW,
   IP_CT_RELATED,
   IP_CT_RELATED_REPLY,
@@ -30,6 +36,7 @@ import {
   CHAIN_POLICY_RULE,
   CHAIN_RULE,
   CHAIN_SIZE,
+  CT_STATUS,
   NS_CHAINS,
   NS_RULES,
   NS_TRACKING,
@@ -49,6 +56,7 @@ import {
   TABLE_RAW,
 } from "../layout/rules.ts";
 import { STEP_CONFIRMED, STEP_HOOK, STEP_NAT, STEP_RULE, STEP_TABLE, STEP_TRACKED } from "../layout/trace.ts";
+import * as recorder from "../memory/recorder.ts";
 import { confirm, directionOf, enter, reason as trackReason } from "../track/conntrack.ts";
 import * as nat from "../track/nat.ts";
 import * as trace from "../observe/trace.ts";
@@ -85,10 +93,22 @@ function track(incoming: bool): i32 {
   if (!load<u32>(packet.ns, NS_TRACKING)) return NF_ACCEPT;
   const entered = enter(packet.ns, packet.frame, incoming);
   packet.forgetState();
+  if (recorder.frame) recordTracked();
   if (trace.on) trace.note(STEP_TRACKED, packet.ns, packet.frame);
   if (entered) return NF_ACCEPT;
   reason = trackReason;
   return NF_DROP;
+}
+
+/** Only packets of connections that are in the table, and stay as they are, can be remembered. */
+function recordTracked(): void {
+  const entry = load<usize>(packet.frame, FRAME_CT);
+  const info = load<u32>(packet.frame, FRAME_CT_INFO);
+  const status = entry ? load<u32>(entry, CT_STATUS) : 0;
+  const settled = (status & (IPS_CONFIRMED | IPS_DYING | IPS_FIXED_TIMEOUT | IPS_NAT_CLASH)) == IPS_CONFIRMED;
+  const ordinary = info == IP_CT_NEW || info == IP_CT_ESTABLISHED || info == IP_CT_ESTABLISHED_REPLY;
+  if (settled && ordinary) recorder.note(recorder.TRACKED, entry, info);
+  else recorder.spoil();
 }
 
 /** The first packet of a connection asks the nat table, every packet is translated (nf_nat_inet_fn). */
@@ -99,6 +119,7 @@ function translate(manip: u32): i32 {
   const info = load<u32>(frame, FRAME_CT_INFO);
   const direction = directionOf(info);
   const related = info == IP_CT_RELATED || info == IP_CT_RELATED_REPLY;
+  if (related) recorder.spoil();
   if (related && packet.protocol == PROTO_ICMP) {
     // Hosts that were told of each other would talk past the translation (nf_nat_icmp_reply_translation).
     if (icmp.type(packet.l4) == icmp.REDIRECT && !nat.isNull(entry)) return NF_DROP;
@@ -108,6 +129,7 @@ function translate(manip: u32): i32 {
   }
   if (related || info == IP_CT_NEW) {
     if (!nat.initialized(entry, manip)) {
+      recorder.spoil();
       const verdict = consult(TABLE_NAT);
       if (verdict != NF_ACCEPT) return verdict;
       if (!nat.initialized(entry, manip)) nat.setupNull(entry, manip);

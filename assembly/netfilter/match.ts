@@ -33,6 +33,7 @@ import { addressType, addressTypeOn, lookupFrom } from "../fib/route.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import { get16, get32 } from "../memory/bytes.ts";
 import { next32 } from "../memory/random.ts";
+import * as recorder from "../memory/recorder.ts";
 import { directionOf } from "../track/conntrack.ts";
 import * as ethernet from "../wire/ethernet.ts";
 import * as icmp from "../wire/icmp.ts";
@@ -44,8 +45,39 @@ import * as packet from "./packet.ts";
 import * as recent from "./recent.ts";
 import * as sets from "./set.ts";
 
+/**
+ * Whether a match says the same of every packet between the same addresses and ports, with the same devices, TOS, mark and state
+ * of its connection, until `recorder.changed`.
+ */
+function repeats(m: usize): bool {
+  switch (load<i32>(m, L.MATCH_KIND)) {
+    case L.MATCH_KIND_TCP:
+      return !(load<u32>(m, L.MATCH_TCP_FLAGS) & 255) && !load<u32>(m, L.MATCH_TCP_OPTION);
+    case L.MATCH_KIND_UDP:
+    case L.MATCH_KIND_MULTIPORT:
+    case L.MATCH_KIND_CT_STATE:
+    case L.MATCH_KIND_CT_ADDRESS:
+    case L.MATCH_KIND_CT_PORT:
+    case L.MATCH_KIND_CT_PROTO:
+    case L.MATCH_KIND_CT_DIRECTION:
+    case L.MATCH_KIND_MARK:
+    case L.MATCH_KIND_ADDRTYPE:
+    case L.MATCH_KIND_PHYSDEV:
+    case L.MATCH_KIND_TOS:
+    case L.MATCH_KIND_DSCP:
+    case L.MATCH_KIND_IPRANGE:
+    case L.MATCH_KIND_PKTTYPE:
+    case L.MATCH_KIND_MAC:
+    case L.MATCH_KIND_RPFILTER:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** Whether one match record of a rule holds for the packet. */
 export function matches(block: usize, m: usize): bool {
+  if (recorder.frame && !repeats(m)) recorder.spoil();
   const flags = load<u32>(m, L.MATCH_FLAGS);
   const inverted = (flags & L.MATCH_INVERT) != 0;
   switch (load<i32>(m, L.MATCH_KIND)) {

@@ -22,6 +22,7 @@ import * as L from "../layout/rules.ts";
 import { select } from "../fib/address.ts";
 import { lookup } from "../fib/route.ts";
 import { get16, get32, put16 } from "../memory/bytes.ts";
+import * as recorder from "../memory/recorder.ts";
 import * as nat from "../track/nat.ts";
 import { update16, update32 } from "../wire/checksum.ts";
 import * as ipv4 from "../wire/ipv4.ts";
@@ -37,6 +38,7 @@ export let rejection: usize = 0;
 
 /** Lets a target act on the packet. */
 export function apply(kind: i32, record: usize): i32 {
+  if (kind != L.TARGET_MARK) recorder.spoil();
   switch (kind) {
     case L.TARGET_REJECT:
       rejection = record;

@@ -1,4 +1,5 @@
-// The linear walker: what ipt_do_table does, rule by rule. It is the reference that any faster way must equal.
+// The walker: what ipt_do_table does, rule by rule. Long runs of rules it passes over with the index, unless it is told not to: then
+// it is the reference that the index must equal.
 import { NF_ACCEPT, NF_DROP } from "../layout/codes.ts";
 import {
   BLOCK_ENTRIES,
@@ -35,6 +36,7 @@ import {
   RULE_OUT,
   RULE_PLAIN,
   RULE_PROTO,
+  RULE_RUN,
   RULE_SIZE,
   RULE_SRC,
   RULE_SRC_MASK,
@@ -71,14 +73,23 @@ import {
   STEP_RULE,
 } from "../layout/trace.ts";
 import { allocate } from "../memory/arena.ts";
+import * as recorder from "../memory/recorder.ts";
 import { denied } from "../observe/lines.ts";
 import * as trace from "../observe/trace.ts";
 import { matches } from "./match.ts";
+import * as index from "./index.ts";
 import * as packet from "./packet.ts";
 import { CONTINUE, apply } from "./target.ts";
 
 const STACK_MAX: u32 = 4096;
 let stack: usize = 0;
+
+/** Whether walks pass over rules that the index says cannot match; the outcome is the same. */
+let indexed: bool = true;
+
+export function setIndexed(use: bool): void {
+  indexed = use;
+}
 
 /** The counter pair of a rule. */
 function counterOf(ns: usize, rule: usize): usize {
@@ -87,6 +98,7 @@ function counterOf(ns: usize, rule: usize): usize {
 
 /** Notes for each hook and table of a namespace where its chain begins and ends, once its rules and counters are there. */
 export function findChains(ns: usize): void {
+  recorder.changed();
   const block = load<usize>(ns, NS_RULES);
   const chains = allocate(HOOK_COUNT * TABLE_COUNT * <u32>CHAIN_SIZE);
   for (let hook: usize = 0; hook < <usize>HOOK_COUNT; hook++) {
@@ -107,6 +119,7 @@ export function findChains(ns: usize): void {
 
 /** Counts the packet in a counter pair. */
 export function count(counter: usize): void {
+  if (recorder.frame) recorder.note(recorder.COUNTED_BYTES, counter);
   store<u64>(counter, load<u64>(counter) + 1);
   store<u64>(counter, load<u64>(counter, 8) + <u64>packet.length, 8);
 }
@@ -154,6 +167,12 @@ export function walk(first: usize, policy: usize): i32 {
   let destination = packet.destination;
   packet.clearHotdrop();
   while (true) {
+    const run = load<usize>(rule, RULE_RUN);
+    if (run && indexed) {
+      rule = index.seek(run, rule);
+      // What stands behind a run may be the beginning of another.
+      if (rule == index.endOf(run)) continue;
+    }
     // Most rules end here, so what decides about them stands first and in the fewest words: addresses, then protocol.
     const flags = load<u32>(rule, RULE_FLAGS);
     const dst = (destination & load<u32>(rule, RULE_DST_MASK)) == load<u32>(rule, RULE_DST);

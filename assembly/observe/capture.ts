@@ -36,6 +36,7 @@ import * as P from "../layout/pcap.ts";
 import { allocate, takePages } from "../memory/arena.ts";
 import { copy } from "../memory/bytes.ts";
 import { SECOND, machine, now } from "../memory/clock.ts";
+import * as recorder from "../memory/recorder.ts";
 import * as ethernet from "../wire/ethernet.ts";
 import { wants } from "./filter.ts";
 
@@ -60,10 +61,11 @@ export function startStream(worker: u32): void {
   store<usize>(<usize>SHARED_STREAMS + ((<usize>worker) << 2), stream);
 }
 
-/** Notes a frame as a captured device sees it now. */
-export function capture(device: usize, frame: usize, direction: u32): void {
+/** Notes a frame as a captured device sees it now. Returns where its bytes were copied to, 0 if nobody captures there. */
+export function capture(device: usize, frame: usize, direction: u32): usize {
   const sinks = load<usize>(device, DEV_CAPTURE);
-  if (!sinks) return;
+  if (!sinks) return 0;
+  if (frame == recorder.frame) recorder.caught(device, direction, load<usize>(frame, FRAME_DATA));
   const length = load<u32>(frame, FRAME_LENGTH);
   const size = (<u32>CAUGHT_BYTES + length + 23) & ~7;
   let used = load<u32>(stream, BATCH_USED);
@@ -84,6 +86,7 @@ export function capture(device: usize, frame: usize, direction: u32): void {
   copy(at + CAUGHT_BYTES, load<usize>(frame, FRAME_DATA), <i32>length);
   // Records are 8-byte aligned and the room counts the copy's overrun; only the aligned part is used up.
   store<u32>(stream, used + ((<u32>CAUGHT_BYTES + length + 7) & ~7), BATCH_USED);
+  return at + CAUGHT_BYTES;
 }
 
 /** Bytes waiting in this worker's stream, more or less: whole blocks before the current one and its used part. */
@@ -121,6 +124,7 @@ export function newFile(index: u32, format: u32, size: u32, interfaces: u32): us
 
 /** Sends what a device sees to a file too, as interface number `id` of it. */
 export function addSink(device: usize, file: usize, id: u32): void {
+  recorder.changed();
   const sink = allocate(SINK_SIZE);
   store<usize>(sink, load<usize>(device, DEV_CAPTURE), SINK_NEXT);
   store<usize>(sink, file, SINK_FILE);

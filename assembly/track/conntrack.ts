@@ -35,7 +35,7 @@ import {
   CT_ORIGINAL,
   CT_REPLY,
   CT_STATUS,
-  CT_TCP_SEEN,
+  CT_STREAM_FROM,
   NS_CONNECTION_COUNT,
   NS_SYSCTLS,
   SYSCTL_CT_CHECKSUM,
@@ -85,7 +85,7 @@ export function packetLength(frame: usize): i32 {
 }
 
 /** Whether the transport header is whole and plausible, and its checksum right if `check` asks. */
-function transportValid(ip: usize, length: i32, check: bool): bool {
+export function transportValid(ip: usize, length: i32, check: bool): bool {
   const proto = ipv4.protocol(ip);
   const l4 = ipv4.payload(ip);
   const bytes = length - ipv4.headerLength(ip);
@@ -164,12 +164,12 @@ function begin(ns: usize, l4: usize, bytes: i32): usize {
     return 0;
   }
   // A UDP conversation counts as a stream once it has lasted two seconds.
-  if (proto == ipv4.PROTO_UDP) store<u64>(entry, now + 2 * SECOND, CT_TCP_SEEN);
+  if (proto == ipv4.PROTO_UDP) store<u64>(entry, now + 2 * SECOND, CT_STREAM_FROM);
   return entry;
 }
 
 /** Lets the protocol follow its connection. Returns trackTcp.TRACK_*. */
-function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: usize, bytes: i32): i32 {
+export function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: usize, bytes: i32): i32 {
   if (proto == ipv4.PROTO_TCP) {
     const outcome = trackTcp.follow(entry, ns, direction, l4, bytes);
     if (outcome == trackTcp.TRACK_ACCEPT && trackTcp.timeout) refresh(entry, trackTcp.timeout);
@@ -178,7 +178,7 @@ function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: usize, 
   if (proto == ipv4.PROTO_UDP) {
     const status = load<u32>(entry, CT_STATUS);
     let stream = false;
-    if (status & IPS_SEEN_REPLY) stream = now > load<u64>(entry, CT_TCP_SEEN);
+    if (status & IPS_SEEN_REPLY) stream = now > load<u64>(entry, CT_STREAM_FROM);
     refresh(entry, sysctl(ns, stream ? SYSCTL_CT_UDP_STREAM : SYSCTL_CT_UDP));
     if (stream && !(status & IPS_NAT_CLASH)) store<u32>(entry, status | IPS_ASSURED, CT_STATUS);
     return trackTcp.TRACK_ACCEPT;

@@ -7,6 +7,7 @@ import {
   CT_ORIGINAL,
   CT_REFERENCES,
   CT_REPLY,
+  CT_SERIAL,
   CT_SIZE,
   CT_STATUS,
   CT_TIMEOUT,
@@ -70,7 +71,9 @@ export function find(ns: usize): usize {
 export function newEntry(ns: usize): usize {
   if (!free) free = allocate(64);
   const entry = take(free, CT_SIZE);
+  const serial = load<u32>(entry, CT_SERIAL) + 1;
   clear(entry, CT_SIZE);
+  store<u32>(entry, serial, CT_SERIAL);
   store<u32>(entry + CT_REPLY, DIR_REPLY, TUPLE_DIR);
   store<usize>(entry, ns, CT_NAMESPACE);
   store<u32>(entry, 1, CT_REFERENCES);

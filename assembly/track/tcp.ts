@@ -181,6 +181,15 @@ export function close(entry: usize, ns: usize): void {
   store<u64>(entry, now + <u64>timeoutOf(ns, CLOSE) * SECOND, CT_TIMEOUT);
 }
 
+/** Whether a plain segment of an established connection, if `follow` does not find it invalid, leaves the connection established. */
+export function isSteady(entry: usize, direction: u32, at: usize): bool {
+  return (
+    load<u32>(entry, CT_TCP_STATE) == ESTABLISHED &&
+    indexOf(tcp.flags(at)) == INDEX_ACK &&
+    load<u32>(entry + CT_TCP_SEEN + direction * SEEN_SIZE, SEEN_MAX_WIN) != 0
+  );
+}
+
 // What a reset means for its connection.
 const RESET_INVALID: i32 = 0;
 const RESET_STAYS: i32 = 1; // in the windows it may be, but it is not exact: the other side will challenge it

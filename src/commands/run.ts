@@ -31,6 +31,8 @@ export interface RunFlags {
   seed?: number | undefined;
   duration?: number | undefined;
   workers?: number | undefined;
+  flowCache?: "on" | "off" | undefined;
+  matcher?: "index" | "linear" | undefined;
   out: string;
   capture?: string[] | undefined;
   pcap?: boolean | undefined;
@@ -61,6 +63,22 @@ export function addRunCommand(program: Command): void {
       "--workers <N>",
       "threads to use; the results are the same with any number (default: as many as the load is worth, at most one a core)",
       integer(1, 64),
+    )
+    .addOption(
+      new Option(
+        "--matcher <HOW>",
+        "how packets find their rules: index, by hash tables, or linear, one rule after the other as Linux does;\nthe results are the same",
+      )
+        .choices(["index", "linear"])
+        .default("index"),
+    )
+    .addOption(
+      new Option(
+        "--flow-cache <WHETHER>",
+        "whether packets of a connection may take the way that the one before them took, without asking every\nrule and table again; the results are the same",
+      )
+        .choices(["on", "off"])
+        .default("on"),
     )
     .option("--out <DIR>", "folder for report.json, captures and rules", "podwire-out")
     .option(
@@ -119,7 +137,13 @@ export async function run(files: readonly string[], flags: RunFlags): Promise<nu
     flags.workers ?? worthwhileWorkers(prepared.plan, availableParallelism()),
     prepared.plan.machines.length,
   );
-  const result = await execute(ready, prepared, { workers, pace: flags.pace }, flags.quiet !== true);
+  const options: RunOptions = {
+    workers,
+    ...(flags.pace === undefined ? {} : { pace: flags.pace }),
+    flowCache: flags.flowCache !== "off",
+    matcher: flags.matcher ?? "index",
+  };
+  const result = await execute(ready, prepared, options, flags.quiet !== true);
   const { name, cluster, reaches } = prepared;
   const probes = reaches.flatMap((reach) => reach.probes);
   const reached = probes.length > 0 ? judgeReaches(cluster, reaches, runProbes(prepared, probes)) : [];
@@ -139,7 +163,7 @@ export async function run(files: readonly string[], flags: RunFlags): Promise<nu
 async function execute(
   ready: PreparedRun,
   { plan }: PreparedScenario,
-  how: Pick<RunOptions, "workers" | "pace">,
+  how: RunOptions,
   show: boolean,
 ): Promise<RunResult> {
   const abort = new AbortController();

@@ -50,6 +50,8 @@ export interface Job {
   lookAheadNs: number;
   /** The moment of virtual time from which the run is timed. */
   timedFromNs: number;
+  flowCache: boolean;
+  matcher: "index" | "linear";
   lines: string[];
   namespaceCount: number;
   machines: PlacedMachine[];

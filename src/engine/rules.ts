@@ -106,6 +106,7 @@ export function placeRules(
   const unknown = rules[kernel.calls.unknownRule(block) - 1];
   if (unknown)
     throw new InputError({ file }, `${ruleText(written, unknown)} has a match or a target that is not emulated yet`);
+  kernel.calls.indexRules(block, 0);
   return { block, words, rules };
 }
 

@@ -51,7 +51,7 @@ export class PreparedRun {
     const workers = Math.max(1, Math.min(options.workers, this.#plan.machines.length));
     const files = openCaptures(this.#plan);
     try {
-      const { job, namespaceNames } = this.#job(workers, files, options.timedFromNs);
+      const { job, namespaceNames } = this.#job(workers, files, options);
       job.pace = options.pace === Infinity ? undefined : options.pace;
       const results = await runWorkers(job, options);
       this.#wallMs = Math.max(...results.map(({ wallMs }) => wallMs));
@@ -96,7 +96,11 @@ export class PreparedRun {
     }
   }
 
-  #job(workers: number, files: readonly CaptureFile[], timedFromNs = 0): { job: Job; namespaceNames: string[] } {
+  #job(
+    workers: number,
+    files: readonly CaptureFile[],
+    { timedFromNs = 0, flowCache = true, matcher = "index" }: Partial<RunOptions> = {},
+  ): { job: Job; namespaceNames: string[] } {
     const plan = this.#plan;
     const { machines, ports, namespaceNames } = placeMachines(plan, workers, (name) => this.#rules.of(name));
     const segments = Object.fromEntries(
@@ -115,6 +119,8 @@ export class PreparedRun {
       durationNs: plan.durationNs,
       lookAheadNs: lookAheadOf(plan),
       timedFromNs,
+      flowCache,
+      matcher,
       lines: plan.lines,
       namespaceCount: namespaceNames.length,
       machines,

@@ -60,6 +60,8 @@ export class Worker {
     const { calls } = this.kernel;
     const job = this.#job;
     calls.start(this.#self, job.lines.length, job.namespaceCount);
+    calls.setFlowCache(job.flowCache ? 1 : 0);
+    calls.setMatcher(job.matcher === "index" ? 1 : 0);
     for (const placed of job.machines) {
       if (placed.worker === this.#self) buildMachine(this.kernel, job, placed, this.#built);
     }

@@ -210,6 +210,7 @@ export class Kernel {
 
   /** The frames that a device has sent. */
   transmitted(device: Handle): number {
+    this.calls.settleCounters();
     return Number(this.#readLong(device + R.DEV_TX_PACKETS));
   }
 
@@ -351,6 +352,7 @@ export class Kernel {
 
   /** Sets the counters of the rule with a RULE_INDEX. */
   setRuleCounter(ns: Handle, index: number, packets: number, bytes: number): void {
+    this.calls.settleCounters();
     const at = this.word(ns + R.NS_COUNTERS) + index * 16;
     this.#long(at, BigInt(packets));
     this.#long(at + 8, BigInt(bytes));
@@ -360,6 +362,7 @@ export class Kernel {
   ruleCounters(ns: Handle): BigUint64Array {
     const block = this.word(ns + R.NS_RULES);
     if (block === 0) return new BigUint64Array(0);
+    this.calls.settleCounters();
     const count = this.word(block + BLOCK_RULES);
     const at = this.word(ns + R.NS_COUNTERS);
     return new BigUint64Array(this.#memory.buffer, at, count * 2).slice();

@@ -87,6 +87,10 @@ export interface KernelExports {
   startMerge(workers: number): void;
   merge(): number;
   resetStream(worker: number): void;
+  indexRules(block: number, shortest: number): void;
+  setMatcher(index: number): void;
+  setFlowCache(on: number): void;
+  settleCounters(): void;
   setTrace(on: number, misses: number): number;
   run(end: number): number;
   nextEvent(): number;

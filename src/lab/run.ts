@@ -34,6 +34,10 @@ export interface LabOptions {
   recording?: Recording | undefined;
   /** An open pcapng file whose head describes the interfaces of `capturedInterfaces`, in order. */
   pcapng?: number | undefined;
+  /** Whether frames may take the way that the last one like them took; nothing in the result depends on it. Default: yes. */
+  flowCache?: boolean | undefined;
+  /** See RunOptions. */
+  matcher?: "index" | "linear" | undefined;
 }
 
 /** The interfaces that a case captures, `namespace:interface`: those that it lists, or every end, bridge and tunnel. */
@@ -61,11 +65,13 @@ class Player {
   readonly #tape: Tape;
   readonly #rows: Row[] = [];
 
-  constructor(lab: Case, module: WebAssembly.Module, { recording, pcapng }: LabOptions) {
+  constructor(lab: Case, module: WebAssembly.Module, { recording, pcapng, flowCache, matcher }: LabOptions) {
     this.#case = lab;
     this.#recording = recording;
     this.#kernel = new Kernel(module, newMemory());
     this.#kernel.calls.start(0, 0, lab.topology.namespaces.length);
+    this.#kernel.calls.setMatcher(matcher === "linear" ? 0 : 1);
+    this.#kernel.calls.setFlowCache(flowCache === false ? 0 : 1);
     this.#network = new Network(this.#kernel, lab);
     this.#tape = new Tape(this.#network, capturedInterfaces(lab), pcapng);
     this.#loadRules();

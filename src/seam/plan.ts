@@ -175,4 +175,8 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** The moment of virtual time from which the run is timed. Default: its beginning. */
   timedFromNs?: number;
+  /** Whether frames may take the way that the last one like them took; nothing in the results depends on it. Default: yes. */
+  flowCache?: boolean;
+  /** Whether packets find their rules with an index or ask one after the other; nothing in the results depends on it. Default: index. */
+  matcher?: "index" | "linear";
 }

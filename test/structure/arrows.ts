@@ -27,6 +27,7 @@ export const ORDERS: Order[] = [
       "link",
       "floor",
       "ip",
+      "flow",
       "socket",
       "app",
       "path",

@@ -1,0 +1,596 @@
+// The flow cache: what a frame of a connection did in a node, from the device that received it to the device that sent it, is done
+// again for the frames that follow, without asking bridge, rules, routes and neighbours once more (as hardware offload does).
+//
+//   slot, one cache line, one per flow:    MACs, type, TOS | addresses | ports | where | validity | connection | path | new header, sums
+//   path, shared by flows of the same way: device out, link header | what must still hold | what is touched | counters | captures
+//
+// What is remembered is what memory/recorder.ts has noted, and only if applying it to the frame as it came in gives the frame as it
+// went out, byte for byte. Counters are added up per path and reach their places when somebody reads them (`settle`).
+import {
+  DEVICE_LOOPBACK,
+  DEVICE_VETH,
+  IPS_CONFIRMED,
+  IPS_DYING,
+  IPS_FIXED_TIMEOUT,
+  IPS_NAT_CLASH,
+  IPS_SEEN_REPLY,
+  IP_CT_ESTABLISHED_REPLY,
+  IP_CT_NEW,
+  IP_CT_NONE,
+  OK,
+} from "../layout/codes.ts";
+import * as F from "../layout/frame.ts";
+import {
+  CT_SERIAL,
+  CT_STATUS,
+  CT_TIMEOUT,
+  DEV_KIND,
+  DEV_NAMESPACE,
+  DEV_PEER,
+  FDB_UPDATED,
+  NEIGH_USED,
+} from "../layout/records.ts";
+import { isQuiet } from "../ip/neighbour.ts";
+import { aged } from "../link/bridge.ts";
+import * as segment from "../link/segment.ts";
+import { allocate } from "../memory/arena.ts";
+import * as backlog from "../memory/backlog.ts";
+import { clear } from "../memory/bytes.ts";
+import { now } from "../memory/clock.ts";
+import * as hash from "../memory/hash.ts";
+import * as recorder from "../memory/recorder.ts";
+import { capture } from "../observe/capture.ts";
+import { drop } from "../observe/drops.ts";
+import * as trace from "../observe/trace.ts";
+import { follow, transportValid } from "../track/conntrack.ts";
+import { TRACK_ACCEPT, isSteady } from "../track/tcp.ts";
+import * as ipv4 from "../wire/ipv4.ts";
+import { patch, patchUdp } from "./sums.ts";
+
+// Bytes of a frame with an Ethernet and an IPv4 header without options.
+const LINK: usize = 0; // 16 bytes: MACs, type, version and length, TOS
+const TYPE: usize = 12;
+const FRAGMENT: usize = 20;
+const TTL: usize = 22;
+const PROTOCOL: usize = 23;
+const IP_SUM: usize = 24;
+const ADDRESSES: usize = 26;
+const PORTS: usize = 34;
+const UDP_SIZE: usize = 38;
+const UDP_SUM: usize = 40;
+const TCP_SUM: usize = 50;
+const IP: usize = 14;
+const L4: usize = 34;
+const IPV4_WITHOUT_OPTIONS: u32 = 0x450008; // bytes 12 to 14, as they lie
+const ANY_FRAGMENT: u32 = 0xff3f;
+
+// A slot. Frame bytes stand in it as they lie in the frame.
+const SLOT_LINK: usize = 0;
+const SLOT_ADDRESSES: usize = 16;
+const SLOT_PORTS: usize = 24;
+const SLOT_PLACE: usize = 28; // device in, and the protocol in its lowest bits
+const SLOT_GENERATION: usize = 32;
+const SLOT_CT: usize = 36; // 0: the namespace does not track
+const SLOT_CT_SERIAL: usize = 40;
+const SLOT_PATH: usize = 44;
+const SLOT_NEW_ADDRESSES: usize = 48;
+const SLOT_NEW_PORTS: usize = 56;
+const SLOT_IP_DELTA: usize = 60; // u16, as is the next
+const SLOT_L4_DELTA: usize = 62;
+const SLOT_SIZE: usize = 64;
+const WAYS: usize = 4; // slots that one hash may use
+
+const PLACE_UDP: u32 = 1;
+const PLACE_TCP: u32 = 2;
+
+// A path; PATH_COUNTERS addresses (lowest bit: with bytes), then PATH_CAUGHT captures, follow it.
+const PATH_NAMESPACE: usize = 4;
+const PATH_DEVICE: usize = 8;
+const PATH_FLAGS: usize = 12;
+const PATH_LINK: usize = 16; // 16 bytes, the new SLOT_LINK
+const PATH_LONGEST: usize = 32;
+const PATH_NEIGHBOUR: usize = 36;
+const PATH_FOUND: usize = 40; // two pairs of forwarding entry and bridge
+const PATH_LEARNED: usize = 56; // two forwarding entries
+const PATH_COUNTERS: usize = 64;
+const PATH_CAUGHT: usize = 68;
+const PATH_BYTES_USED: usize = 72; // of this record
+const PATH_PACKETS: usize = 80; // u64, not settled yet, as are the bytes
+const PATH_BYTES: usize = 88; // u64
+const PATH_LIST: usize = 96;
+const PATH_MAX: u32 = 2048;
+
+const PATH_TTL: u32 = 1; // one hop less
+const PATH_REPLY: u32 = 2;
+const PATH_UNREPLIED: u32 = 4; // the connection has seen no reply yet
+
+// A capture on the way: the link header then, the device, and which fields had their new values.
+const CAUGHT_LINK: usize = 0;
+const CAUGHT_DEVICE: usize = 16;
+const CAUGHT_DIRECTION: usize = 20;
+const CAUGHT_FIELDS: usize = 24;
+const CAUGHT_SIZE: usize = 32;
+const FIELD_SOURCE: u32 = 1;
+const FIELD_DESTINATION: u32 = 2;
+const FIELD_SOURCE_PORT: u32 = 4;
+const FIELD_DESTINATION_PORT: u32 = 8;
+const FIELD_TTL: u32 = 16;
+
+const SLOTS_FIRST: u32 = 4096;
+const SLOTS_MAX: u32 = 1 << 20;
+
+let on: bool = true;
+let slots: usize = 0;
+let mask: u32 = 0;
+let paths: usize = 0; // hash table
+let draft: usize = 0; // the path being made
+let scratch: usize = 0; // a header
+let entryDevice: usize = 0; // by which the frame that is being noted came in
+
+/** Switches the cache on or off. Nothing that can be seen depends on it. */
+export function set(use: bool): void {
+  settle();
+  on = use;
+}
+
+function hashOf(addresses: u64, ports: u32, place: u32): u32 {
+  let h = (addresses ^ ((<u64>ports) << 21)) * 0x9e3779b97f4a7c15;
+  h = (h ^ (h >> 29) ^ (<u64>place)) * 0xff51afd7ed558ccd;
+  return <u32>(h >> 32);
+}
+
+/** The slot of a flow, 0 if it has none. The frame's bytes stand at `at`. */
+function find(at: usize, place: u32): usize {
+  const addresses = load<u64>(at, ADDRESSES);
+  const ports = load<u32>(at, PORTS);
+  let slot = slots + <usize>(hashOf(addresses, ports, place) & mask) * SLOT_SIZE;
+  const end = slot + WAYS * SLOT_SIZE;
+  while (slot < end) {
+    if (
+      load<u64>(slot, SLOT_ADDRESSES) == addresses &&
+      load<u32>(slot, SLOT_PORTS) == ports &&
+      load<u32>(slot, SLOT_PLACE) == place &&
+      load<u64>(slot, SLOT_LINK) == load<u64>(at, LINK) &&
+      load<u64>(slot, SLOT_LINK + 8) == load<u64>(at, LINK + 8)
+    ) {
+      return slot;
+    }
+    slot += SLOT_SIZE;
+  }
+  return 0;
+}
+
+/**
+ * A frame comes in by a device: does what the last one like it did, if that is known and still holds. False: the frame is as it
+ * was, and what it will do is being noted if it may be remembered.
+ */
+export function taken(device: usize, frame: usize): bool {
+  if (!on || trace.on) return false;
+  const at = load<usize>(frame, F.FRAME_DATA);
+  const length = load<u32>(frame, F.FRAME_LENGTH);
+  const protocol = <i32>load<u8>(at, PROTOCOL);
+  if ((load<u32>(at, TYPE) & 0xffffff) != IPV4_WITHOUT_OPTIONS || load<u16>(at, FRAGMENT) & ANY_FRAGMENT) return false;
+  let place = <u32>device;
+  if (protocol == ipv4.PROTO_UDP) {
+    if (length < <u32>UDP_SUM + 2) return false;
+    place |= PLACE_UDP;
+  } else if (protocol == ipv4.PROTO_TCP) {
+    if (length < <u32>TCP_SUM + 4) return false;
+    place |= PLACE_TCP;
+  } else {
+    return false;
+  }
+  if (!slots) start();
+  const slot = find(at, place);
+  if (slot && load<u32>(slot, SLOT_GENERATION) == recorder.generation) {
+    if (replay(slot, frame, at, length, protocol)) return true;
+    // Unless the connection is another one now, or has been answered, the way is known, but not for this frame.
+    if (!isOver(slot)) return false;
+  }
+  const fresh = !(load<usize>(frame, F.FRAME_CT) | load<u32>(frame, F.FRAME_MARK) | load<u32>(frame, F.FRAME_FLAGS));
+  if (fresh && load<i32>(device, DEV_KIND) != DEVICE_LOOPBACK) {
+    entryDevice = device;
+    recorder.begin(frame, at);
+  }
+  return false;
+}
+
+function start(): void {
+  mask = SLOTS_FIRST - 1;
+  slots = allocate((SLOTS_FIRST + <u32>WAYS) * <u32>SLOT_SIZE);
+  paths = hash.newTable(256);
+  draft = allocate(PATH_MAX);
+  scratch = allocate(<u32>recorder.HEADER);
+}
+
+/** Whether lengths and, unless this kernel made them, checksums are right; else the long way finds out what is wrong. */
+function sound(frame: usize, at: usize, length: u32): bool {
+  const total = <u32>bswap<u16>(load<u16>(at, 16));
+  if (total + <u32>IP != length) return false;
+  if (!load<u32>(frame, F.FRAME_SUMMED)) {
+    return ipv4.checksumValid(at + IP) && transportValid(at + IP, <i32>total, true);
+  }
+  if (load<u8>(at, PROTOCOL) == ipv4.PROTO_UDP) {
+    const said = <u32>bswap<u16>(load<u16>(at, UDP_SIZE));
+    return said >= 8 && said + <u32>L4 <= length;
+  }
+  return transportValid(at + IP, <i32>total, false);
+}
+
+/** Whether the forwarding entries and the neighbour of a path still hold. */
+function holds(path: usize): bool {
+  const neighbour = load<usize>(path, PATH_NEIGHBOUR);
+  if (neighbour && !isQuiet(neighbour)) return false;
+  const found = load<usize>(path, PATH_FOUND);
+  if (!found) return true;
+  if (aged(load<usize>(path, PATH_FOUND + 4), found)) return false;
+  const second = load<usize>(path, PATH_FOUND + 8);
+  return !second || !aged(load<usize>(path, PATH_FOUND + 12), second);
+}
+
+/** Follows the connection by this packet (conntrack.enter). False: it is not as it was, and nothing has been changed. */
+function tracked(slot: usize, path: usize, at: usize, length: u32, protocol: i32): bool {
+  const entry = load<usize>(slot, SLOT_CT);
+  if (!entry) return true;
+  if (load<u32>(entry, CT_SERIAL) != load<u32>(slot, SLOT_CT_SERIAL) || load<u64>(entry, CT_TIMEOUT) <= now)
+    return false;
+  const flags = load<u32>(path, PATH_FLAGS);
+  const wanted: u32 = flags & PATH_UNREPLIED ? IPS_CONFIRMED : IPS_CONFIRMED | IPS_SEEN_REPLY;
+  const asked = IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_DYING | IPS_FIXED_TIMEOUT | IPS_NAT_CLASH;
+  if ((load<u32>(entry, CT_STATUS) & asked) != wanted) return false;
+  const direction: u32 = flags & PATH_REPLY ? 1 : 0;
+  if (protocol == ipv4.PROTO_TCP && (flags & PATH_UNREPLIED || !isSteady(entry, direction, at + L4))) return false;
+  const bytes = <i32>length - <i32>L4;
+  return follow(load<usize>(path, PATH_NAMESPACE), entry, direction, protocol, at + L4, bytes) == TRACK_ACCEPT;
+}
+
+function replay(slot: usize, frame: usize, at: usize, length: u32, protocol: i32): bool {
+  const path = load<usize>(slot, SLOT_PATH);
+  if (length > load<u32>(path, PATH_LONGEST) || load<u8>(at, TTL) <= 1) return false;
+  if (!sound(frame, at, length) || !holds(path) || !tracked(slot, path, at, length, protocol)) return false;
+  if (load<u32>(path, PATH_CAUGHT)) captureAll(slot, path, frame, at);
+  rewrite(slot, path, at, protocol);
+  const learned = load<usize>(path, PATH_LEARNED);
+  if (learned) {
+    store<u64>(learned, now, FDB_UPDATED);
+    const second = load<usize>(path, PATH_LEARNED + 4);
+    if (second) store<u64>(second, now, FDB_UPDATED);
+  }
+  const neighbour = load<usize>(path, PATH_NEIGHBOUR);
+  if (neighbour) store<u64>(neighbour, now, NEIGH_USED);
+  store<u64>(path, load<u64>(path, PATH_PACKETS) + 1, PATH_PACKETS);
+  store<u64>(path, load<u64>(path, PATH_BYTES) + <u64>(length - <u32>IP), PATH_BYTES);
+  store<usize>(frame, at + IP, F.FRAME_NETWORK);
+  store<u32>(frame, IP_CT_NONE, F.FRAME_CT_INFO);
+  const device = load<usize>(path, PATH_DEVICE);
+  if (load<i32>(device, DEV_KIND) == DEVICE_VETH) {
+    store<usize>(frame, load<usize>(device, DEV_PEER), F.FRAME_DEVICE);
+    backlog.push(frame, F.STAGE_RECEIVE);
+    return true;
+  }
+  const reason = segment.transmit(device, frame);
+  if (reason != OK) drop(load<usize>(path, PATH_NAMESPACE), frame, reason);
+  return true;
+}
+
+/** Gives a header its new addresses, ports and link header, with the checksums. */
+function rewrite(slot: usize, path: usize, at: usize, protocol: i32): void {
+  v128.store(at, v128.load(path, PATH_LINK));
+  if (load<u32>(path, PATH_FLAGS) & PATH_TTL) store<u8>(at, load<u8>(at, TTL) - 1, TTL);
+  store<u64>(at, load<u64>(slot, SLOT_NEW_ADDRESSES), ADDRESSES);
+  store<u32>(at, load<u32>(slot, SLOT_NEW_PORTS), PORTS);
+  const ip = <u32>load<u16>(slot, SLOT_IP_DELTA);
+  if (ip) patch(at + IP_SUM, ip);
+  const l4 = <u32>load<u16>(slot, SLOT_L4_DELTA);
+  if (!l4) return;
+  if (protocol == ipv4.PROTO_UDP) patchUdp(at + UDP_SUM, l4);
+  else patch(at + TCP_SUM, l4);
+}
+
+// ---- captures
+
+/** Captures the frame at every device on its way that is captured, as it was there. The frame itself is still as it came in. */
+function captureAll(slot: usize, path: usize, frame: usize, at: usize): void {
+  let caught = path + PATH_LIST + ((<usize>load<u32>(path, PATH_COUNTERS)) << 2);
+  for (let left = load<u32>(path, PATH_CAUGHT); left; left--) {
+    const copied = capture(load<usize>(caught, CAUGHT_DEVICE), frame, load<u32>(caught, CAUGHT_DIRECTION));
+    if (copied) asCaught(slot, caught, copied, at);
+    caught += CAUGHT_SIZE;
+  }
+}
+
+/** Makes a copy of a frame what it was at a capture; `at` is the frame as it came in. */
+function asCaught(slot: usize, caught: usize, copied: usize, at: usize): void {
+  const fields = load<u32>(caught, CAUGHT_FIELDS);
+  v128.store(copied, v128.load(caught, CAUGHT_LINK));
+  let addresses: u32 = 0;
+  let ports: u32 = 0;
+  if (fields & FIELD_SOURCE) addresses += put(copied, at, ADDRESSES, slot + SLOT_NEW_ADDRESSES, 4);
+  if (fields & FIELD_DESTINATION) addresses += put(copied, at, ADDRESSES + 4, slot + SLOT_NEW_ADDRESSES + 4, 4);
+  if (fields & FIELD_SOURCE_PORT) ports += put(copied, at, PORTS, slot + SLOT_NEW_PORTS, 2);
+  if (fields & FIELD_DESTINATION_PORT) ports += put(copied, at, PORTS + 2, slot + SLOT_NEW_PORTS + 2, 2);
+  let ip = addresses;
+  if (fields & FIELD_TTL) {
+    store<u8>(copied, load<u8>(at, TTL) - 1, TTL);
+    ip += TTL_DELTA;
+  }
+  if (ip) patch(copied + IP_SUM, ip);
+  if (!(addresses | ports)) return;
+  if (load<u8>(at, PROTOCOL) == ipv4.PROTO_UDP) patchUdp(copied + UDP_SUM, addresses + ports);
+  else patch(copied + TCP_SUM, addresses + ports);
+}
+
+/** What one hop less adds to a checksum: ~word + (word - 0x0100), in the order in which the bytes lie. */
+const TTL_DELTA: u32 = 0xfffe;
+
+/** Copies a field of 2 or 4 bytes from a slot and returns what that adds to a checksum. */
+function put(to: usize, at: usize, field: usize, from: usize, bytes: usize): u32 {
+  let delta: u32 = 0;
+  for (let i: usize = 0; i < bytes; i += 2) {
+    const before = <u32>load<u16>(at + field + i);
+    const after = <u32>load<u16>(from + i);
+    store<u16>(to + field + i, <u16>after);
+    if (before != after) delta += (~before & 0xffff) + after;
+  }
+  return delta;
+}
+
+// ---- remembering
+
+/** A device sends the frame that is being noted: remembers its way if it can be taken again. */
+export function remember(device: usize, frame: usize): void {
+  if (recorder.frame != frame) return;
+  recorder.spoil();
+  const at = load<usize>(frame, F.FRAME_DATA);
+  const first = recorder.headerAt(0);
+  const length = load<u32>(frame, F.FRAME_LENGTH);
+  if (<u32>bswap<u16>(load<u16>(first, 16)) + <u32>IP != length) return;
+  if (at + IP != load<usize>(frame, F.FRAME_NETWORK)) return;
+  clear(draft, PATH_MAX);
+  store<usize>(draft, load<usize>(device, DEV_NAMESPACE), PATH_NAMESPACE);
+  store<usize>(draft, device, PATH_DEVICE);
+  store<u32>(draft, recorder.longest, PATH_LONGEST);
+  v128.store(draft + PATH_LINK, v128.load(at));
+  if (load<u8>(first, TTL) - 1 == load<u8>(at, TTL)) store<u32>(draft, PATH_TTL, PATH_FLAGS);
+  const protocol = <i32>load<u8>(first, PROTOCOL);
+  const way = room(first, (<u32>entryDevice) | (protocol == ipv4.PROTO_UDP ? PLACE_UDP : PLACE_TCP));
+  if (!takeSteps()) return;
+  store<u32>(way, 0, SLOT_GENERATION);
+  fill(way, first, at);
+  captureFields(first);
+  if (!proves(way, first, at, protocol)) return;
+  store<usize>(way, pathOf(), SLOT_PATH);
+  store<u32>(way, recorder.generation, SLOT_GENERATION);
+}
+
+/** Writes a slot, but for its path and validity. */
+function fill(slot: usize, first: usize, at: usize): void {
+  const protocol = <i32>load<u8>(first, PROTOCOL);
+  v128.store(slot, v128.load(first));
+  store<u64>(slot, load<u64>(first, ADDRESSES), SLOT_ADDRESSES);
+  store<u32>(slot, load<u32>(first, PORTS), SLOT_PORTS);
+  store<u32>(slot, (<u32>entryDevice) | (protocol == ipv4.PROTO_UDP ? PLACE_UDP : PLACE_TCP), SLOT_PLACE);
+  store<usize>(slot, connection, SLOT_CT);
+  store<u32>(slot, connection ? load<u32>(connection, CT_SERIAL) : 0, SLOT_CT_SERIAL);
+  store<u64>(slot, load<u64>(at, ADDRESSES), SLOT_NEW_ADDRESSES);
+  store<u32>(slot, load<u32>(at, PORTS), SLOT_NEW_PORTS);
+  let addresses: u32 = 0;
+  let ports: u32 = 0;
+  for (let i: usize = 0; i < 8; i += 2) addresses += difference(first, at, ADDRESSES + i);
+  for (let i: usize = 0; i < 4; i += 2) ports += difference(first, at, PORTS + i);
+  const hop: u32 = load<u32>(draft, PATH_FLAGS) & PATH_TTL ? TTL_DELTA : 0;
+  store<u16>(slot, fold(addresses + hop), SLOT_IP_DELTA);
+  store<u16>(slot, fold(addresses + ports), SLOT_L4_DELTA);
+}
+
+function difference(first: usize, at: usize, field: usize): u32 {
+  const before = <u32>load<u16>(first + field);
+  const after = <u32>load<u16>(at + field);
+  return before == after ? 0 : (~before & 0xffff) + after;
+}
+
+function fold(sum: u32): u16 {
+  const once = (sum & 0xffff) + (sum >> 16);
+  return <u16>((once & 0xffff) + (once >> 16));
+}
+
+let connection: usize = 0;
+
+/** Sorts the noted steps into the draft of the path. False: there are more of a kind than a path holds. */
+function takeSteps(): bool {
+  let counters: u32 = 0;
+  let found: usize = 0;
+  let learned: usize = 0;
+  let flags = load<u32>(draft, PATH_FLAGS);
+  connection = 0;
+  for (let i: u32 = 0; i < recorder.count; i++) {
+    const step = recorder.stepAt(i);
+    const kind = load<u32>(step);
+    const a = load<usize>(step, 4);
+    const b = load<u32>(step, 8);
+    if (kind == recorder.COUNTED || kind == recorder.COUNTED_BYTES) {
+      const place = draft + PATH_LIST + ((<usize>counters) << 2);
+      counters++;
+      store<usize>(place, a | (kind == recorder.COUNTED_BYTES ? 1 : 0));
+    } else if (kind == recorder.FOUND) {
+      if (found == 16) return false;
+      store<usize>(draft + found, a, PATH_FOUND);
+      store<u32>(draft + found, b, PATH_FOUND + 4);
+      found += 8;
+    } else if (kind == recorder.LEARNED) {
+      if (learned == 8) return false;
+      store<usize>(draft + learned, a, PATH_LEARNED);
+      learned += 4;
+    } else if (kind == recorder.RESOLVED) {
+      if (load<usize>(draft, PATH_NEIGHBOUR)) return false;
+      store<usize>(draft, a, PATH_NEIGHBOUR);
+    } else if (kind == recorder.TRACKED) {
+      if (connection) return false;
+      connection = a;
+      if (b == <u32>IP_CT_ESTABLISHED_REPLY) flags |= PATH_REPLY;
+      if (b == <u32>IP_CT_NEW) flags |= PATH_UNREPLIED;
+    }
+  }
+  store<u32>(draft, flags, PATH_FLAGS);
+  store<u32>(draft, counters, PATH_COUNTERS);
+  return true;
+}
+
+/** Adds the captures to the draft. */
+function captureFields(first: usize): void {
+  let caught = draft + PATH_LIST + ((<usize>load<u32>(draft, PATH_COUNTERS)) << 2);
+  let number: u32 = 0;
+  for (let i: u32 = 0; i < recorder.count; i++) {
+    const step = recorder.stepAt(i);
+    if (load<u32>(step) != recorder.CAUGHT) continue;
+    const then = recorder.headerAt(++number);
+    v128.store(caught, v128.load(then));
+    store<usize>(caught, load<usize>(step, 4), CAUGHT_DEVICE);
+    store<u32>(caught, load<u32>(step, 8), CAUGHT_DIRECTION);
+    let fields: u32 = 0;
+    if (load<u32>(then, ADDRESSES) != load<u32>(first, ADDRESSES)) fields |= FIELD_SOURCE;
+    if (load<u32>(then, ADDRESSES + 4) != load<u32>(first, ADDRESSES + 4)) fields |= FIELD_DESTINATION;
+    if (load<u16>(then, PORTS) != load<u16>(first, PORTS)) fields |= FIELD_SOURCE_PORT;
+    if (load<u16>(then, PORTS + 2) != load<u16>(first, PORTS + 2)) fields |= FIELD_DESTINATION_PORT;
+    if (load<u8>(then, TTL) != load<u8>(first, TTL)) fields |= FIELD_TTL;
+    store<u32>(caught, fields, CAUGHT_FIELDS);
+    caught += CAUGHT_SIZE;
+  }
+  store<u32>(draft, number, PATH_CAUGHT);
+  store<u32>(draft, <u32>(caught - draft), PATH_BYTES_USED);
+}
+
+/** Whether the slot and the draft turn the frame as it came in into what it was at each capture and what went out. */
+function proves(slot: usize, first: usize, at: usize, protocol: i32): bool {
+  copyHeader(first);
+  rewrite(slot, draft, scratch, protocol);
+  if (!sameHeader(at)) return false;
+  let caught = draft + PATH_LIST + ((<usize>load<u32>(draft, PATH_COUNTERS)) << 2);
+  for (let i: u32 = 1; i <= recorder.caughtCount; i++) {
+    copyHeader(first);
+    asCaught(slot, caught, scratch, first);
+    if (!sameHeader(recorder.headerAt(i))) return false;
+    caught += CAUGHT_SIZE;
+  }
+  return true;
+}
+
+function copyHeader(from: usize): void {
+  for (let i: usize = 0; i < recorder.HEADER; i += 16) v128.store(scratch + i, v128.load(from + i));
+}
+
+function sameHeader(other: usize): bool {
+  // Bytes past the end of a short frame are the same as well, as nobody writes there.
+  for (let i: usize = 0; i < 56; i += 8) if (load<u64>(scratch + i) != load<u64>(other + i)) return false;
+  return true;
+}
+
+/** A slot for a flow: its own, one that is void, or one whose flow must make room. */
+function room(first: usize, place: u32): usize {
+  const own = find(first, place);
+  if (own) return own;
+  const addresses = load<u64>(first, ADDRESSES);
+  const ports = load<u32>(first, PORTS);
+  const begin = slots + <usize>(hashOf(addresses, ports, place) & mask) * SLOT_SIZE;
+  for (let i: usize = 0; i < WAYS; i++) {
+    const slot = begin + i * SLOT_SIZE;
+    if (load<u32>(slot, SLOT_GENERATION) != recorder.generation || isOver(slot)) return slot;
+  }
+  if (mask + 1 < SLOTS_MAX) {
+    grow();
+    return room(first, place);
+  }
+  return begin + <usize>((ports >> 16) & 3) * SLOT_SIZE;
+}
+
+/** Whether the connection of a slot is gone, or has seen its first reply since. */
+function isOver(slot: usize): bool {
+  const entry = load<usize>(slot, SLOT_CT);
+  if (!entry) return false;
+  if (load<u32>(entry, CT_SERIAL) != load<u32>(slot, SLOT_CT_SERIAL) || load<u64>(entry, CT_TIMEOUT) <= now)
+    return true;
+  const waits = (load<u32>(load<usize>(slot, SLOT_PATH), PATH_FLAGS) & PATH_UNREPLIED) != 0;
+  return waits && (load<u32>(entry, CT_STATUS) & IPS_SEEN_REPLY) != 0;
+}
+
+function grow(): void {
+  const old = slots;
+  const count = mask + 1 + <u32>WAYS;
+  mask = (mask << 1) | 1;
+  slots = allocate((mask + 1 + <u32>WAYS) * <u32>SLOT_SIZE);
+  for (let i: u32 = 0; i < count; i++) {
+    const slot = old + <usize>i * SLOT_SIZE;
+    if (load<u32>(slot, SLOT_GENERATION) != recorder.generation || isOver(slot)) continue;
+    const h = hashOf(load<u64>(slot, SLOT_ADDRESSES), load<u32>(slot, SLOT_PORTS), load<u32>(slot, SLOT_PLACE));
+    let to = slots + <usize>(h & mask) * SLOT_SIZE;
+    const end = to + WAYS * SLOT_SIZE;
+    while (to < end && load<u32>(to, SLOT_GENERATION)) to += SLOT_SIZE;
+    if (to == end) continue;
+    for (let j: usize = 0; j < SLOT_SIZE; j += 16) v128.store(to + j, v128.load(slot + j));
+  }
+}
+
+// ---- paths
+
+/** The path that equals the draft; made if there is none. */
+function pathOf(): usize {
+  const size = load<u32>(draft, PATH_BYTES_USED);
+  let h: u32 = 0;
+  for (let i: usize = 4; i < <usize>size; i += 4) h = hash.mix(h, load<u32>(draft + i));
+  let path = load<usize>(hash.bucket(paths, h));
+  while (path && !samePath(path, size)) path = load<usize>(path);
+  if (path) return path;
+  path = allocate(size + 16);
+  memory.copy(path, draft, size);
+  store<u32>(path, h, PATH_HASH);
+  if (hash.crowded(paths)) growPaths();
+  hash.insert(paths, h, path);
+  return path;
+}
+
+const PATH_HASH: usize = 76;
+
+function samePath(path: usize, size: u32): bool {
+  for (let i: usize = 4; i < <usize>size; i += 4) {
+    if (i == PATH_HASH) i = PATH_LIST; // the sums between them are the path's own
+    if (load<u32>(path + i) != load<u32>(draft + i)) return false;
+  }
+  return true;
+}
+
+function growPaths(): void {
+  const buckets = hash.bucketCount(paths);
+  const old = hash.grow(paths);
+  for (let i: u32 = 0; i < buckets; i++) {
+    let path = load<usize>(old + ((<usize>i) << 2));
+    while (path) {
+      const next = load<usize>(path);
+      hash.insert(paths, load<u32>(path, PATH_HASH), path);
+      path = next;
+    }
+  }
+}
+
+/** Brings the counters of devices and rules up to date. */
+export function settle(): void {
+  if (!paths) return;
+  const buckets = hash.bucketCount(paths);
+  for (let i: u32 = 0; i < buckets; i++) {
+    for (let path = load<usize>(hash.bucket(paths, i)); path; path = load<usize>(path)) {
+      const packets = load<u64>(path, PATH_PACKETS);
+      if (packets) settlePath(path, packets);
+    }
+  }
+}
+
+function settlePath(path: usize, packets: u64): void {
+  const bytes = load<u64>(path, PATH_BYTES);
+  for (let i: u32 = 0; i < load<u32>(path, PATH_COUNTERS); i++) {
+    const place = load<usize>(path + PATH_LIST + ((<usize>i) << 2));
+    const counter = place & ~1;
+    store<u64>(counter, load<u64>(counter) + packets);
+    if (place & 1) store<u64>(counter, load<u64>(counter, 8) + bytes, 8);
+  }
+  store<u64>(path, 0, PATH_PACKETS);
+  store<u64>(path, 0, PATH_BYTES);
+}
