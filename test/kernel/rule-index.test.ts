@@ -65,7 +65,7 @@ const packet = fc
     fc.nat(3),
   )
   .map(([from, to, isTcp, port, cut]) => {
-    const bytes = isTcp ? tcp({ from, to }, [5000, port], "S") : udp({ from, to }, [5000, port]);
+    const bytes = isTcp ? tcp({ from, to }, [5000, port], { flags: "S" }) : udp({ from, to }, [5000, port]);
     // Now and then the header is cut off, though its packet says so itself.
     if (cut !== 0 || !isTcp) return bytes;
     const short = bytes.slice(0, 28);
@@ -123,8 +123,8 @@ test("kube-proxy's rules of a cluster", { timeout: 120_000 }, () => {
   const targets = ["10.192.0.11", "10.192.0.30", "10.192.0.50", "10.192.0.51", "10.0.2.1", "10.0.1.254"];
   const packets = targets.flatMap((to) => [
     udp({ from: "10.0.1.9", to }, [5000, 80]),
-    tcp({ from: "10.0.1.9", to }, [5000, 80], "S"),
-    tcp({ from: "10.0.1.9", to }, [5001, 81], "S"),
+    tcp({ from: "10.0.1.9", to }, [5000, 80], { flags: "S" }),
+    tcp({ from: "10.0.1.9", to }, [5001, 81], { flags: "S" }),
   ]);
   expect(outcome(ruleText, packets, true)).toEqual(outcome(ruleText, packets, false));
 });
