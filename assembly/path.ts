@@ -685,6 +685,8 @@ function ipLocal(ns: usize, device: usize, arrived: usize): void {
   else if (protocol == ipv4.PROTO_UDP) udpReceive(ns, frame);
   else if (protocol == ipv4.PROTO_ICMP) icmpReceive(ns, frame, ip);
   else if (protocol == ipv4.PROTO_UDPLITE) udpLiteReceive(ns, frame, ip);
+  // A host that has joined no groups has nothing to say to IGMP (igmp_rcv).
+  else if (protocol == ipv4.PROTO_IGMP) track.consume(frame);
   else {
     sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PROT_UNREACHABLE, 0);
     drop(ns, frame, DROP_IP_NOPROTO);

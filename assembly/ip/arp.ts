@@ -75,8 +75,8 @@ function setting(ns: usize, device: usize, forAll: i32, field: usize): u32 {
 function ignored(ns: usize, device: usize, sender: u32, target: u32): bool {
   const level = setting(ns, device, SYSCTL_ARP_IGNORE, DEV_ARP_IGNORE);
   if (level == 0) return false;
-  if (level == 1) return addressTypeOn(ns, target, device) != ROUTE_LOCAL;
-  if (level == 2) return addressTypeOn(ns, target, device) != ROUTE_LOCAL || !onLink(device, sender);
+  if (level == 1 || (level == 2 && !sender)) return addressTypeOn(ns, target, device) != ROUTE_LOCAL;
+  if (level == 2) return addressTypeOn(ns, target, device) != ROUTE_LOCAL || !sharesNetwork(device, target, sender);
   return level == 8;
 }
 

@@ -15,6 +15,7 @@ const DESTINATION: usize = 16;
 export const IPV4_LENGTH = 20;
 
 export const PROTO_ICMP = 1;
+export const PROTO_IGMP = 2;
 export const PROTO_TCP = 6;
 export const PROTO_UDP = 17;
 export const PROTO_SCTP = 132;
