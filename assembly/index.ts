@@ -28,6 +28,7 @@ import { acts } from "./netfilter/target.ts";
 import * as ruleIndex from "./netfilter/index.ts";
 import { findChains, setIndexed } from "./netfilter/walk.ts";
 import * as captures from "./observe/capture.ts";
+import * as drops from "./observe/drops.ts";
 import * as lines from "./observe/lines.ts";
 import * as trace from "./observe/trace.ts";
 import * as path from "./path.ts";
@@ -483,6 +484,16 @@ export function bucketHead(table: usize, bucket: u32): usize {
 /** Frames taken from the pool and not given back. */
 export function liveFrames(): u32 {
   return frames.liveFrames();
+}
+
+/** Frames ever taken from the pool. */
+export function framesTaken(): f64 {
+  return <f64>frames.takenFrames();
+}
+
+/** Frames that ended with a reason, which their namespaces have counted. */
+export function framesDropped(): f64 {
+  return <f64>drops.dropped;
 }
 
 /** Removes connections whose time is over, so that what is left can be listed. */

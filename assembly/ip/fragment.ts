@@ -11,7 +11,7 @@ import {
   FRAME_PIECES,
   FRAME_PIECES_MAX,
 } from "../layout/frame.ts";
-import { NS_MACHINE, NS_REASSEMBLIES } from "../layout/records.ts";
+import { NS_MACHINE, NS_REASSEMBLIES, REASSEMBLY_FRAMES, REASSEMBLY_NEXT } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
@@ -33,12 +33,12 @@ const TIME: u64 = 30 * SECOND; // ipfrag_time
 const LARGEST = 65535;
 
 // A packet being put together (struct ipq), in a list of its namespace. Its fragments are linked by FRAME_NEXT, by offset.
-const QUEUE_NEXT: usize = 0;
+const QUEUE_NEXT: usize = REASSEMBLY_NEXT;
 const QUEUE_NAMESPACE: usize = 4;
 const QUEUE_SOURCE: usize = 8;
 const QUEUE_DESTINATION: usize = 12;
 const QUEUE_ID: usize = 16; // id << 16 | protocol << 8 | user
-const QUEUE_FRAMES: usize = 20;
+const QUEUE_FRAMES: usize = REASSEMBLY_FRAMES;
 const QUEUE_LENGTH: usize = 24; // of the data, as far as is known
 const QUEUE_MEAT: usize = 28; // bytes that are there
 const QUEUE_ENDED: usize = 32; // 1: the last fragment is there

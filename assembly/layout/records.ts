@@ -412,6 +412,10 @@ export const OWNER_FORWARD = 8; // a DNS server's, towards the server that it as
 export const OWNER_INGRESS = 9; // a reverse proxy's, towards its clients
 export const OWNER_UPSTREAM = 10; // and towards the servers behind it
 
+// A packet being put together from fragments (assembly/ip/fragment.ts draws the rest).
+export const REASSEMBLY_NEXT = 0;
+export const REASSEMBLY_FRAMES = 20; // its fragments by offset, linked by FRAME_NEXT
+
 // A TCP connection (struct tcp_sock).
 export const TCP_HASH_NEXT = 0;
 export const TCP_NAMESPACE = TCP_HASH_NEXT + WORD;

@@ -25,6 +25,12 @@ import * as recorder from "./recorder.ts";
 let free: usize = 0;
 let freeLarge: usize = 0;
 let live: u32 = 0;
+let taken: u64 = 0;
+
+/** Frames ever taken. */
+export function takenFrames(): u64 {
+  return taken;
+}
 
 /** Frames taken and not given back: the books must balance. */
 export function liveFrames(): u32 {
@@ -36,6 +42,7 @@ export function newFrame(): usize {
   if (!free) free = allocate(64);
   const frame = take(free, FRAME_BYTES);
   live++;
+  taken++;
   clear(frame, FRAME_HEADER);
   store<usize>(frame, frame + FRAME_HEADER + FRAME_HEADROOM, FRAME_DATA);
   return frame;
@@ -62,6 +69,7 @@ export function newLarge(): usize {
   if (!freeLarge) freeLarge = allocate(64);
   const frame = take(freeLarge, FRAME_LARGE_BYTES);
   live++;
+  taken++;
   for (let i = 0; i < FRAME_HEADER; i += 16) v128.store(frame + <usize>i, i64x2(0, 0));
   store<usize>(frame, frame + FRAME_HEADER + FRAME_HEADROOM, FRAME_DATA);
   store<u32>(frame, 1, FRAME_IS_LARGE);

@@ -7,10 +7,14 @@ import { consume } from "../track/table.ts";
 import { line } from "./lines.ts";
 import * as trace from "./trace.ts";
 
+/** Frames that ended with a reason. */
+export let dropped: u64 = 0;
+
 /** Gives a frame back and counts why (DROP_*). */
 export function drop(ns: usize, frame: usize, reason: i32): void {
   if (trace.on) trace.note(STEP_DROP, ns, frame, reason);
   count(ns, load<u32>(frame, FRAME_LINE), reason);
+  dropped++;
   consume(frame);
 }
 

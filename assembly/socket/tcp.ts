@@ -560,7 +560,8 @@ function keepEarly(c: usize, seq: u32, from: usize, length: i32, fin: bool): voi
     other = load<usize>(link);
   }
   if (other && load<u32>(other, R.SEG_SEQ) == seq) return;
-  const segment = frames.newFrame();
+  // What was put together from fragments may be larger than any frame of a link.
+  const segment = frames.newFrameFor(length);
   store<u32>(segment, seq, R.SEG_SEQ);
   store<i32>(segment, length, R.SEG_LENGTH);
   store<i32>(segment, fin ? tcp.FIN : 0, R.SEG_FLAGS);

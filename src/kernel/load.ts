@@ -106,6 +106,8 @@ export interface KernelExports {
   bucketCount(table: number): number;
   bucketHead(table: number, bucket: number): number;
   liveFrames(): number;
+  framesTaken(): number;
+  framesDropped(): number;
   sweepConnections(ns: number): void;
   prepareFloor(flows: number, size: number): void;
   runFloor(frames: number, size: number): number;

@@ -33,7 +33,7 @@ export class Network {
       kernel.calls.joinVeth(this.#add("veth", a.ns, a.if, a.mac, a.mtu), this.#add("veth", b.ns, b.if, b.mac, b.mtu));
     this.#addTunnels();
     this.#addBridges();
-    this.#addForwarding();
+    this.#addForwardings();
     this.#setSysctls();
     for (const at of topology.down) this.setLink(at, false);
     this.#addAddresses();
@@ -112,16 +112,10 @@ export class Network {
     }
   }
 
-  #addForwarding(): void {
+  #addForwardings(): void {
     for (const { ns, dev, mac, state, dst } of this.topology.fdb) {
-      if (dst !== undefined) {
-        this.kernel.addRemote(this.device(`${ns}:${dev}`), macBytes(mac), parseIpv4(dst) ?? 0);
-        continue;
-      }
-      if (state === "dynamic") this.refuse("fdb entries of state dynamic are not emulated yet");
-      const port = this.device(`${ns}:${dev}`);
-      const isLocal = state === "permanent" || state === "local";
-      this.kernel.addForwarding(this.kernel.word(port + R.DEV_MASTER), port, macBytes(mac), isLocal);
+      if (dst === undefined) this.addForwarding(ns, dev, mac, state);
+      else this.kernel.addRemote(this.device(`${ns}:${dev}`), macBytes(mac), parseIpv4(dst) ?? 0);
     }
   }
 
@@ -146,19 +140,37 @@ export class Network {
   }
 
   #addAddresses(): void {
-    const { kernel, topology } = this;
-    for (const { ns, dev, cidr } of topology.addresses) {
-      const parsed = parseCidr(cidr);
-      if (parsed)
-        kernel.calls.addAddress(this.namespace(ns), this.device(`${ns}:${dev}`), parsed.address, parsed.prefix);
-    }
-    for (const route of topology.routes) this.#addRoute(route);
-    for (const rule of topology.ip_rules) this.#addPolicy(rule);
-    for (const { ns, dev, ip, mac } of topology.neigh)
-      kernel.addNeighbour(this.namespace(ns), this.device(`${ns}:${dev}`), parseIpv4(ip) ?? 0, macBytes(mac));
+    const { topology } = this;
+    for (const { ns, dev, cidr } of topology.addresses) this.addAddress(ns, dev, cidr);
+    for (const route of topology.routes) this.addRoute(route);
+    for (const rule of topology.ip_rules) this.addPolicy(rule);
+    for (const { ns, dev, ip, mac } of topology.neigh) this.addNeighbour(ns, dev, ip, mac);
   }
 
-  #addRoute(route: Topology["routes"][number]): void {
+  /** `ip addr add CIDR dev DEV`. */
+  addAddress(ns: string, dev: string, cidr: string): void {
+    const parsed = parseCidr(cidr);
+    if (!parsed) this.refuse(`${ns}: ${cidr} is not an address with prefix length`);
+    this.kernel.calls.addAddress(this.namespace(ns), this.device(`${ns}:${dev}`), parsed.address, parsed.prefix);
+  }
+
+  /** `ip neigh replace IP lladdr MAC dev DEV nud permanent`. */
+  addNeighbour(ns: string, dev: string, ip: string, mac: string): void {
+    const address = parseIpv4(ip);
+    if (address === undefined) this.refuse(`${ns}: ${ip} is not an address`);
+    this.kernel.addNeighbour(this.namespace(ns), this.device(`${ns}:${dev}`), address, macBytes(mac));
+  }
+
+  /** `bridge fdb replace MAC dev DEV master STATE`. */
+  addForwarding(ns: string, dev: string, mac: string, state: string): void {
+    if (state === "dynamic") this.refuse("fdb entries of state dynamic are not emulated yet");
+    const port = this.device(`${ns}:${dev}`);
+    const isLocal = state === "permanent" || state === "local";
+    this.kernel.addForwarding(this.kernel.word(port + R.DEV_MASTER), port, macBytes(mac), isLocal);
+  }
+
+  /** `ip route add`. */
+  addRoute(route: Topology["routes"][number]): void {
     const { ns, dst, type, via, dev, src, metric, mtu, table } = route;
     const to = dst === "default" ? { network: 0, prefix: 0 } : parseCidr(dst);
     if (!to) return;
@@ -187,7 +199,7 @@ export class Network {
   }
 
   /** `from 10.0.0.1 to 172.16.0.0/12 lookup 100 priority 100`, or with `prohibit` and the like in place of `lookup 100`. */
-  #addPolicy({ ns, rule }: Topology["ip_rules"][number]): void {
+  addPolicy({ ns, rule }: Topology["ip_rules"][number]): void {
     const words = rule.split(/\s+/);
     const given = new Map<string, string>();
     let type: Exclude<keyof typeof TYPES, "unicast"> | undefined;

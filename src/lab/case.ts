@@ -4,6 +4,7 @@ import { basename, join, resolve } from "node:path";
 import type { z } from "zod";
 import { parseDocuments } from "../documents/document.ts";
 import { InputError } from "../errors.ts";
+import { readCapture, type CapturedPacket } from "../pcap/read.ts";
 import { injectSchema, topologySchema, type Script, type Topology } from "./schema.ts";
 
 export interface Case {
@@ -13,11 +14,14 @@ export interface Case {
   script: Script;
   /** The texts in `rules/` by file name: `node.v4` holds iptables-save text for the namespace `node`. */
   rules: ReadonlyMap<string, string>;
+  /** The packets of `inject.pcap`; none without it. */
+  frames: readonly CapturedPacket[];
 }
 
 /** Reads the folder of a case. Throws an InputError with file, line and field. */
 export function readCase(path: string): Case {
   const folder = join(path, "rules");
+  const pcap = join(path, "inject.pcap");
   const names = existsSync(folder) ? readdirSync(folder).sort() : [];
   return {
     name: basename(resolve(path)),
@@ -25,6 +29,7 @@ export function readCase(path: string): Case {
     topology: readJson(join(path, "topology.json"), topologySchema),
     script: readJson(join(path, "inject.json"), injectSchema),
     rules: new Map(names.map((name) => [name, readText(join(folder, name))])),
+    frames: existsSync(pcap) ? readCapture(readFileSync(pcap), pcap) : [],
   };
 }
 

@@ -1,7 +1,7 @@
 // Plays a case in a kernel of its own: builds the network, takes the steps one after the other in virtual time, and writes down
 // every frame at every interface.
 import * as R from "../../assembly/layout/records.ts";
-import { parseIpv4 } from "../address.ts";
+import { parseIpv4, parseMac } from "../address.ts";
 import { addSets, numberSets } from "../engine/sets.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { NameTable } from "../iptables/names.ts";
@@ -11,7 +11,9 @@ import { Network } from "./build.ts";
 import type { Case } from "./case.ts";
 import { fixChoices } from "./choices.ts";
 import { deleteConnections } from "./conntrack-tool.ts";
+import { runTool } from "./iproute.ts";
 import type { Recording, Row } from "./recording.ts";
+import { replyTo, type Answerable } from "./reply.ts";
 import { NamespaceRules, type CounterTables } from "./rules.ts";
 import type { Step } from "./schema.ts";
 import { hexOf, inject, sendLocal, type NewRow } from "./send.ts";
@@ -115,7 +117,6 @@ class Player {
   #listen(): void {
     for (const { name, listen } of this.#case.topology.namespaces) {
       for (const { proto, port, addr, echo } of listen) {
-        if (proto === "tcp" && echo) this.#network.refuse("a TCP listener that echoes is not emulated yet");
         const ns = this.#network.namespace(name);
         const address = addr === undefined ? 0 : (parseIpv4(addr) ?? 0);
         const error = this.#kernel.listen(ns, proto, address, port, echo ? "echo" : "sink", 0);
@@ -151,13 +152,16 @@ class Player {
     this.#kernel.calls.setTime(now);
     switch (step.op) {
       case "inject":
-        return inject(network, step.at, Buffer.from(step.hex, "hex"), now);
+        return inject(network, step.at, this.#bytesOf(step), now);
       case "local":
         return sendLocal(network, step.ns, Buffer.from(step.hex, "hex"), now);
       case "reply": {
-        if (!this.#recording) this.#network.refuse("a reply step without a recording to replay is not emulated yet");
-        const row = this.#recording.rows.find((candidate) => candidate.step === number && candidate.inj);
-        return row && inject(network, row.at, Buffer.from(row.hex, "hex"), now);
+        const recording = this.#recording;
+        const row = recording?.rows.find((candidate) => candidate.step === number && candidate.inj);
+        const reply = recording
+          ? row && { at: row.at, bytes: Buffer.from(row.hex, "hex") }
+          : replyTo(step, number, this.#answerable());
+        return reply && inject(network, reply.at, reply.bytes, now);
       }
       case "link":
         this.#network.setLink(step.at, step.state === "up");
@@ -177,8 +181,25 @@ class Player {
         return undefined;
       case "wait":
         return undefined;
-      default:
-        return this.#network.refuse(`a step of op ${step.op} is not emulated yet`);
+      case "ip":
+      case "bridge":
+        runTool(network, step.ns, step.op, step.args);
+        return undefined;
     }
+  }
+
+  #bytesOf(step: Extract<Step, { op: "inject" }>): Uint8Array {
+    if ("hex" in step) return Buffer.from(step.hex, "hex");
+    const found = this.#case.frames[step.pcap];
+    if (!found) this.#network.refuse(`inject.pcap has ${this.#case.frames.length} frames, none of number ${step.pcap}`);
+    return found.bytes;
+  }
+
+  #answerable(): Answerable {
+    const { namespaces, links } = this.#case.topology;
+    const stubs = new Set(namespaces.filter(({ kind }) => kind === "stub").map(({ name }) => name));
+    const ends = links.flatMap(({ a, b }) => [a, b]);
+    const macs = new Map(ends.map((end) => [`${end.ns}:${end.if}`, parseMac(end.mac)]));
+    return { rows: this.#rows, isStub: (name) => stubs.has(name), macOf: (at) => macs.get(at) };
   }
 }

@@ -137,13 +137,55 @@ export type Topology = z.output<typeof topologySchema>;
 
 const step = { about: z.string().optional(), quiet_ms: milliseconds.optional(), wait_ms: milliseconds.default(0) };
 
+/** Which frame a reply answers: `step` counts from the reply back if it is negative, `at` may be a glob or several. */
+const replyTo = z.strictObject({
+  step: z.int().default(-1),
+  at: z.union([z.string(), z.array(z.string())]).default("*"),
+  dir: z.enum(["in", "out"]).default("in"),
+  nth: z.int().default(-1),
+  proto: z.int().min(0).max(255).optional(),
+});
+
+const word16 = z.int().min(0).max(0xffff);
+const byte = z.int().min(0).max(255);
+
+/** What a reply carries besides what it takes from the frame that it answers. */
+const replyWith = z.strictObject({
+  flags: z
+    .string()
+    .regex(/^[FSRPAUEC]*$/, "should be letters of FSRPAUEC")
+    .default("A"),
+  seq: z.int().optional(),
+  seq_add: z.int().default(0),
+  ack_add: z.int().default(0),
+  window: word16.default(64240),
+  options: hex.default(""),
+  payload: hex.default(""),
+  id: word16.default(1),
+  ttl: byte.default(64),
+  df: z.boolean().default(false),
+  tos: byte.default(0),
+  src: address.optional(),
+  mac: mac.optional(),
+  icmp_error: z
+    .strictObject({ type: byte, code: byte, rest: z.int().min(0).default(0), quote: z.int().min(0).default(8) })
+    .optional(),
+  arp: mac.optional(),
+  vxlan: z.boolean().default(false),
+  vxlan_sport: word16.default(40000),
+  vxlan_id: word16.default(1),
+});
+
+export type ReplyWith = z.output<typeof replyWith>;
+
 const stepSchema = z.union([
   z.strictObject({ ...step, op: z.literal("inject").default("inject"), at, hex }),
+  z.strictObject({ ...step, op: z.literal("inject").default("inject"), at, pcap: z.int().min(0) }),
   z.strictObject({
     ...step,
     op: z.literal("reply"),
-    to: z.record(z.string(), z.unknown()).default({}),
-    with: z.record(z.string(), z.unknown()).default({}),
+    to: replyTo.prefault({}),
+    with: replyWith.prefault({}),
     from: at.optional(),
   }),
   z.strictObject({ ...step, op: z.literal("local"), ns: name, hex }),
@@ -161,6 +203,7 @@ const stepSchema = z.union([
 ]);
 
 export type Step = z.output<typeof stepSchema>;
+export type ReplyStep = Extract<Step, { op: "reply" }>;
 
 const steps = z.array(stepSchema);
 

@@ -1,0 +1,19 @@
+// Random frames in random networks: whatever comes, nothing traps, no frame is lost, and what lies behind a frame does not matter.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { playSafely } from "../../bench/safety/play.ts";
+import { compileKernel } from "../../src/kernel/load.ts";
+import { BUILDS, modulePath } from "./lab.ts";
+
+describe.each(BUILDS)("the %s build", (build) => {
+  const module = compileKernel(modulePath(build));
+
+  it("keeps its books with random and damaged frames, and reads none beyond its end", () => {
+    const property = fc.property(fc.nat(1_000_000), fc.integer({ min: 1, max: 400 }), (seed, count) => {
+      const books = playSafely(module, seed, count);
+      expect(books.taken).toBeGreaterThanOrEqual(count);
+      expect(playSafely(module, seed, count, 0xff)).toEqual(books);
+    });
+    fc.assert(property, { seed: 7, numRuns: build === "release" ? 25 : 10 });
+  });
+});
