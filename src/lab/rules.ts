@@ -22,7 +22,7 @@ import { placeRules } from "../engine/rules.ts";
 import { InputError } from "../errors.ts";
 import type { Counters, Rule, RuleSet, Table } from "../iptables/model.ts";
 import type { NameTable } from "../iptables/names.ts";
-import { printRule } from "../iptables/print.ts";
+import { printRule, printRules } from "../iptables/print.ts";
 import { referenced, type RuleReference } from "../iptables/records.ts";
 import { restore } from "../iptables/restore.ts";
 import { missingSet } from "../iptables/sets.ts";
@@ -130,6 +130,22 @@ export class NamespaceRules {
       return [name, Object.fromEntries(entries)] as const;
     });
     return Object.fromEntries(tables);
+  }
+
+  /** The rules with their counters as `iptables-save -c` prints them. */
+  print(): string {
+    this.#readCounters();
+    return printRules(this.#set, { counters: true });
+  }
+
+  /** The rule with a RULE_INDEX: `filter FORWARD 3 (-A FORWARD ...)`, or the policy of a chain. */
+  describe(index: number): string {
+    const reference = this.#references[index];
+    if (!reference) return "";
+    const { table, chain, index: position } = reference;
+    const { rule } = referenced(this.#set, reference);
+    if (!rule || position === "policy") return `the policy of ${table} ${chain}`;
+    return `${table} ${chain} ${position + 1} (${this.#text(chain, rule)})`;
   }
 
   /**

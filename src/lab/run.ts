@@ -10,6 +10,7 @@ import { newMemory } from "../kernel/load.ts";
 import { Network } from "./build.ts";
 import type { Case } from "./case.ts";
 import { fixChoices } from "./choices.ts";
+import { fateOf, type Fate } from "./fate.ts";
 import { deleteConnections } from "./conntrack-tool.ts";
 import { runTool } from "./iproute.ts";
 import type { Recording, Row } from "./recording.ts";
@@ -29,9 +30,14 @@ export interface LabResult {
   conntrack: Record<string, string[]>;
   /** By namespace with a bridge. */
   fdb: Record<string, FdbEntry[]>;
+  /** With `watch`: what became of the first packet of each step in that namespace, and its rules as `iptables-save -c` prints them. */
+  fates: Fate[];
+  saved: string;
 }
 
 export interface LabOptions {
+  /** A namespace whose packets are watched; then steps follow each other at the times of their frames exactly. */
+  watch?: string | undefined;
   /** A recording to follow: its injected frames, and what its kernel chose at random. */
   recording?: Recording | undefined;
   /** An open pcapng file whose head describes the interfaces of `capturedInterfaces`, in order. */
@@ -66,8 +72,12 @@ class Player {
   readonly #rules = new Map<string, NamespaceRules>();
   readonly #tape: Tape;
   readonly #rows: Row[] = [];
+  readonly #watched: string | undefined;
+  readonly #fates: Fate[] = [];
 
-  constructor(lab: Case, module: WebAssembly.Module, { recording, pcapng, flowCache, matcher }: LabOptions) {
+  constructor(lab: Case, module: WebAssembly.Module, options: LabOptions) {
+    const { recording, pcapng, flowCache, matcher, watch } = options;
+    this.#watched = watch;
     this.#case = lab;
     this.#recording = recording;
     this.#kernel = new Kernel(module, newMemory());
@@ -94,6 +104,8 @@ class Player {
         kernels.map(({ name }) => [name, conntrackLines(this.#kernel, this.#network.namespace(name), this.#tape.now)]),
       ),
       fdb: fdb(this.#network, this.#tape.now),
+      fates: this.#fates,
+      saved: this.#rules.get(this.#watched ?? "")?.print() ?? "",
     };
   }
 
@@ -127,8 +139,12 @@ class Player {
 
   #play(step: Step, number: number): void {
     const startNs = this.#tape.now;
+    const watched = this.#watched;
+    const first = watched === undefined ? 0 : this.#kernel.calls.setTrace(1, 0) >>> 0;
     const injected = this.#begin(step, number);
-    this.#tape.settle(step.quiet_ms ?? this.#case.script.quiet_ms, step.op === "wait" ? step.ms : step.wait_ms);
+    const quietMs = step.quiet_ms ?? this.#case.script.quiet_ms;
+    this.#tape.settle(quietMs, step.op === "wait" ? step.ms : step.wait_ms, watched === undefined ? undefined : 0);
+    if (watched !== undefined) this.#fates.push(fateOf(this.#network, watched, this.#rules.get(watched), first));
     const began = this.#rows.length;
     const add = (row: NewRow): void => {
       this.#rows.push({ step: number, n: this.#rows.length - began, ...row });

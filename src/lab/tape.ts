@@ -41,8 +41,8 @@ export class Tape {
     return this.#now;
   }
 
-  /** Lets time pass until nothing has been captured for `quietMs`, but at least `leastMs`. */
-  settle(quietMs: number, leastMs: number): void {
+  /** Lets time pass until nothing has been captured for `quietMs`, but at least `leastMs`; `more`: what a step takes besides. */
+  settle(quietMs: number, leastMs: number, more = STEP_NS): void {
     const began = this.#now;
     const until = began + leastMs * MILLISECOND;
     const limit = until + MOST_MS * MILLISECOND;
@@ -53,7 +53,7 @@ export class Tape {
       const next = calls.nextEvent();
       const end = Math.max(last + quietMs * MILLISECOND, until);
       if (next > end || next > limit) {
-        this.#now = end + STEP_NS;
+        this.#now = end + more;
         return;
       }
       calls.run(next + 1);

@@ -1,0 +1,59 @@
+// What became of a packet in a namespace: read from the steps that the kernel noted of it.
+import * as R from "../../assembly/layout/records.ts";
+import * as T from "../../assembly/layout/trace.ts";
+import { DROP_REASONS, type Handle } from "../kernel/kernel.ts";
+import type { Network } from "./build.ts";
+import type { NamespaceRules } from "./rules.ts";
+
+/** The end of a packet. `rule` is the one that decided, if one did. */
+export type Fate =
+  | { kind: "sent"; device: string }
+  | { kind: "taken" }
+  | { kind: "dropped"; reason: string; rule?: string; answered: boolean }
+  | { kind: "none" };
+
+/** The fate of the first packet that a namespace noted from the block `first` on. */
+export function fateOf(network: Network, name: string, rules: NamespaceRules | undefined, first: Handle): Fate {
+  const { kernel } = network;
+  const ns = network.namespace(name);
+  let packet: string | undefined;
+  let rule: number | undefined;
+  let answered = false;
+  let fate: Fate = { kind: "none" };
+  for (const at of stepsFrom(network, first)) {
+    const word = (field: number): number => kernel.word(at + field);
+    if (word(T.STEP_NAMESPACE) !== ns) continue;
+    const id = `${word(T.STEP_ID_HIGH)}:${word(T.STEP_ID_LOW)}`;
+    packet ??= id;
+    if (id !== packet) continue;
+    switch (word(T.STEP_KIND)) {
+      case T.STEP_RULE:
+        rule = word(T.STEP_A);
+        break;
+      case T.STEP_ANSWER:
+      case T.STEP_RESET:
+        answered = true;
+        break;
+      case T.STEP_SOCKET:
+        fate = { kind: "taken" };
+        break;
+      case T.STEP_TRANSMIT:
+        fate = { kind: "sent", device: network.nameOf(word(T.STEP_A))?.split(":")[1] ?? "" };
+        break;
+      case T.STEP_DROP: {
+        const reason = DROP_REASONS[word(T.STEP_A)] ?? "";
+        const by = reason === "NETFILTER_DROP" && rule !== undefined ? rules?.describe(rule) : undefined;
+        fate = { kind: "dropped", reason, answered, ...(by === undefined ? {} : { rule: by }) };
+        break;
+      }
+    }
+  }
+  return fate;
+}
+
+function* stepsFrom({ kernel }: Network, first: Handle): Generator<Handle> {
+  for (let block = first; block !== 0; block = kernel.word(block + R.BATCH_NEXT)) {
+    const end = block + R.BATCH_HEADER + kernel.word(block + R.BATCH_USED);
+    for (let at = block + R.BATCH_HEADER; at < end; at += T.STEP_SIZE) yield at;
+  }
+}
