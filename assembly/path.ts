@@ -798,7 +798,7 @@ function connectionEvent(c: usize, origin: u32): void {
     else if (owner == R.OWNER_DNS) dnsServer.onStream(c, tcp.data, tcp.dataLength);
   }
   if (owner == R.OWNER_DNS && what & (tcp.PEER_CLOSED | tcp.RESET | tcp.EXPIRED)) dnsServer.onStreamEnd(c);
-  if (what & tcp.PEER_CLOSED) tcp.close(c);
+  if (what & tcp.PEER_CLOSED && owner != R.OWNER_SINK) tcp.close(c);
 }
 
 /** The timer of a TCP connection. */

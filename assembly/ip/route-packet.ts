@@ -49,7 +49,7 @@ import {
   SYSCTL_SEND_REDIRECTS,
 } from "../layout/records.ts";
 import { sourceOf } from "../fib/address.ts";
-import { isOwn, lookup, lookupFrom } from "../fib/route.ts";
+import { addressType, isOwn, lookup, lookupFrom } from "../fib/route.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 
 export const TO_LOCAL: i32 = 0;
@@ -125,6 +125,12 @@ function acceptsLocal(ns: usize, on: usize): bool {
 /** Whether packets to the broadcast address of a network go out there (bc_forwarding). */
 function forwardsBroadcast(ns: usize, input: usize): bool {
   return sysctl(ns, SYSCTL_BC_FORWARDING) != 0 && load<u32>(input, DEV_BC_FORWARDING) != 0;
+}
+
+/** Whether a packet to an address that came in by a device is one to the broadcast address of a network and goes out there. */
+export function forwardsBroadcastTo(ns: usize, to: u32, input: usize): bool {
+  if (!input || !forwardsBroadcast(ns, input) || ipv4.isLimitedBroadcast(to) || ipv4.isZeroNet(to)) return false;
+  return addressType(ns, to) == ROUTE_BROADCAST;
 }
 
 function sendsRedirects(ns: usize, on: usize): bool {

@@ -470,6 +470,7 @@ export const TCPF_SACK = 2;
 export const TCPF_WSCALE = 4;
 export const TCPF_FIN_QUEUED = 8;
 export const TCPF_RECOVERY = 16;
+export const TCPF_ACK_DUE = 32; // the timer is to acknowledge
 
 // A segment on a connection's queue is a frame; these words of its metadata say what it carries.
 export const SEG_SEQ = 84;
