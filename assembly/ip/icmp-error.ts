@@ -171,7 +171,8 @@ function makeError(ns: usize, frame: usize, kind: i32, detail: i32, rest: u32): 
   if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return 0;
   if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return 0;
   const toType = addressType(ns, to);
-  if (toType > <u32>ROUTE_LOCAL || (from && addressType(ns, from) > <u32>ROUTE_LOCAL)) return 0;
+  if (from && addressType(ns, from) > <u32>ROUTE_LOCAL) return 0;
+  if (toType > <u32>ROUTE_LOCAL && !route.forwardsBroadcastTo(ns, to, load<usize>(frame, FRAME_INPUT))) return 0;
   const length = packetLength(frame);
   const header = ipv4.headerLength(ip);
   if (ipv4.protocol(ip) == ipv4.PROTO_ICMP) {

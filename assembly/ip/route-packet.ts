@@ -49,7 +49,7 @@ import {
   SYSCTL_SEND_REDIRECTS,
 } from "../layout/records.ts";
 import { sourceOf } from "../fib/address.ts";
-import { isOwn, lookup, lookupFrom } from "../fib/route.ts";
+import { addressType, isOwn, lookup, lookupFrom } from "../fib/route.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 
 export const TO_LOCAL: i32 = 0;
@@ -127,8 +127,18 @@ function forwardsBroadcast(ns: usize, input: usize): bool {
   return sysctl(ns, SYSCTL_BC_FORWARDING) != 0 && load<u32>(input, DEV_BC_FORWARDING) != 0;
 }
 
+/** Whether a packet to an address that came in by a device is one to the broadcast address of a network and goes out there. */
+export function forwardsBroadcastTo(ns: usize, to: u32, input: usize): bool {
+  if (!input || !forwardsBroadcast(ns, input) || ipv4.isLimitedBroadcast(to) || ipv4.isZeroNet(to)) return false;
+  return addressType(ns, to) == ROUTE_BROADCAST;
+}
+
 function sendsRedirects(ns: usize, on: usize): bool {
   return sysctl(ns, SYSCTL_SEND_REDIRECTS) != 0 || load<u32>(on, DEV_SEND_REDIRECTS) != 0;
+}
+
+function routesLocalnet(ns: usize, on: usize): bool {
+  return sysctl(ns, SYSCTL_ROUTE_LOCALNET) != 0 || load<u32>(on, DEV_ROUTE_LOCALNET) != 0;
 }
 
 /** The decision for a packet that came in by `input` (ip_route_input_slow). */
@@ -137,7 +147,7 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
   const from = ipv4.source(ip);
   const to = ipv4.destination(ip);
   const loopback = input == load<usize>(ns, NS_LOOPBACK);
-  const localnet = loopback || sysctl(ns, SYSCTL_ROUTE_LOCALNET) != 0 || load<u32>(input, DEV_ROUTE_LOCALNET) != 0;
+  const localnet = loopback || routesLocalnet(ns, input);
   if (ipv4.isMulticast(from) || ipv4.isLimitedBroadcast(from)) return refuse(DROP_IP_INVALID_SOURCE);
   if (ipv4.isLimitedBroadcast(to) || (from == 0 && to == 0)) {
     store<u32>(frame, ROUTE_BROADCAST, FRAME_ROUTE_TYPE);
@@ -220,7 +230,12 @@ export function outgoing(ns: usize, to: u32, from: u32 = 0): i32 {
   }
   source = sourceOf(route, to);
   take(route, to);
-  if (type != ROUTE_LOCAL) return TO_FORWARD;
+  if (type != ROUTE_LOCAL) {
+    // What comes from 127.0.0.0/8 leaves the host only where that is allowed (__mkroute_output).
+    if (!ipv4.isLoopback(from) || routesLocalnet(ns, device)) return TO_FORWARD;
+    reason = DROP_IP_LOCALNET;
+    return TO_NOWHERE;
+  }
   device = load<usize>(ns, NS_LOOPBACK);
   mtu = load<u32>(device, DEV_MTU);
   nextHop = to;

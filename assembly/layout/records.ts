@@ -407,7 +407,7 @@ export const OWNER_RESOLVER = 4;
 export const OWNER_ECHO = 5; // sends back what comes, from the address that the route says
 export const OWNER_SINK = 6; // takes what comes, never answers and never closes
 export const OWNER_TUNNEL = 7; // a vxlan port: frames inside go to the device with their network number
-export const OWNER_METER = 7; // takes the datagrams of a stream and counts them
+export const OWNER_METER = 15; // takes the datagrams of a stream and counts them
 export const OWNER_FORWARD = 8; // a DNS server's, towards the server that it asks
 export const OWNER_INGRESS = 9; // a reverse proxy's, towards its clients
 export const OWNER_UPSTREAM = 10; // and towards the servers behind it
@@ -474,6 +474,7 @@ export const TCPF_SACK = 2;
 export const TCPF_WSCALE = 4;
 export const TCPF_FIN_QUEUED = 8;
 export const TCPF_RECOVERY = 16;
+export const TCPF_ACK_DUE = 32; // the timer is to acknowledge
 
 // A segment on a connection's queue is a frame; these words of its metadata say what it carries.
 export const SEG_SEQ = 84;

@@ -50,6 +50,7 @@ const MSS_MAX = 1460;
 const TIMESTAMPS_LENGTH = 12;
 const WINDOW_SCALE = 7;
 const RECEIVE_SPACE = 65536; // half of tcp_rmem's 131072, the rest is for overhead
+const DELAYED_ACK: u64 = 42 * MILLISECOND; // TCP_ATO_MIN, and until the clock has ticked
 const RTO_FIRST: u64 = SECOND;
 const RTO_MIN: u64 = 200 * MILLISECOND;
 const RTO_MAX: u64 = 120 * SECOND;
@@ -266,6 +267,7 @@ function selectWindow(c: usize): u32 {
 }
 
 function sendAck(c: usize): void {
+  store<u32>(c, load<u32>(c, R.TCP_FLAGS) & ~R.TCPF_ACK_DUE, R.TCP_FLAGS);
   emit(c, tcp.ACK, load<u32>(c, R.TCP_SND_NXT), 0, 0);
 }
 
@@ -438,7 +440,10 @@ export function onTimer(c: usize, generation: u32): void {
     return;
   }
   const segment = load<usize>(c, R.TCP_QUEUE);
-  if (!segment) return;
+  if (!segment) {
+    if (has(c, R.TCPF_ACK_DUE)) sendAck(c);
+    return;
+  }
   const retries = load<u32>(c, R.TCP_RETRIES) + 1;
   let limit = DATA_RETRIES;
   if (state(c) == R.TCPS_SYN_SENT) limit = SYN_RETRIES;
@@ -814,6 +819,12 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   }
   if (fin) peerClosed(c);
   else countEarly(c);
+  if (fin && load<u32>(c, R.TCP_OWNER) == R.OWNER_SINK && !load<usize>(c, R.TCP_QUEUE)) {
+    // An application that does not close either leaves the acknowledgement to the timer (tcp_fin: inet_csk_enter_pingpong_mode).
+    setFlag(c, R.TCPF_ACK_DUE);
+    setDeadline(c, now + DELAYED_ACK);
+    return DROP_NONE;
+  }
   // At once, as Linux does at the start of a connection (quick ack).
   sendAck(c);
   return DROP_NONE;

@@ -8,6 +8,7 @@ import { contextSchema } from "../node/kube-proxy/context-schema.ts";
 import { kubeProxyRules } from "../node/kube-proxy/proxy.ts";
 import { readDocument, readSources, type Sources } from "../scenario/files.ts";
 import { prepare } from "../scenario/prepare.ts";
+import type { NamespaceConfig } from "../seam/machine.ts";
 import { integer } from "./options.ts";
 
 interface RulesFlags {
@@ -16,6 +17,7 @@ interface RulesFlags {
   context?: string;
   table?: string;
   counters?: boolean;
+  ipsets?: boolean;
 }
 
 /** Adds the command to the program. */
@@ -38,23 +40,31 @@ export function addRulesCommand(program: Command): void {
     .option("--context <FILE>", "a kube-proxy and its node, in place of a cluster")
     .option("--table <TABLE>", "this table only: mangle, raw, filter or nat")
     .option("--counters", "print the rules with counters, as iptables-save -c does: all are 0 before anything is sent")
+    .addOption(
+      new Option(
+        "--ipsets",
+        "print the ipsets that the rules of NetworkPolicies name, as ipset save does, in place of the rules",
+      ).conflicts(["context", "table", "counters"]),
+    )
     .action((files: string[], flags: RulesFlags) => {
-      process.stdout.write(printed(rulesText(readSources(files), flags), flags));
+      process.stdout.write(output(readSources(files), flags));
     });
 }
 
-function rulesText(sources: Sources, flags: RulesFlags): string {
-  return flags.context === undefined ? machineRules(sources, flags) : proxyRules(sources, flags.context);
+function output(sources: Sources, flags: RulesFlags): string {
+  if (flags.context !== undefined) return printed(proxyRules(sources, flags.context), flags);
+  const { rules = "", sets = "" } = rootOf(sources, flags);
+  return flags.ipsets ? sets : printed(rules, flags);
 }
 
-/** The rules of a node of the cluster that `podwire run` would build. */
-function machineRules(sources: Sources, { node, nodes }: RulesFlags): string {
+/** The root namespace of a node of the cluster that `podwire run` would build. */
+function rootOf(sources: Sources, { node, nodes }: RulesFlags): NamespaceConfig {
   const { plan } = prepare(sources, { nodes, outDir: "" });
   const roots = plan.machines.flatMap(({ namespaces }) => namespaces.filter(({ rules }) => rules !== undefined));
   const root = node === undefined ? roots[0] : roots.find(({ name }) => name === node);
   if (!root)
     throw new InputError({ field: "--node" }, `there is no node ${node}${among(roots.map(({ name }) => name))}`);
-  return root.rules ?? "";
+  return root;
 }
 
 /** What one kube-proxy makes of objects that have their addresses already. */

@@ -122,17 +122,21 @@ function setSysctls(kernel: Kernel, config: NamespaceConfig, built: Built): void
   }
 }
 
+function responseBytes({ response }: ListenerConfig, name: string, bytes: number): Uint8Array {
+  return response === undefined ? responseOf(name, bytes) : new TextEncoder().encode(response);
+}
+
 function addListeners(kernel: Kernel, job: Job, machine: Machine, built: Built): void {
   const responses = new Map<string, Handle>();
   const servers = new Map<string, Handle>();
   for (const listener of machine.listeners) {
     const { namespace: name, protocol, port, process } = listener;
     const bytes = listener.responseBytes ?? RESPONSE_BYTES;
-    const key = `${bytes} ${name}`;
+    const key = listener.response ?? `${bytes} ${name}`;
     const argument =
       listener.application === "dns"
         ? dnsServer(kernel, job, listener, built, servers)
-        : (responses.get(key) ?? kernel.place(counted(responseOf(name, bytes))));
+        : (responses.get(key) ?? kernel.place(counted(responseBytes(listener, name, bytes))));
     if (listener.application === "service") responses.set(key, argument);
     const error = kernel.listen(
       namespace(built, name),

@@ -13,7 +13,7 @@ import {
   protocol,
 } from "./meta.ts";
 import { OTHER_CONTAINER_FIELDS, OTHER_POD_FIELDS } from "./pod-fields.ts";
-import { requirement } from "./selectors.ts";
+import { nodeRequirement } from "./selectors.ts";
 
 const containerPort = apiObject({
   name: portName.optional(),
@@ -46,8 +46,8 @@ const toleration = apiObject(
 export type Toleration = z.output<typeof toleration>;
 
 const nodeSelectorTerm = apiObject({
-  matchExpressions: z.array(requirement).default([]),
-  matchFields: z.array(requirement).default([]),
+  matchExpressions: z.array(nodeRequirement).default([]),
+  matchFields: z.array(nodeRequirement).default([]),
 });
 
 export type NodeSelectorTerm = z.output<typeof nodeSelectorTerm>;

@@ -10,28 +10,38 @@ export function labelsMatch(selector: Labels, labels: Labels): boolean {
 }
 
 const OPERATORS = ["In", "NotIn", "Exists", "DoesNotExist"] as const;
-type Operator = (typeof OPERATORS)[number];
+/** Those of node affinity compare labels as numbers too. */
+const NODE_OPERATORS = [...OPERATORS, "Gt", "Lt"] as const;
 
-const operator = z.string().refine((text): text is Operator => (OPERATORS as readonly string[]).includes(text), {
-  error: (issue) => {
-    const known = ["Gt", "Lt"].includes(String(issue.input));
-    return `${String(issue.input)} is ${known ? "not emulated" : "not an operator"}; write one of ${OPERATORS.join(", ")}`;
-  },
-});
+function requirementWith<T extends string>(operators: readonly T[]) {
+  const operator = z.string().refine((text): text is T => (operators as readonly string[]).includes(text), {
+    error: (issue) => `${String(issue.input)} is not an operator; write one of ${operators.join(", ")}`,
+  });
+  return apiObject({ key: z.string(), operator, values: z.array(z.string()).default([]) }).superRefine(
+    ({ operator, values }, context) => {
+      const message = complaintAbout(values, operator);
+      if (message !== undefined) context.addIssue({ code: "custom", path: ["values"], message });
+    },
+  );
+}
 
-/** One of `matchExpressions`, of a label selector or of node affinity. */
-export const requirement = apiObject({
-  key: z.string(),
-  operator,
-  values: z.array(z.string()).default([]),
-}).superRefine(({ operator, values }, context) => {
+function complaintAbout(values: readonly string[], operator: string): string | undefined {
+  if (operator === "Gt" || operator === "Lt")
+    return values.length === 1 && isNumber(values[0])
+      ? undefined
+      : `should be one whole number in quotes for the operator ${operator}`;
   const wanted = operator === "In" || operator === "NotIn";
-  if (wanted === values.length > 0) return;
-  const message = `should ${wanted ? "have values" : "be left out"} for the operator ${operator}`;
-  context.addIssue({ code: "custom", path: ["values"], message });
-});
+  if (wanted === values.length > 0) return undefined;
+  return `should ${wanted ? "have values" : "be left out"} for the operator ${operator}`;
+}
 
-export type Requirement = z.output<typeof requirement>;
+/** One of `matchExpressions` of a label selector. */
+const requirement = requirementWith(OPERATORS);
+
+/** One of `matchExpressions` of node affinity. */
+export const nodeRequirement = requirementWith(NODE_OPERATORS);
+
+type Requirement = z.output<typeof nodeRequirement>;
 
 export const labelSelector = apiObject({
   matchLabels: labels.default({}),
@@ -52,7 +62,15 @@ export function requirementMet({ key, operator, values }: Requirement, labels: L
       return value !== undefined;
     case "DoesNotExist":
       return value === undefined;
+    case "Gt":
+      return isNumber(value) && Number(value) > Number(values[0]);
+    case "Lt":
+      return isNumber(value) && Number(value) < Number(values[0]);
   }
+}
+
+function isNumber(value: string | undefined): boolean {
+  return value !== undefined && /^-?\d+$/.test(value);
 }
 
 /** Whether labels match a selector with expressions; an empty one matches everything. */

@@ -157,10 +157,13 @@ export class NamespaceRules {
     return this.#set.tables.filter(({ name }) => lines.has(`*${name}`));
   }
 
-  /** A rule as its tools print it: nft keeps "not 0 to 80" as what is left of it, "81 to 65535". */
+  /**
+   * A rule as its tools print it: nft keeps "not 0 to 80" as what is left of it, "81 to 65535", unless an option of TCP, for
+   * which it has no words, is asked for, too.
+   */
   #text(chain: string, rule: Rule): string {
     const text = printRule(chain, rule);
-    if (this.#owner.backend === "legacy") return text;
+    if (this.#owner.backend === "legacy" || text.includes(" --tcp-option ")) return text;
     return text.replace(
       /! --([sd]port) 0:(\d+)/g,
       (_, name: string, last: string) => `--${name} ${Number(last) + 1}:65535`,

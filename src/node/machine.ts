@@ -4,7 +4,8 @@ import type { Cluster, Node } from "../kubernetes/objects.ts";
 import type { Machine } from "../seam/machine.ts";
 import { addBridge, addPodMasquerade, addPodRangeExemption, connectPod, podSubnet } from "./cni-bridge.ts";
 import { addHostPorts } from "./cni-portmap.ts";
-import { proxyContext } from "./kube-proxy/context.ts";
+import { proxyContext, type ProxyContext } from "./kube-proxy/context.ts";
+import { healthCheckListeners } from "./kube-proxy/health.ts";
 import { kubeProxyTables } from "./kube-proxy/proxy.ts";
 import { podListeners, podsOf, sandbox } from "./kubelet.ts";
 import { cardMac } from "./macs.ts";
@@ -59,7 +60,10 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
         })),
     ],
     neighbours: [],
-    listeners: pods.flatMap(podListeners),
+    listeners: [
+      ...healthCheckListeners(cluster.services, cluster.endpointSlices, nodeContext(node, options)),
+      ...pods.flatMap(podListeners),
+    ],
   };
   addBridge(machine, node, mtu);
   for (const pod of ownPods) connectPod(machine, node, pod, mtu);
@@ -79,13 +83,7 @@ function nodeFilters(
   node: Node,
   options: Pick<NodeOptions, "podCIDR">,
 ): { rules: string; sets?: string } {
-  const context = proxyContext({
-    nodeName: node.name,
-    nodeIP: node.address,
-    topologyLabels: node.labels,
-    detectLocal: { mode: "ClusterCIDR", value: options.podCIDR },
-  });
-  const tables = kubeProxyTables(cluster.services, cluster.endpointSlices, context);
+  const tables = kubeProxyTables(cluster.services, cluster.endpointSlices, nodeContext(node, options));
   addPodRangeExemption(tables.nat, options.podCIDR);
   for (const pod of podsOf(cluster, node)) {
     if (pod.hostNetwork) continue;
@@ -95,6 +93,16 @@ function nodeFilters(
   const sets = addNetworkPolicies(tables.filter, cluster, node);
   const rules = printTables(tables);
   return sets === "" ? { rules } : { rules, sets };
+}
+
+/** The node's kube-proxy, with the flags that kubeadm gives it. */
+function nodeContext(node: Node, { podCIDR }: Pick<NodeOptions, "podCIDR">): ProxyContext {
+  return proxyContext({
+    nodeName: node.name,
+    nodeIP: node.address,
+    topologyLabels: node.labels,
+    detectLocal: { mode: "ClusterCIDR", value: podCIDR },
+  });
 }
 
 /** The settings that matter to the network: the first three make pods reachable, the rest is kube-proxy's conntrack section. */

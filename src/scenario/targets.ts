@@ -39,7 +39,9 @@ export function targetsOf(to: Traffic["to"], client: Client, context: TargetCont
     case "pod":
       return [podTarget(to, context)];
     case "node":
-      return [{ address: nodeOf(to.node ?? "", context).address, port: plainPort(to.port, context) }];
+      return [
+        { address: addressOf(nodeOf(to.node ?? "", context), client, context), port: plainPort(to.port, context) },
+      ];
     case "host":
       return [hostTarget(to, client, context)];
   }
@@ -104,9 +106,9 @@ function loadBalancerTarget(to: Traffic["to"], context: TargetContext): FlowTarg
   return { address, port: numberOf(portOf(service, to, context)) };
 }
 
-/** The named node, or every node. From outside by the nodes' external addresses. */
+/** The named node, or every node. */
 function nodePortTargets(to: Traffic["to"], client: Client, context: TargetContext): FlowTarget[] {
-  const { cluster, document, path, nodeCIDR } = context;
+  const { cluster, document, path } = context;
   const service = serviceOf(to.nodePort ?? "", to.namespace, "nodePort", context);
   const port = portOf(service, to, context);
   if (typeof port === "number" || port.nodePort === 0)
@@ -116,8 +118,12 @@ function nodePortTargets(to: Traffic["to"], client: Client, context: TargetConte
     );
   const { nodePort } = port;
   const nodes = to.node === undefined ? cluster.nodes : [nodeOf(to.node, context)];
-  const outside = client.namespace.startsWith("internet/");
-  return nodes.map((node) => ({ address: outside ? externalAddress(node, nodeCIDR) : node.address, port: nodePort }));
+  return nodes.map((node) => ({ address: addressOf(node, client, context), port: nodePort }));
+}
+
+/** A node's address, from outside the external one. */
+function addressOf(node: Cluster["nodes"][number], client: Client, { nodeCIDR }: TargetContext): string {
+  return client.namespace.startsWith("internet/") ? externalAddress(node, nodeCIDR) : node.address;
 }
 
 function podTarget(to: Traffic["to"], context: TargetContext): FlowTarget {

@@ -91,6 +91,8 @@ export interface ListenerConfig {
   /** Who listens, for the report: `container web`. */
   process: string;
   responseBytes?: number;
+  /** The whole HTTP response of a `service`, head and body, in place of one that names the namespace. */
+  response?: string;
   /** Default: the plan's `zone`, and nobody is asked about other names. */
   dns?: DnsServerConfig;
 }

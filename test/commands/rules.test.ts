@@ -29,14 +29,13 @@ describe("with --context it prints the rules of the recorded case", () => {
   });
 });
 
-test("without --context it prints the rules that the node has in a run", () => {
-  for (const args of [[], ["--node", "node-1"]]) {
-    const { status, stdout, stderr } = podwire("rules", "examples/walks/07-node-port", "--counters", ...args);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    const { folder } = runInto(temporaryFolder(), "examples/walks/07-node-port");
-    const counted = readFileSync(join(folder, "rules/node-1.v4"), "utf8");
-    expect(stdout).toBe(counted.replace(/\[\d+:\d+\]/g, "[0:0]"));
-  }
+test("without --context it prints the rules that the node has in a run, the first node's unless another is named", () => {
+  const { status, stdout, stderr } = podwire("rules", "examples/walks/07-node-port", "--counters");
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(podwire("rules", "examples/walks/07-node-port", "--counters", "--node", "node-1").stdout).toBe(stdout);
+  const { folder } = runInto(temporaryFolder(), "examples/walks/07-node-port");
+  const counted = readFileSync(join(folder, "rules/node-1.v4"), "utf8");
+  expect(stdout).toBe(counted.replace(/\[\d+:\d+\]/g, "[0:0]"));
 });
 
 test("--table prints one table, --nodes changes the cluster", () => {
@@ -44,6 +43,29 @@ test("--table prints one table, --nodes changes the cluster", () => {
   expect(stdout).toMatch(/^\*filter\n[^*]*COMMIT\n$/);
   const { stderr } = podwire("rules", "examples/shop/frontend.yaml", "--nodes", "1", "--node", "node-2");
   expect(stderr).toBe("podwire: --node: there is no node node-2; there are node-1, gateway\n");
+});
+
+test("--ipsets prints the sets that the rules of a NetworkPolicy name", () => {
+  const folder = temporaryFolder();
+  writeFileSync(
+    join(folder, "policy.yaml"),
+    `apiVersion: v1
+kind: Pod
+metadata: {name: db, labels: {app: db}}
+spec: {containers: [{name: main}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db}
+spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {}}]}]}
+`,
+  );
+  const sets = podwire("rules", folder, "--ipsets").stdout;
+  const named = [...podwire("rules", folder, "--table", "filter").stdout.matchAll(/--match-set (\S+)/g)].map(
+    ([, set]) => set,
+  );
+  expect(named.length).toBeGreaterThan(0);
+  for (const set of named) expect(sets).toContain(`create ${set} hash:`);
 });
 
 describe("bad input ends with status 2 and one sentence:", () => {

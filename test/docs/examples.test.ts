@@ -80,12 +80,14 @@ describe("this command line of the pages works:", () => {
 
 test("the help of run names every option", () => {
   const { stdout } = podwire("run", "--help");
-  const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--\w+)/gm)].map(([, option]) => option);
+  const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, option]) => option);
   expect(options).toEqual([
     "--nodes",
     "--seed",
     "--duration",
     "--workers",
+    "--matcher",
+    "--flow-cache",
     "--out",
     "--capture",
     "--pcap",

@@ -126,7 +126,7 @@ describe("the scheduler", () => {
     const nodes = [
       { name: "a", labels: { disk: "hdd" } },
       { name: "b", labels: { disk: "ssd" } },
-      { name: "c", labels: { disk: "ssd", gpu: "yes" } },
+      { name: "c", labels: { disk: "ssd", gpu: "yes", cores: "16" } },
     ];
     const affinity = (operator: string, values: string, key = "disk"): string =>
       `affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: ${key}, operator: ${operator}${values}}]}]}}}`;
@@ -135,16 +135,18 @@ describe("the scheduler", () => {
       pod("in", affinity("In", ", values: [hdd]")) +
       pod("not-in", affinity("NotIn", ", values: [hdd]")) +
       pod("exists", affinity("Exists", "", "gpu")) +
-      pod("does-not-exist", affinity("DoesNotExist", "", "gpu"));
+      pod("does-not-exist", affinity("DoesNotExist", "", "gpu")) +
+      pod("gt", affinity("Gt", ", values: ['8']", "cores"));
     expect(places(build(text, { nodes })).map((place) => place.split(" ").slice(0, 2).join(" "))).toEqual([
       "default/selector c",
       "default/in a",
       "default/not-in b",
       "default/exists c",
       "default/does-not-exist a",
+      "default/gt c",
     ]);
-    expect(complaint(pod("gt", affinity("Gt", ", values: ['1']")), { nodes })).toMatch(
-      /operator: Gt is not emulated; write one of In, NotIn, Exists, DoesNotExist$/,
+    expect(complaint(pod("lt", affinity("Lt", ", values: [few]")), { nodes })).toMatch(
+      /values: should be one whole number in quotes for the operator Lt$/,
     );
   });
 

@@ -125,6 +125,6 @@ test("the verdict by frames equals that of a plain reading of the policies, for 
       const seen = runProbes(scenario, probes).map(({ from, to, verdict }) => `${from} > ${to} ${verdict}`);
       expect(seen).toEqual(wanted);
     }),
-    { numRuns: 60, seed: 20 },
+    { numRuns: 100, seed: 20 },
   );
 }, 240_000);
