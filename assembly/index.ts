@@ -5,6 +5,7 @@ import * as R from "./layout/records.ts";
 import * as L from "./layout/rules.ts";
 import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
+import * as ingress from "./app/ingress.ts";
 import * as address from "./fib/address.ts";
 import * as route from "./fib/route.ts";
 import * as flows from "./flow/cache.ts";
@@ -38,6 +39,7 @@ import { PROTO_UDP } from "./wire/ipv4.ts";
 export * from "./layout/codes";
 export * from "./layout/filter";
 export * from "./layout/frame";
+export * from "./layout/ingress";
 export * from "./layout/pcap";
 export * from "./layout/records";
 export * from "./layout/rules";
@@ -400,6 +402,9 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
       return;
     case events.EVENT_ASKED:
       dnsServer.onTimer(subject, detail);
+      return;
+    case events.EVENT_PROXY:
+      ingress.onTimer(subject, detail);
       return;
     case events.EVENT_RESOLVER:
       client.onResolverTimer(subject, detail);
