@@ -1,5 +1,5 @@
 // The exports of the kernel module, in the order in which a host calls them. Addresses of records are handles to it.
-import { DEVICE_BRIDGE, EINVAL, NUD_PERMANENT, OK, ROUTE_UNICAST } from "./layout/codes.ts";
+import { DEVICE_BRIDGE, DEVICE_VXLAN, EINVAL, NUD_PERMANENT, OK, ROUTE_UNICAST } from "./layout/codes.ts";
 import * as F from "./layout/frame.ts";
 import * as R from "./layout/records.ts";
 import * as L from "./layout/rules.ts";
@@ -117,6 +117,7 @@ export function setLink(device: usize, up: u32): void {
   devices.setUp(device, up);
   route.flushCache(load<usize>(device, R.DEV_NAMESPACE));
   if (up) return;
+  if (load<i32>(device, R.DEV_KIND) == DEVICE_VXLAN) vxlan.forgetLearned(device);
   const peer = load<usize>(device, R.DEV_PEER);
   if (load<usize>(device, R.DEV_MASTER)) bridge.flush(load<usize>(device, R.DEV_MASTER), device);
   // Its other end loses the carrier.

@@ -697,7 +697,10 @@ function ipLocal(ns: usize, device: usize, arrived: usize): void {
 // ---- sockets
 
 function udpReceive(ns: usize, frame: usize): void {
-  const reason = udp.receive(ns, frame);
+  let reason = udp.receive(ns, frame);
+  if (!reason && load<u32>(udp.socket, R.SOCK_OWNER) == R.OWNER_TUNNEL) {
+    if (!vxlan.isOpen(ns, load<u32>(udp.socket, R.SOCK_LOCAL_PORT))) reason = DROP_NO_SOCKET;
+  }
   if (reason) {
     if (reason == DROP_NO_SOCKET) sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
     drop(ns, frame, reason);
