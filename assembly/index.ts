@@ -1,10 +1,11 @@
 // The exports of the kernel module, in the order in which a host calls them. Addresses of records are handles to it.
-import { DEVICE_BRIDGE, EINVAL, NUD_PERMANENT, OK, ROUTE_UNICAST } from "./layout/codes.ts";
+import { DEVICE_BRIDGE, DEVICE_VXLAN, EINVAL, NUD_PERMANENT, OK, ROUTE_UNICAST } from "./layout/codes.ts";
 import * as F from "./layout/frame.ts";
 import * as R from "./layout/records.ts";
 import * as L from "./layout/rules.ts";
 import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
+import * as ingress from "./app/ingress.ts";
 import * as address from "./fib/address.ts";
 import * as route from "./fib/route.ts";
 import * as flows from "./flow/cache.ts";
@@ -39,6 +40,7 @@ import { PROTO_UDP } from "./wire/ipv4.ts";
 export * from "./layout/codes";
 export * from "./layout/filter";
 export * from "./layout/frame";
+export * from "./layout/ingress";
 export * from "./layout/pcap";
 export * from "./layout/records";
 export * from "./layout/rules";
@@ -116,6 +118,7 @@ export function setLink(device: usize, up: u32): void {
   devices.setUp(device, up);
   route.flushCache(load<usize>(device, R.DEV_NAMESPACE));
   if (up) return;
+  if (load<i32>(device, R.DEV_KIND) == DEVICE_VXLAN) vxlan.forgetLearned(device);
   const peer = load<usize>(device, R.DEV_PEER);
   if (load<usize>(device, R.DEV_MASTER)) bridge.flush(load<usize>(device, R.DEV_MASTER), device);
   // Its other end loses the carrier.
@@ -401,6 +404,9 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
       return;
     case events.EVENT_ASKED:
       dnsServer.onTimer(subject, detail);
+      return;
+    case events.EVENT_PROXY:
+      ingress.onTimer(subject, detail);
       return;
     case events.EVENT_RESOLVER:
       client.onResolverTimer(subject, detail);

@@ -61,6 +61,7 @@ import {
 } from "./layout/rules.ts";
 import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
+import * as ingress from "./app/ingress.ts";
 import * as service from "./app/service.ts";
 import * as stream from "./app/stream.ts";
 import { addressType } from "./fib/route.ts";
@@ -696,7 +697,10 @@ function ipLocal(ns: usize, device: usize, arrived: usize): void {
 // ---- sockets
 
 function udpReceive(ns: usize, frame: usize): void {
-  const reason = udp.receive(ns, frame);
+  let reason = udp.receive(ns, frame);
+  if (!reason && load<u32>(udp.socket, R.SOCK_OWNER) == R.OWNER_TUNNEL) {
+    if (!vxlan.isOpen(ns, load<u32>(udp.socket, R.SOCK_LOCAL_PORT))) reason = DROP_NO_SOCKET;
+  }
   if (reason) {
     if (reason == DROP_NO_SOCKET) sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
     drop(ns, frame, reason);
@@ -792,13 +796,21 @@ function connectionEvent(c: usize, origin: u32): void {
     client.onResolverConnection(c);
     return;
   }
+  if (owner == R.OWNER_UPSTREAM) {
+    ingress.onUpstream(c);
+    return;
+  }
   const what = tcp.happened;
   if (what & tcp.DATA) {
-    if (owner == R.OWNER_SERVICE) service.onData(c, tcp.data, tcp.dataLength);
+    if (owner == R.OWNER_INGRESS) ingress.onData(c, tcp.data, tcp.dataLength);
+    else if (owner == R.OWNER_SERVICE) service.onData(c, tcp.data, tcp.dataLength);
     else if (owner == R.OWNER_DNS) dnsServer.onStream(c, tcp.data, tcp.dataLength);
     else if (owner == R.OWNER_ECHO) tcp.write(c, tcp.data, tcp.dataLength);
   }
-  if (owner == R.OWNER_DNS && what & (tcp.PEER_CLOSED | tcp.RESET | tcp.EXPIRED)) dnsServer.onStreamEnd(c);
+  if (what & (tcp.PEER_CLOSED | tcp.RESET | tcp.EXPIRED)) {
+    if (owner == R.OWNER_DNS) dnsServer.onStreamEnd(c);
+    else if (owner == R.OWNER_INGRESS) ingress.onGone(c);
+  }
   if (what & tcp.PEER_CLOSED && owner != R.OWNER_ECHO && owner != R.OWNER_SINK) tcp.close(c);
 }
 

@@ -121,9 +121,13 @@ export function onStreamEnd(c: usize): void {
   give(parts, part);
 }
 
-/** Answers a query of `length` bytes at `at`, if it deserves an answer, now or when the other server has answered. */
-function respond(at: usize, length: i32): void {
-  if (length < dns.DNS_HEADER || length > DNS_UDP_LIMIT) return;
+/**
+ * Answers a query of `bytes` bytes at `at`, if it deserves an answer, now or when the other server has answered. Of a datagram the
+ * server reads no more than 512 bytes.
+ */
+function respond(at: usize, bytes: i32): void {
+  const length = min<i32>(bytes, DNS_UDP_LIMIT);
+  if (length < dns.DNS_HEADER) return;
   if (dns.flags(at) & dns.FLAG_RESPONSE || dns.questions(at) != 1) return;
   const name = at + dns.DNS_HEADER;
   const nameLength = dns.nameLength(name, min<i32>(length - dns.DNS_HEADER - 4, dns.NAME_MAX));

@@ -14,6 +14,7 @@ import {
   DEV_KIND,
   DEV_NEXT,
   DEV_TUNNEL,
+  DEV_UP,
   FDB_FLAGS,
   FDB_MAC_HIGH,
   FDB_MAC_LOW,
@@ -86,6 +87,15 @@ export function deviceOf(ns: usize, port: u32, vni: u32): usize {
   return 0;
 }
 
+/** Whether a port is served: its socket is open while one of its devices is up (vxlan_open, vxlan_stop). */
+export function isOpen(ns: usize, port: u32): bool {
+  for (let device = load<usize>(ns, NS_DEVICES); device; device = load<usize>(device, DEV_NEXT)) {
+    if (load<i32>(device, DEV_KIND) != DEVICE_VXLAN || !load<u32>(device, DEV_UP)) continue;
+    if (load<u32>(tunnelOf(device), TUNNEL_PORT) == port) return true;
+  }
+  return false;
+}
+
 // ---- the forwarding database: an entry for each address and remote host; FDB_PORT holds the host's address
 
 /** Adds a host that an address is behind, after those that there are; `flags` is FDB_STATIC, or 0 for one that was learned. */
@@ -150,6 +160,23 @@ export function nextRemote(entry: usize): usize {
 
 export function remoteOf(entry: usize): u32 {
   return load<u32>(entry, FDB_PORT);
+}
+
+/** Forgets what was learned, as when the device goes down (vxlan_flush). */
+export function forgetLearned(device: usize): void {
+  const entries = load<usize>(device, DEV_FDB);
+  const buckets = hash.bucketCount(entries);
+  for (let i: u32 = 0; i < buckets; i++) {
+    let entry = load<usize>(hash.bucket(entries, i));
+    while (entry) {
+      const next = load<usize>(entry);
+      if (!load<u32>(entry, FDB_FLAGS)) {
+        hash.remove(entries, i, entry);
+        give(free, entry);
+      }
+      entry = next;
+    }
+  }
 }
 
 /** Notes behind which host an address is (vxlan_snoop). False: the entry is fixed and says another one; the frame is dropped. */

@@ -279,8 +279,8 @@ export function confirm(ns: usize, frame: usize): bool {
 }
 
 /**
- * Two first packets of one conversation were under way at once, as A and AAAA questions from one socket are while ARP has
- * no answer yet. Where the protocol allows it (UDP), the later one joins the entry of the first if both were translated
+ * Two first packets of one conversation were under way at once, as A and AAAA questions from one socket are on a machine with
+ * several processors. Where the protocol allows it (UDP), the later one joins the entry of the first if both were translated
  * alike; else its own entry is kept for the reply alone (nf_ct_resolve_clash). False: it must be dropped.
  */
 function resolveClash(ns: usize, frame: usize, entry: usize, other: usize): bool {

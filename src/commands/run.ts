@@ -53,7 +53,7 @@ export function addRunCommand(program: Command): void {
     .description(
       "Emulates the network of the cluster that the manifests describe. A FILE is YAML with Kubernetes manifests, a Scenario, or both;\n" +
         "a folder stands for the YAML files in it. Without a Scenario three nodes run for five seconds of virtual time, in which every\n" +
-        "Deployment's pods call every Service, outside clients call every load balancer and node port, and every pod calls one host outside.",
+        "Deployment's pods call every Service, outside clients call every load balancer, node port and Ingress path, and every pod calls one host outside.",
     )
     .argument("<FILE...>", "manifests, a scenario, or folders of them")
     .option("--nodes <N>", "number of nodes, in place of the scenario's", integer(1, 5000))

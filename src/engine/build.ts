@@ -4,6 +4,7 @@ import type { Handle, Kernel } from "../kernel/kernel.ts";
 import { findSysctl } from "../kernel/sysctls.ts";
 import type { ListenerConfig, Machine, NamespaceConfig } from "../seam/machine.ts";
 import type { Job, PlacedMachine, WorkerResult } from "./job.ts";
+import { ingressBlock } from "./ingress.ts";
 import { counted, responseOf } from "./payload.ts";
 import { seedOf } from "./random.ts";
 import { addSets } from "./sets.ts";
@@ -136,7 +137,9 @@ function addListeners(kernel: Kernel, job: Job, machine: Machine, built: Built):
     const argument =
       listener.application === "dns"
         ? dnsServer(kernel, job, listener, built, servers)
-        : (responses.get(key) ?? kernel.place(counted(responseBytes(listener, name, bytes))));
+        : listener.application === "ingress"
+          ? kernel.place(ingressBlock(listener.ingress ?? []))
+          : (responses.get(key) ?? kernel.place(counted(responseBytes(listener, name, bytes))));
     if (listener.application === "service") responses.set(key, argument);
     const error = kernel.listen(
       namespace(built, name),

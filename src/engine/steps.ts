@@ -29,6 +29,9 @@ const OWNERS = new Map<number, Extract<Detail, { kind: "socket" }>["owner"]>([
   [R.OWNER_RESOLVER, "client"],
   [R.OWNER_ECHO, "echo"],
   [R.OWNER_SINK, "sink"],
+  [R.OWNER_FORWARD, "dns"],
+  [R.OWNER_INGRESS, "ingress"],
+  [R.OWNER_UPSTREAM, "ingress"],
 ]);
 
 /** By ROUTE_*. */

@@ -35,6 +35,7 @@ const FLOW_PROTOCOLS = {
 const APPLICATIONS = {
   service: R.OWNER_SERVICE,
   dns: R.OWNER_DNS,
+  ingress: R.OWNER_INGRESS,
   /** Sends datagrams back, from the address that the route to their sender says. */
   echo: R.OWNER_ECHO,
   /** Takes what comes, never answers and never closes. */

@@ -9,6 +9,7 @@ import * as pcap from "../../assembly/layout/pcap.ts";
 import * as records from "../../assembly/layout/records.ts";
 import * as rules from "../../assembly/layout/rules.ts";
 import * as trace from "../../assembly/layout/trace.ts";
+import * as ingress from "../../assembly/layout/ingress.ts";
 import * as zone from "../../assembly/layout/zone.ts";
 
 /** The functions that the module exports; see assembly/index.ts. Unsigned results come back signed. */
@@ -131,7 +132,7 @@ export function newMemory(): WebAssembly.Memory {
 /** An instance over the memory. Throws if the module was built from other layouts than this program. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  for (const layout of [codes, filter, frame, pcap, records, rules, trace, zone]) checkLayout(exports, layout);
+  for (const layout of [codes, filter, frame, ingress, pcap, records, rules, trace, zone]) checkLayout(exports, layout);
   return exports as unknown as KernelExports;
 }
 

@@ -3,6 +3,8 @@ import type { Document } from "../documents/document.ts";
 import { makePods } from "./controllers.ts";
 import { makeEndpointSlices } from "./endpoint-slices.ts";
 import { mirrorEndpoints } from "./endpoints.ts";
+import { ingressDocuments } from "./ingress-controller.ts";
+import { isIngressController, takenIngresses } from "./ingresses.ts";
 import { allocateNodePorts } from "./node-ports.ts";
 import { buildNodes, type NodeOptions } from "./nodes.ts";
 import type { Cluster, Namespace } from "./objects.ts";
@@ -30,7 +32,10 @@ export function buildCluster(documents: readonly Document[], options: ClusterOpt
   const own = parseObjects(documents);
   const clusterNodes = buildNodes(own.nodes, options);
   const nodes = clusterNodes.map(({ node }) => node);
-  const system = systemObjects(own, options.serviceCIDR, nodes);
+  const { taken: ingresses, notEmulated } = takenIngresses(own.ingresses, own.ingressClasses);
+  const hasController = own.workloads.some(({ template }) => isIngressController(template.metadata.labels));
+  const added = ingresses.length > 0 && !hasController ? ingressDocuments() : [];
+  const system = systemObjects(own, [...systemDocuments(options.serviceCIDR, nodes), ...added]);
   const services = settleServices(own.services, system.services, options);
   const { pods, pending } = schedule(makePods([...own.workloads, ...system.workloads], clusterNodes), clusterNodes);
   const settled = services.map(({ service }) => service);
@@ -46,10 +51,12 @@ export function buildCluster(documents: readonly Document[], options: ClusterOpt
     ],
     namespaces: allNamespaces(own, pods),
     networkPolicies: own.networkPolicies,
+    ingresses,
     pending,
     ignored: own.ignored,
     notEmulated: [
       ...own.notEmulated,
+      ...notEmulated,
       ...services.filter(wantsIpv6).map(({ service }) => `IPv6 of ${serviceLabel(service)}`),
     ],
   };
@@ -63,8 +70,8 @@ function allNamespaces(own: ParsedObjects, pods: Cluster["pods"]): Namespace[] {
 }
 
 /** The cluster's own objects without those that the manifests have. The API server's slice goes with its Service. */
-function systemObjects(own: ParsedObjects, serviceCIDR: string, nodes: Cluster["nodes"]): ParsedObjects {
-  const system = parseObjects(systemDocuments(serviceCIDR, nodes));
+function systemObjects(own: ParsedObjects, documents: readonly Document[]): ParsedObjects {
+  const system = parseObjects(documents);
   const written = (kind: string, { namespace, name }: { namespace: string; name: string }): boolean =>
     own.names.has(`${kind} ${namespace}/${name}`);
   return {

@@ -60,8 +60,8 @@ function serverRecords({ services }: Cluster): DnsRecord[] {
 }
 
 /** A namespace's name exists below svc, and below pod, where its pods have names made of their addresses. */
-function namespaceRecords({ pods, services }: Cluster): DnsRecord[] {
-  const used = [...services, ...pods].map(({ namespace }) => namespace);
+function namespaceRecords({ namespaces, services }: Cluster): DnsRecord[] {
+  const used = [...namespaces.map(({ name }) => name), ...services.map(({ namespace }) => namespace)];
   return [...new Set([...NAMESPACES, ...used])].flatMap((namespace) => [
     record(`${namespace}.svc.${CLUSTER_DOMAIN}`, "NAME", ""),
     record(`${namespace}.pod.${CLUSTER_DOMAIN}`, "PODS", ""),

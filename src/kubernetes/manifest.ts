@@ -19,6 +19,7 @@ const VERSIONS = {
   CronJob: "batch/v1",
   EndpointSlice: "discovery.k8s.io/v1",
   Ingress: "networking.k8s.io/v1",
+  IngressClass: "networking.k8s.io/v1",
   NetworkPolicy: "networking.k8s.io/v1",
 } as const;
 

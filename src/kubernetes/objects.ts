@@ -152,6 +152,21 @@ export interface NetworkPolicy {
   egress?: NetworkPolicyRule[];
 }
 
+/** A Service's port, by number or name; without a service a resource, which is nobody's port. */
+export interface IngressBackend {
+  service: string;
+  port: number | string;
+}
+
+export interface Ingress {
+  namespace: string;
+  name: string;
+  /** For what no rule fits. */
+  defaultBackend?: IngressBackend;
+  /** `host` is empty for every host, `*.example.com` for one label more. `exact`: the path as a whole, otherwise its elements. */
+  rules: { host: string; paths: { path: string; exact: boolean; backend: IngressBackend }[] }[];
+}
+
 /** The state of a cluster: what the API server would hold once every controller has settled. */
 export interface Cluster {
   nodes: Node[];
@@ -161,10 +176,12 @@ export interface Cluster {
   /** Every namespace that an object is in, with its labels. */
   namespaces: Namespace[];
   networkPolicies: NetworkPolicy[];
+  /** Those that the ingress controller takes. */
+  ingresses?: Ingress[];
   /** Pods that run on no node, as `shop/web-0`, and why. */
   pending: { pod: string; reason: string }[];
   /** Kinds without a network meaning, once each with their number, in order of first appearance. */
   ignored: { kind: string; count: number }[];
-  /** Objects that have a network meaning which is not emulated yet, such as `Ingress shop/web`. */
+  /** Objects that have a network meaning which is not emulated yet, such as `TLS of Ingress shop/web`. */
   notEmulated: string[];
 }

@@ -4,7 +4,7 @@ import type { Endpoints } from "./endpoint-schema.ts";
 import { parseEndpoints, parseEndpointSlice } from "./endpoints.ts";
 import { readManifests, type Manifest, type Manifests } from "./manifest.ts";
 import { parseNetworkPolicy } from "./network-policy-schema.ts";
-import { ingressSchema } from "./network-schema.ts";
+import { parseIngress, parseIngressClass, type IngressClass, type ParsedIngress } from "./ingresses.ts";
 import { nodeSchema, type NodeManifest } from "./node-schema.ts";
 import type { EndpointSlice, Namespace, NetworkPolicy } from "./objects.ts";
 import { parseService, type ParsedService } from "./services.ts";
@@ -22,6 +22,8 @@ export interface ParsedObjects extends Pick<Manifests, "ignored" | "notEmulated"
   services: ParsedService[];
   endpointSlices: EndpointSlice[];
   endpoints: Endpoints[];
+  ingresses: ParsedIngress[];
+  ingressClasses: IngressClass[];
   namespaces: Namespace[];
   networkPolicies: NetworkPolicy[];
   /** Every object, as `Deployment shop/web`. */
@@ -37,6 +39,8 @@ export function parseObjects(documents: readonly Document[]): ParsedObjects {
     services: [],
     endpointSlices: [],
     endpoints: [],
+    ingresses: [],
+    ingressClasses: [],
     namespaces: [],
     networkPolicies: [],
     names: new Set(),
@@ -97,9 +101,14 @@ function parseObject(parsed: ParsedObjects, manifest: Manifest): ObjectName {
       return endpoints.metadata;
     }
     case "Ingress": {
-      const { metadata } = manifest.validate<{ metadata: ObjectName }>(ingressSchema);
-      parsed.notEmulated.push(`${manifest.kind} ${metadata.namespace}/${metadata.name}`);
-      return metadata;
+      const found = parseIngress(manifest);
+      parsed.ingresses.push(found);
+      return found.ingress;
+    }
+    case "IngressClass": {
+      const found = parseIngressClass(manifest);
+      parsed.ingressClasses.push(found);
+      return { name: found.name };
     }
     default: {
       const workload = parseWorkload(manifest, manifest.kind);

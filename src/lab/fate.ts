@@ -57,3 +57,27 @@ function* stepsFrom({ kernel }: Network, first: Handle): Generator<Handle> {
     for (let at = block + R.BATCH_HEADER; at < end; at += T.STEP_SIZE) yield at;
   }
 }
+
+/** How many frames had which fate, the commonest first: `12 frames in by eth0: sent by eth1`. */
+export function fateLines(frames: readonly (Fate & { in: string })[]): string[] {
+  const counts = new Map<string, number>();
+  for (const frame of frames) {
+    const text = `in by ${frame.in}: ${fateText(frame)}`;
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  const lines = [...counts].sort((a, b) => b[1] - a[1]);
+  return lines.map(([text, count]) => `${count} frame${count === 1 ? "" : "s"} ${text}`);
+}
+
+function fateText(fate: Fate): string {
+  switch (fate.kind) {
+    case "sent":
+      return `sent by ${fate.device}`;
+    case "taken":
+      return "taken by the host";
+    case "none":
+      return "not taken";
+    case "dropped":
+      return `${fate.answered ? "refused" : "dropped"} by ${fate.rule ?? fate.reason}`;
+  }
+}

@@ -134,10 +134,10 @@ function neighbour(name: string): { name: string; sysctl: Record<string, number>
   };
 }
 
-/** The interfaces that rules name with -i and -o, in their order. */
+/** The interfaces that rules name with -i, then those with -o, each in their order. */
 function interfacesIn(text: string, file: string): string[] {
   const rules = parseRules(text, file).tables.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules));
-  const names = rules.flatMap((rule) => [rule.in?.name, rule.out?.name]);
+  const names = [...rules.map((rule) => rule.in?.name), ...rules.map((rule) => rule.out?.name)];
   return [...new Set(names)].filter((name) => name !== undefined && name !== "lo" && !name.endsWith("+")) as string[];
 }
 

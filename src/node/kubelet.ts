@@ -1,6 +1,7 @@
 // The kubelet's part: which pods run on a node, the namespaces that they run in, and what listens there.
 import type { Cluster, ContainerPort, Node, Pod } from "../kubernetes/objects.ts";
-import type { ListenerConfig, NamespaceConfig } from "../seam/machine.ts";
+import { isIngressController } from "../kubernetes/ingresses.ts";
+import type { IngressLocation, ListenerConfig, NamespaceConfig } from "../seam/machine.ts";
 import { RESOLVER_ADDRESS } from "./outside-addresses.ts";
 
 /** The node's pods that have been placed and addressed, in the cluster's order. */
@@ -20,9 +21,10 @@ export function sandbox(pod: Pod): NamespaceConfig {
 
 /**
  * A listener for every TCP and UDP container port. Two containers that want the same port both have one here: the kernel refuses the
- * second. The cluster DNS's own pods answer DNS on port 53.
+ * second. The cluster DNS's own pods answer DNS on port 53, an ingress controller's hand HTTP requests on from port 80 or the one
+ * called http.
  */
-export function podListeners(pod: Pod): ListenerConfig[] {
+export function podListeners(pod: Pod, ingress: IngressLocation[] = []): ListenerConfig[] {
   return pod.containers.flatMap((container) =>
     container.ports.flatMap((port) => {
       if (port.protocol === "SCTP") return [];
@@ -31,12 +33,13 @@ export function podListeners(pod: Pod): ListenerConfig[] {
         protocol: port.protocol === "TCP" ? "tcp" : "udp",
         address: "0.0.0.0",
         port: port.containerPort,
-        application: isClusterDns(pod, port) ? "dns" : "service",
+        application: isClusterDns(pod, port) ? "dns" : isIngress(pod, port) ? "ingress" : "service",
         // In the node's namespace the container's name alone would not say whose it is.
         process: pod.hostNetwork
           ? `container ${container.name} of ${pod.namespace}/${pod.name}`
           : `container ${container.name}`,
         ...(isClusterDns(pod, port) ? { dns: { names: "zone", forward: RESOLVER_ADDRESS } } : {}),
+        ...(isIngress(pod, port) ? { ingress } : {}),
       } satisfies ListenerConfig;
     }),
   );
@@ -44,6 +47,11 @@ export function podListeners(pod: Pod): ListenerConfig[] {
 
 function isClusterDns(pod: Pod, port: ContainerPort): boolean {
   return pod.namespace === "kube-system" && pod.labels["k8s-app"] === "kube-dns" && port.containerPort === 53;
+}
+
+function isIngress(pod: Pod, port: ContainerPort): boolean {
+  const http = port.name === "http" || port.containerPort === 80;
+  return http && port.protocol === "TCP" && isIngressController(pod.labels);
 }
 
 /** A sentence for every container port that nothing listens on, as there are no SCTP sockets. */

@@ -6,6 +6,7 @@ import { addBridge, addPodMasquerade, addPodRangeExemption, connectPod, podSubne
 import { addHostPorts } from "./cni-portmap.ts";
 import { proxyContext, type ProxyContext } from "./kube-proxy/context.ts";
 import { healthCheckListeners } from "./kube-proxy/health.ts";
+import { ingressLocations } from "./ingress.ts";
 import { kubeProxyTables } from "./kube-proxy/proxy.ts";
 import { podListeners, podsOf, sandbox } from "./kubelet.ts";
 import { cardMac } from "./macs.ts";
@@ -37,6 +38,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
   const root = node.name;
   const gateway = gatewayAddress(options.nodeCIDR);
   const pods = podsOf(cluster, node);
+  const ingress = ingressLocations(cluster);
   const ownPods = pods.filter((pod) => !pod.hostNetwork);
   const machine: Machine = {
     name: root,
@@ -62,7 +64,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
     neighbours: [],
     listeners: [
       ...healthCheckListeners(cluster.services, cluster.endpointSlices, nodeContext(node, options)),
-      ...pods.flatMap(podListeners),
+      ...pods.flatMap((pod) => podListeners(pod, ingress)),
     ],
   };
   addBridge(machine, node, mtu);

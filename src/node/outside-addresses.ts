@@ -24,6 +24,8 @@ export interface OutsideOptions {
 /** The outside client and its router. */
 export const CLIENT_ADDRESS = "198.51.100.10";
 export const CLIENT_GATEWAY = "198.51.100.1";
+/** Of the network that the two share; the rest of 198.51.100.0/24 is elsewhere. */
+export const CLIENT_PREFIX = 27;
 /** The resolver that nodes, the cluster's DNS server and the outside client ask. */
 export const RESOLVER_ADDRESS = "198.51.100.53";
 

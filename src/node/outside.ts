@@ -6,6 +6,7 @@ import { gatewayAddress, NODES_SEGMENT } from "./machine.ts";
 import {
   CLIENT_ADDRESS,
   CLIENT_GATEWAY,
+  CLIENT_PREFIX,
   externalAddress,
   externalNetwork,
   outsideAddresses,
@@ -128,8 +129,8 @@ function internetMachine(cluster: Cluster, options: OutsideOptions): Machine {
     machine.routes.push({ namespace: INTERNET, destination: `${address}/32`, via: gateway, device: "eth0" });
 
   const device = addHost(machine, CLIENT, CLIENT_ADDRESS, mtu);
-  machine.addresses.push({ namespace: INTERNET, device, cidr: `${CLIENT_GATEWAY}/24` });
-  machine.addresses.push({ namespace: CLIENT, device: "eth0", cidr: `${CLIENT_ADDRESS}/24` });
+  machine.addresses.push({ namespace: INTERNET, device, cidr: `${CLIENT_GATEWAY}/${CLIENT_PREFIX}` });
+  machine.addresses.push({ namespace: CLIENT, device: "eth0", cidr: `${CLIENT_ADDRESS}/${CLIENT_PREFIX}` });
   machine.routes.push({ namespace: CLIENT, destination: "0.0.0.0/0", via: CLIENT_GATEWAY, device: "eth0" });
 
   addRoutedHost(machine, RESOLVER, RESOLVER_ADDRESS, router, mtu);

@@ -1,27 +1,30 @@
 // The traffic of manifests without a scenario: pods call Services, the outside calls load balancers and node ports, pods call the outside.
 import { parseIpv4 } from "../address.ts";
+import { INGRESS_NAMESPACE } from "../kubernetes/ingress-controller.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import type { FlowProtocol, FlowTarget } from "../seam/plan.ts";
 import { INTERNET_CLIENT, podClient } from "./clients.ts";
 import type { Line } from "./lines.ts";
-import { dnsTarget } from "./targets.ts";
+import { ingressAddress, nameOf } from "./ingress-names.ts";
+import { dnsTarget, namedTarget } from "./targets.ts";
 
 /** The host outside that every pod calls. */
 const OUTSIDE_HOST = "93.184.216.34";
 const OUTSIDE_PORT = 443;
+const HTTP_PORT = 80;
 /** Requests per second of each pair of a client and a target. */
 const PAIR_RATE = 5;
 /** At most so many a second for a line, so that the traffic of a large cluster stays readable. */
 const LINE_RATE = 500;
 /** Traffic ends so long before the run does that every answer can come. */
 const QUIET_END_NS = 1e9;
-const SYSTEM = "kube-system";
+const SYSTEM = ["kube-system", INGRESS_NAMESPACE];
 
 /** Lines for everything that can be called, in the order of the Services; what cannot is told in `warnings`. */
 export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: number, warnings: string[]): Line[] {
   const lines: Line[] = [];
-  const add = (name: string, protocol: FlowProtocol, pairs: Line["pairs"], called?: string): void => {
+  const add = (name: string, protocol: FlowProtocol, pairs: Line["pairs"], called?: string, path?: string): void => {
     if (pairs.length === 0) return;
     const rate = Math.min(pairs.length * PAIR_RATE, LINE_RATE);
     const stopNs = Math.max(durationNs - QUIET_END_NS, durationNs / 2);
@@ -36,10 +39,11 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
       startNs: 0,
       stopNs,
       requestBytes,
+      path,
       timeoutNs: 2e9,
     });
   };
-  const running = cluster.pods.filter(({ podIP, namespace }) => podIP !== "" && namespace !== SYSTEM);
+  const running = cluster.pods.filter(({ podIP, namespace }) => podIP !== "" && !SYSTEM.includes(namespace));
   const callers = running.filter(({ owner }) => owner.kind === "Deployment").map((pod) => podClient(cluster, pod));
   const services = cluster.services.filter((service) => !isSystem(service));
   for (const service of services) {
@@ -65,6 +69,7 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
       add(`internet > ${label(service)} node port ${port.nodePort}`, protocolOf(port), outside(nodes));
     }
   }
+  addIngressLines(cluster, add, warnings);
   const target = { address: OUTSIDE_HOST, port: OUTSIDE_PORT };
   add(
     "pods > internet",
@@ -75,13 +80,37 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
   return lines;
 }
 
+/** Outside clients call every path of every host, by name where it has one. */
+function addIngressLines(
+  cluster: Cluster,
+  add: (name: string, protocol: FlowProtocol, pairs: Line["pairs"], called?: string, path?: string) => void,
+  warnings: string[],
+): void {
+  const { ingresses = [] } = cluster;
+  const address = ingressAddress(cluster);
+  if (address === undefined) {
+    if (ingresses.length > 0) warnings.push("no Ingress is called: no load balancer leads to the ingress controller");
+    return;
+  }
+  const called = new Set<string>();
+  for (const { rules } of ingresses)
+    for (const { host, paths } of rules)
+      for (const { path } of paths) {
+        const name = host === "" ? address : nameOf(host);
+        if (called.has(name + path)) continue;
+        called.add(name + path);
+        const target = host === "" ? { address, port: HTTP_PORT } : namedTarget(INTERNET_CLIENT, name, HTTP_PORT);
+        add(`internet > ${name}${path}`, "http", outside([target]), undefined, path);
+      }
+}
+
 function ownNetwork(pod: Pod): boolean {
   return !pod.hostNetwork;
 }
 
 /** The API server's Service, and what lies in kube-system, is nobody's load. */
 function isSystem({ namespace, name }: Service): boolean {
-  return namespace === SYSTEM || (namespace === "default" && name === "kubernetes");
+  return SYSTEM.includes(namespace) || (namespace === "default" && name === "kubernetes");
 }
 
 function callable(service: Service, warnings: string[]): ServicePort[] {

@@ -18,6 +18,7 @@ import { requestLine, type Ends } from "./ends.ts";
 import { parseExpectations, type Expectation } from "./expectation.ts";
 import type { Sources } from "./files.ts";
 import { addressesOf, outsideRecords } from "../node/outside-names.ts";
+import { ingressNames } from "./ingress-names.ts";
 import { flowsOf, outsideHosts, outsideNames, scenarioLines } from "./lines.ts";
 import { addOwnRules } from "./own-rules.ts";
 import { clusterMatrix, type Matrix } from "./matrix.ts";
@@ -90,7 +91,9 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, ranges));
   addOwnRules(scenario, document, cluster, nodes);
   const zone = dnsRecords(cluster);
-  const addresses = addressesOf(outsideNames(lines, zone), hostsOf(scenario, document));
+  const called = outsideNames(lines, zone);
+  const known = new Map([...ingressNames(cluster, called), ...hostsOf(scenario, document)]);
+  const addresses = addressesOf(called, known);
   const outside = { ...ranges, hosts: outsideHosts(lines, cluster, ranges, addresses) };
   return {
     name: scenario.metadata.name,

@@ -79,7 +79,7 @@ export interface NeighbourConfig {
  * A listening socket and what answers on it.
  * `service`: over TCP, a request that begins like an HTTP request line gets an HTTP/1.1 response of
  * `responseBytes`, anything else is echoed; over UDP the datagram is echoed. `dns` answers names, over UDP and TCP, as `dns` says,
- * `meter` counts the datagrams of a stream.
+ * `meter` counts the datagrams of a stream, `ingress` hands HTTP requests on to the servers that `ingress` says.
  */
 export interface ListenerConfig {
   namespace: string;
@@ -87,7 +87,7 @@ export interface ListenerConfig {
   /** `0.0.0.0` listens on every address of the namespace. */
   address: string;
   port: number;
-  application: "service" | "dns" | "meter";
+  application: "service" | "dns" | "meter" | "ingress";
   /** Who listens, for the report: `container web`. */
   process: string;
   responseBytes?: number;
@@ -95,6 +95,18 @@ export interface ListenerConfig {
   response?: string;
   /** Default: the plan's `zone`, and nobody is asked about other names. */
   dns?: DnsServerConfig;
+  ingress?: IngressLocation[];
+}
+
+/** A host and path of a reverse proxy; the first in the list that a request fits is taken. */
+export interface IngressLocation {
+  /** In lower case; empty: every host; `*.example.com`: one label more. */
+  host: string;
+  /** From the first slash; as a prefix without one at its end. */
+  path: string;
+  exact: boolean;
+  /** In turn; none: "503 Service Unavailable". Undefined: "404 Not Found". */
+  servers: { address: string; port: number }[] | undefined;
 }
 
 /** What a DNS server answers from, and the server that it asks about names which are not in there. */

@@ -1,4 +1,4 @@
-// The seven walks: one packet of each, as every interface on its way saw it, and what else the walk is about.
+// The eight walks: one packet of each, as every interface on its way saw it, and what else the walk is about.
 import { describe, expect, test } from "vitest";
 import { decodeFrame } from "../tools/frame.ts";
 import { runExample } from "../tools/podwire.ts";
@@ -347,6 +347,7 @@ describe("tshark with every checksum check finds nothing wrong in", () => {
     "05-egress",
     "06-load-balancer",
     "07-node-port",
+    "08-ingress",
   ];
   for (const name of names) {
     testWithTshark(name, () => {

@@ -1,5 +1,5 @@
 // Networks for tests, described in a few words and turned into what the seam says: machines and plans.
-import type { ListenerConfig, Machine, NamespaceConfig } from "../../src/seam/machine.ts";
+import type { IngressLocation, ListenerConfig, Machine, NamespaceConfig } from "../../src/seam/machine.ts";
 import type { FlowConfig, FlowProtocol, Plan } from "../../src/seam/plan.ts";
 
 export interface NamespaceWords {
@@ -27,6 +27,8 @@ export interface MachineWords {
   wires?: string[];
   /** Of every device but loopback. */
   mtu?: number;
+  /** What listeners that are an `ingress` hand on. */
+  ingress?: IngressLocation[];
 }
 
 /** A machine in the seam's words. Addresses of devices are 02:00:00:00:NN:00 for bridges, else 02:00:00:00:NN:MM in order. */
@@ -79,7 +81,9 @@ export function machineOf(name: string, words: MachineWords, number = 0): Machin
         return { namespace, device, address, mac };
       }),
     ),
-    listeners: all.flatMap(([namespace, { listen = [] }]) => listen.map((text) => listenerOf(namespace, text))),
+    listeners: all.flatMap(([namespace, { listen = [] }]) =>
+      listen.map((text) => listenerOf(namespace, text, words.ingress)),
+    ),
   };
 }
 
@@ -101,7 +105,7 @@ function routeOf(namespace: string, text: string): Machine["routes"][number] {
   };
 }
 
-function listenerOf(namespace: string, text: string): ListenerConfig {
+function listenerOf(namespace: string, text: string, ingress: IngressLocation[] = []): ListenerConfig {
   const [protocol = "", where = "", ...rest] = text.split(" ");
   const [address, port] = where.includes(":") ? split(where, ":") : ["0.0.0.0", where];
   const size = rest.includes("response") ? { responseBytes: Number(rest.at(-1)) } : {};
@@ -110,10 +114,11 @@ function listenerOf(namespace: string, text: string): ListenerConfig {
     protocol: protocol as "tcp" | "udp",
     address,
     port: Number(port),
-    application: rest.includes("dns") ? "dns" : "service",
+    application: rest.includes("dns") ? "dns" : rest.includes("ingress") ? "ingress" : "service",
     process: `${namespace} ${text}`,
     ...size,
     ...dnsOf(rest),
+    ...(rest.includes("ingress") ? { ingress } : {}),
   };
 }
 

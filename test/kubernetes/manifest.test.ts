@@ -36,7 +36,7 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: web, namespace: shop}
 `);
-  expect([...notEmulated].sort()).toEqual(["HTTPRoute shop/web", "Ingress default/web"]);
+  expect([...notEmulated].sort()).toEqual(["HTTPRoute shop/web"]);
 });
 
 test("a List is its items, and fields that are null are absent", () => {

@@ -131,8 +131,8 @@ describe("the internet", () => {
       wires: [{ namespace: "internet", name: "eth0", mac: "02:00:cb:00:71:fe", mtu: 1500, segment: "internet" }],
       addresses: [
         { namespace: "internet", device: "eth0", cidr: "203.0.113.254/24" },
-        { namespace: "internet", device: "vethc633640a", cidr: "198.51.100.1/24" },
-        { namespace: "internet/client", device: "eth0", cidr: "198.51.100.10/24" },
+        { namespace: "internet", device: "vethc633640a", cidr: "198.51.100.1/27" },
+        { namespace: "internet/client", device: "eth0", cidr: "198.51.100.10/27" },
         { namespace: "internet/resolver", device: "eth0", cidr: "198.51.100.53/32" },
         { namespace: "internet/93.184.216.34", device: "eth0", cidr: "93.184.216.34/32" },
       ],

@@ -1,0 +1,41 @@
+// The hosts of Ingresses, as names in the world outside that lead to the ingress controller's load balancer.
+import { parseIpv4 } from "../address.ts";
+import type { Cluster, Ingress } from "../kubernetes/objects.ts";
+import { isIngressController } from "../kubernetes/ingresses.ts";
+
+/** What stands for the star of a wildcard host where a name is needed. */
+const STAR = "www";
+
+/** The load balancer's address before the ingress controller; undefined: it has none. */
+export function ingressAddress({ services, pods }: Cluster): string | undefined {
+  const controllers = pods.filter(({ labels }) => isIngressController(labels));
+  const service = services.find(
+    ({ namespace, type, selector = {} }) =>
+      type === "LoadBalancer" &&
+      isIngressController(selector) &&
+      controllers.some((pod) => pod.namespace === namespace),
+  );
+  return service?.loadBalancerIngress.map(({ ip }) => ip).find((ip) => parseIpv4(ip) !== undefined);
+}
+
+/** A name that a rule's host fits. */
+export function nameOf(host: string): string {
+  return host.replace(/^\*/, STAR);
+}
+
+/** Those of `names` that are an Ingress' host, and its hosts themselves, with the load balancer's address. */
+export function ingressNames(cluster: Cluster, names: readonly string[]): Map<string, string> {
+  const address = ingressAddress(cluster);
+  if (address === undefined) return new Map();
+  const hosts = hostsOf(cluster.ingresses ?? []);
+  const fitting = names.filter((name) => hosts.some((host) => fits(host, name)));
+  return new Map([...hosts.map(nameOf), ...fitting].map((name) => [name, address]));
+}
+
+function hostsOf(ingresses: readonly Ingress[]): string[] {
+  return ingresses.flatMap(({ rules }) => rules.map(({ host }) => host)).filter((host) => host !== "");
+}
+
+function fits(host: string, name: string): boolean {
+  return host === name || (host.startsWith("*.") && name.slice(name.indexOf(".")) === host.slice(1));
+}
