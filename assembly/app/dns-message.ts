@@ -165,7 +165,7 @@ export function write(query: usize, question: i32, bits: i32, limit: i32, edns: 
     end = dns.writeOpt(end, edns);
     additionals++;
   }
-  dns.writeHeader(message, dns.id(query), bits, 1, answers, authorities, additionals);
+  dns.writeHeader(message, dns.id(query), bits, question ? 1 : 0, answers, authorities, additionals);
   return <i32>(end - message);
 }
 
