@@ -18,6 +18,8 @@ const rowSchema = z.object({
   hex: z.string(),
 });
 
+const headSchema = z.object({ copied: z.boolean().default(false) });
+
 /** One frame at one interface. */
 export type Row = z.output<typeof rowSchema>;
 
@@ -74,6 +76,11 @@ const stateSchema = z.object({
 });
 
 export interface Recording {
+  /**
+   * Whether the recorder copied each frame as it passed. One that did not read fragments after the kernel had written new headers
+   * into them; then so does the replay.
+   */
+  copied: boolean;
   rows: Row[];
   choices: Choice[];
 }
@@ -84,7 +91,9 @@ export function readRecording(path: string): Recording {
     const file = join(path, name);
     return existsSync(file) ? readLines(file, schema, 0) : [];
   };
+  const [head = "{}"] = readText(join(path, "observed.jsonl")).split("\n", 1);
   return {
+    copied: headSchema.parse(parseJson(head, join(path, "observed.jsonl"), 1)).copied,
     rows: readLines(join(path, "observed.jsonl"), rowSchema, 1),
     choices: [
       ...optional("choices.jsonl", choiceSchema),

@@ -1,5 +1,6 @@
 // Plays a case in a kernel of its own: builds the network, takes the steps one after the other in virtual time, and writes down
 // every frame at every interface.
+import * as R from "../../assembly/layout/records.ts";
 import { parseIpv4, parseMac } from "../address.ts";
 import { addSets, numberSets } from "../engine/sets.ts";
 import { parseSets } from "../iptables/ipset.ts";
@@ -16,6 +17,7 @@ import type { Recording, Row } from "./recording.ts";
 import { replyTo, type Answerable } from "./reply.ts";
 import { NamespaceRules, type CounterTables } from "./rules.ts";
 import type { Step } from "./schema.ts";
+import { asRecorderReads } from "./shared-fragments.ts";
 import { hexOf, inject, sendLocal, type NewRow } from "./send.ts";
 import { conntrackLines, fdb, type FdbEntry } from "./state.ts";
 import { Tape } from "./tape.ts";
@@ -154,7 +156,9 @@ class Player {
     // The interface that sends an injected frame sees it first; the row above stands for that.
     const own = frames.findIndex(({ at, dir, hex }) => dir === "out" && at === injected?.at && hex === injected.hex);
     if (injected?.dir === "out" && own >= 0) frames.splice(own, 1);
-    frames.forEach(add);
+    const tracks = (name: string): boolean => this.#kernel.word(this.#network.namespace(name) + R.NS_TRACKING) !== 0;
+    const read = this.#recording?.copied === false ? asRecorderReads(frames, tracks) : frames;
+    read.forEach(add);
   }
 
   /** Does what a step says; returns the row of the frame that it sends, if any. */
