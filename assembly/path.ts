@@ -32,6 +32,7 @@ import {
   DROP_OTHERHOST,
   DROP_PKT_TOO_BIG,
   DROP_PKT_TOO_SMALL,
+  DROP_SOCKET_RCVBUFF,
   DROP_TTL_EXPIRED,
   DROP_UDP_CSUM,
   DROP_UNHANDLED_PROTO,
@@ -712,6 +713,10 @@ function udpReceive(ns: usize, frame: usize): void {
   const length = udp.payloadLength;
   if (load<u32>(socket, R.SOCK_OWNER) == R.OWNER_TUNNEL) {
     tunnelReceive(ns, frame, at, length);
+    return;
+  }
+  if (!udp.bufferTakes(socket)) {
+    drop(ns, frame, DROP_SOCKET_RCVBUFF);
     return;
   }
   const arg = load<usize>(socket, R.SOCK_ARG);

@@ -58,9 +58,11 @@ const ADDRESSES: usize = 26;
 const PORTS: usize = 34;
 const UDP_SIZE: usize = 38;
 const UDP_SUM: usize = 40;
+const TCP_FLAGS: usize = 47;
 const TCP_SUM: usize = 50;
 const IP: usize = 14;
 const L4: usize = 34;
+const ONCE: u32 = 7; // FIN, SYN, RST
 const IPV4_WITHOUT_OPTIONS: u32 = 0x450008; // bytes 12 to 14, as they lie
 const ANY_FRAGMENT: u32 = 0xff3f;
 
@@ -176,6 +178,8 @@ export function taken(device: usize, frame: usize): bool {
     place |= PLACE_UDP;
   } else if (protocol == ipv4.PROTO_TCP) {
     if (length < <u32>TCP_SUM + 4) return false;
+    // What begins or ends a connection comes once.
+    if (load<u8>(at, TCP_FLAGS) & ONCE) return false;
     place |= PLACE_TCP;
   } else {
     return false;

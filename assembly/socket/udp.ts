@@ -1,11 +1,20 @@
 // UDP sockets: sending from one, and finding the one that a datagram is for (net/ipv4/udp.c).
 import { DROP_NONE, DROP_NO_SOCKET, DROP_PKT_TOO_SMALL, DROP_UDP_CSUM } from "../layout/codes.ts";
 import { FRAME_LENGTH, FRAME_NETWORK, FRAME_SUMMED } from "../layout/frame.ts";
-import { DEV_MTU, SOCK_LINE, SOCK_LOCAL_PORT, SOCK_NAMESPACE, SOCK_REMOTE } from "../layout/records.ts";
+import {
+  DEV_MTU,
+  SOCK_LINE,
+  SOCK_LOCAL_PORT,
+  SOCK_NAMESPACE,
+  SOCK_REMOTE,
+  SOCK_BURST,
+  SOCK_BURST_TIME,
+} from "../layout/records.ts";
 import { newPacketFor, nextId, payloadOf, send } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
 import { copy } from "../memory/bytes.ts";
 import { packetLength } from "../track/conntrack.ts";
+import { now } from "../memory/clock.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as udp from "../wire/udp.ts";
 import * as table from "./table.ts";
@@ -74,4 +83,21 @@ export function receive(ns: usize, frame: usize): i32 {
   payload = at + udp.UDP_LENGTH;
   payloadLength = length - udp.UDP_LENGTH;
   return DROP_NONE;
+}
+
+/** What fits into a socket's receive buffer before the process that reads it has its turn. */
+const BUFFER_DATAGRAMS: u32 = 4096;
+
+/**
+ * Whether a socket can take one more datagram at this moment: no time passes while two servers that answer everything answer each
+ * other on one host, but their buffers have an end (sock_queue_rcv_skb).
+ */
+export function bufferTakes(at: usize): bool {
+  if (load<u64>(at, SOCK_BURST_TIME) != now) {
+    store<u64>(at, now, SOCK_BURST_TIME);
+    store<u32>(at, 0, SOCK_BURST);
+  }
+  const taken = load<u32>(at, SOCK_BURST) + 1;
+  store<u32>(at, taken, SOCK_BURST);
+  return taken <= BUFFER_DATAGRAMS;
 }
