@@ -128,7 +128,7 @@ function begin(flow: usize): void {
   const number = load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_ICMP ? sequence & 0xffff : sequence;
   store<u32>(session, number, SESSION_SEQUENCE);
   store<u64>(session, now, SESSION_START);
-  if (hash.crowded(sessions)) growSessions();
+  if (hash.crowded(sessions)) hash.grow(sessions, hashOfRecord);
   hash.insert(sessions, hashOf(flow, number), session);
   add(load<u32>(flow, FLOW_LINE), LINE_SENT);
   const last = load<usize>(flow, FLOW_LAST);
@@ -147,17 +147,9 @@ function begin(flow: usize): void {
   }
 }
 
-function growSessions(): void {
-  const buckets = hash.bucketCount(sessions);
-  const old = hash.grow(sessions);
-  for (let i: u32 = 0; i < buckets; i++) {
-    let session = load<usize>(old + ((<usize>i) << 2));
-    while (session) {
-      const next = load<usize>(session);
-      hash.insert(sessions, hashOf(load<usize>(session, SESSION_FLOW), load<u32>(session, SESSION_SEQUENCE)), session);
-      session = next;
-    }
-  }
+/** The hash that a record stands under. */
+function hashOfRecord(session: usize): u32 {
+  return hashOf(load<usize>(session, SESSION_FLOW), load<u32>(session, SESSION_SEQUENCE));
 }
 
 /** Ends a session; `counter` (LINE_*) says how, 0 that it was answered and has been counted. */

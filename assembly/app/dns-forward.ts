@@ -215,7 +215,7 @@ export function keep(question: usize, at: usize, length: i32): u32 {
   if (!entry) {
     const table = load<usize>(server, SERVER_CACHE);
     if (hash.count(table) >= KEPT_MAX) return ttl;
-    if (hash.crowded(table)) grow(table);
+    if (hash.crowded(table)) hash.grow(table, hashOfRecord);
     entry = allocate(CACHED_SIZE);
     store<i32>(entry, type, CACHED_TYPE);
     store<i32>(entry, bytes, CACHED_NAME_LENGTH);
@@ -232,16 +232,8 @@ export function keep(question: usize, at: usize, length: i32): u32 {
   return ttl;
 }
 
-function grow(table: usize): void {
-  const buckets = hash.bucketCount(table);
-  const old = hash.grow(table);
-  for (let i: u32 = 0; i < buckets; i++) {
-    let entry = load<usize>(old + ((<usize>i) << 2));
-    while (entry) {
-      const next = load<usize>(entry);
-      const length = load<i32>(entry, CACHED_NAME_LENGTH);
-      hash.insert(table, hashOf(entry + CACHED_NAME, length, load<i32>(entry, CACHED_TYPE)), entry);
-      entry = next;
-    }
-  }
+/** The hash that a record stands under. */
+function hashOfRecord(entry: usize): u32 {
+  const length = load<i32>(entry, CACHED_NAME_LENGTH);
+  return hashOf(entry + CACHED_NAME, length, load<i32>(entry, CACHED_TYPE));
 }

@@ -58,17 +58,9 @@ export function maskOf(length: u32): u32 {
   return length ? (<u32>0xffffffff) << (32 - length) : 0;
 }
 
-function rehash(routes: usize): void {
-  const buckets = hash.bucketCount(routes);
-  const old = hash.grow(routes);
-  for (let i: u32 = 0; i < buckets; i++) {
-    let route = load<usize>(old + ((<usize>i) << 2));
-    while (route) {
-      const next = load<usize>(route);
-      hash.append(routes, hash.mix(load<u32>(route, ROUTE_NETWORK), load<u32>(route, ROUTE_LENGTH)), route);
-      route = next;
-    }
-  }
+/** The hash that a record stands under. */
+function hashOfRecord(route: usize): u32 {
+  return hash.mix(load<u32>(route, ROUTE_NETWORK), load<u32>(route, ROUTE_LENGTH));
 }
 
 /** Adds a route; of equal prefix and metric the first one stays in force. */
@@ -94,7 +86,7 @@ export function add(
   store<u32>(route, metric, ROUTE_METRIC);
   store<u32>(route, mtu, ROUTE_MTU);
   const routes = load<usize>(table, FIB_HASH);
-  if (hash.crowded(routes)) rehash(routes);
+  if (hash.crowded(routes)) hash.grow(routes, hashOfRecord, true);
   hash.append(routes, hash.mix(network & maskOf(length), length), route);
   store<u64>(table, load<u64>(table, FIB_LENGTHS) | ((<u64>1) << (<u64>length)), FIB_LENGTHS);
 }

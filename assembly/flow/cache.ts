@@ -547,7 +547,7 @@ function pathOf(): usize {
   path = allocate(size + 16);
   memory.copy(path, draft, size);
   store<u32>(path, h, PATH_HASH);
-  if (hash.crowded(paths)) growPaths();
+  if (hash.crowded(paths)) hash.grow(paths, hashOfRecord);
   hash.insert(paths, h, path);
   return path;
 }
@@ -562,17 +562,9 @@ function samePath(path: usize, size: u32): bool {
   return true;
 }
 
-function growPaths(): void {
-  const buckets = hash.bucketCount(paths);
-  const old = hash.grow(paths);
-  for (let i: u32 = 0; i < buckets; i++) {
-    let path = load<usize>(old + ((<usize>i) << 2));
-    while (path) {
-      const next = load<usize>(path);
-      hash.insert(paths, load<u32>(path, PATH_HASH), path);
-      path = next;
-    }
-  }
+/** The hash that a record stands under. */
+function hashOfRecord(path: usize): u32 {
+  return load<u32>(path, PATH_HASH);
 }
 
 /** Brings the counters of devices and rules up to date. */

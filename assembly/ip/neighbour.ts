@@ -62,22 +62,14 @@ export function entryOf(ns: usize, device: usize, address: u32): usize {
   store<usize>(entry, device, NEIGH_DEVICE);
   store<u32>(entry, address, NEIGH_ADDRESS);
   const table = load<usize>(ns, NS_NEIGHBOURS);
-  if (hash.crowded(table)) grow(table);
+  if (hash.crowded(table)) hash.grow(table, hashOfRecord);
   hash.insert(table, hash.mix(address, 0), entry);
   return entry;
 }
 
-function grow(table: usize): void {
-  const buckets = hash.bucketCount(table);
-  const old = hash.grow(table);
-  for (let i: u32 = 0; i < buckets; i++) {
-    let entry = load<usize>(old + ((<usize>i) << 2));
-    while (entry) {
-      const next = load<usize>(entry);
-      hash.insert(table, hash.mix(load<u32>(entry, NEIGH_ADDRESS), 0), entry);
-      entry = next;
-    }
-  }
+/** The hash that a record stands under. */
+function hashOfRecord(entry: usize): u32 {
+  return hash.mix(load<u32>(entry, NEIGH_ADDRESS), 0);
 }
 
 /** The entry that `remember` left for a next hop, 0 if there is none for this device. */

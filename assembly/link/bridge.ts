@@ -51,21 +51,13 @@ export function addEntry(bridge: usize, high: u32, low: u32, port: usize, flags:
   store<u64>(entry, now, FDB_UPDATED);
   recorder.spoil();
   const table = load<usize>(bridge, DEV_FDB);
-  if (hash.crowded(table)) grow(table);
+  if (hash.crowded(table)) hash.grow(table, hashOfRecord);
   hash.insert(table, hash.mix(high, low), entry);
 }
 
-function grow(table: usize): void {
-  const buckets = hash.bucketCount(table);
-  const old = hash.grow(table);
-  for (let i: u32 = 0; i < buckets; i++) {
-    let entry = load<usize>(old + ((<usize>i) << 2));
-    while (entry) {
-      const next = load<usize>(entry);
-      hash.insert(table, hash.mix(load<u32>(entry, FDB_MAC_HIGH), load<u32>(entry, FDB_MAC_LOW)), entry);
-      entry = next;
-    }
-  }
+/** The hash that a record stands under. */
+function hashOfRecord(entry: usize): u32 {
+  return hash.mix(load<u32>(entry, FDB_MAC_HIGH), load<u32>(entry, FDB_MAC_LOW));
 }
 
 /** Forgets an address. */

@@ -108,21 +108,13 @@ export function addRemote(device: usize, high: u32, low: u32, remote: u32, flags
   store<u32>(entry, flags, FDB_FLAGS);
   store<u64>(entry, now, FDB_UPDATED);
   const entries = load<usize>(device, DEV_FDB);
-  if (hash.crowded(entries)) grow(entries);
+  if (hash.crowded(entries)) hash.grow(entries, hashOfRecord, true);
   hash.append(entries, hash.mix(high, low), entry);
 }
 
-function grow(entries: usize): void {
-  const buckets = hash.bucketCount(entries);
-  const old = hash.grow(entries);
-  for (let i: u32 = 0; i < buckets; i++) {
-    let entry = load<usize>(old + ((<usize>i) << 2));
-    while (entry) {
-      const next = load<usize>(entry);
-      hash.append(entries, hash.mix(load<u32>(entry, FDB_MAC_HIGH), load<u32>(entry, FDB_MAC_LOW)), entry);
-      entry = next;
-    }
-  }
+/** The hash that a record stands under. */
+function hashOfRecord(entry: usize): u32 {
+  return hash.mix(load<u32>(entry, FDB_MAC_HIGH), load<u32>(entry, FDB_MAC_LOW));
 }
 
 /** The first entry of an address from `entry` on in its bucket. */

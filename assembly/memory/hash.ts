@@ -68,14 +68,22 @@ export function crowded(table: usize): bool {
 }
 
 /**
- * Doubles the buckets. The caller then moves every record of the old bucket array (returned) with `insert`, after
- * this has set the count to zero: only it knows how its records hash.
+ * Doubles the buckets and moves every record into its own; `hashOf` says under which hash a record stands. With `inOrder` records
+ * of one bucket keep their order, for tables that are filled with `append`; else it turns round, as it did when they came in.
  */
-export function grow(table: usize): usize {
+export function grow(table: usize, hashOf: (record: usize) => u32, inOrder: bool = false): void {
   const old = load<usize>(table, BUCKETS);
-  const size = (load<u32>(table, MASK) + 1) << 1;
-  store<usize>(table, allocate(size << 2), BUCKETS);
-  store<u32>(table, size - 1, MASK);
+  const buckets = bucketCount(table);
+  store<usize>(table, allocate(buckets << 3), BUCKETS);
+  store<u32>(table, (buckets << 1) - 1, MASK);
   store<u32>(table, 0, COUNT);
-  return old;
+  for (let i: u32 = 0; i < buckets; i++) {
+    let record = load<usize>(old + ((<usize>i) << 2));
+    while (record) {
+      const next = load<usize>(record);
+      if (inOrder) append(table, hashOf(record), record);
+      else insert(table, hashOf(record), record);
+      record = next;
+    }
+  }
 }

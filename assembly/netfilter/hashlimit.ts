@@ -146,23 +146,15 @@ function begin(table: usize, bytes: bool): usize {
   store<u32>(record, setting(table, L.HASHLIMIT_BURST), BUCKET_REFILLS);
   store<u64>(record, bytes ? SECOND : full(table), BUCKET_CREDIT);
   store<u64>(record, now, BUCKET_SEEN);
-  if (hash.crowded(buckets)) grow(buckets);
+  if (hash.crowded(buckets)) hash.grow(buckets, hashOfRecord);
   hash.insert(buckets, hashOfGroup(), record);
   return record;
 }
 
-function grow(buckets: usize): void {
-  const count = hash.bucketCount(buckets);
-  const old = hash.grow(buckets);
-  for (let i: u32 = 0; i < count; i++) {
-    let record = load<usize>(old + ((<usize>i) << 2));
-    while (record) {
-      const next = load<usize>(record);
-      const pair = hash.mix(load<u32>(record, BUCKET_SOURCE), load<u32>(record, BUCKET_DESTINATION));
-      hash.insert(buckets, hash.mix(pair, load<u32>(record, BUCKET_PORTS)), record);
-      record = next;
-    }
-  }
+/** The hash that a record stands under. */
+function hashOfRecord(record: usize): u32 {
+  const pair = hash.mix(load<u32>(record, BUCKET_SOURCE), load<u32>(record, BUCKET_DESTINATION));
+  return hash.mix(pair, load<u32>(record, BUCKET_PORTS));
 }
 
 /** What the packet costs in bytes; a bucket that cannot pay is filled up at once as often as the burst says (hashlimit_byte_cost). */

@@ -75,26 +75,18 @@ export function add(
   store<u32>(element, lengths, ELEMENT_LENGTHS);
   store<u32>(element, nomatch, ELEMENT_NOMATCH);
   const elements = load<usize>(set, SET_ELEMENTS);
-  if (hash.crowded(elements)) grow(elements);
+  if (hash.crowded(elements)) hash.grow(elements, hashOfRecord);
   hash.insert(elements, hashOf(network, port, otherNetwork, lengths), element);
   store<u64>(set, load<u64>(set, SET_LENGTHS) | ((<u64>1) << (<u64>length)), SET_LENGTHS);
   store<u64>(set, load<u64>(set, SET_LENGTHS_OTHER) | ((<u64>1) << (<u64>otherLength)), SET_LENGTHS_OTHER);
 }
 
-function grow(elements: usize): void {
-  const buckets = hash.bucketCount(elements);
-  const old = hash.grow(elements);
-  for (let i: u32 = 0; i < buckets; i++) {
-    let element = load<usize>(old + ((<usize>i) << 2));
-    while (element) {
-      const next = load<usize>(element);
-      const address = load<u32>(element, ELEMENT_ADDRESS);
-      const other = load<u32>(element, ELEMENT_OTHER);
-      const lengths = load<u32>(element, ELEMENT_LENGTHS);
-      hash.insert(elements, hashOf(address, load<u32>(element, ELEMENT_PORT), other, lengths), element);
-      element = next;
-    }
-  }
+/** The hash that a record stands under. */
+function hashOfRecord(element: usize): u32 {
+  const address = load<u32>(element, ELEMENT_ADDRESS);
+  const other = load<u32>(element, ELEMENT_OTHER);
+  const lengths = load<u32>(element, ELEMENT_LENGTHS);
+  return hashOf(address, load<u32>(element, ELEMENT_PORT), other, lengths);
 }
 
 function lookup(set: usize, address: u32, port: u32, other: u32, lengths: u32): usize {

@@ -54,21 +54,13 @@ function insert(ns: usize, proto: u32, local: u32, port: u32, owner: u32, arg: u
   store<u32>(socket, arg, SOCK_ARG);
   store<u32>(socket, next32(ns + NS_RANDOM) & 0xffff, SOCK_IP_ID);
   const table = load<usize>(ns, NS_SOCKETS);
-  if (hash.crowded(table)) grow(table);
+  if (hash.crowded(table)) hash.grow(table, hashOfRecord, true);
   hash.append(table, hashOf(proto, port), socket);
 }
 
-function grow(table: usize): void {
-  const buckets = hash.bucketCount(table);
-  const old = hash.grow(table);
-  for (let i: u32 = 0; i < buckets; i++) {
-    let record = load<usize>(old + ((<usize>i) << 2));
-    while (record) {
-      const next = load<usize>(record);
-      hash.append(table, hashOf(load<u32>(record, SOCK_PROTO), load<u32>(record, SOCK_LOCAL_PORT)), record);
-      record = next;
-    }
-  }
+/** The hash that a record stands under. */
+function hashOfRecord(record: usize): u32 {
+  return hashOf(load<u32>(record, SOCK_PROTO), load<u32>(record, SOCK_LOCAL_PORT));
 }
 
 function taken(ns: usize, proto: u32, local: u32, port: u32): bool {

@@ -83,17 +83,9 @@ export function find(ns: usize, local: u32, remote: u32, ports: u32): usize {
   return 0;
 }
 
-function growStreams(table: usize): void {
-  const buckets = hash.bucketCount(table);
-  const old = hash.grow(table);
-  for (let i: u32 = 0; i < buckets; i++) {
-    let c = load<usize>(old + ((<usize>i) << 2));
-    while (c) {
-      const next = load<usize>(c);
-      hash.insert(table, hashOf(load<u32>(c, R.TCP_LOCAL), load<u32>(c, R.TCP_REMOTE), load<u32>(c, R.TCP_PORTS)), c);
-      c = next;
-    }
-  }
+/** The hash that a record stands under. */
+function hashOfRecord(c: usize): u32 {
+  return hashOf(load<u32>(c, R.TCP_LOCAL), load<u32>(c, R.TCP_REMOTE), load<u32>(c, R.TCP_PORTS));
 }
 
 function newConnection(ns: usize, local: u32, remote: u32, ports: u32, owner: u32, arg: u32, line: u32): usize {
@@ -119,7 +111,7 @@ function newConnection(ns: usize, local: u32, remote: u32, ports: u32, owner: u3
   store<u32>(c, isn, R.TCP_SND_NXT);
   store<u32>(c, isn, R.TCP_WRITE_SEQ);
   const table = load<usize>(ns, R.NS_STREAMS);
-  if (hash.crowded(table)) growStreams(table);
+  if (hash.crowded(table)) hash.grow(table, hashOfRecord);
   hash.insert(table, hashOf(local, remote, ports), c);
   return c;
 }

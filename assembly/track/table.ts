@@ -91,19 +91,6 @@ export function put(entry: usize): void {
   if (!left) give(free, entry);
 }
 
-function rehash(table: usize): void {
-  const buckets = hash.bucketCount(table);
-  const old = hash.grow(table);
-  for (let i: u32 = 0; i < buckets; i++) {
-    let record = load<usize>(old + ((<usize>i) << 2));
-    while (record) {
-      const next = load<usize>(record);
-      hash.insert(table, tuple.hashOf(record), record);
-      record = next;
-    }
-  }
-}
-
 /** Puts an entry into the table under both tuples. */
 export function insert(entry: usize): void {
   insertTuple(entry, originalOf(entry));
@@ -124,7 +111,7 @@ function insertTuple(entry: usize, record: usize): void {
   if (hash.crowded(table)) {
     sweep(ns);
     // Unless the sweep made room for a while the next ones would follow too soon.
-    if (hash.count(table) > hash.bucketCount(table) >> 1) rehash(table);
+    if (hash.count(table) > hash.bucketCount(table) >> 1) hash.grow(table, tuple.hashOf);
   }
   hash.insert(table, tuple.hashOf(record), record);
 }
