@@ -13,17 +13,14 @@ export const STEP_A = STEP_LINE + WORD; // what these are is said beside each ki
 export const STEP_B = STEP_A + WORD;
 export const STEP_C = STEP_B + WORD;
 export const STEP_D = STEP_C + WORD;
-// The packet: the numbers that steps are compared by, and the beginning of its bytes.
+// The packet; its bytes are STEP_HEADER.
 export const STEP_TYPE = STEP_D + WORD; // EtherType
 export const STEP_LENGTH = STEP_TYPE + WORD; // from the Ethernet header on
-export const STEP_SRC = STEP_LENGTH + WORD;
-export const STEP_DST = STEP_SRC + WORD;
-export const STEP_PORTS = STEP_DST + WORD; // source << 16 | destination; ICMP: id << 16 | type << 8 | code
+export const STEP_PORTS = STEP_LENGTH + WORD; // source << 16 | destination; ICMP: id << 16 | type << 8 | code
 export const STEP_PROTO = STEP_PORTS + WORD;
 export const STEP_PHYS_IN = STEP_PROTO + WORD; // bridge ports
 export const STEP_PHYS_OUT = STEP_PHYS_IN + WORD;
-export const STEP_SPARE = STEP_PHYS_OUT + WORD;
-export const STEP_MARK = STEP_SPARE + WORD;
+export const STEP_MARK = STEP_PHYS_OUT + WORD;
 export const STEP_MAC_SOURCE = STEP_MARK + WORD; // 6 bytes and two of 0
 export const STEP_MAC_DESTINATION = STEP_MAC_SOURCE + LONG; // 6 bytes and two of 0
 // Its connection, if STEP_CT is not 0.

@@ -87,8 +87,6 @@ function describe(step: usize, frame: usize): void {
   store<u32>(step, isIp ? ethernet.TYPE_IPV4 : ethernet.etherType(data), T.STEP_TYPE);
   memory.copy(step + T.STEP_HEADER, network, <usize>min<i32>(max<i32>(packetLength(frame), 0), T.STEP_HEADER_BYTES));
   if (!isIp) return;
-  store<u32>(step, ipv4.source(network), T.STEP_SRC);
-  store<u32>(step, ipv4.destination(network), T.STEP_DST);
   store<u32>(step, <u32>ipv4.protocol(network), T.STEP_PROTO);
   store<u32>(step, portsOf(network, packetLength(frame)), T.STEP_PORTS);
 }

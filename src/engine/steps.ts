@@ -8,14 +8,12 @@ import { findMatch } from "../iptables/matches/table.ts";
 import { HOOK_NAMES, TABLE_NAMES, type Rule } from "../iptables/model.ts";
 import { NameTable } from "../iptables/names.ts";
 import { printMatch, printRule } from "../iptables/print.ts";
+import { PROTO_ICMP, PROTO_TCP, PROTO_UDP } from "../iptables/protocols.ts";
 import { DROP_REASONS, TCP_CONNTRACK_STATES, type Handle, type Kernel } from "../kernel/kernel.ts";
 import type { ConnectionView, Detail, PacketView, RuleView, Step, TupleView } from "../seam/trace.ts";
 import type { Built } from "./build.ts";
 import type { RuleSets } from "./rules.ts";
 
-const PROTO_ICMP = 1;
-const PROTO_TCP = 6;
-const PROTO_UDP = 17;
 const TYPE_IPV4 = 0x800;
 const TYPE_ARP = 0x806;
 const ARP_REPLY = 2;
@@ -63,12 +61,7 @@ export class StepReader {
 
   /** All steps from a block on, in the order in which they happened. */
   read(first: Handle): Step[] {
-    const steps: Step[] = [];
-    for (let block = first; block !== 0; block = this.#word(block + R.BATCH_NEXT)) {
-      const end = block + R.BATCH_HEADER + this.#word(block + R.BATCH_USED);
-      for (let at = block + R.BATCH_HEADER; at < end; at += T.STEP_SIZE) steps.push(this.#step(at));
-    }
-    return steps;
+    return [...this.#kernel.steps(first)].map((at) => this.#step(at));
   }
 
   #word(at: Handle): number {

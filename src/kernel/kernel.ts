@@ -12,6 +12,7 @@ import { FRAME_DATA, FRAME_LENGTH } from "../../assembly/layout/frame.ts";
 import { EPB_INBOUND } from "../../assembly/layout/pcap.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { BLOCK_RULES } from "../../assembly/layout/rules.ts";
+import { STEP_SIZE } from "../../assembly/layout/trace.ts";
 import * as Z from "../../assembly/layout/zone.ts";
 import { parseIpv4 } from "../address.ts";
 import type { FlowConfig, ResolverOptions } from "../seam/plan.ts";
@@ -304,6 +305,14 @@ export class Kernel {
       }
     }
     return frames;
+  }
+
+  /** The steps noted of traced packets (STEP_*), in order; `first` is what `setTrace` returned. */
+  *steps(first: Handle): Generator<Handle> {
+    for (let block = first; block !== 0; block = this.word(block + R.BATCH_NEXT)) {
+      const end = block + R.BATCH_HEADER + this.word(block + R.BATCH_USED);
+      for (let at = block + R.BATCH_HEADER; at < end; at += STEP_SIZE) yield at;
+    }
   }
 
   // ---- results

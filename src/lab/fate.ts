@@ -1,5 +1,4 @@
 // What became of a packet in a namespace: read from the steps that the kernel noted of it.
-import * as R from "../../assembly/layout/records.ts";
 import * as T from "../../assembly/layout/trace.ts";
 import { DROP_REASONS, type Handle } from "../kernel/kernel.ts";
 import type { Network } from "./build.ts";
@@ -20,7 +19,7 @@ export function fateOf(network: Network, name: string, rules: NamespaceRules | u
   let rule: number | undefined;
   let answered = false;
   let fate: Fate = { kind: "none" };
-  for (const at of stepsFrom(network, first)) {
+  for (const at of kernel.steps(first)) {
     const word = (field: number): number => kernel.word(at + field);
     if (word(T.STEP_NAMESPACE) !== ns) continue;
     const id = `${word(T.STEP_ID_HIGH)}:${word(T.STEP_ID_LOW)}`;
@@ -49,13 +48,6 @@ export function fateOf(network: Network, name: string, rules: NamespaceRules | u
     }
   }
   return fate;
-}
-
-function* stepsFrom({ kernel }: Network, first: Handle): Generator<Handle> {
-  for (let block = first; block !== 0; block = kernel.word(block + R.BATCH_NEXT)) {
-    const end = block + R.BATCH_HEADER + kernel.word(block + R.BATCH_USED);
-    for (let at = block + R.BATCH_HEADER; at < end; at += T.STEP_SIZE) yield at;
-  }
 }
 
 /** How many frames had which fate, the commonest first: `12 frames in by eth0: sent by eth1`. */
