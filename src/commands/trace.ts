@@ -9,6 +9,7 @@ import { traceLines } from "../trace/iptables-trace.ts";
 import { outcomeOf, type Outcome } from "../trace/outcome.ts";
 import { renderWalk, walkLine } from "../trace/render.ts";
 import { requestWalk, walksOf, type Walk } from "../trace/walks.ts";
+import { whyNot, whyNotText, type WhyNot } from "../trace/why-not.ts";
 
 interface TraceFlags extends Ends {
   nodes?: number;
@@ -16,6 +17,7 @@ interface TraceFlags extends Ends {
   all?: boolean;
   verbose?: boolean;
   json?: boolean;
+  whyNot?: boolean;
   format: "walk" | "iptables";
 }
 
@@ -44,6 +46,10 @@ export function addTraceCommand(program: Command): void {
     .option("--seed <N>", "seed of all that is random, in place of the scenario's", integer(0, 2 ** 32 - 1))
     .option("--all", "print the walk of every packet, ARP and DNS included")
     .option("--verbose", "also the rules that did not match, with the condition that failed")
+    .option(
+      "--why-not",
+      "also which NetworkPolicies denied it, what they would let through, and which conditions failed",
+    )
     .option("--json", "print everything as JSON")
     .addOption(
       new Option("--format <F>", "walk: numbered steps; iptables: the kernel's TRACE lines")
@@ -70,9 +76,10 @@ function trace(files: readonly string[], flags: TraceFlags): number {
   const asksNames = prepared.plan.flows.some(({ target }) => "names" in target);
   const main = requestWalk(walks, asksNames);
   const outcome = outcomeOf(result, main);
-  if (flags.json) process.stdout.write(`${JSON.stringify(asJson(flags, outcome, walks, main), null, 2)}\n`);
+  const why = flags.whyNot ? whyNot(prepared.cluster, main ? [main, ...walks] : walks) : undefined;
+  if (flags.json) process.stdout.write(`${JSON.stringify(asJson(flags, outcome, walks, main, why), null, 2)}\n`);
   else if (flags.format === "iptables") printTraceLines(flags.all ? walks : main ? [main] : []);
-  else process.stdout.write(asText(flags, outcome, walks, main));
+  else process.stdout.write(asText(flags, outcome, walks, main) + (flags.whyNot ? `\n${whyNotText(why)}` : ""));
   return result.lines[0]?.delivered === 1 ? 0 : 1;
 }
 
@@ -98,13 +105,20 @@ function printTraceLines(walks: readonly Walk[]): void {
   for (const { steps } of walks) for (const line of traceLines(steps)) process.stdout.write(`${line}\n`);
 }
 
-function asJson(flags: TraceFlags, outcome: Outcome, walks: readonly Walk[], main: Walk | undefined): unknown {
+function asJson(
+  flags: TraceFlags,
+  outcome: Outcome,
+  walks: readonly Walk[],
+  main: Walk | undefined,
+  why: WhyNot | undefined,
+): unknown {
   return {
     from: flags.from,
     to: flags.to,
     protocol: flags.protocol,
     ...outcome,
     request: main?.packet,
+    ...(flags.whyNot ? { whyNot: why ?? null } : {}),
     packets: walks.map((walk) => ({
       ...walk,
       steps: walk.steps.map((step) => ({

@@ -79,3 +79,28 @@ export function selectorMatches(selector: LabelSelector, labels: Labels): boolea
     labelsMatch(selector.matchLabels, labels) && selector.matchExpressions.every((one) => requirementMet(one, labels))
   );
 }
+
+/** A selector as kubectl writes it: `app=cart,tier in (a,b),!canary`; empty for one that matches everything. */
+export function selectorText({ matchLabels, matchExpressions }: LabelSelector): string {
+  return [
+    ...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`),
+    ...matchExpressions.map(requirementText),
+  ].join(",");
+}
+
+function requirementText({ key, operator, values }: Requirement): string {
+  switch (operator) {
+    case "In":
+      return `${key} in (${values.join(",")})`;
+    case "NotIn":
+      return `${key} notin (${values.join(",")})`;
+    case "Exists":
+      return key;
+    case "DoesNotExist":
+      return `!${key}`;
+    case "Gt":
+      return `${key}>${values[0] ?? ""}`;
+    case "Lt":
+      return `${key}<${values[0] ?? ""}`;
+  }
+}
