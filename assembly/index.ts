@@ -31,6 +31,7 @@ import { findChains, setIndexed } from "./netfilter/walk.ts";
 import * as captures from "./observe/capture.ts";
 import * as drops from "./observe/drops.ts";
 import * as lines from "./observe/lines.ts";
+import * as notes from "./observe/notes.ts";
 import * as trace from "./observe/trace.ts";
 import * as path from "./path.ts";
 import * as sockets from "./socket/table.ts";
@@ -335,6 +336,11 @@ export function newFile(index: u32, format: u32, size: u32, interfaces: u32): us
 
 export function addSink(device: usize, file: usize, id: u32): void {
   captures.addSink(device, file, id);
+}
+
+/** Sends notes about this worker's packets to a file of CAPTURE_PCAPNG or CAPTURE_DROPS too. */
+export function sendNotes(file: usize): void {
+  notes.sendTo(file);
 }
 
 export function capturedBytes(worker: u32): u32 {

@@ -51,6 +51,18 @@ export const EPB_UNICAST = 1 << 2;
 export const EPB_MULTICAST = 2 << 2;
 export const EPB_BROADCAST = 3 << 2;
 
+// A note about a packet among the blocks, of a type for local use; the host makes comments of it, so that it never stands in a file.
+export const NOTE_BLOCK_TYPE = 0;
+export const NOTE_BLOCK_LENGTH = NOTE_BLOCK_TYPE + WORD;
+export const NOTE_BLOCK_TIME_HIGH = NOTE_BLOCK_LENGTH + WORD;
+export const NOTE_BLOCK_TIME_LOW = NOTE_BLOCK_TIME_HIGH + WORD;
+export const NOTE_BLOCK_ID_LOW = NOTE_BLOCK_TIME_LOW + WORD;
+export const NOTE_BLOCK_ID_HIGH = NOTE_BLOCK_ID_LOW + WORD;
+export const NOTE_BLOCK_SIZE = NOTE_BLOCK_ID_HIGH + WORD; // of the note, NOTE_*
+export const NOTE_BLOCK_NOTE = NOTE_BLOCK_SIZE + WORD; // followed by zeros up to a multiple of four bytes, and the length again
+export const NOTE_BLOCK_OVERHEAD = NOTE_BLOCK_NOTE + WORD;
+export const NOTE_BLOCK_TYPE_VALUE = 0x4e4f5445;
+
 // The record of a classic pcap file: seconds and nanoseconds since 1970. The frame follows without padding.
 export const PCAP_SECONDS = 0;
 export const PCAP_NANOSECONDS = PCAP_SECONDS + WORD;

@@ -265,6 +265,15 @@ export const FILE_FILTER = FILE_SEEN + WORD; // FILTER_*, 0: all frames
 export const FILE_RECORD = 32;
 export const CAPTURE_PCAPNG = 0;
 export const CAPTURE_PCAP = 1;
+export const CAPTURE_DROPS = 2; // notes of drops only
+
+// What is said about a packet, in a stream of captured records: in place of the bytes of one with direction 0.
+export const NOTE_REASON = 0; // DROP_*; 0: it goes on, and NOTE_RULE decided where to
+export const NOTE_NAMESPACE = NOTE_REASON + WORD; // id
+export const NOTE_RULE = NOTE_NAMESPACE + WORD; // RULE_INDEX + 1, 0: none
+export const NOTE_DEVICE_NAMESPACE = NOTE_RULE + WORD; // id of the namespace of the device that it came by, or is to leave by
+export const NOTE_DEVICE = NOTE_DEVICE_NAMESPACE + WORD; // its name, 16 bytes; empty: not routed yet
+export const NOTE_FRAME = NOTE_DEVICE + 16; // of a drop: the frame
 
 // A routing table: a list of prefix lengths in use and a hash table on (network, length).
 export const FIB_LENGTHS = 0; // u64: bit n set if there is a route of length n

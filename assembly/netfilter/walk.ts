@@ -75,6 +75,7 @@ import {
 import { allocate } from "../memory/arena.ts";
 import * as recorder from "../memory/recorder.ts";
 import { denied } from "../observe/lines.ts";
+import * as notes from "../observe/notes.ts";
 import * as trace from "../observe/trace.ts";
 import { matches } from "./match.ts";
 import * as index from "./index.ts";
@@ -127,6 +128,7 @@ export function count(counter: usize): void {
 /** Notes the rule that denies the packet with the packet's line. */
 export function deny(rule: usize): void {
   denied(load<u32>(packet.frame, FRAME_LINE), load<u32>(packet.ns, NS_ID), load<u32>(rule, RULE_INDEX));
+  if (notes.on) notes.denies(packet.ns, packet.frame, load<u32>(rule, RULE_INDEX));
 }
 
 /** Interfaces and fragment bits: what ip_packet_match asks besides addresses and protocol. */
@@ -221,6 +223,7 @@ export function walk(first: usize, policy: usize): i32 {
       const verdict = apply(target, block + load<u32>(rule, RULE_TARGET_ARG));
       if (verdict != CONTINUE) {
         if (verdict != NF_ACCEPT) deny(rule);
+        else if (notes.on) notes.decided(packet.ns, packet.frame, load<u32>(rule, RULE_INDEX));
         return verdict;
       }
       packet.read();

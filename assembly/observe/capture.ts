@@ -1,10 +1,12 @@
 // Captured frames: a worker keeps them in its own stream of blocks; between windows one of them merges all streams into the files.
+import { DROP_OTHERHOST } from "../layout/codes.ts";
 import { FRAME_DATA, FRAME_ID_HIGH, FRAME_ID_LOW, FRAME_LENGTH } from "../layout/frame.ts";
 import {
   BATCH_HEADER,
   BATCH_NEXT,
   BATCH_SIZE,
   BATCH_USED,
+  CAPTURE_DROPS,
   CAPTURE_PCAPNG,
   CAUGHT_BYTES,
   CAUGHT_DEVICE_SINKS,
@@ -25,6 +27,8 @@ import {
   FILE_SIZE,
   FILE_USED,
   MACHINE_ID,
+  NOTE_FRAME,
+  NOTE_REASON,
   SHARED_STREAMS,
   SHARED_WORKERS_MAX,
   SINK_FILE,
@@ -67,6 +71,13 @@ export function capture(device: usize, frame: usize, direction: u32): usize {
   if (!sinks) return 0;
   if (frame == recorder.frame) recorder.caught(device, direction, load<usize>(frame, FRAME_DATA));
   const length = load<u32>(frame, FRAME_LENGTH);
+  const bytes = reserve(sinks, frame, direction, length);
+  copy(bytes, load<usize>(frame, FRAME_DATA), <i32>length);
+  return bytes;
+}
+
+/** Makes a record about a frame in the stream, for `length` bytes that the caller writes there; copies may overrun by 15. */
+export function reserve(sinks: usize, frame: usize, direction: u32, length: u32): usize {
   const size = (<u32>CAUGHT_BYTES + length + 23) & ~7;
   let used = load<u32>(stream, BATCH_USED);
   if (used + size > load<u32>(stream, BATCH_SIZE)) {
@@ -83,7 +94,6 @@ export function capture(device: usize, frame: usize, direction: u32): usize {
   store<u32>(at, length, CAUGHT_LENGTH);
   store<u32>(at, load<u32>(frame, FRAME_ID_LOW), CAUGHT_ID_LOW);
   store<u32>(at, load<u32>(frame, FRAME_ID_HIGH), CAUGHT_ID_HIGH);
-  copy(at + CAUGHT_BYTES, load<usize>(frame, FRAME_DATA), <i32>length);
   // Records are 8-byte aligned and the room counts the copy's overrun; only the aligned part is used up.
   store<u32>(stream, used + ((<u32>CAUGHT_BYTES + length + 7) & ~7), BATCH_USED);
   return at + CAUGHT_BYTES;
@@ -196,6 +206,11 @@ export function merge(): usize {
     }
     while (pendingSink) {
       const file = load<usize>(pendingSink, SINK_FILE);
+      if (!load<u32>(pendingRecord, CAUGHT_DIRECTION)) {
+        if (!mergeNote(file)) return file;
+        pendingSink = load<usize>(pendingSink, SINK_NEXT);
+        continue;
+      }
       const filter = load<usize>(file, FILE_FILTER);
       if (filter && !wants(filter, pendingRecord + CAUGHT_BYTES, load<u32>(pendingRecord, CAUGHT_LENGTH))) {
         pendingSink = load<usize>(pendingSink, SINK_NEXT);
@@ -215,6 +230,35 @@ export function merge(): usize {
       pendingSink = load<usize>(pendingSink, SINK_NEXT);
     }
   }
+}
+
+/** Writes the note in hand into the buffer of a file that wants it. Returns whether there was room. */
+function mergeNote(file: usize): bool {
+  const note = pendingRecord + CAUGHT_BYTES;
+  const size = load<u32>(pendingRecord, CAUGHT_LENGTH);
+  if (load<u32>(file, FILE_FORMAT) == CAPTURE_DROPS) {
+    // A copy that was flooded to somebody else is no lost packet.
+    if (!load<u32>(note, NOTE_REASON) || load<i32>(note, NOTE_REASON) == DROP_OTHERHOST) return true;
+    const filter = load<usize>(file, FILE_FILTER);
+    if (filter && !wants(filter, note + NOTE_FRAME, size - <u32>NOTE_FRAME)) return true;
+  }
+  const used = load<u32>(file, FILE_USED);
+  const padded = (size + 3) & ~3;
+  const length = <u32>P.NOTE_BLOCK_OVERHEAD + padded;
+  if (used + length + 16 > load<u32>(file, FILE_SIZE)) return false;
+  const at = load<usize>(file, FILE_BUFFER) + <usize>used;
+  const time = epoch + load<u64>(pendingRecord, CAUGHT_TIME);
+  store<u32>(at, P.NOTE_BLOCK_TYPE_VALUE, P.NOTE_BLOCK_TYPE);
+  store<u32>(at, length, P.NOTE_BLOCK_LENGTH);
+  store<u32>(at, <u32>(time >> 32), P.NOTE_BLOCK_TIME_HIGH);
+  store<u32>(at, <u32>time, P.NOTE_BLOCK_TIME_LOW);
+  store<u32>(at, load<u32>(pendingRecord, CAUGHT_ID_LOW), P.NOTE_BLOCK_ID_LOW);
+  store<u32>(at, load<u32>(pendingRecord, CAUGHT_ID_HIGH), P.NOTE_BLOCK_ID_HIGH);
+  store<u32>(at, size, P.NOTE_BLOCK_SIZE);
+  copy(at + P.NOTE_BLOCK_NOTE, note, <i32>size);
+  store<u32>(at + <usize>(length - 4), length);
+  store<u32>(file, used + length, FILE_USED);
+  return true;
 }
 
 /** An enhanced packet block with direction, kind of address and packet id (layout/pcap.ts). */

@@ -5,6 +5,7 @@ import { STEP_DROP } from "../layout/trace.ts";
 import { LINE_DROPS, NS_DROPS } from "../layout/records.ts";
 import { consume } from "../track/table.ts";
 import { line } from "./lines.ts";
+import * as notes from "./notes.ts";
 import * as trace from "./trace.ts";
 
 /** Frames that ended with a reason. */
@@ -13,6 +14,7 @@ export let dropped: u64 = 0;
 /** Gives a frame back and counts why (DROP_*). */
 export function drop(ns: usize, frame: usize, reason: i32): void {
   if (trace.on) trace.note(STEP_DROP, ns, frame, reason);
+  if (notes.on) notes.dropped(ns, frame, reason);
   count(ns, load<u32>(frame, FRAME_LINE), reason);
   dropped++;
   consume(frame);

@@ -5,7 +5,7 @@ import { junitXml } from "../report/junit.ts";
 import { makeMatrixReport, printMatrix } from "../report/matrix.ts";
 import type { PreparedScenario } from "../scenario/prepare.ts";
 import { judgeReaches } from "../scenario/reach.ts";
-import { makeOutputFolder, writeJunit } from "./output.ts";
+import { makeOutputFolder, writeOutput } from "./output.ts";
 import { runProbes } from "./probing.ts";
 import { version } from "./version.ts";
 
@@ -28,7 +28,7 @@ export function runMatrix(prepared: PreparedScenario, flags: MatrixFlags): boole
   const report = makeMatrixReport({ name, seed: plan.seed, version }, matrix, probes, outcomes);
   const text = `${JSON.stringify(report, null, 2)}\n`;
   writeFileSync(join(flags.out, "matrix.json"), text);
-  if (flags.junit !== undefined) writeJunit(flags.junit, junitXml(name, outcomes, probes));
+  if (flags.junit !== undefined) writeOutput(flags.junit, junitXml(name, outcomes, probes), "--junit");
   if (flags.json) process.stdout.write(text);
   else if (flags.quiet !== true) process.stdout.write(printMatrix(report, warnings));
   return outcomes.every(({ holds }) => holds);

@@ -29,14 +29,31 @@ function refusal(path: string, why: string): InputError {
   return new InputError({ field: "--out" }, `${path} cannot be the output folder: ${why}; choose another`);
 }
 
-/** Writes the file of --junit. Throws an InputError if that cannot be. */
-export function writeJunit(path: string, text: string): void {
+/** Throws an InputError if the file that an option names cannot be one: before the run, which is long. Nothing is left behind. */
+export function checkFile(path: string, option: string): void {
+  const there = statSync(path, { throwIfNoEntry: false });
+  const folder = dirname(path);
+  const why = there?.isDirectory()
+    ? "it is a folder"
+    : !existsSync(folder)
+      ? "its folder is not there"
+      : access(there ? path : folder)
+        ? undefined
+        : "it cannot be written to";
+  if (why !== undefined) throw new InputError({ field: option }, `${path} cannot be written: ${why}; choose another`);
+}
+
+function access(path: string): boolean {
   try {
-    writeFileSync(path, text);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why =
-      code === "ENOENT" ? "its folder is not there" : code === "EISDIR" ? "it is a folder" : (code ?? message);
-    throw new InputError({ field: "--junit" }, `${path} cannot be written: ${why}; choose another`);
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
+}
+
+/** Writes the file that an option names. Throws an InputError if that cannot be. */
+export function writeOutput(path: string, text: string, option: string): void {
+  checkFile(path, option);
+  writeFileSync(path, text);
 }

@@ -1,7 +1,7 @@
 // `podwire run`: manifests and perhaps a scenario in; traffic through the emulated cluster; a summary, a report and captures out.
 import { writeFileSync, mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { performance } from "node:perf_hooks";
 import { SingleBar } from "cli-progress";
 import { Option, type Command } from "commander";
@@ -18,7 +18,7 @@ import { checkDevices, prepare, type PreparedScenario } from "../scenario/prepar
 import { judgeReaches } from "../scenario/reach.ts";
 import { STANDARD_OUTPUT, type RunOptions, type RunResult } from "../seam/plan.ts";
 import { durationOption, globsOption, integer, paceOption } from "./options.ts";
-import { makeOutputFolder, writeJunit } from "./output.ts";
+import { checkFile, makeOutputFolder, writeOutput } from "./output.ts";
 import { runMatrix } from "./matrix.ts";
 import { runProbes } from "./probing.ts";
 import { version } from "./version.ts";
@@ -38,6 +38,8 @@ export interface RunFlags {
   pcap?: boolean | undefined;
   write?: string | undefined;
   filter?: string | undefined;
+  comments?: boolean | undefined;
+  captureDrops?: string | undefined;
   pace?: number | undefined;
   matrix?: boolean | undefined;
   junit?: string | undefined;
@@ -98,6 +100,16 @@ export function addRunCommand(program: Command): void {
         "write one capture of everything captured to FILE, in place of the captures' own files; - for standard output,\nas for wireshark -k -i -, then the summary goes to standard error",
       ).conflicts("pcap"),
     )
+    .addOption(
+      new Option(
+        "--comments",
+        "comment each captured packet: whose it is, which rule decided where it goes, and why it was dropped",
+      ).conflicts("pcap"),
+    )
+    .option(
+      "--capture-drops <FILE>",
+      "write the packets that were dropped, and no others, to FILE as pcapng, each with where and why",
+    )
     .option(
       "--filter <EXPRESSION>",
       "capture only such frames, in the words of tcpdump: 'tcp port 80 and host 10.244.1.3'",
@@ -125,12 +137,21 @@ export async function run(files: readonly string[], flags: RunFlags): Promise<nu
     pcap: flags.pcap,
     write: flags.write,
     filter: flags.filter,
+    comments: flags.comments,
+    captureDrops: flags.captureDrops,
     outDir: flags.out,
   });
   if (flags.matrix) return runMatrix(prepared, flags) ? 0 : EXIT_EXPECTATION;
   const interfaces = interfacesOf(prepared.plan);
   checkDevices(prepared.devices, (glob) => interfaces.some(({ name }) => globMatches(glob, name)));
   const ready = new PreparedRun(prepared.plan);
+  // Files inside the output folder have theirs made with it.
+  const inside = (path: string): boolean => !relative(flags.out, path).startsWith("..");
+  for (const [path, option] of [
+    [flags.write, "--write"],
+    [flags.captureDrops, "--capture-drops"],
+  ] as const)
+    if (path !== undefined && path !== STANDARD_OUTPUT && !inside(path)) checkFile(path, option);
   // From here on the input is good.
   makeOutputFolder(flags.out);
   const workers = Math.min(
@@ -151,7 +172,7 @@ export async function run(files: readonly string[], flags: RunFlags): Promise<nu
   const report = makeReport(prepared, result, flags.out, version, wall, reached);
   writeResults(report, result, flags.out);
   writeSets(prepared, flags.out);
-  if (flags.junit !== undefined) writeJunit(flags.junit, junitXml(name, report.expectations));
+  if (flags.junit !== undefined) writeOutput(flags.junit, junitXml(name, report.expectations), "--junit");
   const output = flags.write === STANDARD_OUTPUT ? process.stderr : process.stdout;
   if (flags.json) output.write(`${JSON.stringify(report, null, 2)}\n`);
   else if (flags.quiet !== true) output.write(summarize(report, flags.out));

@@ -22,7 +22,7 @@ export function openCaptures(plan: Plan): CaptureFile[] {
   const all = interfacesOf(plan);
   return plan.captures.flatMap((capture) => {
     const chosen = chooseInterfaces(all, capture.devices);
-    if (capture.format === "pcapng") {
+    if (capture.format !== "pcap") {
       const head = [sectionHeader(), ...chosen.map(interfaceDescription), nameResolution(plan.names)];
       const devices = chosen.map(({ name }) => name);
       return [open(capture, capture.path, devices, concat(head))];
@@ -33,11 +33,16 @@ export function openCaptures(plan: Plan): CaptureFile[] {
   });
 }
 
-function open({ format, filter }: CaptureConfig, path: string, devices: string[], head: Uint8Array): CaptureFile {
+function open(
+  { format, filter, comments }: CaptureConfig,
+  path: string,
+  devices: string[],
+  head: Uint8Array,
+): CaptureFile {
   if (path !== STANDARD_OUTPUT) mkdirSync(dirname(path), { recursive: true });
   const fd = path === STANDARD_OUTPUT ? STDOUT : openSync(path, "w");
   writeAll(fd, head);
-  return { path, fd, format, devices, filter, headBytes: head.length };
+  return { path, fd, format, devices, filter, comments, headBytes: head.length };
 }
 
 /** Writes all bytes, however many calls that takes. */

@@ -1,5 +1,6 @@
 // What the main thread hands to every worker, and what a worker hands back.
-import type { FlowConfig } from "../seam/plan.ts";
+import type { CommentNames } from "../pcap/comments.ts";
+import type { CaptureConfig, FlowConfig } from "../seam/plan.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { LineCounters } from "../kernel/kernel.ts";
 import type { NumberedSet } from "./sets.ts";
@@ -32,10 +33,11 @@ export interface PlacedFlow {
 /** A capture file that the main thread has opened, with its head written. */
 export interface OpenCapture {
   fd: number;
-  format: "pcapng" | "pcap";
+  format: CaptureConfig["format"];
   /** `<namespace>/<device>` in the order of the interface numbers. */
   devices: string[];
   filter?: string | undefined;
+  comments?: boolean | undefined;
 }
 
 export interface Job {
@@ -63,6 +65,8 @@ export interface Job {
   captures: OpenCapture[];
   /** Handles of the kernel's records of those files. */
   captureRecords: number[];
+  /** What notes about packets speak of; undefined if no capture has any. */
+  comments?: CommentNames | undefined;
 }
 
 export interface NamespaceResult {

@@ -61,6 +61,18 @@ export class RuleSets {
     return loaded && reference && { reference, ...referenced(loaded.set, reference) };
   }
 
+  /** The texts of all rules, set by set, and which set each of these namespaces has (-1: none). */
+  texts(namespaces: readonly string[]): { rules: string[][]; ruleSets: number[] } {
+    const sets = [...this.#byText.values()];
+    return {
+      rules: sets.map(({ set, rules }) => rules.map((reference) => noteText(set, reference))),
+      ruleSets: namespaces.map((name) => {
+        const loaded = this.#byNamespace.get(name);
+        return loaded ? sets.indexOf(loaded) : -1;
+      }),
+    };
+  }
+
   /** `iptables-save -c` of a namespace with the counters that the kernel has kept. */
   print(namespace: string, counters: BigUint64Array): string {
     const loaded = this.#byNamespace.get(namespace);
@@ -108,6 +120,14 @@ export function placeRules(
     throw new InputError({ file }, `${ruleText(written, unknown)} has a match or a target that is not emulated yet`);
   kernel.calls.indexRules(block, 0);
   return { block, words, rules };
+}
+
+/** `filter FORWARD 1 -m comment ... -j KUBE-FORWARD`. */
+function noteText(set: RuleSet, reference: RuleReference): string {
+  const { table, chain, index } = reference;
+  const { rule } = referenced(set, reference);
+  if (index === "policy" || !rule) return `the policy of ${table} ${chain}`;
+  return `${table} ${chain} ${index + 1} ${printRule(chain, rule).replace(`-A ${chain} `, "")}`;
 }
 
 /** A rule as iptables-save prints it, with its table. */

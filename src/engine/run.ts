@@ -2,12 +2,12 @@
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
-import { Kernel } from "../kernel/kernel.ts";
+import { DROP_REASONS, Kernel } from "../kernel/kernel.ts";
 import { compileKernel, newMemory } from "../kernel/load.ts";
 import type { Plan, RunOptions, RunResult } from "../seam/plan.ts";
 import type { Step } from "../seam/trace.ts";
 import { Barrier } from "./barrier.ts";
-import { newFileRecords } from "./capture-writer.ts";
+import { newFileRecords, wantsNotes } from "./capture-writer.ts";
 import type { Built } from "./build.ts";
 import { closeCaptures, openCaptures, type CaptureFile } from "./captures.ts";
 import { controlOf, newControl, PROGRESS_NOW, STOP_ASKED } from "./control.ts";
@@ -127,8 +127,16 @@ export class PreparedRun {
       flows: placeFlows(plan),
       segments,
       zones: this.#zones,
-      captures: files.map(({ fd, format, devices, filter }) => ({ fd, format, devices, filter })),
+      captures: files.map(({ fd, format, devices, filter, comments }) => ({ fd, format, devices, filter, comments })),
       captureRecords: newFileRecords(this.#kernel, files),
+      comments: files.some(wantsNotes)
+        ? {
+            namespaces: namespaceNames,
+            ...this.#rules.texts(namespaceNames),
+            owners: plan.names.map(({ address, name, owner = name }) => [address, owner]),
+            reasons: DROP_REASONS,
+          }
+        : undefined,
     };
     return { job, namespaceNames };
   }

@@ -33,8 +33,12 @@ export class Worker {
     this.kernel = new Kernel(job.module, job.memory);
     this.#control = controlOf(job.control);
     this.#barrier = new Barrier(this.#control.words, job.workers, job.cores);
-    this.#writer = new CaptureWriter(this.kernel, job.captures, job.captureRecords, () =>
-      Atomics.store(this.#control.words, STOP_ASKED, 1),
+    this.#writer = new CaptureWriter(
+      this.kernel,
+      job.captures,
+      job.captureRecords,
+      () => Atomics.store(this.#control.words, STOP_ASKED, 1),
+      job.comments,
     );
   }
 
@@ -60,7 +64,8 @@ export class Worker {
     const { calls } = this.kernel;
     const job = this.#job;
     calls.start(this.#self, job.lines.length, job.namespaceCount);
-    calls.setFlowCache(job.flowCache ? 1 : 0);
+    // What takes the short way meets no rule that could be noted.
+    calls.setFlowCache(job.flowCache && job.comments === undefined ? 1 : 0);
     calls.setMatcher(job.matcher === "index" ? 1 : 0);
     for (const placed of job.machines) {
       if (placed.worker === this.#self) buildMachine(this.kernel, job, placed, this.#built);

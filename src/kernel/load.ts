@@ -84,6 +84,7 @@ export interface KernelExports {
   lineOf(number: number): number;
   newFile(index: number, format: number, size: number, interfaces: number): number;
   addSink(device: number, file: number, id: number): void;
+  sendNotes(file: number): void;
   capturedBytes(worker: number): number;
   startMerge(workers: number): void;
   merge(): number;

@@ -14,6 +14,8 @@ import {
 export interface AddressName {
   address: string;
   name: string;
+  /** `pod shop/frontend-0`, `Service shop/frontend`, `node node-1`. */
+  owner: string;
 }
 
 /**
@@ -21,28 +23,32 @@ export interface AddressName {
  * balancer address, `node-1` and `node-1.external` for a node, `vbr0.node-1` for its bridge, `gateway`, `internet`, `client`.
  */
 export function addressNames(cluster: Cluster, options: { nodeCIDR: string }): AddressName[] {
-  const names = new Map<string, string>();
-  const add = (address: string, name: string): void => {
-    if (!names.has(address) && /^\d+(\.\d+){3}$/.test(address)) names.set(address, name);
+  const names = new Map<string, AddressName>();
+  const add = (address: string, name: string, owner = name): void => {
+    if (!names.has(address) && /^\d+(\.\d+){3}$/.test(address)) names.set(address, { address, name, owner });
   };
   const { nodeCIDR } = options;
   const external = externalNetwork(nodeCIDR);
   for (const node of cluster.nodes) {
-    add(node.address, node.name);
-    add(externalAddress(node, nodeCIDR), `${node.name}.external`);
-    add(podSubnet(node).gateway, `vbr0.${node.name}`);
+    add(node.address, node.name, `node ${node.name}`);
+    add(externalAddress(node, nodeCIDR), `${node.name}.external`, `node ${node.name} outside`);
+    add(podSubnet(node).gateway, `vbr0.${node.name}`, `node ${node.name}`);
   }
   for (const { podIP, name, namespace, hostNetwork } of cluster.pods)
-    if (!hostNetwork) add(podIP, `${name}.${namespace}`);
+    if (!hostNetwork) add(podIP, `${name}.${namespace}`, `pod ${namespace}/${name}`);
   for (const { clusterIPs, name, namespace } of cluster.services)
-    for (const ip of clusterIPs) add(ip, `${name}.${namespace}.svc`);
+    for (const ip of clusterIPs) add(ip, `${name}.${namespace}.svc`, `Service ${namespace}/${name}`);
   for (const { address, service } of loadBalancerRoutes(cluster))
-    add(address, `${service.name}.${service.namespace}.lb`);
+    add(
+      address,
+      `${service.name}.${service.namespace}.lb`,
+      `load balancer of Service ${service.namespace}/${service.name}`,
+    );
   add(gatewayAddress(nodeCIDR), "gateway");
   add(external.gateway, "gateway.external");
   add(external.router, "internet");
   add(CLIENT_GATEWAY, "gateway.client");
   add(CLIENT_ADDRESS, "client");
   add(RESOLVER_ADDRESS, "resolver");
-  return [...names].map(([address, name]) => ({ address, name }));
+  return [...names.values()];
 }

@@ -38,6 +38,10 @@ export interface Overrides {
   filter?: string | undefined;
   /** One capture of all devices that are captured into this file, or with `-` to standard output, in place of the captures' own files. */
   write?: string | undefined;
+  /** Comments on every packet. */
+  comments?: boolean | undefined;
+  /** A file for the packets that are dropped. */
+  captureDrops?: string | undefined;
   /** Classic pcap files, one for each interface, in a folder named like the pcapng file would be. */
   pcap?: boolean | undefined;
   /** The only traffic, in place of the scenario's and the default one. */
@@ -139,12 +143,20 @@ interface ChosenCapture {
 }
 
 function chooseCaptures(scenario: Scenario, document: Document | undefined, overrides: Overrides): ChosenCapture[] {
-  const { filter, write } = overrides;
-  const chosen = listCaptures(scenario, document, overrides);
+  const { filter, comments, captureDrops } = overrides;
+  const listed = joinCaptures(listCaptures(scenario, document, overrides), overrides);
+  for (const { config } of listed) if (comments) config.comments = true;
+  const drops: CaptureConfig = { devices: ["*"], path: captureDrops ?? "", format: "drops" };
+  const chosen = captureDrops === undefined ? listed : [...listed, { config: drops, devices: [] }];
   if (filter !== undefined) {
     checkFilter(filter, { field: "--filter" });
     for (const { config } of chosen) config.filter = filter;
   }
+  return chosen;
+}
+
+/** With `write` one capture of what all others capture. */
+function joinCaptures(chosen: ChosenCapture[], { write, filter }: Overrides): ChosenCapture[] {
   if (write === undefined) return chosen;
   const devices = chosen.flatMap((capture) => capture.devices);
   const config = { devices: devices.map(({ glob }) => glob), path: write, format: "pcapng", filter } as const;

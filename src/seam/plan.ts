@@ -78,9 +78,12 @@ export const STANDARD_OUTPUT = "-";
 export interface CaptureConfig {
   /** Interface names with globs, matched against `<namespace>/<device>`: `node-*\/vbr0`, `*\/eth0`. */
   devices: string[];
-  /** pcapng: the file, or `-` for standard output. pcap: the folder of one file per interface. */
+  /** pcapng, drops: the file, or `-` for standard output. pcap: the folder of one file per interface. */
   path: string;
-  format: "pcapng" | "pcap";
+  /** drops: pcapng of the dropped frames of the chosen devices, wherever they died, each with why. */
+  format: "pcapng" | "pcap" | "drops";
+  /** pcapng: comments say whose a packet is, which rule decided where it goes, and with the last sighting why it was dropped. */
+  comments?: boolean | undefined;
   /** In the words of tcpdump, checked: only such frames are kept. */
   filter?: string | undefined;
 }
@@ -98,8 +101,8 @@ export interface Plan {
   /** What the resolver outside knows of the rest of the world. */
   outside?: DnsRecord[];
   captures: CaptureConfig[];
-  /** Address to name, for the name resolution block of captures. */
-  names: { address: string; name: string }[];
+  /** Address to name, for the name resolution block of captures; for comments also what has it: `pod shop/web-0`. */
+  names: { address: string; name: string; owner?: string }[];
 }
 
 /** Virtual time in nanoseconds. Quantiles are exact to 1 part in 64 (the upper edge of the bucket). */

@@ -70,7 +70,7 @@ describe("this command line of the pages works:", () => {
     const folder = folderWithManifests();
     const args = [...line.matchAll(/'[^']*'|\S+/g)]
       .map(([word]) => word.replaceAll("'", ""))
-      .map((word) => (/^(deploy\.yaml|manifests\/)$/.test(word) ? join(folder, word) : word));
+      .map((word) => (/^(deploy\.yaml|manifests\/|drops\.pcapng)$/.test(word) ? join(folder, word) : word));
     // The last --out counts.
     const writes = /^(run|lab)$/.test(args[0] ?? "") && !args.includes("--help");
     const { status, stderr } = podwire(...args, ...(writes ? ["--out", join(folder, "out")] : []));
@@ -95,6 +95,8 @@ test("the help of run names every option", () => {
     "--matrix",
     "--junit",
     "--write",
+    "--comments",
+    "--capture-drops",
     "--filter",
     "--pace",
     "--json",
