@@ -1,7 +1,8 @@
 // The event queue: moments ordered by (time, machine, source machine, sequence), so that the order never depends on the workers.
 //
-// Two 4-ary heaps make it up. Frames and flows, which come soon and are many, have one; timers, which come late if ever, the
-// other, so that a frame need not pass thousands of them on its way through the heap.
+// Frames on wires of one latency arrive in the order in which they were sent, and a flow's requests come at steady intervals: such
+// events come in order already, and stand in a ring for each of the two kinds (a lane). What would have to stand before the last of
+// its lane goes to a 4-ary heap, as do timers, which come late if ever. The first of all events is the first of one of the four.
 import { MACHINE_ID } from "../layout/records.ts";
 import { allocate, takePages } from "./arena.ts";
 import { nextSequence } from "./clock.ts";
@@ -26,13 +27,18 @@ export const EVENT_ASKED: i32 = 8; // subject: question to another DNS server, d
 export const EVENT_PROXY: i32 = 10; // subject: proxied request whose server has not answered the SYN, detail: generation
 export const EVENT_RESOLVER: i32 = 9; // subject: session that waits for an answer, detail: generation
 
-// A heap: the address of its events, how many fit, how many there are.
+// A heap: the address of its events, how many fit, how many there are. A lane: the same, then its first event and the offset of its
+// last one.
 const EVENTS: usize = 0;
 const CAPACITY: usize = 4;
 const USED: usize = 8;
+const FIRST: usize = 12;
+const LAST: usize = 16;
+const QUEUE_SIZE: u32 = 32;
 
-let soon: usize = 0;
-let late: usize = 0;
+let arriving: usize = 0; // lane of frames
+let flowing: usize = 0; // lane of flows
+let heap: usize = 0;
 
 /** The event taken last by `pop`. */
 export let time: u64 = 0;
@@ -52,13 +58,30 @@ function move(to: usize, from: usize): void {
   v128.store(to, v128.load(from, 16), 16);
 }
 
+/** Twice the room. The events of a lane begin at its first one, so that they lie in order. */
 function makeRoom(queue: usize): void {
-  const used = load<u32>(queue, USED);
-  const size = used ? used << 1 : 2048;
-  const larger = takePages((size << (<u32>SHIFT)) >> 16);
-  if (used) memory.copy(larger, load<usize>(queue, EVENTS), (<usize>used) << SHIFT);
+  const used = <usize>load<u32>(queue, USED);
+  const size: usize = used ? used << 1 : 2048;
+  const larger = takePages(<u32>((size << SHIFT) >> 16));
+  const begin = <usize>load<u32>(queue, FIRST);
+  if (used) {
+    const old = load<usize>(queue, EVENTS);
+    memory.copy(larger, old + (begin << SHIFT), (used - begin) << SHIFT);
+    memory.copy(larger + ((used - begin) << SHIFT), old, begin << SHIFT);
+  }
   store<usize>(queue, larger, EVENTS);
-  store<u32>(queue, size, CAPACITY);
+  store<u32>(queue, <u32>size, CAPACITY);
+  store<u32>(queue, 0, FIRST);
+  if (used) store<usize>(queue, larger + ((used - 1) << SHIFT), LAST);
+}
+
+function write(place: usize, at: u64, order: u64, machine: usize, what: i32, about: usize, more: u32): void {
+  store<u64>(place, at, TIME);
+  store<u64>(place, order, ORDER);
+  store<i32>(place, what, KIND);
+  store<usize>(place, about, SUBJECT);
+  store<u32>(place, more, DETAIL);
+  store<usize>(place, machine, MACHINE);
 }
 
 /** The order number of an event at `target` that `source` causes, with the source's next sequence number. */
@@ -70,33 +93,55 @@ export function orderOf(target: usize, source: usize): u64 {
   );
 }
 
+/** Whether a lane's last event, if it has any, comes before a moment. */
+function ends(lane: usize, at: u64, order: u64): bool {
+  if (!load<u32>(lane, USED)) return true;
+  const last = load<usize>(lane, LAST);
+  const time = load<u64>(last, TIME);
+  return time < at || (time == at && load<u64>(last, ORDER) < order);
+}
+
+/** The place behind the last event of a lane, which is now its last. */
+function nextOf(lane: usize): usize {
+  const used = load<u32>(lane, USED);
+  if (used == load<u32>(lane, CAPACITY)) makeRoom(lane);
+  const index = (load<u32>(lane, FIRST) + used) & (load<u32>(lane, CAPACITY) - 1);
+  const place = load<usize>(lane, EVENTS) + ((<usize>index) << SHIFT);
+  store<u32>(lane, used + 1, USED);
+  store<usize>(lane, place, LAST);
+  return place;
+}
+
 /** Adds an event of `machine` with a given order number. */
 export function pushOrdered(at: u64, order: u64, machine: usize, what: i32, about: usize, more: u32): void {
-  if (!soon) {
-    soon = allocate(64);
-    late = allocate(64);
+  if (!heap) {
+    arriving = allocate(QUEUE_SIZE);
+    flowing = allocate(QUEUE_SIZE);
+    heap = allocate(QUEUE_SIZE);
   }
-  const queue = what == EVENT_RECEIVE || what == EVENT_FLOW ? soon : late;
-  const used = load<u32>(queue, USED);
-  if (used == load<u32>(queue, CAPACITY)) makeRoom(queue);
-  store<u32>(queue, used + 1, USED);
-  const heap = load<usize>(queue, EVENTS);
+  if (what == EVENT_RECEIVE) {
+    if (ends(arriving, at, order)) {
+      write(nextOf(arriving), at, order, machine, what, about, more);
+      return;
+    }
+  } else if (what == EVENT_FLOW && ends(flowing, at, order)) {
+    write(nextOf(flowing), at, order, machine, what, about, more);
+    return;
+  }
+  const used = load<u32>(heap, USED);
+  if (used == load<u32>(heap, CAPACITY)) makeRoom(heap);
+  store<u32>(heap, used + 1, USED);
+  const events = load<usize>(heap, EVENTS);
   let hole = used;
   while (hole) {
     const parent = (hole - 1) >> 2;
-    const above = heap + ((<usize>parent) << SHIFT);
+    const above = events + ((<usize>parent) << SHIFT);
     const time = load<u64>(above, TIME);
     if (time < at || (time == at && load<u64>(above, ORDER) < order)) break;
-    move(heap + ((<usize>hole) << SHIFT), above);
+    move(events + ((<usize>hole) << SHIFT), above);
     hole = parent;
   }
-  const place = heap + ((<usize>hole) << SHIFT);
-  store<u64>(place, at, TIME);
-  store<u64>(place, order, ORDER);
-  store<i32>(place, what, KIND);
-  store<usize>(place, about, SUBJECT);
-  store<u32>(place, more, DETAIL);
-  store<usize>(place, machine, MACHINE);
+  write(events + ((<usize>hole) << SHIFT), at, order, machine, what, about, more);
 }
 
 /** Adds an event that a machine sets for itself. */
@@ -104,52 +149,67 @@ export function push(at: u64, machine: usize, what: i32, about: usize, more: u32
   pushOrdered(at, orderOf(machine, machine), machine, what, about, more);
 }
 
-/** The heap with the first event of all, 0 if there is none. */
+/** The first event of a lane or of the heap if it comes before `other`, else that. 0 for either: there is none. */
+function earlier(other: usize, queue: usize): usize {
+  if (!load<u32>(queue, USED)) return other;
+  const event = load<usize>(queue, EVENTS) + ((<usize>load<u32>(queue, FIRST)) << SHIFT);
+  return !other || before(event, other) ? event : other;
+}
+
+/** The first event of all, 0 if there is none. */
 function first(): usize {
-  if (!soon) return 0;
-  if (!load<u32>(late, USED)) return load<u32>(soon, USED) ? soon : 0;
-  if (!load<u32>(soon, USED)) return late;
-  return before(load<usize>(late, EVENTS), load<usize>(soon, EVENTS)) ? late : soon;
+  return heap ? earlier(earlier(earlier(0, arriving), flowing), heap) : 0;
 }
 
 /** When the next event comes; u64.MAX_VALUE if there is none. */
 export function nextTime(): u64 {
-  const queue = first();
-  return queue ? load<u64>(load<usize>(queue, EVENTS), TIME) : u64.MAX_VALUE;
+  const event = first();
+  return event ? load<u64>(event, TIME) : u64.MAX_VALUE;
 }
 
 /** Takes the first event, if it comes before `limit`, into the variables above. False: there is none. */
 export function pop(limit: u64): bool {
-  const queue = first();
-  if (!queue) return false;
-  const heap = load<usize>(queue, EVENTS);
-  if (load<u64>(heap, TIME) >= limit) return false;
-  time = load<u64>(heap, TIME);
-  kind = load<i32>(heap, KIND);
-  subject = load<usize>(heap, SUBJECT);
-  detail = load<u32>(heap, DETAIL);
-  owner = load<usize>(heap, MACHINE);
-  const used = load<u32>(queue, USED) - 1;
-  store<u32>(queue, used, USED);
-  const last = heap + ((<usize>used) << SHIFT);
+  const event = first();
+  if (!event) return false;
+  const at = load<u64>(event, TIME);
+  if (at >= limit) return false;
+  time = at;
+  kind = load<i32>(event, KIND);
+  subject = load<usize>(event, SUBJECT);
+  detail = load<u32>(event, DETAIL);
+  owner = load<usize>(event, MACHINE);
+  if (event == load<usize>(heap, EVENTS)) popHeap();
+  else popLane(kind == EVENT_RECEIVE ? arriving : flowing);
+  return true;
+}
+
+function popLane(lane: usize): void {
+  store<u32>(lane, (load<u32>(lane, FIRST) + 1) & (load<u32>(lane, CAPACITY) - 1), FIRST);
+  store<u32>(lane, load<u32>(lane, USED) - 1, USED);
+}
+
+function popHeap(): void {
+  const events = load<usize>(heap, EVENTS);
+  const used = load<u32>(heap, USED) - 1;
+  store<u32>(heap, used, USED);
+  const last = events + ((<usize>used) << SHIFT);
   let hole: u32 = 0;
   while (true) {
     let child = (hole << 2) + 1;
     if (child >= used) break;
-    let least = heap + ((<usize>child) << SHIFT);
+    let least = events + ((<usize>child) << SHIFT);
     let place = child;
     const end = min<u32>(child + 4, used);
     while (++child < end) {
-      const other = heap + ((<usize>child) << SHIFT);
+      const other = events + ((<usize>child) << SHIFT);
       if (before(other, least)) {
         least = other;
         place = child;
       }
     }
     if (!before(least, last)) break;
-    move(heap + ((<usize>hole) << SHIFT), least);
+    move(events + ((<usize>hole) << SHIFT), least);
     hole = place;
   }
-  move(heap + ((<usize>hole) << SHIFT), last);
-  return true;
+  move(events + ((<usize>hole) << SHIFT), last);
 }
