@@ -3,7 +3,7 @@ import { InputError } from "../errors.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { parseRules } from "../iptables/parse.ts";
 import { printRule, printRules } from "../iptables/print.ts";
-import { compileRules, referenced, type RuleReference } from "../iptables/records.ts";
+import { chainsByName, compileRules, referenced, type ChainsByName, type RuleReference } from "../iptables/records.ts";
 import { NameTable } from "../iptables/names.ts";
 import type { Chain, Rule, RuleSet } from "../iptables/model.ts";
 import { missingSet } from "../iptables/sets.ts";
@@ -15,6 +15,7 @@ import { numberSets, type NumberedSet } from "./sets.ts";
 interface LoadedRules {
   block: Handle;
   set: RuleSet;
+  chains: ChainsByName;
   rules: RuleReference[];
 }
 
@@ -50,7 +51,7 @@ export class RuleSets {
     const reference = loaded?.rules[index];
     if (!loaded || !reference) return null;
     const { table, chain } = reference;
-    const { rule } = referenced(loaded.set, reference);
+    const { rule } = referenced(loaded.chains, reference);
     return { namespace, table, chain, rule: rule ? printRule(chain, rule) : `-P ${chain} DROP` };
   }
 
@@ -58,7 +59,7 @@ export class RuleSets {
   ruleAt(namespace: string, index: number): { reference: RuleReference; chain?: Chain; rule?: Rule } | undefined {
     const loaded = this.#byNamespace.get(namespace);
     const reference = loaded?.rules[index];
-    return loaded && reference && { reference, ...referenced(loaded.set, reference) };
+    return loaded && reference && { reference, ...referenced(loaded.chains, reference) };
   }
 
   /** The texts of all rules, set by set, and which set each of these namespaces has (-1: none). */
@@ -78,8 +79,9 @@ export class RuleSets {
     const loaded = this.#byNamespace.get(namespace);
     if (!loaded) return "";
     const set = structuredClone(loaded.set);
+    const chains = chainsByName(set);
     loaded.rules.forEach((reference, i) => {
-      const { chain, rule } = referenced(set, reference);
+      const { chain, rule } = referenced(chains, reference);
       const value = { packets: Number(counters[i * 2] ?? 0n), bytes: Number(counters[i * 2 + 1] ?? 0n) };
       if (rule) rule.counters = value;
       else if (chain?.policy !== undefined) chain.counters = value;
@@ -91,7 +93,7 @@ export class RuleSets {
 function load(text: string, file: string, kernel: Kernel, names: NameTable): LoadedRules {
   const set = parseRules(text, file);
   const { block, rules } = placeRules(kernel, set, names, file);
-  return { block, set, rules };
+  return { block, set, chains: chainsByName(set), rules };
 }
 
 /** A compiled rule set in the kernel's memory. */
@@ -133,6 +135,6 @@ function noteText(set: RuleSet, reference: RuleReference): string {
 /** A rule as iptables-save prints it, with its table. */
 function ruleText(set: RuleSet, reference: RuleReference): string {
   const { table, chain } = reference;
-  const { rule } = referenced(set, reference);
+  const { rule } = referenced(chainsByName(set), reference);
   return rule ? `"-t ${table} ${printRule(chain, rule)}"` : `the policy of ${chain} in table ${table}`;
 }

@@ -57,9 +57,19 @@ export interface CompiledRules {
   rules: RuleReference[];
 }
 
+/** The chains of a rule set by table and name. */
+export type ChainsByName = ReadonlyMap<string, ReadonlyMap<string, Chain>>;
+
+export function chainsByName(set: RuleSet): ChainsByName {
+  return new Map(set.tables.map(({ name, chains }) => [name, new Map(chains.map((chain) => [chain.name, chain]))]));
+}
+
 /** The chain that a reference names, and the rule unless it is the policy; undefined for what the set does not have. */
-export function referenced(set: RuleSet, { table, chain, index }: RuleReference): { chain?: Chain; rule?: Rule } {
-  const found = set.tables.find(({ name }) => name === table)?.chains.find(({ name }) => name === chain);
+export function referenced(
+  chains: ChainsByName,
+  { table, chain, index }: RuleReference,
+): { chain?: Chain; rule?: Rule } {
+  const found = chains.get(table)?.get(chain);
   const rule = index === "policy" ? undefined : found?.rules[index];
   return { ...(found ? { chain: found } : {}), ...(rule ? { rule } : {}) };
 }

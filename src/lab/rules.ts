@@ -23,7 +23,7 @@ import { InputError } from "../errors.ts";
 import type { Counters, Rule, RuleSet, Table } from "../iptables/model.ts";
 import type { NameTable } from "../iptables/names.ts";
 import { printRule, printRules } from "../iptables/print.ts";
-import { referenced, type RuleReference } from "../iptables/records.ts";
+import { chainsByName, referenced, type RuleReference } from "../iptables/records.ts";
 import { restore } from "../iptables/restore.ts";
 import { missingSet } from "../iptables/sets.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
@@ -143,7 +143,7 @@ export class NamespaceRules {
     const reference = this.#references[index];
     if (!reference) return "";
     const { table, chain, index: position } = reference;
-    const { rule } = referenced(this.#set, reference);
+    const { rule } = referenced(chainsByName(this.#set), reference);
     if (!rule || position === "policy") return `the policy of ${table} ${chain}`;
     return `${table} ${chain} ${position + 1} (${this.#text(chain, rule)})`;
   }
@@ -171,8 +171,9 @@ export class NamespaceRules {
   }
 
   #counted(): (Counters | undefined)[] {
+    const chains = chainsByName(this.#set);
     return this.#references.map((reference) => {
-      const { chain, rule } = referenced(this.#set, reference);
+      const { chain, rule } = referenced(chains, reference);
       return (reference.index === "policy" ? chain : rule)?.counters;
     });
   }
@@ -207,8 +208,9 @@ export class NamespaceRules {
   /** What the matches of each rule have counted. */
   #readStates(): Map<Rule, number[]> {
     const states = new Map<Rule, number[]>();
+    const chains = chainsByName(this.#set);
     this.#references.forEach((reference, i) => {
-      const { rule } = referenced(this.#set, reference);
+      const { rule } = referenced(chains, reference);
       const values = this.#statesOf(i).flatMap(({ at }) =>
         STATE_OFFSETS.map((offset) => this.#kernel.word(at + offset)),
       );
@@ -218,8 +220,9 @@ export class NamespaceRules {
   }
 
   #writeStates(states: ReadonlyMap<Rule, number[]>): void {
+    const chains = chainsByName(this.#set);
     this.#references.forEach((reference, i) => {
-      const { rule } = referenced(this.#set, reference);
+      const { rule } = referenced(chains, reference);
       const values = (rule && states.get(rule)) ?? [];
       const addresses = this.#statesOf(i).flatMap(({ at }) => STATE_OFFSETS.map((offset) => at + offset));
       values.forEach((value, n) => {
