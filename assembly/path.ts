@@ -123,15 +123,34 @@ function clearFlag(frame: usize, bit: u32): void {
 export function settle(): void {
   for (let frame = backlog.shift(); frame; frame = backlog.shift()) {
     if (load<i32>(frame, F.FRAME_STAGE) == F.STAGE_RECEIVE) arrive(load<usize>(frame, F.FRAME_DEVICE), frame);
-    else output(frame);
+    else depart(frame);
   }
 }
 
 /** A frame comes in by a device: it goes the way of the last one like it, if that is known, or has its own noted. */
 export function arrive(device: usize, frame: usize): void {
-  if (flows.taken(device, frame)) return;
+  if (!recorder.hasNoted(frame)) {
+    const how = flows.taken(device, frame);
+    if (how == flows.DELIVERED) transport(namespaceOf(load<usize>(frame, F.FRAME_DEVICE)), frame);
+    if (how != flows.NOT_TAKEN) return;
+  }
   receive(device, frame);
-  recorder.spoil();
+  recorder.endTurn();
+}
+
+/** The same for a packet of a socket. */
+function depart(frame: usize): void {
+  const how = flows.takenOut(load<usize>(frame, F.FRAME_NAMESPACE), frame);
+  if (how == flows.DELIVERED) transport(namespaceOf(load<usize>(frame, F.FRAME_DEVICE)), frame);
+  if (how != flows.NOT_TAKEN) return;
+  output(frame);
+  recorder.endTurn();
+}
+
+/** A datagram or segment that has come to its namespace is for a socket. */
+function transport(ns: usize, frame: usize): void {
+  if (ipv4.protocol(load<usize>(frame, F.FRAME_NETWORK)) == ipv4.PROTO_UDP) udpReceive(ns, frame);
+  else tcpReceive(ns, frame);
 }
 
 // ---- receiving
@@ -682,6 +701,7 @@ function ipLocal(ns: usize, device: usize, arrived: usize): void {
   if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   if (!passes(ns, HOOK_INPUT, frame, device, 0)) return;
+  flows.rememberDelivery(device, frame);
   const protocol = ipv4.protocol(ip);
   if (protocol == ipv4.PROTO_TCP) tcpReceive(ns, frame);
   else if (protocol == ipv4.PROTO_UDP) udpReceive(ns, frame);

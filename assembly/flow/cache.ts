@@ -1,5 +1,9 @@
-// The flow cache: what a frame of a connection did in a node, from the device that received it to the device that sent it, is done
-// again for the frames that follow, without asking bridge, rules, routes and neighbours once more (as hardware offload does).
+// The flow cache: what a frame of a connection did in a machine, from the device that received it or the socket that sent it to the
+// wire that takes it away or the socket that it is for, is done again for the frames that follow, without asking bridges, rules,
+// routes and neighbours once more (as hardware offload does).
+//
+// A way goes on through veths from namespace to namespace as long as no other frame waits its turn, as then nothing that others do
+// can come between its steps. Frames that are not alone take, and are remembered by, the part up to the next veth.
 //
 //   slot, one cache line, one per flow:    MACs, type, TOS | addresses | ports | where | validity | connection | path | new header, sums
 //   path, shared by flows of the same way: device out, link header | what must still hold | what is touched | counters | captures
@@ -18,6 +22,7 @@ import {
   IP_CT_NEW,
   IP_CT_NONE,
   OK,
+  ROUTE_LOCAL,
 } from "../layout/codes.ts";
 import * as F from "../layout/frame.ts";
 import {
@@ -26,6 +31,7 @@ import {
   CT_TIMEOUT,
   DEV_KIND,
   DEV_NAMESPACE,
+  CT_NAMESPACE,
   DEV_PEER,
   FDB_UPDATED,
   NEIGH_USED,
@@ -65,12 +71,13 @@ const L4: usize = 34;
 const ONCE: u32 = 7; // FIN, SYN, RST
 const IPV4_WITHOUT_OPTIONS: u32 = 0x450008; // bytes 12 to 14, as they lie
 const ANY_FRAGMENT: u32 = 0xff3f;
+const ETHERTYPE_IPV4: u16 = 0x0008; // as it lies
 
 // A slot. Frame bytes stand in it as they lie in the frame.
 const SLOT_LINK: usize = 0;
 const SLOT_ADDRESSES: usize = 16;
 const SLOT_PORTS: usize = 24;
-const SLOT_PLACE: usize = 28; // device in, and the protocol in its lowest bits
+const SLOT_PLACE: usize = 28; // device in or, for what a socket sends, namespace; PLACE_* in the lowest bits
 const SLOT_GENERATION: usize = 32;
 const SLOT_CT: usize = 36; // 0: the namespace does not track
 const SLOT_CT_SERIAL: usize = 40;
@@ -84,27 +91,29 @@ const WAYS: usize = 4; // slots that one hash may use
 
 const PLACE_UDP: u32 = 1;
 const PLACE_TCP: u32 = 2;
+const PLACE_ALONE: u32 = 4; // no other frame waits its turn
 
 // A path; PATH_COUNTERS addresses (lowest bit: with bytes), then PATH_CAUGHT captures, follow it.
-const PATH_NAMESPACE: usize = 4;
-const PATH_DEVICE: usize = 8;
-const PATH_FLAGS: usize = 12;
+const PATH_DEVICE: usize = 4; // by which it leaves, or, if it is for a socket, came in last
+const PATH_FLAGS: usize = 8;
 const PATH_LINK: usize = 16; // 16 bytes, the new SLOT_LINK
 const PATH_LONGEST: usize = 32;
-const PATH_NEIGHBOUR: usize = 36;
-const PATH_FOUND: usize = 40; // two pairs of forwarding entry and bridge
-const PATH_LEARNED: usize = 56; // two forwarding entries
-const PATH_COUNTERS: usize = 64;
-const PATH_CAUGHT: usize = 68;
-const PATH_BYTES_USED: usize = 72; // of this record
-const PATH_PACKETS: usize = 80; // u64, not settled yet, as are the bytes
-const PATH_BYTES: usize = 88; // u64
-const PATH_LIST: usize = 96;
+const PATH_NEIGHBOURS: usize = 36; // two
+const PATH_FOUND: usize = 44; // two pairs of forwarding entry and bridge
+const PATH_LEARNED: usize = 60; // two forwarding entries
+const PATH_COUNTERS: usize = 68;
+const PATH_CAUGHT: usize = 72;
+const PATH_BYTES_USED: usize = 76; // of this record
+const PATH_HASH: usize = 80;
+const PATH_PACKETS: usize = 88; // u64, not settled yet, as are the bytes
+const PATH_BYTES: usize = 96; // u64
+const PATH_LIST: usize = 104;
 const PATH_MAX: u32 = 2048;
 
 const PATH_TTL: u32 = 1; // one hop less
 const PATH_REPLY: u32 = 2;
 const PATH_UNREPLIED: u32 = 4; // the connection has seen no reply yet
+const PATH_LOCAL: u32 = 8; // it ends at a socket
 
 // A capture on the way: the link header then, the device, and which fields had their new values.
 const CAUGHT_LINK: usize = 0;
@@ -119,6 +128,8 @@ const FIELD_DESTINATION_PORT: u32 = 8;
 const FIELD_TTL: u32 = 16;
 
 const SLOTS_FIRST: u32 = 4096;
+/** Of the marks that flows leave when they are seen for the first time: only what comes again is worth being noted. */
+const SEEN: u32 = 1 << 16;
 const SLOTS_MAX: u32 = 1 << 20;
 
 let on: bool = true;
@@ -127,7 +138,9 @@ let mask: u32 = 0;
 let paths: usize = 0; // hash table
 let draft: usize = 0; // the path being made
 let scratch: usize = 0; // a header
-let entryDevice: usize = 0; // by which the frame that is being noted came in
+let seen: usize = 0; // a mark for each of SEEN hashes
+let flowHash: u32 = 0; // of the flow looked for last
+let entry: u32 = 0; // SLOT_PLACE of the frame that is being noted
 
 /** Switches the cache on or off. Nothing that can be seen depends on it. */
 export function set(use: bool): void {
@@ -145,7 +158,8 @@ function hashOf(addresses: u64, ports: u32, place: u32): u32 {
 function find(at: usize, place: u32): usize {
   const addresses = load<u64>(at, ADDRESSES);
   const ports = load<u32>(at, PORTS);
-  let slot = slots + <usize>(hashOf(addresses, ports, place) & mask) * SLOT_SIZE;
+  flowHash = hashOf(addresses, ports, place);
+  let slot = slots + <usize>(flowHash & mask) * SLOT_SIZE;
   const end = slot + WAYS * SLOT_SIZE;
   while (slot < end) {
     if (
@@ -162,47 +176,75 @@ function find(at: usize, place: u32): usize {
   return 0;
 }
 
+export const NOT_TAKEN: i32 = 0;
+export const TAKEN: i32 = 1;
+/** The frame has come to its namespace, that of FRAME_DEVICE: a socket is to have it. */
+export const DELIVERED: i32 = 2;
+
 /**
- * A frame comes in by a device: does what the last one like it did, if that is known and still holds. False: the frame is as it
+ * A frame comes in by a device: does what the last one like it did, if that is known and still holds. NOT_TAKEN: the frame is as it
  * was, and what it will do is being noted if it may be remembered.
  */
-export function taken(device: usize, frame: usize): bool {
-  if (!on || trace.on) return false;
+export function taken(device: usize, frame: usize): i32 {
+  if (!on || trace.on || load<i32>(device, DEV_KIND) == DEVICE_LOOPBACK) return NOT_TAKEN;
+  return takenFrom(<u32>device, frame, load<usize>(frame, F.FRAME_DATA));
+}
+
+/** The same for a packet that a socket of a namespace sends. */
+export function takenOut(ns: usize, frame: usize): i32 {
+  if (!on || trace.on) return NOT_TAKEN;
   const at = load<usize>(frame, F.FRAME_DATA);
+  if (at + IP != load<usize>(frame, F.FRAME_NETWORK)) return NOT_TAKEN;
+  // It has no link header yet.
+  store<u64>(at, 0);
+  store<u64>(at, load<u64>(at, 8) & 0xffff000000000000, 8);
+  store<u16>(at, ETHERTYPE_IPV4, TYPE);
+  return takenFrom(<u32>ns, frame, at);
+}
+
+function takenFrom(from: u32, frame: usize, at: usize): i32 {
   const length = load<u32>(frame, F.FRAME_LENGTH);
   const protocol = <i32>load<u8>(at, PROTOCOL);
-  if ((load<u32>(at, TYPE) & 0xffffff) != IPV4_WITHOUT_OPTIONS || load<u16>(at, FRAGMENT) & ANY_FRAGMENT) return false;
-  let place = <u32>device;
+  if ((load<u32>(at, TYPE) & 0xffffff) != IPV4_WITHOUT_OPTIONS || load<u16>(at, FRAGMENT) & ANY_FRAGMENT)
+    return NOT_TAKEN;
+  let place = from;
   if (protocol == ipv4.PROTO_UDP) {
-    if (length < <u32>UDP_SUM + 2) return false;
+    if (length < <u32>UDP_SUM + 2) return NOT_TAKEN;
     place |= PLACE_UDP;
   } else if (protocol == ipv4.PROTO_TCP) {
-    if (length < <u32>TCP_SUM + 4) return false;
+    if (length < <u32>TCP_SUM + 4) return NOT_TAKEN;
     // What begins or ends a connection comes once.
-    if (load<u8>(at, TCP_FLAGS) & ONCE) return false;
+    if (load<u8>(at, TCP_FLAGS) & ONCE) return NOT_TAKEN;
     place |= PLACE_TCP;
   } else {
-    return false;
+    return NOT_TAKEN;
   }
+  if (backlog.isEmpty()) place |= PLACE_ALONE;
   if (!slots) start();
   const slot = find(at, place);
   if (slot && load<u32>(slot, SLOT_GENERATION) == recorder.generation) {
-    if (replay(slot, frame, at, length, protocol)) return true;
+    const how = replay(slot, frame, at, length, protocol);
+    if (how != NOT_TAKEN) return how;
     // Unless the connection is another one now, or has been answered, the way is known, but not for this frame.
-    if (!isOver(slot)) return false;
+    if (!isOver(slot)) return NOT_TAKEN;
   }
-  const fresh = !(load<usize>(frame, F.FRAME_CT) | load<u32>(frame, F.FRAME_MARK) | load<u32>(frame, F.FRAME_FLAGS));
-  if (fresh && load<i32>(device, DEV_KIND) != DEVICE_LOOPBACK) {
-    entryDevice = device;
+  const mark = seen + ((<usize>((flowHash >> 8) & (SEEN - 1))) << 2);
+  if (load<u32>(mark) != flowHash) {
+    store<u32>(mark, flowHash);
+    return NOT_TAKEN;
+  }
+  if (!(load<usize>(frame, F.FRAME_CT) | load<u32>(frame, F.FRAME_MARK) | load<u32>(frame, F.FRAME_FLAGS))) {
+    entry = place;
     recorder.begin(frame, at);
   }
-  return false;
+  return NOT_TAKEN;
 }
 
 function start(): void {
   mask = SLOTS_FIRST - 1;
   slots = allocate((SLOTS_FIRST + <u32>WAYS) * <u32>SLOT_SIZE);
   paths = hash.newTable(256);
+  seen = allocate(SEEN << 2);
   draft = allocate(PATH_MAX);
   scratch = allocate(<u32>recorder.HEADER);
 }
@@ -223,8 +265,10 @@ function sound(frame: usize, at: usize, length: u32): bool {
 
 /** Whether the forwarding entries and the neighbour of a path still hold. */
 function holds(path: usize): bool {
-  const neighbour = load<usize>(path, PATH_NEIGHBOUR);
+  const neighbour = load<usize>(path, PATH_NEIGHBOURS);
   if (neighbour && !isQuiet(neighbour)) return false;
+  const farther = load<usize>(path, PATH_NEIGHBOURS + 4);
+  if (farther && !isQuiet(farther)) return false;
   const found = load<usize>(path, PATH_FOUND);
   if (!found) return true;
   if (aged(load<usize>(path, PATH_FOUND + 4), found)) return false;
@@ -245,13 +289,13 @@ function tracked(slot: usize, path: usize, at: usize, length: u32, protocol: i32
   const direction: u32 = flags & PATH_REPLY ? 1 : 0;
   if (protocol == ipv4.PROTO_TCP && (flags & PATH_UNREPLIED || !isSteady(entry, direction, at + L4))) return false;
   const bytes = <i32>length - <i32>L4;
-  return follow(load<usize>(path, PATH_NAMESPACE), entry, direction, protocol, at + L4, bytes) == TRACK_ACCEPT;
+  return follow(load<usize>(entry, CT_NAMESPACE), entry, direction, protocol, at + L4, bytes) == TRACK_ACCEPT;
 }
 
-function replay(slot: usize, frame: usize, at: usize, length: u32, protocol: i32): bool {
+function replay(slot: usize, frame: usize, at: usize, length: u32, protocol: i32): i32 {
   const path = load<usize>(slot, SLOT_PATH);
-  if (length > load<u32>(path, PATH_LONGEST) || load<u8>(at, TTL) <= 1) return false;
-  if (!sound(frame, at, length) || !holds(path) || !tracked(slot, path, at, length, protocol)) return false;
+  if (length > load<u32>(path, PATH_LONGEST) || load<u8>(at, TTL) <= 1) return NOT_TAKEN;
+  if (!sound(frame, at, length) || !holds(path) || !tracked(slot, path, at, length, protocol)) return NOT_TAKEN;
   if (load<u32>(path, PATH_CAUGHT)) captureAll(slot, path, frame, at);
   rewrite(slot, path, at, protocol);
   const learned = load<usize>(path, PATH_LEARNED);
@@ -260,21 +304,32 @@ function replay(slot: usize, frame: usize, at: usize, length: u32, protocol: i32
     const second = load<usize>(path, PATH_LEARNED + 4);
     if (second) store<u64>(second, now, FDB_UPDATED);
   }
-  const neighbour = load<usize>(path, PATH_NEIGHBOUR);
-  if (neighbour) store<u64>(neighbour, now, NEIGH_USED);
+  const neighbour = load<usize>(path, PATH_NEIGHBOURS);
+  if (neighbour) {
+    store<u64>(neighbour, now, NEIGH_USED);
+    const farther = load<usize>(path, PATH_NEIGHBOURS + 4);
+    if (farther) store<u64>(farther, now, NEIGH_USED);
+  }
   store<u64>(path, load<u64>(path, PATH_PACKETS) + 1, PATH_PACKETS);
   store<u64>(path, load<u64>(path, PATH_BYTES) + <u64>(length - <u32>IP), PATH_BYTES);
   store<usize>(frame, at + IP, F.FRAME_NETWORK);
   store<u32>(frame, IP_CT_NONE, F.FRAME_CT_INFO);
   const device = load<usize>(path, PATH_DEVICE);
+  if (load<u32>(path, PATH_FLAGS) & PATH_LOCAL) {
+    store<usize>(frame, device, F.FRAME_DEVICE);
+    store<usize>(frame, device, F.FRAME_INPUT);
+    store<i32>(frame, F.PACKET_HOST, F.FRAME_PACKET_TYPE);
+    store<u32>(frame, ROUTE_LOCAL, F.FRAME_ROUTE_TYPE);
+    return DELIVERED;
+  }
   if (load<i32>(device, DEV_KIND) == DEVICE_VETH) {
     store<usize>(frame, load<usize>(device, DEV_PEER), F.FRAME_DEVICE);
     backlog.push(frame, F.STAGE_RECEIVE);
-    return true;
+    return TAKEN;
   }
   const reason = segment.transmit(device, frame);
-  if (reason != OK) drop(load<usize>(path, PATH_NAMESPACE), frame, reason);
-  return true;
+  if (reason != OK) drop(load<usize>(device, DEV_NAMESPACE), frame, reason);
+  return TAKEN;
 }
 
 /** Gives a header its new addresses, ports and link header, with the checksums. */
@@ -341,39 +396,60 @@ function put(to: usize, at: usize, field: usize, from: usize, bytes: usize): u32
 
 // ---- remembering
 
-/** A device sends the frame that is being noted: remembers its way if it can be taken again. */
+/**
+ * A device sends the frame that is being noted: remembers its way if it can be taken again. Into a veth, the rest of the way is noted
+ * as well if it follows at once.
+ */
 export function remember(device: usize, frame: usize): void {
   if (recorder.frame != frame) return;
+  const goesOn = (entry & PLACE_ALONE) != 0 && load<i32>(device, DEV_KIND) == DEVICE_VETH && backlog.isEmpty();
+  keep(device, frame, 0);
+  if (goesOn) recorder.goOn();
+  else recorder.spoil();
+}
+
+/** The frame that is being noted has come by a device to its namespace, and is for a socket: remembers its way. */
+export function rememberDelivery(device: usize, frame: usize): void {
+  if (recorder.frame != frame) return;
+  const plain =
+    load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_HOST &&
+    load<u32>(frame, F.FRAME_ROUTE_TYPE) == ROUTE_LOCAL &&
+    load<usize>(frame, F.FRAME_INPUT) == device &&
+    !(load<usize>(frame, F.FRAME_CT) | load<u32>(frame, F.FRAME_MARK) | load<u32>(frame, F.FRAME_FLAGS));
+  if (plain) keep(device, frame, PATH_LOCAL);
   recorder.spoil();
+}
+
+/** Writes slot and path of the frame that is being noted, `flags` being PATH_LOCAL or 0. */
+function keep(device: usize, frame: usize, flags: u32): void {
   const at = load<usize>(frame, F.FRAME_DATA);
   const first = recorder.headerAt(0);
   const length = load<u32>(frame, F.FRAME_LENGTH);
   if (<u32>bswap<u16>(load<u16>(first, 16)) + <u32>IP != length) return;
   if (at + IP != load<usize>(frame, F.FRAME_NETWORK)) return;
-  clear(draft, PATH_MAX);
-  store<usize>(draft, load<usize>(device, DEV_NAMESPACE), PATH_NAMESPACE);
+  clear(draft, <u32>PATH_LIST + 8);
   store<usize>(draft, device, PATH_DEVICE);
   store<u32>(draft, recorder.longest, PATH_LONGEST);
   v128.store(draft + PATH_LINK, v128.load(at));
-  if (load<u8>(first, TTL) - 1 == load<u8>(at, TTL)) store<u32>(draft, PATH_TTL, PATH_FLAGS);
+  const hop = load<u8>(first, TTL) - 1 == load<u8>(at, TTL);
+  store<u32>(draft, hop ? flags | PATH_TTL : flags, PATH_FLAGS);
   const protocol = <i32>load<u8>(first, PROTOCOL);
-  const way = room(first, (<u32>entryDevice) | (protocol == ipv4.PROTO_UDP ? PLACE_UDP : PLACE_TCP));
+  const slot = room(first, entry);
   if (!takeSteps()) return;
-  store<u32>(way, 0, SLOT_GENERATION);
-  fill(way, first, at);
+  store<u32>(slot, 0, SLOT_GENERATION);
+  fill(slot, first, at);
   captureFields(first);
-  if (!proves(way, first, at, protocol)) return;
-  store<usize>(way, pathOf(), SLOT_PATH);
-  store<u32>(way, recorder.generation, SLOT_GENERATION);
+  if (!proves(slot, first, at, protocol)) return;
+  store<usize>(slot, pathOf(), SLOT_PATH);
+  store<u32>(slot, recorder.generation, SLOT_GENERATION);
 }
 
 /** Writes a slot, but for its path and validity. */
 function fill(slot: usize, first: usize, at: usize): void {
-  const protocol = <i32>load<u8>(first, PROTOCOL);
   v128.store(slot, v128.load(first));
   store<u64>(slot, load<u64>(first, ADDRESSES), SLOT_ADDRESSES);
   store<u32>(slot, load<u32>(first, PORTS), SLOT_PORTS);
-  store<u32>(slot, (<u32>entryDevice) | (protocol == ipv4.PROTO_UDP ? PLACE_UDP : PLACE_TCP), SLOT_PLACE);
+  store<u32>(slot, entry, SLOT_PLACE);
   store<usize>(slot, connection, SLOT_CT);
   store<u32>(slot, connection ? load<u32>(connection, CT_SERIAL) : 0, SLOT_CT_SERIAL);
   store<u64>(slot, load<u64>(at, ADDRESSES), SLOT_NEW_ADDRESSES);
@@ -405,6 +481,7 @@ function takeSteps(): bool {
   let counters: u32 = 0;
   let found: usize = 0;
   let learned: usize = 0;
+  let neighbours: usize = 0;
   let flags = load<u32>(draft, PATH_FLAGS);
   connection = 0;
   for (let i: u32 = 0; i < recorder.count; i++) {
@@ -426,8 +503,9 @@ function takeSteps(): bool {
       store<usize>(draft + learned, a, PATH_LEARNED);
       learned += 4;
     } else if (kind == recorder.RESOLVED) {
-      if (load<usize>(draft, PATH_NEIGHBOUR)) return false;
-      store<usize>(draft, a, PATH_NEIGHBOUR);
+      if (neighbours == 8) return false;
+      store<usize>(draft + neighbours, a, PATH_NEIGHBOURS);
+      neighbours += 4;
     } else if (kind == recorder.TRACKED) {
       if (connection) return false;
       connection = a;
@@ -551,8 +629,6 @@ function pathOf(): usize {
   hash.insert(paths, h, path);
   return path;
 }
-
-const PATH_HASH: usize = 76;
 
 function samePath(path: usize, size: u32): bool {
   for (let i: usize = 4; i < <usize>size; i += 4) {

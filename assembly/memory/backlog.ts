@@ -22,3 +22,7 @@ export function shift(): usize {
   }
   return frame;
 }
+
+export function isEmpty(): bool {
+  return !head;
+}

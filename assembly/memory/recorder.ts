@@ -49,6 +49,25 @@ function keep(to: usize, at: usize): void {
   for (let i: usize = 0; i < HEADER; i += 16) v128.store(to + i, v128.load(at + i));
 }
 
+/** Whether the frame being noted goes on into another namespace when its turn comes. */
+let goesOn: bool = false;
+
+/** The frame being noted has gone into a veth, and will be noted further at the other end. */
+export function goOn(): void {
+  goesOn = true;
+}
+
+/** Whether a frame whose turn has come is being noted already. */
+export function hasNoted(which: usize): bool {
+  goesOn = false;
+  return which == frame;
+}
+
+/** A turn is over: what was noted is forgotten, unless it goes on. */
+export function endTurn(): void {
+  if (!goesOn) frame = 0;
+}
+
 /** Remembers nothing of this frame. */
 export function spoil(): void {
   frame = 0;
