@@ -483,10 +483,11 @@ function arpReceive(ns: usize, device: usize, frame: usize): void {
     return;
   }
   track.consume(frame);
-  const updated = arp.updated;
-  if (arp.held) hold(ns, device, arp.reply, arp.held);
-  else if (arp.reply) transmit(device, arp.reply);
-  if (updated) sendWaiting(ns, updated);
+  const reply = arp.reply;
+  // Whoever asks is known by that, so what waited for it goes before the answer (neigh_event_ns comes first).
+  if (arp.updated) sendWaiting(ns, arp.updated);
+  if (arp.held) hold(ns, device, reply, arp.held);
+  else if (reply) transmit(device, reply);
 }
 
 /** An address became known: what waited for it goes out. */

@@ -57,3 +57,11 @@ export const FRAME_IS_UNTRACKED = 4; // -j CT --notrack
 export const FRAME_IS_FORWARDED = 8;
 export const FRAME_IS_TAGGED = 32; // came by a device with a VLAN tag, which does not count against an MTU any more
 export const FRAME_IS_NF_BRIDGE = 16; // came through a bridge with bridge-nf-call-iptables on
+// -j CT, until the packet's connection is looked for: that it spoke, in which directions its zone counts, and the zone, which may
+// be the mark that the packet has by then.
+export const FRAME_HAS_ZONE = 64;
+export const FRAME_ZONE_ORIGINAL = 128;
+export const FRAME_ZONE_REPLY = 256;
+export const FRAME_ZONE_OF_MARK = 512;
+export const FRAME_ZONE_SHIFT = 16;
+export const FRAME_ZONE_BITS = 0xffff03c0;

@@ -365,6 +365,7 @@ export const TUPLE_PORTS = TUPLE_DST + WORD; // source << 16 | destination; ICMP
 export const TUPLE_PROTO = TUPLE_PORTS + WORD;
 export const TUPLE_DIR = TUPLE_PROTO + WORD; // DIR_*
 export const TUPLE_OWNER = TUPLE_DIR + WORD; // original: the namespace
+export const TUPLE_ZONE = TUPLE_OWNER + WORD; // the zone of this direction
 export const TUPLE_SIZE = 32;
 
 export const CT_ORIGINAL = 0;

@@ -405,9 +405,11 @@ export const TARGET_TTL_SET = 0;
 export const TARGET_TTL_INC = 1;
 export const TARGET_TTL_DEC = 2;
 
-// CT: a packet that has no connection yet stays untracked (NOTRACK 1), or is tracked in ZONE.
+// CT: a packet that has no connection yet stays untracked (NOTRACK 1), or is tracked in ZONE. WHERE has FRAME_ZONE_* bits.
+// Only the first such rule speaks.
 export const TARGET_CT_NOTRACK = 0;
 export const TARGET_CT_ZONE = TARGET_CT_NOTRACK + WORD;
+export const TARGET_CT_WHERE = TARGET_CT_ZONE + WORD;
 
 // SET: adds to or deletes from the interned ipset NAME an element made as in the set match; TIMEOUT in seconds, -1: the set's own.
 export const TARGET_SET_OP = 0;

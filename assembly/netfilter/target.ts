@@ -12,10 +12,12 @@ import {
   FRAME_CT,
   FRAME_CT_INFO,
   FRAME_FLAGS,
+  FRAME_HAS_ZONE,
   FRAME_IS_UNTRACKED,
   FRAME_LENGTH,
   FRAME_MARK,
   FRAME_NEXT_HOP,
+  FRAME_ZONE_SHIFT,
 } from "../layout/frame.ts";
 import { ADDR_LOCAL, CT_MARK, DEV_ADDRESSES, DEV_MTU, ROUTE_DEVICE, ROUTE_MTU } from "../layout/records.ts";
 import * as L from "../layout/rules.ts";
@@ -76,9 +78,7 @@ export function apply(kind: i32, record: usize): i32 {
       changeTtl(record);
       return CONTINUE;
     case L.TARGET_CT:
-      if (load<u32>(record, L.TARGET_CT_NOTRACK) && !load<usize>(packet.frame, FRAME_CT)) {
-        store<u32>(packet.frame, load<u32>(packet.frame, FRAME_FLAGS) | FRAME_IS_UNTRACKED, FRAME_FLAGS);
-      }
+      chooseTracking(record);
       return CONTINUE;
     default:
       // The host refuses rule sets with kinds that are not listed in `acts` below.
@@ -89,6 +89,18 @@ export function apply(kind: i32, record: usize): i32 {
 /** Whether this kernel knows a kind of target. */
 export function acts(kind: i32): bool {
   return kind >= 0 && kind < L.TARGET_KIND_COUNT && kind != L.TARGET_SET;
+}
+
+/** How the packet is tracked: not at all, or in a zone (xt_ct_target). */
+function chooseTracking(record: usize): void {
+  const flags = load<u32>(packet.frame, FRAME_FLAGS);
+  if (load<usize>(packet.frame, FRAME_CT) || flags & (FRAME_IS_UNTRACKED | FRAME_HAS_ZONE)) return;
+  if (load<u32>(record, L.TARGET_CT_NOTRACK)) {
+    store<u32>(packet.frame, flags | FRAME_IS_UNTRACKED, FRAME_FLAGS);
+    return;
+  }
+  const zone = load<u32>(record, L.TARGET_CT_ZONE) << FRAME_ZONE_SHIFT;
+  store<u32>(packet.frame, flags | FRAME_HAS_ZONE | zone | load<u32>(record, L.TARGET_CT_WHERE), FRAME_FLAGS);
 }
 
 function connmark(record: usize): void {

@@ -26,10 +26,17 @@ import {
   FRAME_CT_INFO,
   FRAME_DATA,
   FRAME_FLAGS,
+  FRAME_HAS_ZONE,
   FRAME_IS_UNTRACKED,
   FRAME_LENGTH,
+  FRAME_MARK,
   FRAME_NETWORK,
   FRAME_SUMMED,
+  FRAME_ZONE_BITS,
+  FRAME_ZONE_OF_MARK,
+  FRAME_ZONE_ORIGINAL,
+  FRAME_ZONE_REPLY,
+  FRAME_ZONE_SHIFT,
 } from "../layout/frame.ts";
 import {
   CT_ORIGINAL,
@@ -46,6 +53,7 @@ import {
   SYSCTL_CT_UDP_STREAM,
   TUPLE_DIR,
   TUPLE_DST,
+  TUPLE_ZONE,
 } from "../layout/records.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as icmp from "../wire/icmp.ts";
@@ -154,6 +162,8 @@ function begin(ns: usize, l4: usize, bytes: i32): usize {
   }
   const entry = table.newEntry(ns);
   tuple.write(entry + CT_ORIGINAL);
+  store<u32>(entry + CT_ORIGINAL, tuple.zone, TUPLE_ZONE);
+  store<u32>(entry + CT_REPLY, tuple.replyZone, TUPLE_ZONE);
   if (!tuple.invert()) {
     table.put(entry);
     return 0;
@@ -194,6 +204,16 @@ export function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: 
   return trackTcp.TRACK_ACCEPT;
 }
 
+/** The zone that the CT target chose for a packet counts from here on (nf_ct_zone_tmpl). */
+function takeZone(frame: usize, flags: u32): void {
+  tuple.setZones(0, 0);
+  if (!(flags & FRAME_HAS_ZONE)) return;
+  const ofMark = (flags & FRAME_ZONE_OF_MARK) != 0;
+  const zone = ofMark ? load<u32>(frame, FRAME_MARK) & 0xffff : flags >> FRAME_ZONE_SHIFT;
+  tuple.setZones(flags & FRAME_ZONE_ORIGINAL ? zone : 0, flags & FRAME_ZONE_REPLY ? zone : 0);
+  store<u32>(frame, flags & ~FRAME_ZONE_BITS, FRAME_FLAGS);
+}
+
 /**
  * Finds or begins the connection of a packet (nf_conntrack_in). The frame then points at its entry, or at none: INVALID.
  * False: the packet must be dropped, `reason` says why.
@@ -201,7 +221,9 @@ export function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: 
 export function enter(ns: usize, frame: usize, incoming: bool): bool {
   reason = DROP_NONE;
   // Over loopback a packet comes by a second time and keeps what it was.
-  if (load<usize>(frame, FRAME_CT) || load<u32>(frame, FRAME_FLAGS) & FRAME_IS_UNTRACKED) return true;
+  const flags = load<u32>(frame, FRAME_FLAGS);
+  if (load<usize>(frame, FRAME_CT) || flags & FRAME_IS_UNTRACKED) return true;
+  takeZone(frame, flags);
   store<u32>(frame, IP_CT_NONE, FRAME_CT_INFO);
   const ip = load<usize>(frame, FRAME_NETWORK);
   const length = packetLength(frame);
@@ -264,9 +286,11 @@ export function confirm(ns: usize, frame: usize): bool {
   if (load<u32>(entry, CT_STATUS) & (IPS_CONFIRMED | IPS_DYING)) return true;
   if (directionOf(load<u32>(frame, FRAME_CT_INFO)) != DIR_ORIGINAL) return true;
   tuple.read(entry + CT_ORIGINAL);
+  table.searchZoneOf(entry, DIR_ORIGINAL);
   let other = table.find(ns);
   if (!other) {
     tuple.read(entry + CT_REPLY);
+    table.searchZoneOf(entry, DIR_REPLY);
     other = table.find(ns);
   }
   if (!other) {

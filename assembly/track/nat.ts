@@ -22,6 +22,7 @@ import {
   TUPLE_PROTO,
   TUPLE_SIZE,
   TUPLE_SRC,
+  TUPLE_ZONE,
 } from "../layout/records.ts";
 import * as choices from "../memory/choices.ts";
 import { hashAddress } from "../memory/jhash.ts";
@@ -88,7 +89,9 @@ function used(ns: usize, entry: usize): bool {
   let taken = false;
   if (record && table.entryOf(record) != entry) {
     tuple.read(entry + CT_ORIGINAL);
-    taken = !tuple.matches(table.entryOf(record) + CT_ORIGINAL);
+    const other = table.entryOf(record) + CT_ORIGINAL;
+    const sameZone = load<u32>(entry + CT_ORIGINAL, TUPLE_ZONE) == load<u32>(other, TUPLE_ZONE);
+    taken = !(sameZone && tuple.matches(other));
   }
   tuple.set(src, dst, ports, proto);
   return taken;
@@ -205,6 +208,7 @@ function chooseTuple(ns: usize, entry: usize, manip: u32): void {
 /** Decides the translation of a new connection at `manip`, from the range set before (nf_nat_setup_info). */
 export function setup(entry: usize, manip: u32): void {
   const ns = load<usize>(entry, CT_NAMESPACE);
+  table.searchZoneOf(entry, DIR_REPLY);
   // What the packet looks like now: the inverse of the reply that is expected.
   tuple.read(entry + CT_REPLY);
   tuple.invert();

@@ -16,6 +16,7 @@ import {
   NS_EARLIEST_END,
   TUPLE_DIR,
   TUPLE_SIZE,
+  TUPLE_ZONE,
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
 import { clear } from "../memory/bytes.ts";
@@ -54,17 +55,32 @@ export function expired(entry: usize): bool {
 }
 
 /**
- * The tuple record that equals the current tuple, 0 if none. No two entries have the same tuple, so one whose time is over
+ * The tuple record that equals the current tuple in the current zones, 0 if none. No two entries have the same tuple, so one whose time is over
  * is removed and ends the search; others are not looked at beyond their tuple, a sweep will find them.
  */
 export function find(ns: usize): usize {
   let record = load<usize>(hash.bucket(load<usize>(ns, NS_CONNECTIONS), tuple.hash()));
-  while (record && !tuple.matches(record)) record = load<usize>(record);
+  while (record && !(tuple.matches(record) && tuple.inZone(record))) record = load<usize>(record);
   if (record && expired(entryOf(record))) {
     remove(entryOf(record));
     return 0;
   }
   return record;
+}
+
+/** Looks for tuples in the zones of an entry from now on. */
+export function searchZonesOf(entry: usize): void {
+  tuple.setZones(load<u32>(originalOf(entry), TUPLE_ZONE), load<u32>(replyOf(entry), TUPLE_ZONE));
+}
+
+const NOWHERE: u32 = 0xffffffff;
+
+/** The same for tuples that would take the place of the entry's tuple in a direction. */
+export function searchZoneOf(entry: usize, direction: u32): void {
+  searchZonesOf(entry);
+  if (tuple.zone == tuple.replyZone) return;
+  if (direction == DIR_REPLY) tuple.setZones(NOWHERE, tuple.replyZone);
+  else tuple.setZones(tuple.zone, NOWHERE);
 }
 
 /** A new entry outside the table, with one reference. */

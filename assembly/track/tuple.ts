@@ -1,5 +1,6 @@
 // What identifies a connection in one direction: addresses, ports (or ICMP id, type and code) and protocol.
-import { TUPLE_DST, TUPLE_PORTS, TUPLE_PROTO, TUPLE_SRC } from "../layout/records.ts";
+import { DIR_ORIGINAL } from "../layout/codes.ts";
+import { TUPLE_DIR, TUPLE_DST, TUPLE_PORTS, TUPLE_PROTO, TUPLE_SRC, TUPLE_ZONE } from "../layout/records.ts";
 import { get32 } from "../memory/bytes.ts";
 import { mix } from "../memory/hash.ts";
 import * as icmp from "../wire/icmp.ts";
@@ -10,6 +11,15 @@ export let src: u32 = 0;
 export let dst: u32 = 0;
 export let ports: u32 = 0;
 export let proto: u32 = 0;
+
+/** The zones in which tuples are the same or not: of connections in their original direction, and of replies. */
+export let zone: u32 = 0;
+export let replyZone: u32 = 0;
+
+export function setZones(original: u32, reply: u32): void {
+  zone = original;
+  replyZone = reply;
+}
 
 export function set(source: u32, destination: u32, portPair: u32, protocol: u32): void {
   src = source;
@@ -36,6 +46,7 @@ export function write(tuple: usize): void {
   store<u32>(tuple, proto, TUPLE_PROTO);
 }
 
+/** Whether a stored tuple equals the current one. */
 export function matches(tuple: usize): bool {
   return (
     load<u32>(tuple, TUPLE_SRC) == src &&
@@ -43,6 +54,12 @@ export function matches(tuple: usize): bool {
     load<u32>(tuple, TUPLE_PORTS) == ports &&
     load<u32>(tuple, TUPLE_PROTO) == proto
   );
+}
+
+/** Whether a stored tuple is in the current zone of its direction (nf_ct_zone_equal). */
+export function inZone(tuple: usize): bool {
+  const here = load<u32>(tuple, TUPLE_DIR) == DIR_ORIGINAL ? zone : replyZone;
+  return load<u32>(tuple, TUPLE_ZONE) == here;
 }
 
 export function hash(): u32 {

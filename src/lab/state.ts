@@ -33,11 +33,17 @@ function conntrackLine(kernel: Kernel, entry: Handle, nowNs: number): string {
   ];
   if (protocol === 6) head.push(TCP_CONNTRACK_STATES[kernel.word(entry + R.CT_TCP_STATE)] ?? "NONE");
   if (protocol === GRE) head.push("timeout=30, stream_timeout=180");
+  const zone = kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_ZONE);
+  const replyZone = kernel.word(entry + R.CT_REPLY + R.TUPLE_ZONE);
   head.push(tupleText(kernel, entry + R.CT_ORIGINAL, protocol));
+  if (zone !== replyZone && replyZone === 0) head.push(`zone-orig=${zone}`);
   if ((status & codes.IPS_SEEN_REPLY) === 0) head.push("[UNREPLIED]");
   head.push(tupleText(kernel, entry + R.CT_REPLY, protocol));
+  if (zone !== replyZone && zone === 0) head.push(`zone-reply=${replyZone}`);
   if ((status & codes.IPS_ASSURED) !== 0) head.push("[ASSURED]");
-  head.push(`mark=${kernel.word(entry + R.CT_MARK)}`, "zone=0", "use=2");
+  head.push(`mark=${kernel.word(entry + R.CT_MARK)}`);
+  if (zone === replyZone) head.push(`zone=${zone}`);
+  head.push("use=2");
   return head.join(" ");
 }
 

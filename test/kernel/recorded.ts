@@ -84,7 +84,7 @@ function counterTexts(counters: Record<string, CounterTables>): Texts {
 function connectionTexts(lines: readonly string[], masker: Masker): Texts {
   const plain = lines.map((line) => {
     const [, ns, protocol, rest] = /^(\S+) ipv4\s+2 (\S+)\s+\d+ \d+ (.*)$/.exec(line) ?? [];
-    return masker.connection(`${ns} ${protocol} ${rest?.replace(/ ?(use|zone|secctx)=\S+/g, "")}`);
+    return masker.connection(`${ns} ${protocol} ${rest?.replace(/ ?(use|secctx)=\S+/g, "")}`);
   });
   return new Map([["connections", plain.sort()]]);
 }
