@@ -554,9 +554,14 @@ function reject(ns: usize, hook: i32, frame: usize): void {
   if (ipv4.fragment(load<usize>(frame, F.FRAME_NETWORK)) & ipv4.OFFSET_MASK) return;
   if (load<u32>(rejection, TARGET_REJECT_TCP_RESET)) {
     if (mayReset(ns, frame, hook)) sendRejectReset(ns, frame);
-  } else if (mayTell(ns, frame)) {
+  } else if (mayTell(ns, frame) && !isBeingAnswered(frame, hook)) {
     sendError(ns, frame, icmp.DEST_UNREACHABLE, load<i32>(rejection, TARGET_REJECT_CODE), 0);
   }
+}
+
+/** Whether the host is just sending an answer to an echo request: then it sends no other ICMP message (icmp_xmit_lock). */
+function isBeingAnswered(frame: usize, hook: i32): bool {
+  return flag(frame, F.FRAME_IS_ECHO) && (hook == HOOK_OUTPUT || hook == HOOK_POSTROUTING);
 }
 
 /** The reset of a REJECT: it belongs to the connection that it ends (nf_send_reset). */
@@ -724,7 +729,7 @@ function udpReceive(ns: usize, frame: usize): void {
     if (!vxlan.isOpen(ns, load<u32>(udp.socket, R.SOCK_LOCAL_PORT))) reason = DROP_NO_SOCKET;
   }
   if (reason) {
-    if (reason == DROP_NO_SOCKET) sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
+    if (reason == DROP_NO_SOCKET) refusePort(ns, frame);
     drop(ns, frame, reason);
     return;
   }
@@ -773,6 +778,12 @@ function udpReceive(ns: usize, frame: usize): void {
   track.consume(frame);
 }
 
+/** Tells the sender that nobody listens; by then the packet's connection is forgotten (nf_reset_ct in __udp4_lib_rcv). */
+function refusePort(ns: usize, frame: usize): void {
+  track.detach(frame);
+  sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
+}
+
 /** Nobody listens to UDP-Lite here; whoever sends it soundly is told so (udplite_rcv). */
 function udpLiteReceive(ns: usize, frame: usize, ip: usize): void {
   const at = ipv4.payload(ip);
@@ -780,7 +791,7 @@ function udpLiteReceive(ns: usize, frame: usize, ip: usize): void {
   const sound =
     wireUdp.liteCoverage(at, bytes) != 0 &&
     wireUdp.liteChecksumValid(at, bytes, ipv4.source(ip), ipv4.destination(ip), ipv4.PROTO_UDPLITE);
-  if (sound) sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
+  if (sound) refusePort(ns, frame);
   drop(ns, frame, sound ? DROP_NO_SOCKET : DROP_UDP_CSUM);
 }
 
@@ -894,6 +905,7 @@ function echo(ns: usize, frame: usize, ip: usize, at: usize, bytes: i32, broadca
   icmp.setType(reply, icmp.ECHO_REPLY, bytes);
   finish(ns, answer, ipv4.PROTO_ICMP, own, to, bytes, ipv4.tos(ip), nextId(ns), 0);
   options.build(answer, to);
+  setFlag(answer, F.FRAME_IS_ECHO);
   backlog.push(answer, F.STAGE_OUTPUT);
 }
 

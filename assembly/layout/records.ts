@@ -87,7 +87,8 @@ export const NS_RANDOM = 128; // u64: generator state
 export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_EARLIEST_END = NS_ICMP_STAMP + LONG; // u64: no connection's time is over before
 export const NS_NFT = NS_EARLIEST_END + LONG; // 1: the rules were loaded by iptables-nft
-export const NS_SYSCTLS = NS_NFT + WORD;
+export const NS_SOURCES = NS_NFT + WORD; // hash table of connections by their source, where that is translated
+export const NS_SYSCTLS = NS_SOURCES + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
 
@@ -395,6 +396,8 @@ export const SEEN_MAX_ACK = SEEN_MAX_WIN + WORD;
 export const SEEN_SCALE = SEEN_MAX_ACK + WORD;
 export const SEEN_FLAGS = SEEN_SCALE + WORD;
 export const SEEN_SIZE = 32;
+export const CT_SOURCE = CT_TCP_SEEN + SEEN_FLAGS + WORD; // the next of those whose source is translated, in the first spare words
+export const CT_SOURCE_LISTED = CT_SOURCE + WORD;
 export const CT_SIZE = CT_TCP_SEEN + 2 * SEEN_SIZE;
 
 // A UDP or TCP socket that listens or is bound.

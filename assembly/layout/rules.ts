@@ -281,8 +281,7 @@ export const MATCH_IPRANGE_NOT_SRC = 4;
 export const MATCH_IPRANGE_DST = 8;
 export const MATCH_IPRANGE_NOT_DST = 16;
 
-// PKTTYPE: PACKET_HOST 0, PACKET_BROADCAST 1, PACKET_MULTICAST 2. A packet from lo is broadcast or multicast by its destination
-// address.
+// PKTTYPE: PACKET_HOST 0, PACKET_BROADCAST 1, PACKET_MULTICAST 2.
 export const MATCH_PKTTYPE = MATCH_ARGS;
 
 // MAC: the Ethernet source, first four bytes and last two, most significant first. No Ethernet header: no match.

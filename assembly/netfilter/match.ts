@@ -8,8 +8,6 @@ import {
   FRAME_PACKET_TYPE,
   FRAME_PHYS_IN,
   FRAME_PHYS_OUT,
-  PACKET_BROADCAST,
-  PACKET_MULTICAST,
 } from "../layout/frame.ts";
 import {
   CT_MARK,
@@ -146,7 +144,7 @@ export function matches(block: usize, m: usize): bool {
     case L.MATCH_KIND_IPRANGE:
       return iprangeMatches(m, flags);
     case L.MATCH_KIND_PKTTYPE:
-      return (packetType() == load<u32>(m, L.MATCH_PKTTYPE)) != inverted;
+      return (load<u32>(packet.frame, FRAME_PACKET_TYPE) == load<u32>(m, L.MATCH_PKTTYPE)) != inverted;
     case L.MATCH_KIND_MAC:
       return macMatches(m, inverted);
     case L.MATCH_KIND_U32:
@@ -454,13 +452,6 @@ function iprangeMatches(m: usize, flags: u32): bool {
   return found != ((flags & L.MATCH_IPRANGE_NOT_DST) != 0);
 }
 
-/** skb->pkt_type; what comes from loopback is told by its address (pkttype_mt). */
-function packetType(): u32 {
-  const type = load<u32>(packet.frame, FRAME_PACKET_TYPE);
-  if (!packet.input || load<i32>(packet.input, DEV_KIND) != DEVICE_LOOPBACK) return type;
-  return ipv4.isMulticast(packet.destination) ? PACKET_MULTICAST : PACKET_BROADCAST;
-}
-
 function macMatches(m: usize, inverted: bool): bool {
   if (!packet.input) return false;
   const at = load<usize>(packet.frame, FRAME_DATA);
@@ -472,7 +463,8 @@ function macMatches(m: usize, inverted: bool): bool {
 function connlimitMatches(m: usize, flags: u32, inverted: bool): bool {
   const address = flags & L.MATCH_CONNLIMIT_DESTINATION ? packet.destination : packet.source;
   const key = address & load<u32>(m, L.MATCH_CONNLIMIT_MASK);
-  const connections = connlimit.count(stateOf(m, L.MATCH_CONNLIMIT_STATE), key, load<usize>(packet.frame, FRAME_CT));
+  const entry = load<usize>(packet.frame, FRAME_CT);
+  const connections = connlimit.count(stateOf(m, L.MATCH_CONNLIMIT_STATE), key, entry);
   if (!connections) {
     packet.setHotdrop();
     return false;

@@ -14,6 +14,7 @@ import {
   CT_NAMESPACE,
   CT_ORIGINAL,
   CT_REPLY,
+  CT_SOURCE_LISTED,
   CT_STATUS,
   NS_CHOICES,
   NS_RANDOM,
@@ -33,6 +34,7 @@ import * as icmp from "../wire/icmp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as udp from "../wire/udp.ts";
+import * as sources from "./sources.ts";
 import * as table from "./table.ts";
 import * as tuple from "./tuple.ts";
 
@@ -190,10 +192,34 @@ function chooseKey(ns: usize, entry: usize, manip: u32): void {
   }
 }
 
+/**
+ * Takes the translation that another connection from the same address and port was given, if it is in the range
+ * (find_appropriate_src).
+ */
+function takeKnown(ns: usize, entry: usize): bool {
+  const src = tuple.src;
+  const dst = tuple.dst;
+  const ports = tuple.ports;
+  const proto = tuple.proto;
+  const zone = load<u32>(entry + CT_ORIGINAL, TUPLE_ZONE);
+  for (let other = sources.next(ns, 0, zone); other; other = sources.next(ns, other, zone)) {
+    sources.readTranslated(other);
+    tuple.set(tuple.src, dst, (tuple.ports & 0xffff0000) | (ports & 0xffff), proto);
+    if (inRange(MANIP_SRC)) return true;
+    tuple.set(src, dst, ports, proto);
+  }
+  return false;
+}
+
 /** Replaces the current tuple by one in the range whose replies nobody else expects, if there is one (get_unique_tuple). */
 function chooseTuple(ns: usize, entry: usize, manip: u32): void {
   const random = (flags & RANGE_PROTO_RANDOM_ALL) != 0;
-  if (manip == MANIP_SRC && !random && inRange(manip) && !used(ns, entry)) return;
+  if (manip == MANIP_SRC && !random) {
+    const src = tuple.src;
+    const ports = tuple.ports;
+    if ((inRange(manip) || takeKnown(ns, entry)) && !used(ns, entry)) return;
+    tuple.set(src, tuple.dst, ports, tuple.proto);
+  }
   chooseAddress(manip);
   if (!random) {
     if (flags & RANGE_PROTO_SPECIFIED) {
@@ -221,6 +247,7 @@ export function setup(entry: usize, manip: u32): void {
     status |= manip == MANIP_SRC ? IPS_SRC_NAT : IPS_DST_NAT;
     tuple.invert();
     tuple.write(entry + CT_REPLY);
+    if (manip == MANIP_SRC && !load<u32>(entry, CT_SOURCE_LISTED)) sources.list(entry);
   }
   store<u32>(entry, status | (manip == MANIP_SRC ? IPS_SRC_NAT_DONE : IPS_DST_NAT_DONE), CT_STATUS);
 }

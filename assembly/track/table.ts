@@ -24,6 +24,7 @@ import { SECOND, now } from "../memory/clock.ts";
 import * as frames from "../memory/frames.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
+import * as sources from "./sources.ts";
 import * as tuple from "./tuple.ts";
 
 let free: usize = 0;
@@ -104,7 +105,9 @@ export function hold(entry: usize): void {
 export function put(entry: usize): void {
   const left = load<u32>(entry, CT_REFERENCES) - 1;
   store<u32>(entry, left, CT_REFERENCES);
-  if (!left) give(free, entry);
+  if (left) return;
+  sources.forget(entry);
+  give(free, entry);
 }
 
 /** Puts an entry into the table under both tuples. */
