@@ -66,7 +66,7 @@ export class RuleSets {
   texts(namespaces: readonly string[]): { rules: string[][]; ruleSets: number[] } {
     const sets = [...this.#byText.values()];
     return {
-      rules: sets.map(({ set, rules }) => rules.map((reference) => noteText(set, reference))),
+      rules: sets.map(({ chains, rules }) => rules.map((reference) => noteText(chains, reference))),
       ruleSets: namespaces.map((name) => {
         const loaded = this.#byNamespace.get(name);
         return loaded ? sets.indexOf(loaded) : -1;
@@ -125,9 +125,9 @@ export function placeRules(
 }
 
 /** `filter FORWARD 1 -m comment ... -j KUBE-FORWARD`. */
-function noteText(set: RuleSet, reference: RuleReference): string {
+function noteText(chains: ChainsByName, reference: RuleReference): string {
   const { table, chain, index } = reference;
-  const { rule } = referenced(set, reference);
+  const { rule } = referenced(chains, reference);
   if (index === "policy" || !rule) return `the policy of ${table} ${chain}`;
   return `${table} ${chain} ${index + 1} ${printRule(chain, rule).replace(`-A ${chain} `, "")}`;
 }
