@@ -1,7 +1,7 @@
 // Builds a machine in a kernel: what a boot and the Kubernetes components do with ip, bridge, sysctl and iptables-restore.
 import { parseCidr, parseIpv4, parseMac } from "../address.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
-import { findSysctl } from "../kernel/sysctls.ts";
+import { findSysctl } from "../seam/sysctls.ts";
 import type { ListenerConfig, Machine, NamespaceConfig } from "../seam/machine.ts";
 import type { Job, PlacedMachine, WorkerResult } from "./job.ts";
 import { ingressBlock } from "./ingress.ts";

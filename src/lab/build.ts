@@ -4,7 +4,7 @@ import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { InputError } from "../errors.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
-import { findSysctl } from "../kernel/sysctls.ts";
+import { findSysctl } from "../seam/sysctls.ts";
 import { seedOf } from "../engine/random.ts";
 import type { Case } from "./case.ts";
 import type { Topology } from "./schema.ts";

@@ -72,12 +72,12 @@ export function addBridge(machine: Machine, node: Node, mtu: number): void {
 }
 
 /** The plugin's ADD: the pod's namespace gets eth0 on the bridge, its address and a default route. */
-export function connectPod(machine: Machine, node: Node, pod: Pod, mtu: number): void {
+export function connectPod(machine: Machine, node: Node, pod: Pod, mtu: number, hairpin: boolean): void {
   const { gateway, prefix } = podSubnet(node);
   const namespace = `${pod.namespace}/${pod.name}`;
   const name = vethName(pod, new Set(machine.veths.map(({ a }) => a.name)));
   machine.veths.push({
-    a: { namespace: node.name, name, mac: peerMac(pod.podIP), bridge: BRIDGE, hairpin: true },
+    a: { namespace: node.name, name, mac: peerMac(pod.podIP), bridge: BRIDGE, hairpin },
     b: { namespace, name: "eth0", mac: podMac(pod.podIP) },
     mtu,
   });

@@ -16,13 +16,25 @@ import { printTables } from "./tables.ts";
 /** The segment that joins the nodes and the gateway. */
 export const NODES_SEGMENT = "nodes";
 
+/** The configuration of the CNI plugin. */
+export interface NetworkOptions {
+  /** Whether a frame may leave the bridge by the port that it came in by. Default: yes. */
+  hairpinMode?: boolean;
+  /** Of the pods' and the bridge's devices. Default 1500. */
+  mtu?: number;
+}
+
+/** The MTU of a node's network card. */
+const CARD_MTU = 1500;
+
 export interface NodeOptions {
   /** The cluster's pod range, of which each node has a part. */
   podCIDR: string;
   /** The nodes' network; its first address is the gateway's. */
   nodeCIDR: string;
-  /** Default 1500. */
-  mtu?: number;
+  network?: NetworkOptions;
+  /** `sysctl -w` on every node, after what kubelet and kube-proxy set. */
+  sysctls?: Readonly<Record<string, string | number>>;
   /** Processor cores, from which kube-proxy derives the size of the connection table. Default 4. */
   cores?: number;
 }
@@ -34,7 +46,8 @@ export function gatewayAddress(nodeCIDR: string): string {
 
 /** Everything that the kernel of `node` is told. */
 export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions): Machine {
-  const { mtu = 1500, cores = 4 } = options;
+  const { network = {}, cores = 4 } = options;
+  const { mtu = 1500, hairpinMode = true } = network;
   const root = node.name;
   const gateway = gatewayAddress(options.nodeCIDR);
   const pods = podsOf(cluster, node);
@@ -43,12 +56,12 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
   const machine: Machine = {
     name: root,
     namespaces: [
-      { name: root, role: "node", sysctls: nodeSysctls(cores), ...nodeFilters(cluster, node, options) },
+      { name: root, role: "node", sysctls: nodeSysctls(cores, options), ...nodeFilters(cluster, node, options) },
       ...ownPods.map(sandbox),
     ],
     bridges: [],
     veths: [],
-    wires: [{ namespace: root, name: "eth0", mac: cardMac(node.address), mtu, segment: NODES_SEGMENT }],
+    wires: [{ namespace: root, name: "eth0", mac: cardMac(node.address), mtu: CARD_MTU, segment: NODES_SEGMENT }],
     addresses: [{ namespace: root, device: "eth0", cidr: `${node.address}/${nodeNetwork(options.nodeCIDR).prefix}` }],
     routes: [
       { namespace: root, destination: "0.0.0.0/0", via: gateway, device: "eth0" },
@@ -68,23 +81,20 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
     ],
   };
   addBridge(machine, node, mtu);
-  for (const pod of ownPods) connectPod(machine, node, pod, mtu);
+  for (const pod of ownPods) connectPod(machine, node, pod, mtu, hairpinMode);
   return machine;
 }
 
 /** The node's iptables-save text. kubelet and kube-proxy come first, as a node is not ready for pods without them. */
-export function nodeRules(cluster: RulesCluster, node: Node, options: Pick<NodeOptions, "podCIDR">): string {
+export function nodeRules(cluster: RulesCluster, node: Node, options: RulesOptions): string {
   return nodeFilters(cluster, node, options).rules;
 }
 
+type RulesOptions = Pick<NodeOptions, "podCIDR" | "sysctls">;
 type RulesCluster = Pick<Cluster, "pods" | "services" | "endpointSlices" | "namespaces" | "networkPolicies">;
 
 /** The node's rules, and the `ipset save` text of the sets that they name, if any. */
-function nodeFilters(
-  cluster: RulesCluster,
-  node: Node,
-  options: Pick<NodeOptions, "podCIDR">,
-): { rules: string; sets?: string } {
+function nodeFilters(cluster: RulesCluster, node: Node, options: RulesOptions): { rules: string; sets?: string } {
   const tables = kubeProxyTables(cluster.services, cluster.endpointSlices, nodeContext(node, options));
   addPodRangeExemption(tables.nat, options.podCIDR);
   for (const pod of podsOf(cluster, node)) {
@@ -98,17 +108,18 @@ function nodeFilters(
 }
 
 /** The node's kube-proxy, with the flags that kubeadm gives it. */
-function nodeContext(node: Node, { podCIDR }: Pick<NodeOptions, "podCIDR">): ProxyContext {
+function nodeContext(node: Node, { podCIDR, sysctls = {} }: RulesOptions): ProxyContext {
   return proxyContext({
     nodeName: node.name,
     nodeIP: node.address,
     topologyLabels: node.labels,
     detectLocal: { mode: "ClusterCIDR", value: podCIDR },
+    conntrackTCPBeLiberal: Number(sysctls["net.netfilter.nf_conntrack_tcp_be_liberal"] ?? 0) !== 0,
   });
 }
 
-/** The settings that matter to the network: the first three make pods reachable, the rest is kube-proxy's conntrack section. */
-function nodeSysctls(cores: number): [string, string][] {
+/** The settings that matter to the network: the first three make pods reachable, then come kube-proxy's conntrack section and the user's own. */
+function nodeSysctls(cores: number, { sysctls = {} }: Pick<NodeOptions, "sysctls">): [string, string][] {
   const connections = Math.min(Math.max(32768 * cores, 131072), 1048576);
   return [
     ["net.ipv4.ip_forward", "1"],
@@ -117,6 +128,7 @@ function nodeSysctls(cores: number): [string, string][] {
     ["net.netfilter.nf_conntrack_max", String(connections)],
     ["net.netfilter.nf_conntrack_tcp_timeout_established", "86400"],
     ["net.netfilter.nf_conntrack_tcp_timeout_close_wait", "3600"],
+    ...Object.entries(sysctls).map(([key, value]): [string, string] => [key, String(value)]),
   ];
 }
 

@@ -25,6 +25,7 @@ import { clusterMatrix, type Matrix } from "./matrix.ts";
 import { checkRanges } from "./ranges.ts";
 import { parseReaches, type Reach } from "./reach.ts";
 import type { Scenario } from "./schema.ts";
+import { checkSysctls } from "./sysctls.ts";
 import { isHostName } from "./targets.ts";
 
 /** What the command line says over the scenario. */
@@ -79,6 +80,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const { cluster: ranges, links } = scenario.spec;
   const durationNs = overrides.durationNs ?? scenario.spec.duration;
   checkRanges(ranges, document);
+  checkSysctls(ranges, document);
   const cluster = buildCluster(manifests, { ...ranges, nodes: overrides.nodes ?? ranges.nodes ?? 3 });
   const warnings = [
     ...cluster.pending.map(({ pod, reason }) => `pod ${pod} runs on no node: ${reason}`),

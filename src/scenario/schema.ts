@@ -96,6 +96,14 @@ const node = z.strictObject({
   zone: z.string().optional(),
 });
 
+/** What the CNI plugin is configured with, in its own words. */
+const network = z.strictObject({
+  hairpinMode: z.boolean().default(true),
+  mtu: z.int().min(576).max(9000).default(1500),
+});
+
+const sysctls = z.record(name, z.union([z.string(), z.int()], "should be a number"));
+
 const cluster = z.strictObject({
   nodes: z
     .union(
@@ -108,6 +116,8 @@ const cluster = z.strictObject({
   nodeCIDR: cidr.default("192.168.0.0/24"),
   loadBalancerCIDR: cidr.default("192.0.2.0/24"),
   proxyMode: z.literal("iptables", "should be iptables; other modes are not emulated yet").default("iptables"),
+  network: network.prefault({}),
+  sysctls: sysctls.default({}),
 });
 
 const link = (latencyNs: number, bits: number) =>

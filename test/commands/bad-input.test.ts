@@ -60,6 +60,18 @@ describe("podwire run says in one sentence", () => {
     );
   });
 
+  test("that no node has a sysctl", () => {
+    expect(complaint(scenario("  cluster:\n    sysctls: { net.ipv4.tcp_loose: 1 }\n"))).toBe(
+      'podwire: FILE:6: spec.cluster.sysctls."net.ipv4.tcp_loose": there is no sysctl net.ipv4.tcp_loose, or it is not emulated yet\n',
+    );
+    expect(complaint(scenario("  cluster:\n    sysctls: { net.ipv4.conf.eth1.rp_filter: 1 }\n"))).toMatch(
+      /: not every node has a device eth1; there are lo, eth0, vbr0\n$/,
+    );
+    expect(complaint(scenario("  cluster:\n    sysctls: { net.ipv4.ip_forward: yes }\n"))).toMatch(
+      /should be a number/,
+    );
+  });
+
   test("that a pod's node does not exist", () => {
     expect(complaint(POD.replace("spec:", "spec:\n  nodeName: node-9"))).toMatch(
       /^podwire: FILE:5: spec\.nodeName: there is no node node-9; there are node-1, node-2, node-3\n$/,

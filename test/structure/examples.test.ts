@@ -40,6 +40,38 @@ describe.each(scenarios)("$path", ({ path, text }) => {
   });
 });
 
+const mysteries = [...new Set(files.map(({ path }) => path).filter((path) => path.startsWith("examples/mysteries/")))];
+const folders = [...new Set(mysteries.map((path) => posix.dirname(path)))].filter(
+  (path) => path !== "examples/mysteries",
+);
+
+describe.each(folders)("%s", (folder) => {
+  const scenarioOf = (position: string): string =>
+    files.find(({ path }) => path === posix.join(folder, `${position}.yaml`))?.text ?? "";
+
+  test("is broken and fixed, and either says what to look for", () => {
+    for (const position of ["broken", "fixed"])
+      expect(/^(#.*\n)+/.exec(scenarioOf(position))?.[0]).toMatch(/The switch is|Here/);
+    expect(scenarioOf("broken")).toContain("The switch is ");
+    expect(scenarioOf("broken")).toContain("In Wireshark: ");
+  });
+
+  test("has its two commands in docs/mysteries.md", () => {
+    const [page] = projectFiles("docs", "mysteries.md");
+    for (const position of ["broken", "fixed"])
+      expect(page?.text).toContain(`npx podwire run ${folder}/${position}.yaml\n`);
+  });
+
+  test("names all that lies beside it", () => {
+    const named = ["broken", "fixed"].flatMap((position) => {
+      const { spec } = parse(scenarioOf(position)) as { spec: { manifests: string[]; rules?: { file: string }[] } };
+      return [...spec.manifests, ...(spec.rules ?? []).map(({ file }) => file)];
+    });
+    const beside = mysteries.filter((path) => posix.dirname(path) === folder).map((path) => posix.basename(path));
+    expect([...new Set([...named, "broken.yaml", "fixed.yaml"])].sort()).toEqual(beside.sort());
+  });
+});
+
 test("every document of an example has a kind and a name", () => {
   for (const { path, text } of files.filter((file) => file.path.endsWith(".yaml"))) {
     for (const document of parseAllDocuments(text)) {

@@ -1,4 +1,4 @@
-// The sysctls that the kernel has, by their names.
+// The sysctls that a machine may be told: those that the kernel has, by their names.
 import * as R from "../../assembly/layout/records.ts";
 
 /** Keys of a namespace, with the index of their word. Times of conntrack are in seconds. */

@@ -1,0 +1,160 @@
+// The mysteries: what comes of each in both positions of its switch, and the frames that show why.
+import { describe, expect, test } from "vitest";
+import type { Capture } from "../tools/capture.ts";
+import { decodeFrame } from "../tools/frame.ts";
+import { runExample } from "../tools/podwire.ts";
+import { summary } from "../tools/summary.ts";
+import { firstPacket, walkOf } from "../tools/walk.ts";
+
+function both(name: string): Record<"broken" | "fixed", ReturnType<typeof runExample>> {
+  return { broken: runExample(`mysteries/${name}/broken.yaml`), fixed: runExample(`mysteries/${name}/fixed.yaml`) };
+}
+
+/** Lines of the frames on a device that fit, in order. */
+function seen(capture: Capture, device: string, fits: RegExp): string[] {
+  return capture.packets
+    .filter((packet) => packet.device === device)
+    .map(({ bytes }) => summary(bytes))
+    .filter((line) => fits.test(line));
+}
+
+/** The source addresses of the first segments of connections to a port on a device. */
+function callers(capture: Capture, device: RegExp, port: number): string[] {
+  const frames = capture.packets
+    .filter((packet) => device.test(packet.device) && packet.direction === "inbound")
+    .map(({ bytes }) => decodeFrame(bytes))
+    .filter(({ tcp }) => tcp?.flags === "S" && tcp.destinationPort === port);
+  return [...new Set(frames.map(({ ipv4 }) => ipv4?.source ?? ""))].sort();
+}
+
+describe("br_netfilter off", () => {
+  const { broken, fixed } = both("br-netfilter");
+
+  test("answers come from the near pod's own address, and the client resets them", () => {
+    expect(broken.report.traffic[0]).toMatchObject({ sent: 40, delivered: 21, timedOut: 19 });
+    expect(broken.report.traffic[0]?.backends).toEqual({ "default/web-far": 21 });
+    const [answer] = seen(broken.capture, "default/client/eth0", /^10\.244\.1\.3:8080 > \S+ tcp S\.$/);
+    const port = /10\.244\.1\.2:(\d+)/.exec(answer ?? "")?.[1] ?? "";
+    expect(seen(broken.capture, "default/client/eth0", new RegExp(`:${port} `)).slice(0, 3)).toEqual([
+      `10.244.1.2:${port} > 10.96.0.11:80 tcp S`,
+      `10.244.1.3:8080 > 10.244.1.2:${port} tcp S.`,
+      `10.244.1.2:${port} > 10.244.1.3:8080 tcp R`,
+    ]);
+  });
+
+  test("on: all is answered, by the cluster IP", () => {
+    expect(fixed.report.traffic[0]).toMatchObject({ sent: 40, delivered: 40 });
+    expect(seen(fixed.capture, "default/client/eth0", /:8080/)).toEqual([]);
+  });
+});
+
+describe("hairpin mode off", () => {
+  const { broken, fixed } = both("hairpin");
+  const returned = /^10\.244\.1\.1:\d+ > 10\.244\.1\.2:8080 tcp S$/;
+
+  test("no request comes back to its own pod", () => {
+    expect(broken.report.traffic[0]?.backends).toEqual({ "default/web-1": 32 });
+    expect(broken.report.traffic[0]).toMatchObject({ sent: 40, timedOut: 8 });
+    expect(broken.report.traffic[0]?.drops).toEqual({ BRIDGE_NO_EGRESS_PORT: 25 });
+    expect(seen(broken.capture, "default/web-0/eth0", returned)).toEqual([]);
+  });
+
+  test("on: they come back, from the bridge's address", () => {
+    expect(fixed.report.traffic[0]?.backends).toEqual({ "default/web-0": 16, "default/web-1": 24 });
+    expect(seen(fixed.capture, "default/web-0/eth0", returned)).toHaveLength(16);
+  });
+});
+
+describe("externalTrafficPolicy", () => {
+  const { broken, fixed } = both("source-address");
+
+  test("Cluster: the server sees addresses of nodes", () => {
+    expect(broken.report.traffic[0]).toMatchObject({ sent: 10, delivered: 10 });
+    for (const address of callers(broken.capture, /^default\/web-0\/eth0$/, 8080))
+      expect(address).toMatch(/^(192\.168\.0\.1[123]|10\.244\.3\.1)$/);
+  });
+
+  test("Local: the server sees the visitor", () => {
+    expect(fixed.report.traffic[0]).toMatchObject({ sent: 10, delivered: 10 });
+    expect(callers(fixed.capture, /^default\/web-0\/eth0$/, 8080)).toEqual(["198.51.100.10"]);
+    // The frame is the same from end to end, but for its destination.
+    const { id } = firstPacket(fixed.capture, "internet/client/eth0", "tcp S$");
+    const walk = walkOf(fixed.capture, id);
+    expect(walk.at(0)).toMatch(/ 198\.51\.100\.10:\d+ > 192\.0\.2\.1:80 tcp S$/);
+    expect(walk.at(-1)).toMatch(/^default\/web-0\/eth0 in ttl \d+: 198\.51\.100\.10:\d+ > 10\.244\.3\.2:8080 tcp S$/);
+  });
+});
+
+describe("a connection table", () => {
+  const { broken, fixed } = both("table-full");
+  const first = /> 10\.96\.0\.11:80 tcp S$/;
+
+  test("of 40 is full after 40 connections, and the first packet of others is dropped on the client's node", () => {
+    expect(broken.report.traffic[0]).toMatchObject({ sent: 120, delivered: 40, timedOut: 80 });
+    expect(Object.keys(broken.report.traffic[0]?.drops ?? {})).toEqual(["CONNTRACK_TABLE_FULL"]);
+    expect(seen(broken.capture, "default/client/eth0", first).length).toBeGreaterThan(120);
+    expect(seen(broken.capture, "node-1/eth0", /> 10\.244\.2\.2:8080 tcp S$/)).toHaveLength(40);
+  });
+
+  test("of kube-proxy's size has room for all", () => {
+    expect(fixed.report.traffic[0]).toMatchObject({ sent: 120, delivered: 120, drops: {} });
+    expect(seen(fixed.capture, "node-1/eth0", /> 10\.244\.2\.2:8080 tcp S$/)).toHaveLength(120);
+  });
+});
+
+describe("session affinity", () => {
+  const { broken, fixed } = both("affinity-snat");
+
+  test("sees one client behind a node's masquerade, and sends all to one pod", () => {
+    expect(callers(broken.capture, /^node-2\/eth0$/, 30000)).toEqual(["192.168.0.11"]);
+    expect(Object.values(broken.report.traffic[0]?.backends ?? {})).toEqual([80]);
+  });
+
+  test("sees eight by the cluster IP", () => {
+    expect(callers(fixed.capture, /^node-2\/eth0$/, 8080)).toHaveLength(8);
+    expect(Object.keys(fixed.report.traffic[0]?.backends ?? {})).toHaveLength(4);
+  });
+});
+
+describe("a NetworkPolicy with namespaceSelector and podSelector", () => {
+  const { broken, fixed } = both("policy-and-or");
+  const delivered = ({ report }: typeof broken): number[] => report.traffic.map((line) => line.delivered);
+
+  test("as two items: either is enough", () => {
+    expect(delivered(broken)).toEqual([10, 10, 0]);
+    expect(callers(broken.capture, /^shop\/db\/eth0$/, 5432)).toEqual(["10.244.1.2", "10.244.1.3"]);
+  });
+
+  test("as one item: both must fit, and the SYN of others never reaches the pod", () => {
+    expect(delivered(fixed)).toEqual([10, 0, 0]);
+    expect(callers(fixed.capture, /^shop\/db\/eth0$/, 5432)).toEqual(["10.244.1.2"]);
+    expect(seen(fixed.capture, "shop/page/eth0", /:5432 tcp S$/).length).toBeGreaterThan(10);
+  });
+});
+
+describe("ndots", () => {
+  const { broken, fixed } = both("ndots");
+  const asked = ({ capture }: typeof broken): string[] => {
+    const questions = seen(capture, "default/client/eth0", /^10\.244\.1\.2:\d+ > 10\.96\.0\.10:53 dns/);
+    return questions.map((line) => line.replace(/^.* dns /, ""));
+  };
+
+  test("5: each request asks for three names that do not exist first", () => {
+    expect(asked(broken)).toHaveLength(5 * 8);
+    expect(asked(broken).slice(0, 8)).toEqual([
+      "A? example.com.default.svc.cluster.local",
+      "AAAA? example.com.default.svc.cluster.local",
+      "A? example.com.svc.cluster.local",
+      "AAAA? example.com.svc.cluster.local",
+      "A? example.com.cluster.local",
+      "AAAA? example.com.cluster.local",
+      "A? example.com",
+      "AAAA? example.com",
+    ]);
+  });
+
+  test("1: each asks for its name alone", () => {
+    expect(asked(fixed)).toHaveLength(5 * 2);
+    expect(asked(fixed).slice(0, 2)).toEqual(["A? example.com", "AAAA? example.com"]);
+  });
+});
