@@ -23,6 +23,7 @@ import * as events from "./memory/events.ts";
 import * as frames from "./memory/frames.ts";
 import * as hash from "./memory/hash.ts";
 import * as recorder from "./memory/recorder.ts";
+import * as tags from "./memory/tags.ts";
 import { walks } from "./netfilter/match.ts";
 import * as sets from "./netfilter/set.ts";
 import { acts } from "./netfilter/target.ts";
@@ -483,7 +484,17 @@ export function clearChoices(ns: usize): void {
   choices.clear(ns);
 }
 
-/** The number of buckets of a hash table (DEV_FDB, NS_CONNECTIONS), for a host that lists it. */
+/** The number of slots of a connection table (NS_CONNECTIONS), for a host that lists it. */
+export function connectionSlots(table: usize): u32 {
+  return tags.slotCount(table);
+}
+
+/** The tuple in a slot of a connection table (TUPLE_*), 0: none. */
+export function connectionAt(table: usize, slot: u32): usize {
+  return tags.recordAt(table, slot);
+}
+
+/** The number of buckets of a hash table (DEV_FDB), for a host that lists it. */
 export function bucketCount(table: usize): u32 {
   return hash.bucketCount(table);
 }

@@ -87,7 +87,7 @@ const SLOT_NEW_PORTS: usize = 56;
 const SLOT_IP_DELTA: usize = 60; // u16, as is the next
 const SLOT_L4_DELTA: usize = 62;
 const SLOT_SIZE: usize = 64;
-const WAYS: usize = 4; // slots that one hash may use
+const WAYS: usize = 4; // slots that one hash may use, from its own on
 
 const PLACE_UDP: u32 = 1;
 const PLACE_TCP: u32 = 2;
@@ -128,17 +128,20 @@ const FIELD_DESTINATION_PORT: u32 = 8;
 const FIELD_TTL: u32 = 16;
 
 const SLOTS_FIRST: u32 = 4096;
-/** Of the marks that flows leave when they are seen for the first time: only what comes again is worth being noted. */
+/** How many marks of flows there are: the upper bits of a hash, and when in units of half a second. */
 const SEEN: u32 = 1 << 16;
+const EPOCH: u32 = 255;
+const EPOCH_SHIFT: u64 = 29;
 const SLOTS_MAX: u32 = 1 << 20;
 
 let on: bool = true;
 let slots: usize = 0;
+let tags: usize = 0; // the hash of each slot's flow, so that a search touches no slot but one that fits; 0: none
 let mask: u32 = 0;
 let paths: usize = 0; // hash table
 let draft: usize = 0; // the path being made
 let scratch: usize = 0; // a header
-let seen: usize = 0; // a mark for each of SEEN hashes
+let seen: usize = 0; // marks of flows
 let flowHash: u32 = 0; // of the flow looked for last
 let entry: u32 = 0; // SLOT_PLACE of the frame that is being noted
 
@@ -149,9 +152,10 @@ export function set(use: bool): void {
 }
 
 function hashOf(addresses: u64, ports: u32, place: u32): u32 {
-  let h = (addresses ^ ((<u64>ports) << 21)) * 0x9e3779b97f4a7c15;
-  h = (h ^ (h >> 29) ^ (<u64>place)) * 0xff51afd7ed558ccd;
-  return <u32>(h >> 32);
+  let h = addresses * 0x9e3779b97f4a7c15;
+  h = (h ^ (h >> 32) ^ (((<u64>place) << 32) | (<u64>ports))) * 0xff51afd7ed558ccd;
+  h = (h ^ (h >> 32)) * 0xc4ceb9fe1a85ec53;
+  return (<u32>(h >> 32)) | 1;
 }
 
 /** The slot of a flow, 0 if it has none. The frame's bytes stand at `at`. */
@@ -159,9 +163,10 @@ function find(at: usize, place: u32): usize {
   const addresses = load<u64>(at, ADDRESSES);
   const ports = load<u32>(at, PORTS);
   flowHash = hashOf(addresses, ports, place);
-  let slot = slots + <usize>(flowHash & mask) * SLOT_SIZE;
-  const end = slot + WAYS * SLOT_SIZE;
-  while (slot < end) {
+  const first = <usize>((flowHash >> 1) & mask);
+  let hits = i32x4.bitmask(i32x4.eq(v128.load(tags + (first << 2)), i32x4.splat(<i32>flowHash)));
+  while (hits) {
+    const slot = slots + (first + <usize>ctz(hits)) * SLOT_SIZE;
     if (
       load<u64>(slot, SLOT_ADDRESSES) == addresses &&
       load<u32>(slot, SLOT_PORTS) == ports &&
@@ -171,7 +176,7 @@ function find(at: usize, place: u32): usize {
     ) {
       return slot;
     }
-    slot += SLOT_SIZE;
+    hits &= hits - 1;
   }
   return 0;
 }
@@ -228,11 +233,7 @@ function takenFrom(from: u32, frame: usize, at: usize): i32 {
     // Unless the connection is another one now, or has been answered, the way is known, but not for this frame.
     if (!isOver(slot)) return NOT_TAKEN;
   }
-  const mark = seen + ((<usize>((flowHash >> 8) & (SEEN - 1))) << 2);
-  if (load<u32>(mark) != flowHash) {
-    store<u32>(mark, flowHash);
-    return NOT_TAKEN;
-  }
+  if (!seenLately()) return NOT_TAKEN;
   if (!(load<usize>(frame, F.FRAME_CT) | load<u32>(frame, F.FRAME_MARK) | load<u32>(frame, F.FRAME_FLAGS))) {
     entry = place;
     recorder.begin(frame, at);
@@ -240,13 +241,30 @@ function takenFrom(from: u32, frame: usize, at: usize): i32 {
   return NOT_TAKEN;
 }
 
+/**
+ * Whether a flow like the one looked for last has left its mark within the last second or half of it; leaves one. What comes once, or
+ * again when its connection is over, is not worth being noted.
+ */
+function seenLately(): bool {
+  const mark = seen + ((<usize>((flowHash >> 12) & (SEEN - 1))) << 2);
+  const before = load<u32>(mark);
+  const epoch = (<u32>(now >> EPOCH_SHIFT)) & EPOCH;
+  store<u32>(mark, (flowHash & ~EPOCH) | epoch);
+  return ((before ^ flowHash) & ~EPOCH) == 0 && ((epoch - before) & EPOCH) <= 1;
+}
+
 function start(): void {
   mask = SLOTS_FIRST - 1;
-  slots = allocate((SLOTS_FIRST + <u32>WAYS) * <u32>SLOT_SIZE);
+  makeSlots();
   paths = hash.newTable(256);
   seen = allocate(SEEN << 2);
   draft = allocate(PATH_MAX);
   scratch = allocate(<u32>recorder.HEADER);
+}
+
+function makeSlots(): void {
+  slots = allocate((mask + 1 + <u32>WAYS) * <u32>SLOT_SIZE);
+  tags = allocate((mask + 1 + <u32>WAYS) << 2);
 }
 
 /** Whether lengths and, unless this kernel made them, checksums are right; else the long way finds out what is wrong. */
@@ -447,9 +465,12 @@ function keep(device: usize, frame: usize, flags: u32): void {
 /** Writes a slot, but for its path and validity. */
 function fill(slot: usize, first: usize, at: usize): void {
   v128.store(slot, v128.load(first));
-  store<u64>(slot, load<u64>(first, ADDRESSES), SLOT_ADDRESSES);
-  store<u32>(slot, load<u32>(first, PORTS), SLOT_PORTS);
+  const addressesOf = load<u64>(first, ADDRESSES);
+  const portsOf = load<u32>(first, PORTS);
+  store<u64>(slot, addressesOf, SLOT_ADDRESSES);
+  store<u32>(slot, portsOf, SLOT_PORTS);
   store<u32>(slot, entry, SLOT_PLACE);
+  setTag(slot, hashOf(addressesOf, portsOf, entry));
   store<usize>(slot, connection, SLOT_CT);
   store<u32>(slot, connection ? load<u32>(connection, CT_SERIAL) : 0, SLOT_CT_SERIAL);
   store<u64>(slot, load<u64>(at, ADDRESSES), SLOT_NEW_ADDRESSES);
@@ -461,6 +482,10 @@ function fill(slot: usize, first: usize, at: usize): void {
   const hop: u32 = load<u32>(draft, PATH_FLAGS) & PATH_TTL ? TTL_DELTA : 0;
   store<u16>(slot, fold(addresses + hop), SLOT_IP_DELTA);
   store<u16>(slot, fold(addresses + ports), SLOT_L4_DELTA);
+}
+
+function setTag(slot: usize, tag: u32): void {
+  store<u32>(tags + (((slot - slots) / SLOT_SIZE) << 2), tag);
 }
 
 function difference(first: usize, at: usize, field: usize): u32 {
@@ -573,7 +598,7 @@ function room(first: usize, place: u32): usize {
   if (own) return own;
   const addresses = load<u64>(first, ADDRESSES);
   const ports = load<u32>(first, PORTS);
-  const begin = slots + <usize>(hashOf(addresses, ports, place) & mask) * SLOT_SIZE;
+  const begin = slots + <usize>((hashOf(addresses, ports, place) >> 1) & mask) * SLOT_SIZE;
   for (let i: usize = 0; i < WAYS; i++) {
     const slot = begin + i * SLOT_SIZE;
     if (load<u32>(slot, SLOT_GENERATION) != recorder.generation || isOver(slot)) return slot;
@@ -599,16 +624,17 @@ function grow(): void {
   const old = slots;
   const count = mask + 1 + <u32>WAYS;
   mask = (mask << 1) | 1;
-  slots = allocate((mask + 1 + <u32>WAYS) * <u32>SLOT_SIZE);
+  makeSlots();
   for (let i: u32 = 0; i < count; i++) {
     const slot = old + <usize>i * SLOT_SIZE;
     if (load<u32>(slot, SLOT_GENERATION) != recorder.generation || isOver(slot)) continue;
     const h = hashOf(load<u64>(slot, SLOT_ADDRESSES), load<u32>(slot, SLOT_PORTS), load<u32>(slot, SLOT_PLACE));
-    let to = slots + <usize>(h & mask) * SLOT_SIZE;
+    let to = slots + <usize>((h >> 1) & mask) * SLOT_SIZE;
     const end = to + WAYS * SLOT_SIZE;
     while (to < end && load<u32>(to, SLOT_GENERATION)) to += SLOT_SIZE;
     if (to == end) continue;
     for (let j: usize = 0; j < SLOT_SIZE; j += 16) v128.store(to + j, v128.load(slot + j));
+    setTag(to, h);
   }
 }
 

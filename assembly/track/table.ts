@@ -22,15 +22,15 @@ import { allocate } from "../memory/arena.ts";
 import { clear } from "../memory/bytes.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as frames from "../memory/frames.ts";
-import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
+import * as tags from "../memory/tags.ts";
 import * as sources from "./sources.ts";
 import * as tuple from "./tuple.ts";
 
 let free: usize = 0;
 
 export function newConnectionTable(): usize {
-  return hash.newTable(64);
+  return tags.newTable(128);
 }
 
 /** The entry that a tuple record belongs to. */
@@ -60,8 +60,14 @@ export function expired(entry: usize): bool {
  * is removed and ends the search; others are not looked at beyond their tuple, a sweep will find them.
  */
 export function find(ns: usize): usize {
-  let record = load<usize>(hash.bucket(load<usize>(ns, NS_CONNECTIONS), tuple.hash()));
-  while (record && !(tuple.matches(record) && tuple.inZone(record))) record = load<usize>(record);
+  const table = load<usize>(ns, NS_CONNECTIONS);
+  const hash = tuple.hash();
+  let slot = tags.first(table, hash);
+  let record = tags.recordIn(slot);
+  while (record && !(tags.fits(slot, hash) && tuple.matches(record) && tuple.inZone(record))) {
+    slot = tags.next(table, slot);
+    record = tags.recordIn(slot);
+  }
   if (record && expired(entryOf(record))) {
     remove(entryOf(record));
     return 0;
@@ -127,12 +133,12 @@ export function insertReply(entry: usize): void {
 function insertTuple(entry: usize, record: usize): void {
   const ns = load<usize>(entry, CT_NAMESPACE);
   const table = load<usize>(ns, NS_CONNECTIONS);
-  if (hash.crowded(table)) {
+  if (tags.isFull(table)) {
     sweep(ns);
     // Unless the sweep made room for a while the next ones would follow too soon.
-    if (hash.count(table) > hash.bucketCount(table) >> 1) hash.grow(table, tuple.hashOf);
+    if (!tags.isSparse(table)) tags.grow(table);
   }
-  hash.insert(table, tuple.hashOf(record), record);
+  tags.insert(table, tuple.hashOf(record), record);
 }
 
 function confirmed(entry: usize, status: u32): void {
@@ -150,8 +156,8 @@ export function remove(entry: usize): void {
   const ns = load<usize>(entry, CT_NAMESPACE);
   const table = load<usize>(ns, NS_CONNECTIONS);
   store<u32>(entry, status | IPS_DYING, CT_STATUS);
-  if (!(status & IPS_NAT_CLASH)) hash.remove(table, tuple.hashOf(originalOf(entry)), originalOf(entry));
-  hash.remove(table, tuple.hashOf(replyOf(entry)), replyOf(entry));
+  if (!(status & IPS_NAT_CLASH)) tags.remove(table, tuple.hashOf(originalOf(entry)), originalOf(entry));
+  tags.remove(table, tuple.hashOf(replyOf(entry)), replyOf(entry));
   store<u32>(ns, load<u32>(ns, NS_CONNECTION_COUNT) - 1, NS_CONNECTION_COUNT);
   put(entry);
 }
@@ -168,20 +174,16 @@ export function sweep(ns: usize): void {
   if (now < load<u64>(ns, NS_EARLIEST_END)) return;
   let earliest = u64.MAX_VALUE;
   const table = load<usize>(ns, NS_CONNECTIONS);
-  const buckets = hash.bucketCount(table);
-  const size = (<usize>buckets) << 2;
-  const first = hash.bucket(table, 0);
-  for (let at: usize = 0; at < size; at += 4) {
-    let record = load<usize>(first + at);
-    while (record) {
-      const entry = entryOf(record);
-      if (expired(entry)) {
-        remove(entry);
-        record = load<usize>(first + at);
-      } else {
-        earliest = min<u64>(earliest, load<u64>(entry, CT_TIMEOUT));
-        record = load<usize>(record);
-      }
+  let index: u32 = 0;
+  while (index < tags.slotCount(table)) {
+    const record = tags.recordAt(table, index);
+    const entry = record ? entryOf(record) : 0;
+    if (entry && expired(entry)) {
+      // Another record may have moved up into the slot.
+      remove(entry);
+    } else {
+      if (entry) earliest = min<u64>(earliest, load<u64>(entry, CT_TIMEOUT));
+      index++;
     }
   }
   store<u64>(ns, earliest, NS_EARLIEST_END);

@@ -62,14 +62,24 @@ export function inZone(tuple: usize): bool {
   return load<u32>(tuple, TUPLE_ZONE) == here;
 }
 
+/**
+ * Both directions of a connection that is not translated have one hash, and so stand side by side in the table: what is looked for in
+ * one direction has most likely been loaded for the other.
+ */
+function hashBoth(source: u32, destination: u32, pair: u32, protocol: u32): u32 {
+  return mix(mix(source, pair >> 16) + mix(destination, pair & 0xffff), protocol);
+}
+
 export function hash(): u32 {
-  return mix(mix(src, dst), ports ^ (proto << 24));
+  return hashBoth(src, dst, ports, proto);
 }
 
 export function hashOf(tuple: usize): u32 {
-  return mix(
-    mix(load<u32>(tuple, TUPLE_SRC), load<u32>(tuple, TUPLE_DST)),
-    load<u32>(tuple, TUPLE_PORTS) ^ (load<u32>(tuple, TUPLE_PROTO) << 24),
+  return hashBoth(
+    load<u32>(tuple, TUPLE_SRC),
+    load<u32>(tuple, TUPLE_DST),
+    load<u32>(tuple, TUPLE_PORTS),
+    load<u32>(tuple, TUPLE_PROTO),
   );
 }
 

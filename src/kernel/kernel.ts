@@ -317,7 +317,13 @@ export class Kernel {
 
   // ---- results
 
-  /** The records of a hash table (DEV_FDB, NS_CONNECTIONS), bucket by bucket. */
+  /** The tuples of a connection table (NS_CONNECTIONS, TUPLE_*), in the order of their hashes. */
+  tuples(table: Handle): Handle[] {
+    const slots = Array.from({ length: this.calls.connectionSlots(table) }, (_, i) => i);
+    return slots.map((i) => this.calls.connectionAt(table, i) >>> 0).filter((record) => record !== 0);
+  }
+
+  /** The records of a hash table (DEV_FDB), bucket by bucket. */
   records(table: Handle): Handle[] {
     const found: Handle[] = [];
     const buckets = this.calls.bucketCount(table);

@@ -105,6 +105,8 @@ export interface KernelExports {
   setTime(at: number): void;
   choose(ns: number, kind: number, src: number, dst: number, ports: number, proto: number, value: number): void;
   clearChoices(ns: number): void;
+  connectionSlots(table: number): number;
+  connectionAt(table: number, slot: number): number;
   bucketCount(table: number): number;
   bucketHead(table: number, bucket: number): number;
   liveFrames(): number;

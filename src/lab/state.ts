@@ -20,7 +20,7 @@ export function conntrackLines(kernel: Kernel, ns: Handle, nowNs: number): strin
   const table = kernel.word(ns + R.NS_CONNECTIONS);
   if (table === 0) return [];
   kernel.calls.sweepConnections(ns);
-  const entries = kernel.records(table).filter((record) => kernel.word(record + R.TUPLE_DIR) === codes.DIR_ORIGINAL);
+  const entries = kernel.tuples(table).filter((record) => kernel.word(record + R.TUPLE_DIR) === codes.DIR_ORIGINAL);
   return entries.map((entry) => conntrackLine(kernel, entry, nowNs)).sort();
 }
 
