@@ -213,12 +213,12 @@ export function addRemote(device: usize, macHigh: u32, macLow: u32, remote: u32)
   vxlan.addRemote(device, macHigh, macLow, remote, R.FDB_STATIC);
 }
 
-/** Makes an IP set under an interned name; `parts` are SET_HAS_*. */
-export function newSet(ns: usize, name: u32, parts: u32): usize {
-  return sets.create(ns, name, parts);
+/** Makes an IP set under an interned name; `parts` are SET_HAS_*, `timeout` in seconds, 0: none; `most` elements fit. */
+export function newSet(ns: usize, name: u32, parts: u32, timeout: u32, most: u32): usize {
+  return sets.create(ns, name, parts, timeout, most);
 }
 
-/** Adds an element to an IP set. */
+/** Adds an element to an IP set, for so many seconds if there are any. Returns its address, 0 if it is there or the set is full. */
 export function addElement(
   set: usize,
   address: u32,
@@ -227,8 +227,16 @@ export function addElement(
   other: u32,
   otherLength: u32,
   nomatch: u32,
-): void {
-  sets.add(set, address, length, port, other, otherLength, nomatch);
+  seconds: u32,
+): usize {
+  const element = sets.add(set, address, length, port, other, otherLength, seconds, false);
+  if (element) store<u32>(element, nomatch, R.ELEMENT_NOMATCH);
+  return element;
+}
+
+/** Counters and mark of an element of a set that has them. */
+export function carryElement(element: usize, packets: f64, bytes: f64, mark: u32, markMask: u32): void {
+  sets.carry(element, <u64>packets, <u64>bytes, mark, markMask);
 }
 
 /** Adds a neighbour that never expires. */

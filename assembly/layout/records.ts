@@ -112,11 +112,22 @@ export const SET_PARTS = SET_NAME + WORD; // SET_HAS_*
 export const SET_ELEMENTS = SET_PARTS + WORD; // hash table
 export const SET_LENGTHS = 16; // u64: bit n set if there is an element with prefix length n
 export const SET_LENGTHS_OTHER = SET_LENGTHS + LONG; // u64: of the second address
-export const SET_SIZE = 32;
+export const SET_TIMEOUT = SET_LENGTHS_OTHER + LONG; // seconds that elements stay unless they say how long, 0: for ever
+export const SET_MAX = SET_TIMEOUT + WORD; // the most elements
+export const SET_FIRST_PORT = SET_MAX + WORD; // of SET_PLAIN_PORT
+export const SET_LAST_PORT = SET_FIRST_PORT + WORD;
+export const SET_FREE = SET_LAST_PORT + WORD; // elements that were deleted
+export const SET_LENGTH_COUNTS = SET_FREE + WORD; // how many elements have a prefix length: 33 words for each of the two addresses
+export const SET_SIZE = 64;
 export const SET_HAS_ADDRESS = 1;
 export const SET_HAS_PORT = 2;
 export const SET_HAS_OTHER = 4;
 export const SET_PLAIN_PORT = 8; // bitmap:port: of whatever protocol, TCP or UDP
+export const SET_OF_NETWORKS = 16; // the first address may be a network
+export const SET_OF_OTHER_NETWORKS = 32;
+export const SET_HAS_TIMEOUTS = 64; // what elements carry besides
+export const SET_HAS_COUNTERS = 128;
+export const SET_HAS_MARKS = 256;
 
 export const ELEMENT_HASH_NEXT = 0;
 export const ELEMENT_ADDRESS = ELEMENT_HASH_NEXT + WORD;
@@ -124,7 +135,14 @@ export const ELEMENT_PORT = ELEMENT_ADDRESS + WORD; // protocol << 16 | port
 export const ELEMENT_OTHER = ELEMENT_PORT + WORD;
 export const ELEMENT_LENGTHS = ELEMENT_OTHER + WORD; // prefix lengths, the first one << 8
 export const ELEMENT_NOMATCH = ELEMENT_LENGTHS + WORD;
+export const ELEMENT_EXPIRES = 24; // u64, 0: never
 export const ELEMENT_SIZE = 32;
+export const ELEMENT_PACKETS = ELEMENT_SIZE; // u64, and so on: with counters or marks only
+export const ELEMENT_BYTES = ELEMENT_PACKETS + LONG; // u64
+export const ELEMENT_MARK = ELEMENT_BYTES + LONG; // mark = (mark & ~MASK) ^ MARK for packets that are mapped
+export const ELEMENT_MARK_MASK = ELEMENT_MARK + WORD;
+export const ELEMENT_LARGE_SIZE = 64;
+
 // The base chain of a table at a hook, at NS_CHAINS + (hook * TABLE_COUNT + table) * CHAIN_SIZE.
 export const CHAIN_RULE = 0; // address of its first rule, 0: the table has no such chain
 export const CHAIN_POLICY_RULE = CHAIN_RULE + WORD; // address of its last one, the policy

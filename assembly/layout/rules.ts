@@ -241,10 +241,24 @@ export const MATCH_PHYSDEV_TEST_BRIDGED = 128; // --physdev-is-bridged
 export const MATCH_PHYSDEV_NOT_TEST_BRIDGED = 256;
 
 // SET: NAME is an interned ipset name. DIRECTIONS has a bit for each of the COUNT dimensions in order: 1 source, 0 destination.
+// COUNTERS is the offset of what the element's counters are compared with, after the packet is counted; 0: nothing.
 export const MATCH_SET_NAME = MATCH_ARGS;
 export const MATCH_SET_COUNT = MATCH_SET_NAME + WORD;
 export const MATCH_SET_DIRECTIONS = MATCH_SET_COUNT + WORD;
+export const MATCH_SET_COUNTERS = MATCH_SET_DIRECTIONS + WORD;
 export const MATCH_SET_RETURN_NOMATCH = 2;
+export const MATCH_SET_UNCOUNTED = 4; // ! --update-counters
+
+// What packets (first) and bytes are compared with: SET_COUNTER_*, and a value of two words.
+export const SET_COUNTER_OP = 0;
+export const SET_COUNTER_LOW = SET_COUNTER_OP + WORD;
+export const SET_COUNTER_HIGH = SET_COUNTER_LOW + WORD;
+export const SET_COUNTER_BYTES = SET_COUNTER_HIGH + WORD;
+export const SET_COUNTER_ANY = 0;
+export const SET_COUNTER_EQ = 1;
+export const SET_COUNTER_NE = 2;
+export const SET_COUNTER_LT = 3;
+export const SET_COUNTER_GT = 4;
 
 // LENGTH: the IP total length is MIN to MAX.
 export const MATCH_LENGTH_MIN = MATCH_ARGS;
@@ -410,12 +424,17 @@ export const TARGET_CT_NOTRACK = 0;
 export const TARGET_CT_ZONE = TARGET_CT_NOTRACK + WORD;
 export const TARGET_CT_WHERE = TARGET_CT_ZONE + WORD;
 
-// SET: adds to or deletes from the interned ipset NAME an element made as in the set match; TIMEOUT in seconds, -1: the set's own.
-export const TARGET_SET_OP = 0;
-export const TARGET_SET_NAME = TARGET_SET_OP + WORD;
-export const TARGET_SET_COUNT = TARGET_SET_NAME + WORD;
-export const TARGET_SET_DIRECTIONS = TARGET_SET_COUNT + WORD;
-export const TARGET_SET_TIMEOUT = TARGET_SET_DIRECTIONS + WORD;
-export const TARGET_SET_EXIST = TARGET_SET_TIMEOUT + WORD; // 1: an element that is there is renewed
+// SET: adds an element made as in the set match to the interned ipset ADD, deletes one from DELETE, and takes the mark of the one in
+// MAP, in this order; TARGET_SET_NONE: not. With each name goes the number of its dimensions | their directions << 8. TIMEOUT in
+// seconds, TARGET_SET_NONE: the set's own.
 export const TARGET_SET_ADD = 0;
-export const TARGET_SET_DELETE = 1;
+export const TARGET_SET_ADD_SIDES = TARGET_SET_ADD + WORD;
+export const TARGET_SET_DELETE = TARGET_SET_ADD_SIDES + WORD;
+export const TARGET_SET_DELETE_SIDES = TARGET_SET_DELETE + WORD;
+export const TARGET_SET_MAP = TARGET_SET_DELETE_SIDES + WORD;
+export const TARGET_SET_MAP_SIDES = TARGET_SET_MAP + WORD;
+export const TARGET_SET_TIMEOUT = TARGET_SET_MAP_SIDES + WORD;
+export const TARGET_SET_FLAGS = TARGET_SET_TIMEOUT + WORD;
+export const TARGET_SET_NONE = 0xffffffff;
+export const TARGET_SET_EXIST = 1; // an element that is there is renewed
+export const TARGET_SET_MAP_MARK = 2;

@@ -41,7 +41,7 @@ import * as connlimit from "./connlimit.ts";
 import * as hashlimit from "./hashlimit.ts";
 import * as packet from "./packet.ts";
 import * as recent from "./recent.ts";
-import * as sets from "./set.ts";
+import * as sets from "./set-packet.ts";
 
 /**
  * Whether a match says the same of every packet between the same addresses and ports, with the same devices, TOS, mark and state
@@ -120,11 +120,8 @@ export function matches(block: usize, m: usize): bool {
       return quotaMatches(m) != inverted;
     case L.MATCH_KIND_PHYSDEV:
       return physdevMatches(block, m, flags);
-    case L.MATCH_KIND_SET: {
-      const set = sets.find(packet.ns, load<u32>(m, L.MATCH_SET_NAME));
-      const wantsNomatch = (flags & L.MATCH_SET_RETURN_NOMATCH) != 0;
-      return (set != 0 && sets.matches(set, load<u32>(m, L.MATCH_SET_DIRECTIONS), wantsNomatch)) != inverted;
-    }
+    case L.MATCH_KIND_SET:
+      return sets.matches(block, m, flags) != inverted;
     case L.MATCH_KIND_CONNLIMIT:
       return connlimitMatches(m, flags, inverted);
     case L.MATCH_KIND_RPFILTER:

@@ -30,6 +30,7 @@ import { update16, update32 } from "../wire/checksum.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as packet from "./packet.ts";
+import * as sets from "./set-packet.ts";
 
 /** Outcomes besides NF_DROP and NF_ACCEPT. */
 export const CONTINUE = 8; // the next rule
@@ -80,6 +81,9 @@ export function apply(kind: i32, record: usize): i32 {
     case L.TARGET_CT:
       chooseTracking(record);
       return CONTINUE;
+    case L.TARGET_SET:
+      sets.change(record);
+      return CONTINUE;
     default:
       // The host refuses rule sets with kinds that are not listed in `acts` below.
       return unreachable();
@@ -88,7 +92,7 @@ export function apply(kind: i32, record: usize): i32 {
 
 /** Whether this kernel knows a kind of target. */
 export function acts(kind: i32): bool {
-  return kind >= 0 && kind < L.TARGET_KIND_COUNT && kind != L.TARGET_SET;
+  return kind >= 0 && kind < L.TARGET_KIND_COUNT;
 }
 
 /** How the packet is tracked: not at all, or in a zone (xt_ct_target). */

@@ -1,6 +1,6 @@
 // Makes ipsets in a kernel, as `ipset restore` does.
 import * as R from "../../assembly/layout/records.ts";
-import type { IpSet } from "../iptables/ipset.ts";
+import type { IpSet, SetElement } from "../iptables/ipset.ts";
 import type { NameTable } from "../iptables/names.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 
@@ -23,11 +23,32 @@ export function numberSets(sets: readonly IpSet[], names: NameTable): NumberedSe
 
 /** Adds sets to a namespace. */
 export function addSets(kernel: Kernel, ns: Handle, sets: readonly NumberedSet[]): void {
-  for (const { number, parts, elements } of sets) {
-    const bits = parts.reduce((sum, part) => sum | PARTS[part], 0);
-    const set = kernel.calls.newSet(ns, number, bits) >>> 0;
-    for (const { address, port, other, nomatch } of elements) {
-      kernel.calls.addElement(set, address.network, address.prefix, port, other.network, other.prefix, nomatch ? 1 : 0);
+  for (const set of sets) {
+    const handle = kernel.calls.newSet(ns, set.number, bitsOf(set), set.timeout ?? 0, set.most) >>> 0;
+    if (set.parts.includes("plainPort")) {
+      kernel.setWord(handle + R.SET_FIRST_PORT, set.range?.[0] ?? 0);
+      kernel.setWord(handle + R.SET_LAST_PORT, set.range?.[1] ?? 65535);
     }
+    for (const element of set.elements) addElement(kernel, handle, set, element);
   }
+}
+
+function bitsOf({ parts, networks, timeout, counters, skbinfo }: NumberedSet): number {
+  return (
+    parts.reduce((sum, part) => sum | PARTS[part], 0) |
+    (networks.includes("address") ? R.SET_OF_NETWORKS : 0) |
+    (networks.includes("other") ? R.SET_OF_OTHER_NETWORKS : 0) |
+    (timeout === undefined ? 0 : R.SET_HAS_TIMEOUTS) |
+    (counters ? R.SET_HAS_COUNTERS : 0) |
+    (skbinfo ? R.SET_HAS_MARKS : 0)
+  );
+}
+
+function addElement(kernel: Kernel, handle: Handle, set: NumberedSet, element: SetElement): void {
+  const { address, port, other, nomatch, packets = 0, bytes = 0, mark } = element;
+  const seconds = element.timeout ?? set.timeout ?? 0;
+  const lengths = [address.network, address.prefix, port, other.network, other.prefix] as const;
+  const at = kernel.calls.addElement(handle, ...lengths, nomatch ? 1 : 0, seconds) >>> 0;
+  if (at !== 0 && (set.counters || set.skbinfo))
+    kernel.calls.carryElement(at, packets, bytes, mark?.value ?? 0, mark?.mask ?? 0);
 }

@@ -9,6 +9,17 @@ export type SetPart = "address" | "port" | "other" | "plainPort";
 export interface IpSet {
   name: string;
   parts: SetPart[];
+  /** The parts of addresses that may be networks. */
+  networks: SetPart[];
+  /** Seconds that elements stay unless they say how long, 0: for ever; undefined: the set has no timeouts. */
+  timeout?: number;
+  counters: boolean;
+  /** Whether elements carry a mark for `-j SET --map-set`. */
+  skbinfo: boolean;
+  /** The most elements. */
+  most: number;
+  /** The ports of a set of plain ports. */
+  range?: [first: number, last: number];
   elements: SetElement[];
 }
 
@@ -23,6 +34,11 @@ export interface SetElement {
   port: number;
   other: Network;
   nomatch: boolean;
+  /** Seconds; that of the set if left out. */
+  timeout?: number;
+  packets?: number;
+  bytes?: number;
+  mark?: { value: number; mask: number };
 }
 
 interface SetType {
@@ -43,26 +59,33 @@ const TYPES: Readonly<Record<string, SetType>> = {
   "bitmap:port": { parts: ["plainPort"], networks: [] },
 };
 
-/** Options of `create` that change nothing here; each takes a word. */
-const SIZES = ["hashsize", "maxelem", "bucketsize", "initval", "range"];
+/** Options that change nothing here; each takes a word. */
+const SIZES = ["hashsize", "bucketsize", "initval"];
+const OF_LITTLE_USE = ["comment", "skbprio", "skbqueue"];
 const MOST = 65536;
+const MAX_TIMEOUT = 2147483;
+const WORD = 0xffffffff;
 
 /** Reads `create` and `add` lines. Throws an InputError with file and line. */
 export function parseSets(text: string, file: string): IpSet[] {
   const sets = new Map<string, { set: IpSet; type: SetType }>();
   for (const [index, raw] of text.split("\n").entries()) {
     const place = { file, line: index + 1 };
-    const [command, name = "", what = "", ...rest] = raw.trim().split(/\s+/);
-    if (command === "" || command?.startsWith("#")) continue;
+    const [command = "", name = "", what = "", ...rest] = raw.match(/"[^"]*"|\S+/g) ?? [];
+    if (command === "" || command.startsWith("#")) continue;
     if (command === "create") {
       const type = TYPES[what];
       if (!type) throw new InputError(place, `ipset type ${what} is not emulated yet`);
-      checkCreate(rest, place);
-      sets.set(name, { set: { name, parts: [...type.parts], elements: [] }, type });
+      const networks = [...type.networks];
+      sets.set(name, {
+        set: { name, parts: [...type.parts], networks, ...readCreate(rest, type, place), elements: [] },
+        type,
+      });
     } else if (command === "add") {
       const found = sets.get(name);
       if (!found) throw new InputError(place, `there is no set ${name}; a create line must come first`);
-      found.set.elements.push(...readElements(found.type, what, rest, place));
+      const carried = readCarried(found.set, rest, place);
+      found.set.elements.push(...readElements(found.type, what, place).map((element) => ({ ...element, ...carried })));
     } else {
       throw new InputError(place, `ipset ${command} is not emulated yet`);
     }
@@ -70,22 +93,87 @@ export function parseSets(text: string, file: string): IpSet[] {
   return [...sets.values()].map(({ set }) => set);
 }
 
-function checkCreate(words: readonly string[], place: Place): void {
-  for (let i = 0; i < words.length; i += 2) {
-    const [name = "", value = ""] = words.slice(i);
-    if (SIZES.includes(name) || (name === "family" && value === "inet")) continue;
-    throw new InputError(place, `ipset create with ${name} ${value} is not emulated yet`);
+type Settings = Pick<IpSet, "timeout" | "counters" | "skbinfo" | "most" | "range">;
+
+function readCreate(words: readonly string[], type: SetType, place: Place): Settings {
+  const isPorts = type.parts.includes("plainPort");
+  const settings: Settings = { counters: false, skbinfo: false, most: MOST };
+  for (let i = 0; i < words.length; i++) {
+    const name = words[i] ?? "";
+    const value = words[i + 1] ?? "";
+    if (name === "counters" || name === "skbinfo") {
+      settings[name] = true;
+      continue;
+    }
+    if (name === "comment") continue;
+    if (name === "timeout") settings.timeout = readNumber(value, "timeout", MAX_TIMEOUT, place);
+    else if (name === "maxelem") settings.most = readNumber(value, "maxelem", WORD, place);
+    else if (name === "range" && isPorts) settings.range = readRange(value, place);
+    else if (!SIZES.includes(name) && !(name === "family" && value === "inet"))
+      throw new InputError(place, `ipset create with ${name} ${value} is not emulated yet`.replace("  ", " "));
+    i++;
   }
+  return settings;
 }
 
-function readElements(type: SetType, text: string, options: readonly string[], place: Place): SetElement[] {
-  for (const option of options)
-    if (option !== "nomatch" && option !== "-exist")
-      throw new InputError(place, `ipset add with ${option} is not emulated yet`);
+function readRange(word: string, place: Place): [number, number] {
+  const [, low = "", high = ""] = /^(\d+)-(\d+)$/.exec(word) ?? [];
+  if (low === "" || Number(low) > Number(high) || Number(high) > 65535)
+    throw new InputError(place, `range ${word} should be two ports such as 0-1023`);
+  return [Number(low), Number(high)];
+}
+
+function readNumber(word: string, name: string, most: number, place: Place): number {
+  if (!/^\d+$/.test(word) || Number(word) > most)
+    throw new InputError(place, `${name} ${word} should be a number from 0 to ${most}`);
+  return Number(word);
+}
+
+/** What an element carries besides what it is. */
+function readCarried(set: IpSet, words: readonly string[], place: Place): Partial<SetElement> {
+  const carried: Partial<SetElement> = {};
+  const need = (is: boolean, option: string, flag: string): void => {
+    if (!is) throw new InputError(place, `add with ${option} needs a set that was created with ${flag}`);
+  };
+  for (let i = 0; i < words.length; i++) {
+    const name = words[i] ?? "";
+    const value = words[i + 1] ?? "";
+    if (name === "-exist") continue;
+    if (name === "nomatch") {
+      carried.nomatch = true;
+      continue;
+    }
+    if (name === "timeout") {
+      need(set.timeout !== undefined, name, name);
+      carried.timeout = readNumber(value, name, MAX_TIMEOUT, place);
+    } else if (name === "packets" || name === "bytes") {
+      need(set.counters, name, "counters");
+      carried[name] = readNumber(value, name, Number.MAX_SAFE_INTEGER, place);
+    } else if (name === "skbmark") {
+      need(set.skbinfo, name, "skbinfo");
+      carried.mark = readMark(value, place);
+    } else if (!OF_LITTLE_USE.includes(name)) {
+      throw new InputError(place, `ipset add with ${name} is not emulated yet`);
+    }
+    i++;
+  }
+  return carried;
+}
+
+/** `0x10/0xff`, `0x10`. */
+function readMark(word: string, place: Place): { value: number; mask: number } {
+  const [value = NaN, mask = WORD] = word
+    .split("/")
+    .map((text) => (/^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN));
+  if (!(value <= WORD && mask <= WORD)) throw new InputError(place, `skbmark ${word} should be MARK or MARK/MASK`);
+  return { value, mask };
+}
+
+function readElements(type: SetType, text: string, place: Place): SetElement[] {
   const words = text.split(",");
   if (words.length !== type.parts.length)
     throw new InputError(place, `"${text}" should have ${type.parts.length} parts, set apart by commas`);
-  let elements: SetElement[] = [{ address: NONE, port: 0, other: NONE, nomatch: options.includes("nomatch") }];
+  let elements: SetElement[] = [{ address: NONE, port: 0, other: NONE, nomatch: false }];
   type.parts.forEach((part, i) => {
     const word = words[i] ?? "";
     if (part === "address" || part === "other") {

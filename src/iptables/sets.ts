@@ -27,6 +27,9 @@ export function setDirections({ directions }: SetReference): number {
 /** A set that rules name and `known` does not hold. */
 export function missingSet({ tables }: RuleSet, known: ReadonlySet<string>): string | undefined {
   const rules = tables.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules));
-  const named = rules.flatMap(({ matches }) => matches.flatMap((match) => (match.kind === "set" ? [match.name] : [])));
+  const named = rules.flatMap(({ matches, target }) => [
+    ...matches.flatMap((match) => (match.kind === "set" ? [match.name] : [])),
+    ...(target?.kind === "SET" ? [target.add, target.del, target.map] : []).flatMap((set) => (set ? [set.name] : [])),
+  ]);
   return named.find((name) => !known.has(name));
 }

@@ -60,7 +60,7 @@ export interface KernelExports {
     table: number,
     type: number,
   ): void;
-  newSet(ns: number, name: number, parts: number): number;
+  newSet(ns: number, name: number, parts: number, timeout: number, most: number): number;
   addElement(
     set: number,
     address: number,
@@ -69,7 +69,9 @@ export interface KernelExports {
     other: number,
     otherLength: number,
     nomatch: number,
-  ): void;
+    seconds: number,
+  ): number;
+  carryElement(element: number, packets: number, bytes: number, mark: number, markMask: number): void;
   removeConnection(entry: number): void;
   makeTunnel(ns: number, device: number, vni: number, port: number, local: number): void;
   addRemote(device: number, macHigh: number, macLow: number, remote: number): void;

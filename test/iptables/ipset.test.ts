@@ -45,7 +45,12 @@ test.each([
 
 test.each([
   ["create s hash:mac", "s.ipset:1: ipset type hash:mac is not emulated yet"],
-  ["create s hash:ip timeout 30", "s.ipset:1: ipset create with timeout 30 is not emulated yet"],
+  ["create s hash:ip forceadd", "s.ipset:1: ipset create with forceadd is not emulated yet"],
+  ["create s hash:ip timeout soon", "s.ipset:1: timeout soon should be a number from 0 to 2147483"],
+  [
+    "create s hash:ip\nadd s 10.0.0.1 timeout 5",
+    "s.ipset:2: add with timeout needs a set that was created with timeout",
+  ],
   ["add s 10.0.0.1", "s.ipset:1: there is no set s; a create line must come first"],
   ["create s hash:ip\nadd s 10.0.0.1,tcp:80", 's.ipset:2: "10.0.0.1,tcp:80" should have 1 parts, set apart by commas'],
   ["create s hash:ip\nadd s here", 's.ipset:2: "here" should be an IPv4 address or block; ranges are not emulated yet'],
@@ -56,4 +61,14 @@ test.each([
   ["flush s", "s.ipset:1: ipset flush is not emulated yet"],
 ])("refuses %s", (text, message) => {
   expect(() => parseSets(text, "s.ipset")).toThrow(new InputError({}, message).message);
+});
+
+test("a set says what its elements carry", () => {
+  const text =
+    "create s hash:ip timeout 30 counters skbinfo comment maxelem 5\n" +
+    'add s 10.0.0.1 timeout 7 packets 3 bytes 99 skbmark 0x10/0xff skbprio 1:10 comment "a b"\n';
+  const carried = { timeout: 7, packets: 3, bytes: 99, mark: { value: 0x10, mask: 0xff } };
+  expect(parseSets(text, "s.ipset")).toMatchObject([
+    { timeout: 30, counters: true, skbinfo: true, most: 5, elements: [carried] },
+  ]);
 });

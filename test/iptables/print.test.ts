@@ -38,6 +38,9 @@ test.each([
   ["INPUT -m set ! --match-set blocked src --return-nomatch -j DROP"],
   ["INPUT -j SET --add-set seen src,src --exist --timeout 60"],
   ["INPUT -j SET --del-set seen src"],
+  ["FORWARD -j SET --add-set seen src --exist --timeout 10 --del-set S dst --map-set S dst,src --map-mark --map-prio"],
+  ["INPUT -m set --match-set S src ! --update-counters --packets-gt 4 ! --bytes-eq 3"],
+  ["INPUT -m set ! --match-set S src --return-nomatch --packets-lt 4"],
   ["INPUT -m conntrack --ctorigsrc 10.1.2.3/8"],
 ])("prints unchanged: %s", (rule) => {
   expect(printedRules("filter", [rule])).toEqual([rule]);

@@ -307,7 +307,11 @@ test.each<[string, string, number[]]>([
   ["raw", "PREROUTING -j NOTRACK", [layout.TARGET_CT, 1, 0, 0, 0, 0, 0, 0, 0]],
   ["mangle", "PREROUTING -j TTL --ttl-dec 2", [layout.TARGET_TTL, 2, 2, 0, 0, 0, 0, 0, 0]],
   ["mangle", "FORWARD -p tcp --syn -j TCPMSS --clamp-mss-to-pmtu", [layout.TARGET_TCPMSS, 0xffff, 0, 0, 0, 0, 0, 0, 0]],
-  ["mangle", "PREROUTING -j SET --add-set S src --exist", [layout.TARGET_SET, 0, 0, 1, 1, 0xffffffff, 1, 0, 0]],
+  [
+    "mangle",
+    "PREROUTING -j SET --add-set S src --exist",
+    [layout.TARGET_SET, 0, 0x101, 0xffffffff, 0, 0xffffffff, 0, 0xffffffff, 1],
+  ],
 ])("target in %s: %s", (table, rule, words) => {
   expect(targetRecord(table, rule)).toEqual(words);
 });
