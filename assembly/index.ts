@@ -1,8 +1,10 @@
 // The exports of the kernel module, in the order in which a host calls them. Addresses of records are handles to it.
 import { DEVICE_BRIDGE, DEVICE_VXLAN, EINVAL, NUD_PERMANENT, OK, ROUTE_UNICAST } from "./layout/codes.ts";
+import * as B from "./layout/balancer.ts";
 import * as F from "./layout/frame.ts";
 import * as R from "./layout/records.ts";
 import * as L from "./layout/rules.ts";
+import * as checker from "./app/checker.ts";
 import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
 import * as ingress from "./app/ingress.ts";
@@ -39,6 +41,7 @@ import * as sockets from "./socket/table.ts";
 import { newConnectionTable, remove as removeEntry, sweep } from "./track/table.ts";
 import { PROTO_UDP } from "./wire/ipv4.ts";
 
+export * from "./layout/balancer";
 export * from "./layout/codes";
 export * from "./layout/filter";
 export * from "./layout/frame";
@@ -304,6 +307,20 @@ export function newDnsServer(ns: usize, zone: usize, other: u32, recursive: u32)
   return dnsServer.newServer(ns, zone, other, recursive);
 }
 
+/** Makes a namespace a load balancer; returns its BALANCER_* record. */
+export function newBalancer(ns: usize): usize {
+  const balancer = allocate(B.BALANCER_SIZE);
+  store<usize>(balancer, hash.newTable(256), B.BALANCER_CONNECTIONS);
+  store<u32>(balancer, 1, B.BALANCER_VERSION);
+  store<usize>(ns, balancer, R.NS_BALANCER);
+  return balancer;
+}
+
+/** Has a health check (CHECK_*, which the host fills) begin at a moment. */
+export function startCheck(check: usize, at: f64): void {
+  checker.start(check, <u64>at);
+}
+
 /** A flow; the host fills its record (FLOW_*) and starts it. */
 export function newFlow(): usize {
   return allocate(R.FLOW_SIZE);
@@ -422,6 +439,9 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
       return;
     case events.EVENT_PROXY:
       ingress.onTimer(subject, detail);
+      return;
+    case events.EVENT_CHECK:
+      checker.onTimer(subject, detail);
       return;
     case events.EVENT_RESOLVER:
       client.onResolverTimer(subject, detail);

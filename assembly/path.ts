@@ -48,6 +48,7 @@ import {
   ROUTE_LOCAL,
   ROUTE_UNICAST,
 } from "./layout/codes.ts";
+import { REAL_ADDRESS } from "./layout/balancer.ts";
 import * as F from "./layout/frame.ts";
 import * as R from "./layout/records.ts";
 import * as T from "./layout/trace.ts";
@@ -60,6 +61,7 @@ import {
   TARGET_REJECT_CODE,
   TARGET_REJECT_TCP_RESET,
 } from "./layout/rules.ts";
+import * as checker from "./app/checker.ts";
 import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
 import * as ingress from "./app/ingress.ts";
@@ -75,6 +77,7 @@ import * as fragment from "./ip/fragment.ts";
 import { finish, newPacketFor, nextId, payloadOf } from "./ip/packet.ts";
 import * as options from "./ip/options.ts";
 import * as route from "./ip/route-packet.ts";
+import * as balancer from "./ip/virtual-server.ts";
 import * as bridge from "./link/bridge.ts";
 import * as segment from "./link/segment.ts";
 import * as vxlan from "./link/vxlan.ts";
@@ -707,6 +710,7 @@ function ipLocal(ns: usize, device: usize, arrived: usize): void {
   if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   if (!passes(ns, HOOK_INPUT, frame, device, 0)) return;
+  if (load<usize>(ns, R.NS_BALANCER) && balanced(ns, frame, ip)) return;
   flows.rememberDelivery(device, frame);
   const protocol = ipv4.protocol(ip);
   if (protocol == ipv4.PROTO_TCP) tcpReceive(ns, frame);
@@ -719,6 +723,39 @@ function ipLocal(ns: usize, device: usize, arrived: usize): void {
     sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PROT_UNREACHABLE, 0);
     drop(ns, frame, DROP_IP_NOPROTO);
   }
+}
+
+/**
+ * A packet to a virtual address goes on, as it is, to one of the servers behind it (ip_vs_in, ip_vs_dr_xmit). False: it is for this
+ * host itself.
+ */
+function balanced(ns: usize, frame: usize, ip: usize): bool {
+  recorder.spoil();
+  const outcome = balancer.choose(ns, frame, packetLength(frame));
+  if (outcome == balancer.NOT_OURS) return false;
+  if (outcome == balancer.NO_SERVER) {
+    sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
+    drop(ns, frame, DROP_NETFILTER_DROP);
+    return true;
+  }
+  const server = load<u32>(balancer.server, REAL_ADDRESS);
+  if (trace.on) trace.note(T.STEP_BALANCE, ns, frame, server);
+  const decision = route.outgoing(ns, server, ipv4.source(ip));
+  if (trace.on) traceRoute(ns, frame, decision, 0);
+  if (decision != route.TO_FORWARD) {
+    drop(ns, frame, DROP_IP_OUTNOROUTES);
+    return true;
+  }
+  route.remember(frame);
+  const device = route.device;
+  if (ipv4.ttl(ip) <= 1) {
+    sendError(ns, frame, icmp.TIME_EXCEEDED, 0, 0);
+    drop(ns, frame, DROP_TTL_EXPIRED);
+    return true;
+  }
+  ipv4.decreaseTtl(ip);
+  if (passes(ns, HOOK_OUTPUT, frame, 0, device)) ipOutput(ns, frame, 0);
+  return true;
 }
 
 // ---- sockets
@@ -835,6 +872,10 @@ function connectionEvent(c: usize, origin: u32): void {
   }
   if (owner == R.OWNER_UPSTREAM) {
     ingress.onUpstream(c);
+    return;
+  }
+  if (owner == R.OWNER_CHECK) {
+    checker.onConnection(c);
     return;
   }
   const what = tcp.happened;

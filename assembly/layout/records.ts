@@ -88,7 +88,8 @@ export const NS_ICMP_STAMP = NS_RANDOM + LONG; // u64
 export const NS_EARLIEST_END = NS_ICMP_STAMP + LONG; // u64: no connection's time is over before
 export const NS_NFT = NS_EARLIEST_END + LONG; // 1: the rules were loaded by iptables-nft
 export const NS_SOURCES = NS_NFT + WORD; // hash table of connections by their source, where that is translated
-export const NS_SYSCTLS = NS_SOURCES + WORD;
+export const NS_BALANCER = NS_SOURCES + WORD; // BALANCER_*, 0: it balances nothing
+export const NS_SYSCTLS = NS_BALANCER + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
 
@@ -444,6 +445,7 @@ export const OWNER_METER = 15; // takes the datagrams of a stream and counts the
 export const OWNER_FORWARD = 8; // a DNS server's, towards the server that it asks
 export const OWNER_INGRESS = 9; // a reverse proxy's, towards its clients
 export const OWNER_UPSTREAM = 10; // and towards the servers behind it
+export const OWNER_CHECK = 11; // a load balancer's health check
 
 // A packet being put together from fragments (assembly/ip/fragment.ts draws the rest).
 export const REASSEMBLY_NEXT = 0;

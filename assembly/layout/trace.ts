@@ -52,6 +52,7 @@ export const STEP_DROP = 13; // A: DROP_*
 export const STEP_ANSWER = 14; // the kernel answers with an ICMP error. A: type, B: code
 export const STEP_RESET = 15; // the kernel answers with a TCP reset
 export const STEP_MISS = 16; // A: RULE_INDEX of a rule that did not match; B: MISS_*; C: number of the match, from 0
+export const STEP_BALANCE = 17; // a load balancer hands the packet on. A: address of the server
 
 export const BRIDGED_UP = 0; // to the bridge's own interface
 export const BRIDGED_FORWARD = 1;

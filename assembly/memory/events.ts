@@ -25,6 +25,7 @@ export const EVENT_LOCAL: i32 = 6; // subject: frame of a raw socket
 export const EVENT_FRAGMENTS: i32 = 7; // subject: packet being put together, detail: generation
 export const EVENT_ASKED: i32 = 8; // subject: question to another DNS server, detail: generation
 export const EVENT_PROXY: i32 = 10; // subject: proxied request whose server has not answered the SYN, detail: generation
+export const EVENT_CHECK: i32 = 11; // subject: health check; detail: generation of the one that is late, 0: begin the next
 export const EVENT_RESOLVER: i32 = 9; // subject: session that waits for an answer, detail: generation
 
 // A heap: the address of its events, how many fit, how many there are. A lane: the same, then its first event and the offset of its

@@ -3,6 +3,7 @@ import { parseCidr, parseIpv4, parseMac } from "../address.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import { findSysctl } from "../seam/sysctls.ts";
 import type { ListenerConfig, Machine, NamespaceConfig } from "../seam/machine.ts";
+import { addBalancer, type BuiltBalancer } from "./balancer.ts";
 import type { Job, PlacedMachine, WorkerResult } from "./job.ts";
 import { ingressBlock } from "./ingress.ts";
 import { counted, responseOf } from "./payload.ts";
@@ -16,6 +17,7 @@ export interface Built {
   namespaces: Map<string, Handle>;
   /** `<namespace>/<device>`. */
   devices: Map<string, Handle>;
+  balancers: BuiltBalancer[];
   listenErrors: WorkerResult["listenErrors"];
 }
 
@@ -38,6 +40,8 @@ export function buildMachine(kernel: Kernel, job: Job, placed: PlacedMachine, bu
     if (rules !== 0) kernel.calls.loadRules(namespace(built, config.name), rules);
   });
   addListeners(kernel, job, machine, built);
+  const { balancer } = machine;
+  if (balancer) built.balancers.push(addBalancer(kernel, namespace(built, balancer.namespace), balancer));
 }
 
 function namespace(built: Built, name: string): Handle {

@@ -1,6 +1,6 @@
 // What the main thread hands to every worker, and what a worker hands back.
 import type { CommentNames } from "../pcap/comments.ts";
-import type { CaptureConfig, FlowConfig } from "../seam/plan.ts";
+import type { BalancerResult, CaptureConfig, FlowConfig } from "../seam/plan.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { LineCounters } from "../kernel/kernel.ts";
 import type { NumberedSet } from "./sets.ts";
@@ -84,6 +84,7 @@ export interface WorkerResult {
   interrupted: boolean;
   lines: LineCounters[];
   namespaces: NamespaceResult[];
+  balancers: BalancerResult[];
   listenErrors: { namespace: string; process: string; protocol: "tcp" | "udp"; port: number; error: string }[];
   /** By capture file; only worker 0 writes them. */
   captures: { packets: number; bytes: number }[];

@@ -25,6 +25,7 @@ export function combine(
         rules,
       ),
     ),
+    balancers: workers.flatMap(({ balancers }) => balancers),
     drops: dropsOf(namespaces),
     captures: files.map(({ path, headBytes }, i) => ({
       path,

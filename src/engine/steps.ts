@@ -30,6 +30,7 @@ const OWNERS = new Map<number, Extract<Detail, { kind: "socket" }>["owner"]>([
   [R.OWNER_FORWARD, "dns"],
   [R.OWNER_INGRESS, "ingress"],
   [R.OWNER_UPSTREAM, "ingress"],
+  [R.OWNER_CHECK, "check"],
 ]);
 
 /** By ROUTE_*. */
@@ -141,6 +142,8 @@ export class StepReader {
         return { kind: "drop", reason: DROP_REASONS[a] ?? `${a}` };
       case T.STEP_ANSWER:
         return { kind: "answer", type: a, code: b };
+      case T.STEP_BALANCE:
+        return { kind: "balance", server: formatIpv4(a) };
       case T.STEP_RESET:
         return { kind: "reset" };
       default:

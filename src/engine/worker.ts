@@ -2,6 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { workerData } from "node:worker_threads";
 import { Kernel, type Handle } from "../kernel/kernel.ts";
+import { balancerResult } from "./balancer.ts";
 import { Barrier } from "./barrier.ts";
 import { buildMachine, type Built } from "./build.ts";
 import { attachCaptures, CaptureWriter } from "./capture-writer.ts";
@@ -23,7 +24,7 @@ export class Worker {
   readonly kernel: Kernel;
   readonly #control: Control;
   readonly #barrier: Barrier;
-  readonly #built: Built = { namespaces: new Map(), devices: new Map(), listenErrors: [] };
+  readonly #built: Built = { namespaces: new Map(), devices: new Map(), balancers: [], listenErrors: [] };
   readonly #writer: CaptureWriter;
   #timedFrom = 0;
 
@@ -163,6 +164,7 @@ export class Worker {
       interrupted: Atomics.load(this.#control.words, STOP_ASKED) !== 0 && endNs < this.#job.durationNs,
       lines: this.#job.lines.map((_, i) => this.kernel.lineCounters(i, this.#job.namespaceCount)),
       namespaces,
+      balancers: this.#built.balancers.map((built) => balancerResult(this.kernel, built)),
       listenErrors: this.#built.listenErrors,
       captures: this.#self === 0 ? this.#writer.finish(endNs) : [],
     };

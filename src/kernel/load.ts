@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
+import * as balancer from "../../assembly/layout/balancer.ts";
 import * as codes from "../../assembly/layout/codes.ts";
 import * as filter from "../../assembly/layout/filter.ts";
 import * as frame from "../../assembly/layout/frame.ts";
@@ -81,6 +82,8 @@ export interface KernelExports {
   loadRules(ns: number, block: number): void;
   listen(ns: number, proto: number, local: number, port: number, owner: number, arg: number): number;
   newDnsServer(ns: number, zone: number, other: number, recursive: number): number;
+  newBalancer(ns: number): number;
+  startCheck(check: number, at: number): void;
   newFlow(): number;
   startFlow(flow: number, at: number): void;
   lineOf(number: number): number;
@@ -137,7 +140,8 @@ export function newMemory(): WebAssembly.Memory {
 /** An instance over the memory. Throws if the module was built from other layouts than this program. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  for (const layout of [codes, filter, frame, ingress, pcap, records, rules, trace, zone]) checkLayout(exports, layout);
+  for (const layout of [codes, balancer, filter, frame, ingress, pcap, records, rules, trace, zone])
+    checkLayout(exports, layout);
   return exports as unknown as KernelExports;
 }
 

@@ -15,6 +15,8 @@ import type { Taint } from "./node-schema.ts";
 import type { Labels, Node } from "./objects.ts";
 import type { ParsedNode } from "./parse.ts";
 
+/** The cluster autoscaler's mark of a node that it is about to delete. */
+const TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler";
 export const ZONE = "topology.kubernetes.io/zone";
 
 export interface NodeOptions {
@@ -54,7 +56,14 @@ export function buildNodes(manifests: readonly ParsedNode[], options: NodeOption
   const addresses = nodeAddresses(wanted, options.nodeCIDR);
   const podCIDRs = podRanges(wanted, options.podCIDR);
   return wanted.map(({ name, labels, taints, unschedulable }, i) => ({
-    node: { name, labels, address: addresses[i] ?? "", podCIDR: podCIDRs[i] ?? "", unschedulable },
+    node: {
+      name,
+      labels,
+      address: addresses[i] ?? "",
+      podCIDR: podCIDRs[i] ?? "",
+      unschedulable,
+      ...(taints.some(({ key }) => key === TO_BE_DELETED) ? { toBeDeleted: true } : {}),
+    },
     taints,
   }));
 }

@@ -14,6 +14,8 @@ export interface Node {
   podCIDR: string;
   /** Cordoned: keeps pods off that do not tolerate the taint `node.kubernetes.io/unschedulable`. */
   unschedulable: boolean;
+  /** The cluster autoscaler has chosen it to be deleted (its taint ToBeDeletedByClusterAutoscaler). */
+  toBeDeleted?: boolean;
 }
 
 export interface ContainerPort {

@@ -1,40 +1,156 @@
-// Which node each load balancer address is routed to, as a load balancer that advertises addresses from nodes would do.
-import { parseIpv4 } from "../address.ts";
+// The load balancer outside the nodes: it owns the external addresses of Services, asks the nodes for their health, and hands every
+// connection to one node as it is, so that the node's kube-proxy sees the client and answers it directly (ipMode VIP).
+import { formatIpv4, parseCidr, parseIpv4, prefixMask } from "../address.ts";
+import { InputError } from "../errors.ts";
 import type { Cluster, Node, Service } from "../kubernetes/objects.ts";
+import type { BalancerConfig, Machine } from "../seam/machine.ts";
+import { PROXY_HEALTH_PATH, PROXY_HEALTH_PORT } from "./kube-proxy/health.ts";
+import { cardMac } from "./macs.ts";
 
-export interface LoadBalancerRoute {
-  address: string;
-  service: Service;
-  node: Node;
+export const LOAD_BALANCER = "load-balancer";
+/** Nodes with this label are behind no load balancer. */
+const EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers";
+
+/** How a load balancer asks for a node's health. */
+export interface HealthChecks {
+  intervalNs: number;
+  timeoutNs: number;
+  /** Results in a row that make an unhealthy node healthy again, and the other way round. */
+  healthyThreshold: number;
+  unhealthyThreshold: number;
 }
 
-/**
- * One node for every IPv4 load balancer address: round robin over the nodes in Service order. With externalTrafficPolicy Local only
- * nodes with a ready endpoint count, as their health check would say, unless no node has one.
- */
-export function loadBalancerRoutes(cluster: Cluster): LoadBalancerRoute[] {
-  const routes = new Map<string, LoadBalancerRoute>();
+/** Those of Google's cloud provider for Kubernetes. */
+export const HEALTH_CHECKS: HealthChecks = {
+  intervalNs: 8e9,
+  timeoutNs: 1e9,
+  healthyThreshold: 1,
+  unhealthyThreshold: 3,
+};
+
+/** Every IPv4 address of mode VIP that a Service has from a load balancer, once, with the first Service that has it. */
+export function balancedAddresses(cluster: Pick<Cluster, "services">): { address: string; service: Service }[] {
+  const owners = new Map<string, Service>();
   for (const service of cluster.services)
-    for (const { ip } of service.loadBalancerIngress) {
-      if (parseIpv4(ip) === undefined || routes.has(ip)) continue;
-      const nodes = advertisers(cluster, service);
-      const node = nodes[routes.size % nodes.length];
-      if (node) routes.set(ip, { address: ip, service, node });
-    }
-  return [...routes.values()];
+    for (const address of virtualAddresses(service)) if (!owners.has(address)) owners.set(address, service);
+  return [...owners].map(([address, service]) => ({ address, service }));
 }
 
-function advertisers(cluster: Cluster, service: Service): Node[] {
-  if (service.externalTrafficPolicy !== "Local") return cluster.nodes;
-  const serving = new Set(
-    cluster.endpointSlices
-      .filter(({ namespace, labels }) => {
-        return namespace === service.namespace && labels["kubernetes.io/service-name"] === service.name;
-      })
-      .flatMap(({ endpoints }) => endpoints)
-      .filter(({ ready }) => ready)
-      .map(({ nodeName }) => nodeName),
+/** The IPv4 addresses of mode VIP of a Service. */
+export function virtualAddresses({ loadBalancerIngress }: Service): string[] {
+  return loadBalancerIngress
+    .filter(({ ip, ipMode }) => ipMode === "VIP" && parseIpv4(ip) !== undefined)
+    .map(({ ip }) => ip);
+}
+
+/** A sentence for every address that is a load balancer's of mode Proxy: no such one is emulated. */
+export function proxyModeAddresses(cluster: Pick<Cluster, "services">): string[] {
+  return cluster.services.flatMap(({ namespace, name, loadBalancerIngress }) =>
+    loadBalancerIngress
+      .filter(({ ip, ipMode }) => ipMode === "Proxy" && ip !== "")
+      .map(
+        ({ ip }) =>
+          `nothing answers on ${ip} of Service ${namespace}/${name}: load balancers of ipMode Proxy are not emulated`,
+      ),
   );
-  const nodes = cluster.nodes.filter(({ name }) => serving.has(name));
-  return nodes.length > 0 ? nodes : cluster.nodes;
+}
+
+/** What the load balancer knows of the cluster: virtual servers in the order of Services, and a check for each node and port. */
+export function balancerConfig(cluster: Cluster, how: HealthChecks): BalancerConfig {
+  const nodes = cluster.nodes.filter(({ labels }) => !(EXCLUDED in labels));
+  const checks: BalancerConfig["checks"] = [];
+  const placed = new Map<string, number>();
+  const checkOf = ({ address }: Node, port: number, path: string): number => {
+    const known = placed.get(`${address}:${port}`);
+    if (known !== undefined) return known;
+    const { intervalNs, timeoutNs, healthyThreshold: rise, unhealthyThreshold: fall } = how;
+    placed.set(`${address}:${port}`, checks.length);
+    return checks.push({ address, port, path, intervalNs, timeoutNs, rise, fall }) - 1;
+  };
+  const taken = new Set<string>();
+  const virtualServers = cluster.services.flatMap((service) =>
+    virtualAddresses(service).flatMap((address) =>
+      service.ports.flatMap(({ port, protocol }) => {
+        const key = `${address} ${protocol} ${port}`;
+        if (protocol === "SCTP" || taken.has(key)) return [];
+        taken.add(key);
+        const [healthPort, path] = healthOf(service);
+        return {
+          name: `${service.namespace}/${service.name}`,
+          address,
+          protocol: protocol === "TCP" ? ("tcp" as const) : ("udp" as const),
+          port,
+          bySource: service.sessionAffinity === "ClientIP",
+          servers: nodes.map((node) => ({ address: node.address, check: checkOf(node, healthPort, path) })),
+        };
+      }),
+    ),
+  );
+  return { namespace: LOAD_BALANCER, virtualServers, checks };
+}
+
+/** Where a node says whether it should be sent a Service's connections (KEP-3836 for those of the policy Cluster). */
+function healthOf({ externalTrafficPolicy, healthCheckNodePort }: Service): [port: number, path: string] {
+  const own = externalTrafficPolicy === "Local" && healthCheckNodePort !== 0;
+  return own ? [healthCheckNodePort, "/healthz"] : [PROXY_HEALTH_PORT, PROXY_HEALTH_PATH];
+}
+
+/** The load balancer's own address on the nodes' network: the highest that nothing else has. */
+export function loadBalancerAddress(cluster: Pick<Cluster, "nodes" | "services">, nodeCIDR: string): string {
+  const { network = 0, prefix = 32 } = parseCidr(nodeCIDR) ?? {};
+  const taken = new Set([...cluster.nodes, ...balancedAddresses(cluster)].map(({ address }) => address));
+  const last = (network | ~prefixMask(prefix)) >>> 0;
+  for (let ip = last - 1; ip > network + 1; ip--) {
+    const address = formatIpv4(ip);
+    if (!taken.has(address)) return address;
+  }
+  throw new InputError({}, `nodeCIDR ${nodeCIDR} has no address left for the load balancer; choose a larger one`);
+}
+
+/** The link address of its card on the internet's side; undefined if there is no load balancer. */
+export function loadBalancerMac(cluster: Pick<Cluster, "services">): string | undefined {
+  const [first] = balancedAddresses(cluster);
+  return first && cardMac(first.address);
+}
+
+/** Where the load balancer stands. */
+export interface LoadBalancerPlace {
+  nodeCIDR: string;
+  mtu: number;
+  segments: { nodes: string; internet: string };
+  /** The internet's router. */
+  router: string;
+}
+
+/** The machine, which has a foot on the internet's side and one on the nodes' network; none if it would own no address. */
+export function loadBalancerMachine(cluster: Cluster, place: LoadBalancerPlace, how: HealthChecks): Machine[] {
+  const addresses = balancedAddresses(cluster).map(({ address }) => address);
+  const mac = loadBalancerMac(cluster);
+  if (mac === undefined) return [];
+  const { nodeCIDR, mtu, segments, router } = place;
+  const own = loadBalancerAddress(cluster, nodeCIDR);
+  const namespace = LOAD_BALANCER;
+  return [
+    {
+      name: LOAD_BALANCER,
+      namespaces: [{ name: namespace, role: "load balancer", sysctls: [] }],
+      bridges: [],
+      veths: [],
+      wires: [
+        { namespace, name: "eth0", mac, mtu, segment: segments.internet },
+        { namespace, name: "eth1", mac: cardMac(own), mtu, segment: segments.nodes },
+      ],
+      addresses: [
+        ...addresses.map((address) => ({ namespace, device: "eth0", cidr: `${address}/32` })),
+        { namespace, device: "eth1", cidr: `${own}/${nodeCIDR.split("/")[1] ?? "32"}` },
+      ],
+      routes: [
+        { namespace, destination: `${router}/32`, device: "eth0" },
+        { namespace, destination: "0.0.0.0/0", via: router, device: "eth0" },
+      ],
+      neighbours: [],
+      listeners: [],
+      balancer: balancerConfig(cluster, how),
+    },
+  ];
 }

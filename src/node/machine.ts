@@ -5,7 +5,7 @@ import type { Machine } from "../seam/machine.ts";
 import { addBridge, addPodMasquerade, addPodRangeExemption, connectPod, podSubnet } from "./cni-bridge.ts";
 import { addHostPorts } from "./cni-portmap.ts";
 import { proxyContext, type ProxyContext } from "./kube-proxy/context.ts";
-import { healthCheckListeners } from "./kube-proxy/health.ts";
+import { healthCheckListeners, proxyHealthListener } from "./kube-proxy/health.ts";
 import { ingressLocations } from "./ingress.ts";
 import { kubeProxyTables } from "./kube-proxy/proxy.ts";
 import { podListeners, podsOf, sandbox } from "./kubelet.ts";
@@ -76,6 +76,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
     ],
     neighbours: [],
     listeners: [
+      proxyHealthListener(node),
       ...healthCheckListeners(cluster.services, cluster.endpointSlices, nodeContext(node, options)),
       ...pods.flatMap((pod) => podListeners(pod, ingress)),
     ],

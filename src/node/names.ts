@@ -1,7 +1,7 @@
 // A name for every address of a run, for the name resolution block of captures.
 import type { Cluster } from "../kubernetes/objects.ts";
 import { podSubnet } from "./cni-bridge.ts";
-import { loadBalancerRoutes } from "./load-balancer.ts";
+import { balancedAddresses, loadBalancerAddress, LOAD_BALANCER } from "./load-balancer.ts";
 import { gatewayAddress } from "./machine.ts";
 import {
   CLIENT_ADDRESS,
@@ -38,12 +38,14 @@ export function addressNames(cluster: Cluster, options: { nodeCIDR: string }): A
     if (!hostNetwork) add(podIP, `${name}.${namespace}`, `pod ${namespace}/${name}`);
   for (const { clusterIPs, name, namespace } of cluster.services)
     for (const ip of clusterIPs) add(ip, `${name}.${namespace}.svc`, `Service ${namespace}/${name}`);
-  for (const { address, service } of loadBalancerRoutes(cluster))
+  const balanced = balancedAddresses(cluster);
+  for (const { address, service } of balanced)
     add(
       address,
       `${service.name}.${service.namespace}.lb`,
       `load balancer of Service ${service.namespace}/${service.name}`,
     );
+  if (balanced.length > 0) add(loadBalancerAddress(cluster, nodeCIDR), LOAD_BALANCER);
   add(gatewayAddress(nodeCIDR), "gateway");
   add(external.gateway, "gateway.external");
   add(external.router, "internet");

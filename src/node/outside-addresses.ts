@@ -2,7 +2,7 @@
 import { cidrContains, formatIpv4, parseCidr, parseIpv4, prefixMask } from "../address.ts";
 import { InputError } from "../errors.ts";
 import type { Cluster, Node } from "../kubernetes/objects.ts";
-import { loadBalancerRoutes } from "./load-balancer.ts";
+import { balancedAddresses, type HealthChecks } from "./load-balancer.ts";
 
 /** An outside host that traffic names, with the ports that it answers on. */
 export interface OutsideHost {
@@ -17,6 +17,8 @@ export interface OutsideOptions {
   nodeCIDR: string;
   loadBalancerCIDR: string;
   hosts: OutsideHost[];
+  /** Those of the load balancer; default HEALTH_CHECKS. */
+  healthChecks?: HealthChecks;
   /** Default 1500. */
   mtu?: number;
 }
@@ -82,7 +84,7 @@ export function outsideAddresses(cluster: Cluster, options: OutsideOptions): Map
   claim(CLIENT_ADDRESS, "the outside client");
   claim(RESOLVER_ADDRESS, "the resolver outside");
   for (const node of cluster.nodes) claim(externalAddress(node, options.nodeCIDR), `the outside of node ${node.name}`);
-  for (const { address, service } of loadBalancerRoutes(cluster))
+  for (const { address, service } of balancedAddresses(cluster))
     claim(address, `the load balancer of Service ${service.namespace}/${service.name}`);
   for (const { address } of options.hosts) {
     checkHost(address, options);

@@ -14,7 +14,7 @@ import {
   type OutsideHost,
   type OutsideOptions,
 } from "./outside-addresses.ts";
-import { loadBalancerRoutes } from "./load-balancer.ts";
+import { balancedAddresses, HEALTH_CHECKS, loadBalancerMac, loadBalancerMachine } from "./load-balancer.ts";
 import { RuleTable } from "./tables.ts";
 
 /** The segment between the gateway and the internet's router. */
@@ -31,13 +31,20 @@ export function hostNamespace(address: string): string {
 }
 
 /**
- * The machines `gateway` and `internet`. Throws an InputError if an outside host, a load balancer address or a node's external
+ * The machines `gateway` and `internet`, and `load-balancer` if a Service has an address from one. Throws an InputError if an outside host, a load balancer address or a node's external
  * address is taken already or lies in a range of the cluster.
  */
 export function outsideMachines(cluster: Cluster, options: OutsideOptions): Machine[] {
   const given = { ...options, hosts: mergeHosts(options.hosts) };
   outsideAddresses(cluster, given);
-  return [gatewayMachine(cluster, given), internetMachine(cluster, given)];
+  const { nodeCIDR, mtu = 1500, healthChecks = HEALTH_CHECKS } = options;
+  const segments = { nodes: NODES_SEGMENT, internet: INTERNET_SEGMENT };
+  const { router } = externalNetwork(nodeCIDR);
+  return [
+    gatewayMachine(cluster, given),
+    internetMachine(cluster, given),
+    ...loadBalancerMachine(cluster, { nodeCIDR, mtu, segments, router }, healthChecks),
+  ];
 }
 
 /** Each address once, with all its ports once, in the order of their first appearance. */
@@ -91,15 +98,7 @@ function gatewayMachine(cluster: Cluster, options: OutsideOptions): Machine {
       { namespace, device: "eth0", cidr: `${inside}/${nodeCIDR.split("/")[1] ?? "32"}` },
       ...[outside.gateway, ...external].map((ip) => ({ namespace, device: "eth1", cidr: `${ip}/${outside.prefix}` })),
     ],
-    routes: [
-      { namespace, destination: "0.0.0.0/0", via: outside.router, device: "eth1" },
-      ...loadBalancerRoutes(cluster).map(({ address, node }) => ({
-        namespace,
-        destination: `${address}/32`,
-        via: node.address,
-        device: "eth0",
-      })),
-    ],
+    routes: [{ namespace, destination: "0.0.0.0/0", via: outside.router, device: "eth1" }],
   };
 }
 
@@ -120,13 +119,18 @@ function gatewayRules(cluster: Cluster, nodeCIDR: string): string {
 
 function internetMachine(cluster: Cluster, options: OutsideOptions): Machine {
   const { nodeCIDR, hosts, mtu = 1500 } = options;
-  const { router, gateway, prefix } = externalNetwork(nodeCIDR);
+  const { router, prefix } = externalNetwork(nodeCIDR);
   const machine = emptyMachine(INTERNET);
   machine.namespaces.push({ name: INTERNET, role: "internet", sysctls: [["net.ipv4.ip_forward", "1"]] });
   machine.wires.push({ namespace: INTERNET, name: "eth0", mac: cardMac(router), mtu, segment: INTERNET_SEGMENT });
   machine.addresses.push({ namespace: INTERNET, device: "eth0", cidr: `${router}/${prefix}` });
-  for (const { address } of loadBalancerRoutes(cluster))
-    machine.routes.push({ namespace: INTERNET, destination: `${address}/32`, via: gateway, device: "eth0" });
+  const mac = loadBalancerMac(cluster) ?? "";
+  for (const { address } of balancedAddresses(cluster)) {
+    const at = { namespace: INTERNET, device: "eth0" };
+    machine.routes.push({ ...at, destination: `${address}/32` });
+    // The load balancer was there before the run.
+    machine.neighbours.push({ ...at, address, mac });
+  }
 
   const device = addHost(machine, CLIENT, CLIENT_ADDRESS, mtu);
   machine.addresses.push({ namespace: INTERNET, device, cidr: `${CLIENT_GATEWAY}/${CLIENT_PREFIX}` });

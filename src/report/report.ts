@@ -5,6 +5,7 @@ import { judge, type Expectation, type Outcome } from "../scenario/expectation.t
 import type { PreparedScenario } from "../scenario/prepare.ts";
 import type { ReachOutcome } from "../scenario/reach.ts";
 import { STANDARD_OUTPUT, type LineResult, type RunResult } from "../seam/plan.ts";
+import { loadBalancerReports, type HealthChange, type LoadBalancerReport } from "./load-balancers.ts";
 
 export interface Report {
   podwire: string;
@@ -16,6 +17,10 @@ export interface Report {
   interrupted: boolean;
   cluster: { nodes: number; pods: number; services: number };
   traffic: LineReport[];
+  /** One for each address and port that the load balancer owns. */
+  loadBalancers: LoadBalancerReport[];
+  /** In the order of time; the first of each node and port is what was found at the beginning. */
+  healthChanges: HealthChange[];
   expectations: (Outcome | ReachOutcome)[];
   /** Frames that devices sent. */
   frames: number;
@@ -63,6 +68,7 @@ export function makeReport(
     interrupted: result.interrupted,
     cluster: { nodes: cluster.nodes.length, pods: cluster.pods.length, services: cluster.services.length },
     traffic: result.lines.map(lineReport),
+    ...loadBalancerReports(result.balancers, cluster),
     expectations: [...outcomes(expectations, result.lines), ...reached],
     frames: result.frames,
     drops: result.drops,

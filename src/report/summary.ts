@@ -1,6 +1,7 @@
 // The summary that a run prints: a table with a row for each line of traffic, then what else the user should know.
 import Table from "cli-table3";
 import { formatBytes, formatCount, formatTime, plural } from "./format.ts";
+import { loadBalancerRemarks } from "./load-balancers.ts";
 import type { LineReport, Report } from "./report.ts";
 
 const HEAD = ["traffic", "sent", "delivered", "dropped", "refused", "timed out", "p50", "p99", "max", "served by"];
@@ -69,6 +70,7 @@ function remarks(report: Report): string[] {
     ...(open.length > 0
       ? [`still waiting at the end: ${open.map((line) => `${line.name} ${formatCount(line.open)}`).join(", ")}`]
       : []),
+    ...loadBalancerRemarks(report.loadBalancers, report.healthChanges),
     ...report.listenErrors.map(
       ({ namespace, process, protocol, port, error }) =>
         `${namespace}: ${process} could not listen on ${protocol} port ${port}: ${error}`,

@@ -1,7 +1,7 @@
 // The traffic of manifests without a scenario: pods call Services, the outside calls load balancers and node ports, pods call the outside.
-import { parseIpv4 } from "../address.ts";
 import { INGRESS_NAMESPACE } from "../kubernetes/ingress-controller.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
+import { virtualAddresses } from "../node/load-balancer.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import type { FlowProtocol, FlowTarget } from "../seam/plan.ts";
 import { INTERNET_CLIENT, podClient } from "./clients.ts";
@@ -61,7 +61,7 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
   }
   for (const service of services) {
     for (const port of callable(service, [])) {
-      const [address] = service.loadBalancerIngress.map(({ ip }) => ip).filter((ip) => parseIpv4(ip) !== undefined);
+      const [address] = virtualAddresses(service);
       if (address !== undefined)
         add(`internet > ${portLabel(service, port)}`, protocolOf(port), outside([{ address, port: port.port }]));
       if (port.nodePort === 0) continue;

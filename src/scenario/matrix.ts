@@ -2,6 +2,7 @@
 import { parseIpv4 } from "../address.ts";
 import { SERVICE_NAME } from "../kubernetes/endpoints.ts";
 import type { Cluster, Protocol, Service, ServicePort } from "../kubernetes/objects.ts";
+import { virtualAddresses } from "../node/load-balancer.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import { INTERNET_CLIENT, podClient, type Client } from "./clients.ts";
 import { probeFlow, type Probe } from "./probes.ts";
@@ -61,7 +62,7 @@ export function clusterMatrix(cluster: Cluster, nodeCIDR: string): Matrix {
 /** A headless Service has no address but its pods', and a name that leads out of the cluster none at all. */
 function serviceTargets(cluster: Cluster, service: Service, nodeCIDR: string): Target[] {
   const address = service.clusterIPs.find((ip) => parseIpv4(ip) !== undefined);
-  const balancer = service.loadBalancerIngress.map(({ ip }) => ip).find((ip) => parseIpv4(ip) !== undefined);
+  const balancer = virtualAddresses(service)[0];
   const [node] = cluster.nodes;
   const path = `${service.namespace}/${service.name}`;
   return service.ports

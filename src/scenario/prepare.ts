@@ -7,6 +7,7 @@ import { buildCluster } from "../kubernetes/cluster.ts";
 import { dnsRecords } from "../kubernetes/dns.ts";
 import { unusedBlocks } from "../kubernetes/network-policy-schema.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
+import { proxyModeAddresses } from "../node/load-balancer.ts";
 import { unservedPorts } from "../node/kubelet.ts";
 import { compileFilter, FilterError } from "../pcap/filter.ts";
 import { nodeMachine, NODES_SEGMENT } from "../node/machine.ts";
@@ -85,6 +86,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const warnings = [
     ...cluster.pending.map(({ pod, reason }) => `pod ${pod} runs on no node: ${reason}`),
     ...unservedPorts(cluster),
+    ...proxyModeAddresses(cluster),
     ...cluster.networkPolicies.flatMap(unusedBlocks),
   ];
   const lines = overrides.request
@@ -100,7 +102,9 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const called = outsideNames(lines, zone);
   const known = new Map([...ingressNames(cluster, called), ...hostsOf(scenario, document)]);
   const addresses = addressesOf(called, known);
-  const outside = { ...ranges, hosts: outsideHosts(lines, cluster, ranges, addresses) };
+  const { interval: intervalNs, timeout: timeoutNs, ...thresholds } = ranges.loadBalancer;
+  const healthChecks = { intervalNs, timeoutNs, ...thresholds };
+  const outside = { ...ranges, healthChecks, hosts: outsideHosts(lines, cluster, ranges, addresses) };
   return {
     name: scenario.metadata.name,
     cluster,

@@ -1,6 +1,7 @@
 // What a Scenario may say, field by field, with its defaults; docs/scenario.md is the same for readers.
 import { z } from "zod";
 import { parseCidr } from "../address.ts";
+import { HEALTH_CHECKS } from "../node/load-balancer.ts";
 import { bitRate, duration, moment, rate } from "./units.ts";
 
 export const API_VERSION = "podwire.dev/v1alpha1";
@@ -104,6 +105,21 @@ const network = z.strictObject({
 
 const sysctls = z.record(name, z.union([z.string(), z.int()], "should be a number"));
 
+const threshold = z.int().min(1).max(100);
+
+/** How the load balancer asks for the nodes' health. */
+const loadBalancer = z
+  .strictObject({
+    interval: duration.default(HEALTH_CHECKS.intervalNs),
+    timeout: duration.default(HEALTH_CHECKS.timeoutNs),
+    healthyThreshold: threshold.default(HEALTH_CHECKS.healthyThreshold),
+    unhealthyThreshold: threshold.default(HEALTH_CHECKS.unhealthyThreshold),
+  })
+  .refine(({ interval, timeout }) => timeout <= interval, {
+    path: ["timeout"],
+    error: "should not be longer than the interval",
+  });
+
 const cluster = z.strictObject({
   nodes: z
     .union(
@@ -115,6 +131,7 @@ const cluster = z.strictObject({
   serviceCIDR: cidr.default("10.96.0.0/12"),
   nodeCIDR: cidr.default("192.168.0.0/24"),
   loadBalancerCIDR: cidr.default("192.0.2.0/24"),
+  loadBalancer: loadBalancer.prefault({}),
   proxyMode: z.literal("iptables", "should be iptables; other modes are not emulated yet").default("iptables"),
   network: network.prefault({}),
   sysctls: sysctls.default({}),

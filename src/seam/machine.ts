@@ -6,7 +6,7 @@ export interface NamespaceConfig {
   /** Unique in the run; it is the first part of capture interface names: `node-1`, `shop/frontend-0`. */
   name: string;
   /** What it is, for interface descriptions in captures. */
-  role: "node" | "pod" | "gateway" | "internet" | "host";
+  role: "node" | "pod" | "gateway" | "internet" | "host" | "load balancer";
   /** `sysctl -w` settings in order, such as ["net.ipv4.ip_forward", "1"]; an unknown key is refused. */
   sysctls: [key: string, value: string][];
   /** iptables-save text loaded into the namespace; without it no table exists and nothing is tracked. */
@@ -115,6 +115,40 @@ export interface DnsServerConfig {
   forward?: string;
 }
 
+/**
+ * A load balancer in a namespace: connections to a virtual server are handed, as they are, to one of its servers that is healthy, by
+ * a hash over addresses and ports, and stay with it.
+ */
+export interface BalancerConfig {
+  namespace: string;
+  virtualServers: VirtualServerConfig[];
+  checks: HealthCheckConfig[];
+}
+
+export interface VirtualServerConfig {
+  /** Whose it is, for the report: `default/frontend`. */
+  name: string;
+  /** An address of the namespace. */
+  address: string;
+  protocol: "tcp" | "udp";
+  port: number;
+  /** All connections of a client go to one server, as long as none comes or goes. */
+  bySource: boolean;
+  /** `check`: index into `checks`. */
+  servers: { address: string; check: number }[];
+}
+
+/** GET over HTTP; 200 is health. The first result counts at once, from then on `rise` or `fall` of them in a row. */
+export interface HealthCheckConfig {
+  address: string;
+  port: number;
+  path: string;
+  intervalNs: number;
+  timeoutNs: number;
+  rise: number;
+  fall: number;
+}
+
 /** Everything that one partition of the engine owns: a node with its pods, the gateway, the internet. */
 export interface Machine {
   name: string;
@@ -127,4 +161,5 @@ export interface Machine {
   routes: RouteConfig[];
   neighbours: NeighbourConfig[];
   listeners: ListenerConfig[];
+  balancer?: BalancerConfig;
 }

@@ -150,8 +150,30 @@ export interface CaptureResult {
   bytes: number;
 }
 
+/** What a load balancer did: the connections that each server was handed, and the servers that came and went. */
+export interface BalancerResult {
+  virtualServers: {
+    name: string;
+    address: string;
+    protocol: "tcp" | "udp";
+    port: number;
+    servers: { address: string; healthy: boolean; connections: number }[];
+  }[];
+  /** In the order of time; the first of each server is what was found at the beginning. */
+  changes: {
+    atNs: number;
+    address: string;
+    /** Of the health check. */
+    port: number;
+    healthy: boolean;
+    /** The HTTP status, `refused`, `timed out` or `no HTTP`. */
+    result: string;
+  }[];
+}
+
 export interface RunResult {
   lines: LineResult[];
+  balancers: BalancerResult[];
   /** All drops of the run by namespace and reason, also of frames that belong to no line. */
   drops: Record<string, Record<string, number>>;
   captures: CaptureResult[];

@@ -100,10 +100,12 @@ export type Detail =
   | { kind: "nat"; manip: "source" | "destination"; before: TupleView }
   | { kind: "route"; incoming: boolean; type: string; device?: string; nextHop?: string }
   | { kind: "neighbour"; device: string; address: string; state: "known" | "asked" | "queued" }
-  | { kind: "socket"; owner: "service" | "dns" | "client" | "echo" | "sink" | "kernel" | "ingress" }
+  | { kind: "socket"; owner: "service" | "dns" | "client" | "echo" | "sink" | "kernel" | "ingress" | "check" }
   | { kind: "drop"; reason: string }
   | { kind: "answer"; type: number; code: number }
-  | { kind: "reset" };
+  | { kind: "reset" }
+  /** A load balancer hands the packet on as it is. */
+  | { kind: "balance"; server: string };
 
 export type Step = Detail & {
   namespace: string;

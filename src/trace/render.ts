@@ -75,6 +75,8 @@ function lineOf(step: Step, style: Style): Line {
       return { text: `${label("drop")}${step.reason}`, depth: 0, color: "red" };
     case "answer":
       return { text: `${label("answer")}ICMP ${icmpName(step.type, step.code)} to its sender`, depth: 0 };
+    case "balance":
+      return { text: `${label("balance")}to ${step.server}, as it is`, depth: 0, color: "cyan" };
     case "reset":
       return { text: `${label("answer")}TCP RST to its sender`, depth: 0 };
   }
@@ -87,6 +89,7 @@ const OWNER_TEXT: Readonly<Record<Extract<Step, { kind: "socket" }>["owner"], st
   echo: "taken by an echo server",
   sink: "taken by a listener that keeps silent",
   ingress: "taken by the ingress controller",
+  check: "taken by the load balancer's health check",
   kernel: "taken by the kernel itself",
 };
 

@@ -110,7 +110,7 @@ describe("says how the request ended:", () => {
 });
 
 test("with --verbose tells which condition each rule failed that did not match", () => {
-  const { text } = trace("test/commands/trace", "--from", "web-0", "--to", "svc/web:80", "--verbose");
+  const { text } = trace("test/commands/trace", "--from", "web-0", "--to", "svc/web:80", "--verbose", "--seed", "2");
   expect(text).toMatch(/nat KUBE-SVC-\w+ 1 no: ! -s 10\.244\.0\.0\/16 does not hold/);
   expect(text).toMatch(/nat KUBE-SVC-\w+ 2 no: -m statistic --mode random --probability 0\.50000000000 does not hold/);
 });

@@ -79,6 +79,15 @@ describe("this command line of the pages works:", () => {
   });
 });
 
+test("the page on load balancers shows what its example prints", () => {
+  const { stdout } = podwire("run", "examples/load-balancer", "--out", temporaryFolder(), "--capture", "none");
+  const shown = pages.find(({ path }) => path === "docs/load-balancers.md")?.text ?? "";
+  const lines = shown.split("\n").filter((line) => line.startsWith("    load balancer of "));
+  expect(lines.map((line) => line.trim())).toEqual(
+    stdout.split("\n").filter((line) => line.startsWith("load balancer")),
+  );
+});
+
 test("the help of run names every option", () => {
   const { stdout } = podwire("run", "--help");
   const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, option]) => option);

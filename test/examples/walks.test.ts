@@ -215,15 +215,15 @@ describe("pod to Service", () => {
       "10.96.0.10:53 > 10.244.1.2:60051 dns A? near.default.svc.cluster.local = 0 A 10.96.0.11",
       "10.96.0.10:53 > 10.244.1.2:60051 dns AAAA? near.default.svc.cluster.local = 0",
     ]);
-    expect(walk(capture, "default/client/eth0", "dns A\\? near")).toEqual([
-      "default/client/eth0 out ttl 64: 10.244.1.2:60051 > 10.96.0.10:53 dns A? near.default.svc.cluster.local",
-      "node-1/veth6844d090 in ttl 64: 10.244.1.2:60051 > 10.96.0.10:53 dns A? near.default.svc.cluster.local",
-      "node-1/vbr0 in ttl 64: 10.244.1.2:60051 > 10.244.2.3:53 dns A? near.default.svc.cluster.local",
-      "node-1/eth0 out ttl 63: 10.244.1.2:60051 > 10.244.2.3:53 dns A? near.default.svc.cluster.local",
-      "node-2/eth0 in ttl 63: 10.244.1.2:60051 > 10.244.2.3:53 dns A? near.default.svc.cluster.local",
-      "node-2/vbr0 out ttl 62: 10.244.1.2:60051 > 10.244.2.3:53 dns A? near.default.svc.cluster.local",
-      "node-2/vethf6a97584 out ttl 62: 10.244.1.2:60051 > 10.244.2.3:53 dns A? near.default.svc.cluster.local",
-      "kube-system/coredns-0/eth0 in ttl 62: 10.244.1.2:60051 > 10.244.2.3:53 dns A? near.default.svc.cluster.local",
+    expect(walk(capture, "default/client/eth0", "dns A\\? far")).toEqual([
+      "default/client/eth0 out ttl 64: 10.244.1.2:60053 > 10.96.0.10:53 dns A? far.default.svc.cluster.local",
+      "node-1/veth6844d090 in ttl 64: 10.244.1.2:60053 > 10.96.0.10:53 dns A? far.default.svc.cluster.local",
+      "node-1/vbr0 in ttl 64: 10.244.1.2:60053 > 10.244.2.3:53 dns A? far.default.svc.cluster.local",
+      "node-1/eth0 out ttl 63: 10.244.1.2:60053 > 10.244.2.3:53 dns A? far.default.svc.cluster.local",
+      "node-2/eth0 in ttl 63: 10.244.1.2:60053 > 10.244.2.3:53 dns A? far.default.svc.cluster.local",
+      "node-2/vbr0 out ttl 62: 10.244.1.2:60053 > 10.244.2.3:53 dns A? far.default.svc.cluster.local",
+      "node-2/vethf6a97584 out ttl 62: 10.244.1.2:60053 > 10.244.2.3:53 dns A? far.default.svc.cluster.local",
+      "kube-system/coredns-0/eth0 in ttl 62: 10.244.1.2:60053 > 10.244.2.3:53 dns A? far.default.svc.cluster.local",
     ]);
   });
 
@@ -270,33 +270,33 @@ describe("egress", () => {
 describe("ingress by load balancer", () => {
   const { capture } = runExample("walks/06-load-balancer");
 
-  test("enters by one node and reaches a pod on another, under the first node's address", () => {
+  test("is handed to one node by the load balancer and reaches a pod on another, under the first node's address", () => {
     expect(walk(capture, "internet/client/eth0", "tcp S$")).toEqual([
-      "internet/client/eth0 out ttl 64: 198.51.100.10:50642 > 192.0.2.1:80 tcp S",
-      "internet/eth0 out ttl 63: 198.51.100.10:50642 > 192.0.2.1:80 tcp S",
-      "gateway/eth1 in ttl 63: 198.51.100.10:50642 > 192.0.2.1:80 tcp S",
-      "gateway/eth0 out ttl 62: 198.51.100.10:50642 > 192.0.2.1:80 tcp S",
-      "node-1/eth0 in ttl 62: 198.51.100.10:50642 > 192.0.2.1:80 tcp S",
-      "node-1/eth0 out ttl 61: 192.168.0.11:31397 > 10.244.2.2:8080 tcp S",
-      "node-2/eth0 in ttl 61: 192.168.0.11:31397 > 10.244.2.2:8080 tcp S",
-      "node-2/vbr0 out ttl 60: 192.168.0.11:31397 > 10.244.2.2:8080 tcp S",
-      "node-2/veth53842afe out ttl 60: 192.168.0.11:31397 > 10.244.2.2:8080 tcp S",
-      "default/web-0/eth0 in ttl 60: 192.168.0.11:31397 > 10.244.2.2:8080 tcp S",
+      "internet/client/eth0 out ttl 64: 198.51.100.10:53577 > 192.0.2.1:80 tcp S",
+      "internet/eth0 out ttl 63: 198.51.100.10:53577 > 192.0.2.1:80 tcp S",
+      "load-balancer/eth0 in ttl 63: 198.51.100.10:53577 > 192.0.2.1:80 tcp S",
+      "load-balancer/eth1 out ttl 62: 198.51.100.10:53577 > 192.0.2.1:80 tcp S",
+      "node-1/eth0 in ttl 62: 198.51.100.10:53577 > 192.0.2.1:80 tcp S",
+      "node-1/eth0 out ttl 61: 192.168.0.11:50930 > 10.244.2.2:8080 tcp S",
+      "node-2/eth0 in ttl 61: 192.168.0.11:50930 > 10.244.2.2:8080 tcp S",
+      "node-2/vbr0 out ttl 60: 192.168.0.11:50930 > 10.244.2.2:8080 tcp S",
+      "node-2/veth53842afe out ttl 60: 192.168.0.11:50930 > 10.244.2.2:8080 tcp S",
+      "default/web-0/eth0 in ttl 60: 192.168.0.11:50930 > 10.244.2.2:8080 tcp S",
     ]);
   });
 
-  test("and the answer goes back through the node that it entered by", () => {
+  test("and the answer goes back through the node that it entered by, past the load balancer", () => {
     expect(walk(capture, "default/web-0/eth0", "tcp S.$")).toEqual([
-      "default/web-0/eth0 out ttl 64: 10.244.2.2:8080 > 192.168.0.11:31397 tcp S.",
-      "node-2/veth53842afe in ttl 64: 10.244.2.2:8080 > 192.168.0.11:31397 tcp S.",
-      "node-2/vbr0 in ttl 64: 10.244.2.2:8080 > 192.168.0.11:31397 tcp S.",
-      "node-2/eth0 out ttl 63: 10.244.2.2:8080 > 192.168.0.11:31397 tcp S.",
-      "node-1/eth0 in ttl 63: 10.244.2.2:8080 > 192.168.0.11:31397 tcp S.",
-      "node-1/eth0 out ttl 62: 192.0.2.1:80 > 198.51.100.10:50642 tcp S.",
-      "gateway/eth0 in ttl 62: 192.0.2.1:80 > 198.51.100.10:50642 tcp S.",
-      "gateway/eth1 out ttl 61: 192.0.2.1:80 > 198.51.100.10:50642 tcp S.",
-      "internet/eth0 in ttl 61: 192.0.2.1:80 > 198.51.100.10:50642 tcp S.",
-      "internet/client/eth0 in ttl 60: 192.0.2.1:80 > 198.51.100.10:50642 tcp S.",
+      "default/web-0/eth0 out ttl 64: 10.244.2.2:8080 > 192.168.0.11:50930 tcp S.",
+      "node-2/veth53842afe in ttl 64: 10.244.2.2:8080 > 192.168.0.11:50930 tcp S.",
+      "node-2/vbr0 in ttl 64: 10.244.2.2:8080 > 192.168.0.11:50930 tcp S.",
+      "node-2/eth0 out ttl 63: 10.244.2.2:8080 > 192.168.0.11:50930 tcp S.",
+      "node-1/eth0 in ttl 63: 10.244.2.2:8080 > 192.168.0.11:50930 tcp S.",
+      "node-1/eth0 out ttl 62: 192.0.2.1:80 > 198.51.100.10:53577 tcp S.",
+      "gateway/eth0 in ttl 62: 192.0.2.1:80 > 198.51.100.10:53577 tcp S.",
+      "gateway/eth1 out ttl 61: 192.0.2.1:80 > 198.51.100.10:53577 tcp S.",
+      "internet/eth0 in ttl 61: 192.0.2.1:80 > 198.51.100.10:53577 tcp S.",
+      "internet/client/eth0 in ttl 60: 192.0.2.1:80 > 198.51.100.10:53577 tcp S.",
     ]);
   });
 });
@@ -311,9 +311,9 @@ describe("ingress by node port", () => {
       "gateway/eth1 in ttl 63: 198.51.100.10:50642 > 203.0.113.12:30080 tcp S",
       "gateway/eth0 out ttl 62: 198.51.100.10:50642 > 192.168.0.12:30080 tcp S",
       "node-2/eth0 in ttl 62: 198.51.100.10:50642 > 192.168.0.12:30080 tcp S",
-      "node-2/vbr0 out ttl 61: 10.244.2.1:41138 > 10.244.2.2:8080 tcp S",
-      "node-2/veth53842afe out ttl 61: 10.244.2.1:41138 > 10.244.2.2:8080 tcp S",
-      "default/web-0/eth0 in ttl 61: 10.244.2.1:41138 > 10.244.2.2:8080 tcp S",
+      "node-2/vbr0 out ttl 61: 10.244.2.1:41451 > 10.244.2.2:8080 tcp S",
+      "node-2/veth53842afe out ttl 61: 10.244.2.1:41451 > 10.244.2.2:8080 tcp S",
+      "default/web-0/eth0 in ttl 61: 10.244.2.1:41451 > 10.244.2.2:8080 tcp S",
     ]);
   });
 
@@ -321,11 +321,11 @@ describe("ingress by node port", () => {
     expect(walk(capture, "internet/client/eth0", "203.0.113.11:30080 tcp S$").slice(3)).toEqual([
       "gateway/eth0 out ttl 62: 198.51.100.10:50643 > 192.168.0.11:30080 tcp S",
       "node-1/eth0 in ttl 62: 198.51.100.10:50643 > 192.168.0.11:30080 tcp S",
-      "node-1/eth0 out ttl 61: 192.168.0.11:31397 > 10.244.2.2:8080 tcp S",
-      "node-2/eth0 in ttl 61: 192.168.0.11:31397 > 10.244.2.2:8080 tcp S",
-      "node-2/vbr0 out ttl 60: 192.168.0.11:31397 > 10.244.2.2:8080 tcp S",
-      "node-2/veth53842afe out ttl 60: 192.168.0.11:31397 > 10.244.2.2:8080 tcp S",
-      "default/web-0/eth0 in ttl 60: 192.168.0.11:31397 > 10.244.2.2:8080 tcp S",
+      "node-1/eth0 out ttl 61: 192.168.0.11:43067 > 10.244.2.2:8080 tcp S",
+      "node-2/eth0 in ttl 61: 192.168.0.11:43067 > 10.244.2.2:8080 tcp S",
+      "node-2/vbr0 out ttl 60: 192.168.0.11:43067 > 10.244.2.2:8080 tcp S",
+      "node-2/veth53842afe out ttl 60: 192.168.0.11:43067 > 10.244.2.2:8080 tcp S",
+      "default/web-0/eth0 in ttl 60: 192.168.0.11:43067 > 10.244.2.2:8080 tcp S",
     ]);
   });
 

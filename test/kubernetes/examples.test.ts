@@ -17,9 +17,9 @@ const folders = files
 
 function example(folder: string): Cluster {
   const text = (name: string): string => files.find(({ path }) => path === `${folder}/${name}`)?.text ?? "";
-  const { spec } = parse(text("scenario.yaml")) as { spec: { manifests: string[]; cluster: { nodes: number } } };
+  const { spec } = parse(text("scenario.yaml")) as { spec: { manifests: string[]; cluster: { nodes?: number } } };
   const documents = spec.manifests.flatMap((name) => parseDocuments(text(name), name));
-  return buildCluster(documents, { ...OPTIONS, nodes: spec.cluster.nodes });
+  return buildCluster(documents, { ...OPTIONS, nodes: spec.cluster.nodes ?? 3 });
 }
 
 test.each(folders)("%s makes a cluster in which every pod runs", (folder) => {

@@ -1,5 +1,6 @@
 // A node as a machine: devices, addresses, routes, listeners and the rules that kubelet, kube-proxy and the CNI plugins leave on it.
 import { describe, expect, it } from "vitest";
+import { proxyHealthListener } from "../../src/node/kube-proxy/health.ts";
 import type { Node } from "../../src/kubernetes/objects.ts";
 import { vethName } from "../../src/node/cni-bridge.ts";
 import { unservedPorts } from "../../src/node/kubelet.ts";
@@ -63,6 +64,7 @@ describe("a node's machine", () => {
       ],
       neighbours: [],
       listeners: [
+        proxyHealthListener({ name: "node-2" }),
         {
           namespace: "shop/web-1",
           protocol: "tcp",
@@ -97,6 +99,7 @@ describe("a node's machine", () => {
     expect(
       listeners.map(({ namespace, protocol, port, process }) => `${namespace} ${port}/${protocol} ${process}`),
     ).toEqual([
+      "node-1 10256/tcp kube-proxy, its own health check",
       "shop/web-0 8080/tcp container web",
       "shop/web-0 8080/tcp container log",
       "shop/web-0 514/udp container log",

@@ -1,12 +1,11 @@
 // The world outside the cluster as machines: the gateway's one-to-one mapping, the internet's router, hosts and the client.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import type { Service } from "../../src/kubernetes/objects.ts";
 import { InputError } from "../../src/errors.ts";
 import { addressNames } from "../../src/node/names.ts";
-import { loadBalancerRoutes } from "../../src/node/load-balancer.ts";
 import { outsideMachines } from "../../src/node/outside.ts";
 import { externalAddress, type OutsideHost } from "../../src/node/outside-addresses.ts";
-import { cluster, endpoint, node, port, service, slice } from "./objects.ts";
+import { cluster, node, port, service } from "./objects.ts";
 import { RANGES, SHOP } from "./shop.ts";
 
 const HOST: OutsideHost = { address: "93.184.216.34", ports: [{ protocol: "tcp", port: 443 }] };
@@ -26,7 +25,7 @@ function lb(name: string, ip: string, more: Partial<Service> = {}): Service {
 }
 
 describe("the gateway", () => {
-  it("maps each node's address to an external one and back, and routes load balancer addresses to nodes", () => {
+  it("maps each node's address to an external one and back", () => {
     expect(build([]).gateway).toEqual({
       name: "gateway",
       namespaces: [
@@ -64,27 +63,10 @@ COMMIT
         { namespace: "gateway", device: "eth1", cidr: "203.0.113.11/24" },
         { namespace: "gateway", device: "eth1", cidr: "203.0.113.12/24" },
       ],
-      routes: [
-        { namespace: "gateway", destination: "0.0.0.0/0", via: "203.0.113.254", device: "eth1" },
-        { namespace: "gateway", destination: "192.0.2.1/32", via: "192.168.0.11", device: "eth0" },
-      ],
+      routes: [{ namespace: "gateway", destination: "0.0.0.0/0", via: "203.0.113.254", device: "eth1" }],
       neighbours: [],
       listeners: [],
     });
-  });
-
-  it("spreads load balancer addresses over the nodes in turn, those of policy Local over nodes that can serve", () => {
-    const local = lb("c", "192.0.2.3", { externalTrafficPolicy: "Local" });
-    const services = [lb("a", "192.0.2.1"), lb("b", "192.0.2.2"), local, lb("again", "192.0.2.1")];
-    const endpointSlices = [
-      slice(local, [endpoint("10.244.2.9", "node-2"), endpoint("10.244.1.9", "node-1", { ready: false })]),
-    ];
-    const routes = loadBalancerRoutes(cluster({ nodes: [node(1), node(2), node(3)], services, endpointSlices }));
-    expect(routes.map(({ address, node }) => `${address} ${node.name}`)).toEqual([
-      "192.0.2.1 node-1",
-      "192.0.2.2 node-2",
-      "192.0.2.3 node-2",
-    ]);
   });
 
   it("has room for more nodes than a /24 in the benchmarking range", () => {
@@ -94,6 +76,45 @@ COMMIT
       new InputError({}, "the address 192.168.0.11 of node node-1 is not in the nodes' network 172.16.0.0/16"),
     );
   });
+});
+
+test("the load balancer owns its addresses on the internet's side, and has one of its own among the nodes", () => {
+  const [, , balancer] = outsideMachines(SHOP, { ...RANGES, hosts: [] });
+  expect(balancer).toMatchObject({
+    name: "load-balancer",
+    wires: [
+      { name: "eth0", mac: "02:00:c0:00:02:01", segment: "internet" },
+      { name: "eth1", mac: "02:00:c0:a8:00:fe", segment: "nodes" },
+    ],
+    addresses: [
+      { device: "eth0", cidr: "192.0.2.1/32" },
+      { device: "eth1", cidr: "192.168.0.254/24" },
+    ],
+    balancer: {
+      virtualServers: [
+        {
+          name: "shop/web",
+          address: "192.0.2.1",
+          protocol: "tcp",
+          port: 80,
+          bySource: false,
+          servers: [
+            { address: "192.168.0.11", check: 0 },
+            { address: "192.168.0.12", check: 1 },
+          ],
+        },
+      ],
+      checks: [
+        { address: "192.168.0.11", port: 10256, path: "/healthz", intervalNs: 8e9, timeoutNs: 1e9, rise: 1, fall: 3 },
+        { address: "192.168.0.12", port: 10256, path: "/healthz", intervalNs: 8e9, timeoutNs: 1e9, rise: 1, fall: 3 },
+      ],
+    },
+  });
+});
+
+test("without an address of a Service there is no load balancer", () => {
+  const machines = outsideMachines({ ...SHOP, services: [] }, { ...RANGES, hosts: [] });
+  expect(machines.map(({ name }) => name)).toEqual(["gateway", "internet"]);
 });
 
 describe("the internet", () => {
@@ -137,7 +158,7 @@ describe("the internet", () => {
         { namespace: "internet/93.184.216.34", device: "eth0", cidr: "93.184.216.34/32" },
       ],
       routes: [
-        { namespace: "internet", destination: "192.0.2.1/32", via: "203.0.113.1", device: "eth0" },
+        { namespace: "internet", destination: "192.0.2.1/32", device: "eth0" },
         { namespace: "internet/client", destination: "0.0.0.0/0", via: "198.51.100.1", device: "eth0" },
         { namespace: "internet", destination: "198.51.100.53/32", device: "vethc6336435" },
         { namespace: "internet/resolver", destination: "203.0.113.254/32", device: "eth0" },
@@ -146,7 +167,7 @@ describe("the internet", () => {
         { namespace: "internet/93.184.216.34", destination: "203.0.113.254/32", device: "eth0" },
         { namespace: "internet/93.184.216.34", destination: "0.0.0.0/0", via: "203.0.113.254", device: "eth0" },
       ],
-      neighbours: [],
+      neighbours: [{ namespace: "internet", device: "eth0", address: "192.0.2.1", mac: "02:00:c0:00:02:01" }],
       listeners: [
         ...(["udp", "tcp"] as const).map((protocol) => ({
           namespace: "internet/resolver",
@@ -229,6 +250,7 @@ it("every address of a run has a name", () => {
     "10.244.2.3 coredns-0.kube-system",
     "10.96.0.20 web.shop.svc",
     "192.0.2.1 web.shop.lb",
+    "192.168.0.254 load-balancer",
     "192.168.0.1 gateway",
     "203.0.113.1 gateway.external",
     "203.0.113.254 internet",

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runPlan } from "../../src/engine/run.ts";
 import { readSources } from "../../src/scenario/files.ts";
-import { prepare } from "../../src/scenario/prepare.ts";
+import { prepare, type PreparedScenario } from "../../src/scenario/prepare.ts";
 import type { LineResult, Plan, RunResult } from "../../src/seam/plan.ts";
 import { readCaptureFile, type Capture } from "../tools/capture.ts";
 import { decodeFrame } from "../tools/frame.ts";
@@ -16,12 +16,11 @@ export interface Played {
   result: RunResult;
 }
 
-/** `change` may alter the plan before it runs. Every device of the pods and every node's card are captured. */
-export async function play(
+/** A scenario and manifests, ready to run in a folder of their own. */
+export function prepared(
   scenario: string,
   manifests: readonly string[],
-  change: (plan: Plan) => void = () => {},
-): Promise<Played> {
+): { folder: string; prepared: PreparedScenario } {
   const folder = temporaryFolder();
   const file = join(folder, "scenario.yaml");
   writeFileSync(
@@ -30,7 +29,19 @@ export async function play(
       "\n---\n",
     ),
   );
-  const { plan } = prepare(readSources([file]), { capture: ["*/eth0"], outDir: folder });
+  return { folder, prepared: prepare(readSources([file]), { capture: ["*/eth*"], outDir: folder }) };
+}
+
+/** `change` may alter the plan before it runs. Every device of the pods and every node's card are captured. */
+export async function play(
+  scenario: string,
+  manifests: readonly string[],
+  change: (plan: Plan) => void = () => {},
+): Promise<Played> {
+  const {
+    folder,
+    prepared: { plan },
+  } = prepared(scenario, manifests);
   change(plan);
   const result = await runPlan(plan, { workers: 1 });
   const line = (name: string): LineResult => {

@@ -28,6 +28,8 @@ const REPORT: Report = {
   interrupted: false,
   cluster: { nodes: 3, pods: 1, services: 2 },
   traffic: [FINE],
+  loadBalancers: [],
+  healthChanges: [],
   expectations: [],
   frames: 12345,
   drops: {},
@@ -40,6 +42,36 @@ const REPORT: Report = {
   wallFramesPerSecond: 8230,
   wallWorkers: 2,
 };
+
+test("a load balancer has a line with its spread and the nodes that it left out, and each change of health one", () => {
+  const report: Report = {
+    ...REPORT,
+    loadBalancers: [
+      {
+        service: "shop/web",
+        address: "192.0.2.1",
+        protocol: "tcp",
+        port: 80,
+        connections: { "node-1": 1200, "node-3": 3 },
+        unhealthy: ["node-2"],
+      },
+      { service: "shop/idle", address: "192.0.2.2", protocol: "tcp", port: 80, connections: {}, unhealthy: [] },
+    ],
+    healthChanges: [
+      { atNs: 300_000, node: "node-1", port: 10256, healthy: true, result: "200" },
+      { atNs: 310_000, node: "node-2", port: 10256, healthy: true, result: "200" },
+      { atNs: 1.05e9, node: "node-2", port: 10256, healthy: false, result: "timed out" },
+      { atNs: 1.5e9, node: "node-2", port: 10256, healthy: true, result: "200" },
+      { atNs: 2e9, node: "node-2", port: 10256, healthy: false, result: "503" },
+    ],
+  };
+  expect(summarize(report, "out").split("\n").slice(9, 13)).toEqual([
+    "load balancer of shop/web:80: node-1 1,200, node-3 3; out: node-2",
+    "at 1.05 s node-2 became unhealthy: its health check on port 10256 timed out",
+    "at 1.5 s node-2 became healthy: its health check on port 10256 answered 200",
+    "at 2 s node-2 became unhealthy: its health check on port 10256 answered 503",
+  ]);
+});
 
 test("a run without trouble is a table and three lines", () => {
   expect(summarize(REPORT, "podwire-out")).toBe(`\
@@ -102,17 +134,29 @@ describe("the summary says", () => {
     ],
     [
       "that expectations hold",
-      { expectations: [{ traffic: "browse", expected: "sent > 0", actual: 1000, holds: true }] },
+      {
+        loadBalancers: [],
+        healthChanges: [],
+        expectations: [{ traffic: "browse", expected: "sent > 0", actual: 1000, holds: true }],
+      },
       "1 of 1 expectation hold",
     ],
     [
       "which share was too small",
-      { expectations: [{ traffic: "browse", expected: "delivered >= 99%", actual: 98.7654321, holds: false }] },
+      {
+        loadBalancers: [],
+        healthChanges: [],
+        expectations: [{ traffic: "browse", expected: "delivered >= 99%", actual: 98.7654321, holds: false }],
+      },
       "FAILED browse: expected delivered >= 99%, got 98.765%",
     ],
     [
       "which latency was too long",
-      { expectations: [{ traffic: "browse", expected: "p99 <= 1ms", actual: 1_234_567, holds: false }] },
+      {
+        loadBalancers: [],
+        healthChanges: [],
+        expectations: [{ traffic: "browse", expected: "p99 <= 1ms", actual: 1_234_567, holds: false }],
+      },
       "FAILED browse: expected p99 <= 1ms, got 1.23 ms",
     ],
     [
