@@ -158,8 +158,8 @@ function hashOf(addresses: u64, ports: u32, place: u32): u32 {
   return (<u32>(h >> 32)) | 1;
 }
 
-/** The slot of a flow, 0 if it has none. The frame's bytes stand at `at`. */
-function find(at: usize, place: u32): usize {
+/** The slot of a flow, 0 if it has none. The frame's bytes stand at `at`; `link` and `type` are the first 16 of them. */
+function find(at: usize, place: u32, link: u64, type: u64): usize {
   const addresses = load<u64>(at, ADDRESSES);
   const ports = load<u32>(at, PORTS);
   flowHash = hashOf(addresses, ports, place);
@@ -171,8 +171,8 @@ function find(at: usize, place: u32): usize {
       load<u64>(slot, SLOT_ADDRESSES) == addresses &&
       load<u32>(slot, SLOT_PORTS) == ports &&
       load<u32>(slot, SLOT_PLACE) == place &&
-      load<u64>(slot, SLOT_LINK) == load<u64>(at, LINK) &&
-      load<u64>(slot, SLOT_LINK + 8) == load<u64>(at, LINK + 8)
+      load<u64>(slot, SLOT_LINK) == link &&
+      load<u64>(slot, SLOT_LINK + 8) == type
     ) {
       return slot;
     }
@@ -192,7 +192,8 @@ export const DELIVERED: i32 = 2;
  */
 export function taken(device: usize, frame: usize): i32 {
   if (!on || trace.on || load<i32>(device, DEV_KIND) == DEVICE_LOOPBACK) return NOT_TAKEN;
-  return takenFrom(<u32>device, frame, load<usize>(frame, F.FRAME_DATA));
+  const at = load<usize>(frame, F.FRAME_DATA);
+  return takenFrom(<u32>device, frame, at, load<u64>(at, LINK), load<u64>(at, LINK + 8));
 }
 
 /** The same for a packet that a socket of a namespace sends. */
@@ -200,17 +201,18 @@ export function takenOut(ns: usize, frame: usize): i32 {
   if (!on || trace.on) return NOT_TAKEN;
   const at = load<usize>(frame, F.FRAME_DATA);
   if (at + IP != load<usize>(frame, F.FRAME_NETWORK)) return NOT_TAKEN;
-  // It has no link header yet.
+  // It has no link header yet. Its words are not read back: what has just been stored in parts is slow to read as a whole.
   store<u64>(at, 0);
-  store<u64>(at, load<u64>(at, 8) & 0xffff000000000000, 8);
+  store<u32>(at, 0, 8);
   store<u16>(at, ETHERTYPE_IPV4, TYPE);
-  return takenFrom(<u32>ns, frame, at);
+  const type = ((<u64>ETHERTYPE_IPV4) << 32) | ((<u64>load<u16>(at, IP)) << 48);
+  return takenFrom(<u32>ns, frame, at, 0, type);
 }
 
-function takenFrom(from: u32, frame: usize, at: usize): i32 {
+function takenFrom(from: u32, frame: usize, at: usize, link: u64, type: u64): i32 {
   const length = load<u32>(frame, F.FRAME_LENGTH);
   const protocol = <i32>load<u8>(at, PROTOCOL);
-  if ((load<u32>(at, TYPE) & 0xffffff) != IPV4_WITHOUT_OPTIONS || load<u16>(at, FRAGMENT) & ANY_FRAGMENT)
+  if (((<u32>(type >> 32)) & 0xffffff) != IPV4_WITHOUT_OPTIONS || load<u16>(at, FRAGMENT) & ANY_FRAGMENT)
     return NOT_TAKEN;
   let place = from;
   if (protocol == ipv4.PROTO_UDP) {
@@ -226,7 +228,7 @@ function takenFrom(from: u32, frame: usize, at: usize): i32 {
   }
   if (backlog.isEmpty()) place |= PLACE_ALONE;
   if (!slots) start();
-  const slot = find(at, place);
+  const slot = find(at, place, link, type);
   if (slot && load<u32>(slot, SLOT_GENERATION) == recorder.generation) {
     const how = replay(slot, frame, at, length, protocol);
     if (how != NOT_TAKEN) return how;
@@ -594,7 +596,7 @@ function sameHeader(other: usize): bool {
 
 /** A slot for a flow: its own, one that is void, or one whose flow must make room. */
 function room(first: usize, place: u32): usize {
-  const own = find(first, place);
+  const own = find(first, place, load<u64>(first, LINK), load<u64>(first, LINK + 8));
   if (own) return own;
   const addresses = load<u64>(first, ADDRESSES);
   const ports = load<u32>(first, PORTS);

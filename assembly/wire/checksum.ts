@@ -11,12 +11,16 @@ export function sum(at: usize, length: i32, start: u32): u32 {
   }
   for (; i + 2 <= length; i += 2) total += <u64>load<u16>(at + <usize>i);
   if (i < length) total += <u64>load<u8>(at + <usize>i);
-  total = (total & 0xffffffff) + (total >> 32);
-  total = (total & 0xffffffff) + (total >> 32);
-  let folded = <u32>((total & 0xffff) + (total >> 16));
-  folded = (folded & 0xffff) + (folded >> 16);
   // The sum was taken in memory order; the checksum is told in network order.
-  return <u32>bswap<u16>(<u16>folded);
+  return <u32>bswap<u16>(<u16>foldMemory(total));
+}
+
+/** Folds a sum of words that were taken as they lie in memory to one of 16 bits, in the same order. */
+export function foldMemory(sum: u64): u32 {
+  let total = (sum & 0xffffffff) + (sum >> 32);
+  total = (total & 0xffffffff) + (total >> 32);
+  const folded = <u32>((total & 0xffff) + (total >> 16));
+  return (folded & 0xffff) + (folded >> 16);
 }
 
 /** The sum of the pseudo header of TCP and UDP, to start `sum` with. Addresses are host-order numbers. */

@@ -1,6 +1,6 @@
 // IPv4 (RFC 791): fields of the header, each change made together with the header checksum.
 import { get16, get32, put16, put32 } from "../memory/bytes.ts";
-import { checksum, update16, update32, valid } from "./checksum.ts";
+import { checksum, foldMemory, update16, update32, valid } from "./checksum.ts";
 
 const VERSION_IHL: usize = 0;
 const TOS: usize = 1;
@@ -119,17 +119,20 @@ export function write(
   from: u32,
   to: u32,
 ): void {
-  store<u8>(at + VERSION_IHL, 0x45);
-  store<u8>(at + TOS, <u8>type);
-  put16(at + TOTAL_LENGTH, length);
-  put16(at + ID, ident);
-  put16(at + FRAGMENT, flags);
-  store<u8>(at + TTL, <u8>hops);
-  store<u8>(at + PROTOCOL, <u8>proto);
-  put16(at + CHECKSUM, 0);
-  put32(at + SOURCE, from);
-  put32(at + DESTINATION, to);
-  put16(at + CHECKSUM, checksum(at, IPV4_LENGTH, 0));
+  // Put together in registers and stored in whole words, which are then read as such without waiting for each other.
+  const first = <u64>(0x45 | (((<u32>type) & 255) << 8) | (swapped(length) << 16));
+  const second = <u64>(swapped(ident) | (swapped(flags) << 16));
+  const third = <u64>(((<u32>hops) & 255) | (((<u32>proto) & 255) << 8));
+  const source = <u64>bswap<u32>(from);
+  const destination = <u64>bswap<u32>(to);
+  const value = ~foldMemory(first + second + third + source + destination) & 0xffff;
+  store<u64>(at, first | (second << 32));
+  store<u32>(at + TTL, (<u32>third) | (value << 16));
+  store<u64>(at + SOURCE, source | (destination << 32));
+}
+
+function swapped(value: i32): u32 {
+  return <u32>bswap<u16>(<u16>value);
 }
 
 /** Writes the checksum of a header anew. */

@@ -40,11 +40,10 @@ export function liteChecksumValid(at: usize, bytes: i32, source: u32, destinatio
 
 /** Writes the header before a payload that already stands behind it; `bytes` counts both. */
 export function write(at: usize, from: i32, to: i32, bytes: i32, source: u32, destination: u32): void {
-  put16(at + SOURCE_PORT, from);
-  put16(at + DESTINATION_PORT, to);
-  put16(at + LENGTH, bytes);
-  put16(at + UDP_CHECKSUM, 0);
-  const value = checksum(at, bytes, pseudo(source, destination, PROTO_UDP, bytes));
+  const ports = (<u32>bswap<u16>(<u16>from)) | ((<u32>bswap<u16>(<u16>to)) << 16);
+  const size = <u32>bswap<u16>(<u16>bytes);
+  const start = pseudo(source, destination, PROTO_UDP, bytes) + (ports & 0xffff) + (ports >> 16) + size;
+  const value = bswap<u16>(<u16>checksum(at + UDP_LENGTH, bytes - UDP_LENGTH, start));
   // Zero means "none", so a computed zero is sent as its twin.
-  put16(at + UDP_CHECKSUM, value ? value : 0xffff);
+  store<u64>(at, (<u64>ports) | ((<u64>(size | ((value ? <u32>value : 0xffff) << 16))) << 32));
 }
