@@ -1,5 +1,5 @@
 // UDP (RFC 768), and UDP-Lite (RFC 3828), which has how much its checksum covers in the place of the length.
-import { get16, put16 } from "../memory/bytes.ts";
+import { get16 } from "../memory/bytes.ts";
 import { checksum, pseudo, valid } from "./checksum.ts";
 import { PROTO_UDP } from "./ipv4.ts";
 

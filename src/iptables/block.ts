@@ -103,5 +103,7 @@ export class Block implements BlockBuilder {
 
 function padded(words: readonly number[], size: number): number[] {
   if (words.length > size / WORD) throw new RangeError(`a record of ${size} bytes cannot hold ${words.length} words`);
-  return Array.from({ length: size / WORD }, (_, i) => words[i] ?? 0);
+  const record = words.slice();
+  while (record.length < size / WORD) record.push(0);
+  return record;
 }

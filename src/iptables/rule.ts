@@ -171,6 +171,14 @@ class RuleReader {
     }
     if (this.#chain) rule.target = this.#chain;
     else if (this.#target) rule.target = this.#target.extension.parse(this.#target.options, rule);
+    const [source] = sources;
+    const [destination] = destinations;
+    // One rule of its own is what nearly all are.
+    if (sources.length === 1 && destinations.length === 1) {
+      if (source) rule.source = source;
+      if (destination) rule.destination = destination;
+      return [rule];
+    }
     return sources.flatMap((source) =>
       destinations.map((destination) => ({
         ...(source && { source }),
