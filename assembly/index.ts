@@ -32,7 +32,6 @@ import { acts } from "./netfilter/target.ts";
 import * as ruleIndex from "./netfilter/index.ts";
 import { findChains, setIndexed } from "./netfilter/walk.ts";
 import * as captures from "./observe/capture.ts";
-import * as drops from "./observe/drops.ts";
 import * as lines from "./observe/lines.ts";
 import * as notes from "./observe/notes.ts";
 import * as trace from "./observe/trace.ts";
@@ -542,9 +541,9 @@ export function framesTaken(): f64 {
   return <f64>frames.takenFrames();
 }
 
-/** Frames that ended with a reason, which their namespaces have counted. */
-export function framesDropped(): f64 {
-  return <f64>drops.dropped;
+/** Frames that ended so: USED_*. */
+export function framesEnded(how: i32): f64 {
+  return <f64>frames.endedFrames(how);
 }
 
 /** Removes connections whose time is over, so that what is left can be listed. */

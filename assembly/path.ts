@@ -47,6 +47,9 @@ import {
   ROUTE_BROADCAST,
   ROUTE_LOCAL,
   ROUTE_UNICAST,
+  USED_ARP,
+  USED_SOCKET,
+  USED_SPLIT,
 } from "./layout/codes.ts";
 import { REAL_ADDRESS } from "./layout/balancer.ts";
 import * as F from "./layout/frame.ts";
@@ -378,7 +381,7 @@ function bridgeLeave(ns: usize, port: usize, frame: usize): void {
     if (largest && packetLength(frame) > min<i32>(largest, mtu)) {
       fragment.split(frame, mtu);
       for (let part = fragment.next(); part; part = fragment.next()) transmit(port, part);
-      track.consume(frame);
+      track.consume(frame, USED_SPLIT);
       return;
     }
   }
@@ -485,7 +488,7 @@ function arpReceive(ns: usize, device: usize, frame: usize): void {
     drop(ns, frame, DROP_ARP_IGNORED);
     return;
   }
-  track.consume(frame);
+  track.consume(frame, USED_ARP);
   const reply = arp.reply;
   // Whoever asks is known by that, so what waited for it goes before the answer (neigh_event_ns comes first).
   if (arp.updated) sendWaiting(ns, arp.updated);
@@ -718,7 +721,7 @@ function ipLocal(ns: usize, device: usize, arrived: usize): void {
   else if (protocol == ipv4.PROTO_ICMP) icmpReceive(ns, frame, ip);
   else if (protocol == ipv4.PROTO_UDPLITE) udpLiteReceive(ns, frame, ip);
   // A host that has joined no groups has nothing to say to IGMP (igmp_rcv).
-  else if (protocol == ipv4.PROTO_IGMP) track.consume(frame);
+  else if (protocol == ipv4.PROTO_IGMP) track.consume(frame, USED_SOCKET);
   else {
     sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PROT_UNREACHABLE, 0);
     drop(ns, frame, DROP_IP_NOPROTO);
@@ -812,7 +815,7 @@ function udpReceive(ns: usize, frame: usize): void {
       client.onAnswer(arg, at, length, load<u32>(frame, F.FRAME_ORIGIN));
       break;
   }
-  track.consume(frame);
+  track.consume(frame, USED_SOCKET);
 }
 
 /** Tells the sender that nobody listens; by then the packet's connection is forgotten (nf_reset_ct in __udp4_lib_rcv). */
@@ -843,7 +846,7 @@ function tcpReceive(ns: usize, frame: usize): void {
       if (trace.on) trace.note(T.STEP_RESET, ns, frame);
       tcp.sendReset(ns, frame, line);
     }
-    if (reason < 0) track.consume(frame);
+    if (reason < 0) track.consume(frame, USED_SOCKET);
     else drop(ns, frame, reason);
     return;
   }
@@ -856,7 +859,7 @@ function tcpReceive(ns: usize, frame: usize): void {
   if (hadData) {
     while (load<u32>(c, R.TCP_GENERATION) == generation && tcp.takeEarly()) connectionEvent(c, origin);
   }
-  track.consume(frame);
+  track.consume(frame, USED_SOCKET);
 }
 
 /** Tells the application what happened to its connection. */
@@ -931,7 +934,7 @@ function icmpReceive(ns: usize, frame: usize, ip: usize): void {
     if (trace.on) trace.note(T.STEP_SOCKET, ns, frame);
     icmpError(ns, at, bytes);
   }
-  track.consume(frame);
+  track.consume(frame, USED_SOCKET);
 }
 
 /** An echo request is sent back with the same data (icmp_echo). */
@@ -1031,7 +1034,7 @@ function ipOutput(ns: usize, frame: usize, input: usize): void {
   }
   fragment.split(frame, mtu);
   for (let part = fragment.next(); part; part = fragment.next()) linkOutput(ns, device, part);
-  track.consume(frame);
+  track.consume(frame, USED_SPLIT);
 }
 
 /** A packet goes to the next hop over a device (ip_finish_output2). */

@@ -18,7 +18,8 @@ const { values } = parseArgs({
 const module = compileKernel(fileURLToPath(new URL(`../../build/${values.build}.wasm`, import.meta.url)));
 const frames = Number(values.frames);
 const first = Number(values.seed);
-const totals = { networks: 0, injected: 0, taken: 0, consumed: 0, queued: 0 };
+const totals = { networks: 0, injected: 0, taken: 0, queued: 0 };
+const consumed = new Map<string, number>();
 const dropped = new Map<string, number>();
 const failures: string[] = [];
 
@@ -31,10 +32,9 @@ for (let seed = first; totals.injected < frames && failures.length < 10; seed++)
         failures.push(`seed ${seed}: what lies behind a frame matters`);
     }
     totals.taken += books.taken;
-    totals.consumed += books.consumed;
     totals.queued += books.queued;
-    for (const [reason, count] of Object.entries(books.dropped))
-      dropped.set(reason, (dropped.get(reason) ?? 0) + count);
+    addTo(dropped, books.dropped);
+    addTo(consumed, books.consumed);
   } catch (error) {
     if (!(error instanceof Unsafe)) throw error;
     failures.push(error.message);
@@ -45,9 +45,17 @@ for (let seed = first; totals.injected < frames && failures.length < 10; seed++)
   if (totals.networks % 100 === 0) process.stderr.write(`${totals.injected} frames, seed ${seed}\n`);
 }
 
-const reasons = [...dropped].sort(([, a], [, b]) => b - a).map(([reason, count]) => `  ${reason} ${count}`);
+function addTo(total: Map<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) total.set(name, (total.get(name) ?? 0) + count);
+}
+
+function list(counts: ReadonlyMap<string, number>): string {
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  return sorted.map(([name, count]) => `  ${name} ${count}`).join("\n");
+}
+
 process.stdout.write(
-  `${values.build} build, seeds from ${first}: ${JSON.stringify(totals)}\ndropped by reason:\n${reasons.join("\n")}\n` +
+  `${values.build} build, seeds from ${first}: ${JSON.stringify(totals)}\nused by:\n${list(consumed)}\ndropped by reason:\n${list(dropped)}\n` +
     (failures.length === 0 ? "the books balance\n" : `${failures.join("\n")}\n`),
 );
 process.exitCode = failures.length === 0 ? 0 : 1;

@@ -1,4 +1,5 @@
 // Fragments: putting packets together from them, and taking packets apart (net/ipv4/ip_fragment.c, inet_fragment.c, ip_output.c).
+import { USED_JOINED } from "../layout/codes.ts";
 import {
   FRAME_DATA,
   FRAME_DEVICE,
@@ -88,7 +89,7 @@ function kill(queue: usize): void {
   let fragment = load<usize>(queue, QUEUE_FRAMES);
   while (fragment) {
     const next = load<usize>(fragment, FRAME_NEXT);
-    table.consume(fragment);
+    table.consume(fragment, USED_JOINED);
     fragment = next;
   }
   store<u32>(queue, load<u32>(queue, QUEUE_GENERATION) + 1, QUEUE_GENERATION);
@@ -167,7 +168,7 @@ export function gather(ns: usize, frame: usize, user: u32): usize {
     }
   }
   if (bad || end <= offset) {
-    table.consume(frame);
+    table.consume(frame, USED_JOINED);
     kill(queue);
     return 0;
   }
@@ -175,7 +176,7 @@ export function gather(ns: usize, frame: usize, user: u32): usize {
   store<u32>(frame, <u32>(ip - data) + <u32>(header + end - offset), FRAME_LENGTH);
   const outcome = insert(queue, frame, offset, end);
   if (outcome != INSERTED) {
-    table.consume(frame);
+    table.consume(frame, USED_JOINED);
     if (outcome == OVERLAP) kill(queue);
     return 0;
   }

@@ -144,3 +144,14 @@ export const EADDRINUSE = -98;
 export const EINVAL = -22;
 export const ENOENT = -2;
 export const ENETUNREACH = -101;
+
+// What a frame came to that was not dropped, but of use: what took it.
+export const USED_DROPPED = 0; // by nobody: it was dropped, with a reason
+export const USED_SOCKET = 1;
+export const USED_ARP = 2;
+export const USED_JOINED = 3; // a fragment: its bytes stand in the whole packet, or the packet did not fit together
+export const USED_SPLIT = 4; // a packet whose bytes stand in its fragments
+export const USED_TUNNEL = 5; // a frame whose bytes stand in a tunnel's packet
+export const USED_WIRE = 6; // its bytes went on to another machine, or to nobody on the wire
+export const USED_STREAM = 7; // a segment that was acknowledged, or read in its turn
+export const USED_COUNT = 8;

@@ -1,5 +1,5 @@
 // Segments between machines: an ideal switch that delays, and the outboxes in which frames reach other workers.
-import { DROP_QDISC_DROP, OK } from "../layout/codes.ts";
+import { DROP_QDISC_DROP, OK, USED_WIRE } from "../layout/codes.ts";
 import {
   FRAME_DATA,
   FRAME_ID_HIGH,
@@ -160,7 +160,7 @@ function deliver(record: usize, arrival: u64, frame: usize): void {
   copy(at + CROSS_BYTES, load<usize>(frame, FRAME_DATA), <i32>length);
   store<u32>(block, load<u32>(block, BATCH_USED) + size, BATCH_USED);
   if (arrival < earliest) earliest = arrival;
-  consume(frame);
+  consume(frame, USED_WIRE);
 }
 
 const QUEUE_FRAMES: u64 = 1000; // txqueuelen
@@ -187,7 +187,7 @@ export function transmit(device: usize, frame: usize): i32 {
   const own = load<u32>(device, DEV_PORT_ID);
   const known = ethernet.isGroup(high) ? 0 : portOf(segment, high, ethernet.destinationLow(at));
   if (known) {
-    if (known - 1 == own) consume(frame);
+    if (known - 1 == own) consume(frame, USED_WIRE);
     else deliver(ports + <usize>(known - 1) * PORT_SIZE, arrival, frame);
     return OK;
   }
@@ -195,7 +195,7 @@ export function transmit(device: usize, frame: usize): i32 {
   for (let i: u32 = 0; i < count; i++) {
     if (i != own) deliver(ports + <usize>i * PORT_SIZE, arrival, frames.clone(frame));
   }
-  consume(frame);
+  consume(frame, USED_WIRE);
   return OK;
 }
 

@@ -1,5 +1,5 @@
 // VXLAN tunnels: which hosts an address is behind, and Ethernet frames in UDP to them (drivers/net/vxlan/vxlan_core.c).
-import { DEVICE_VXLAN } from "../layout/codes.ts";
+import { DEVICE_VXLAN, USED_TUNNEL } from "../layout/codes.ts";
 import {
   FRAME_CAPACITY,
   FRAME_DATA,
@@ -277,7 +277,7 @@ function withRoom(frame: usize): usize {
   memory.copy(data, at, <usize>length);
   const entry = table.entryOfFrame(frame);
   if (entry) table.hold(entry);
-  table.consume(frame);
+  table.consume(frame, USED_TUNNEL);
   return twin;
 }
 

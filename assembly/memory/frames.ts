@@ -15,6 +15,7 @@ import {
   FRAME_NETWORK,
   FRAME_PIECES,
 } from "../layout/frame.ts";
+import { USED_COUNT } from "../layout/codes.ts";
 import { MACHINE_ID } from "../layout/records.ts";
 import { allocate } from "./arena.ts";
 import { clear, copy } from "./bytes.ts";
@@ -26,6 +27,7 @@ let free: usize = 0;
 let freeLarge: usize = 0;
 let live: u32 = 0;
 let taken: u64 = 0;
+let ended: usize = 0; // a u64 for each USED_*
 
 /** Frames ever taken. */
 export function takenFrames(): u64 {
@@ -37,9 +39,15 @@ export function liveFrames(): u32 {
   return live;
 }
 
+function begin(): void {
+  free = allocate(64);
+  freeLarge = allocate(64);
+  ended = allocate(USED_COUNT << 3);
+}
+
 /** An empty frame: metadata cleared, data at the headroom's end, length 0. */
 export function newFrame(): usize {
-  if (!free) free = allocate(64);
+  if (!free) begin();
   const frame = take(free, FRAME_BYTES);
   live++;
   taken++;
@@ -66,7 +74,7 @@ function numbered(frame: usize): usize {
 
 /** An empty frame for packets of any length. */
 export function newLarge(): usize {
-  if (!freeLarge) freeLarge = allocate(64);
+  if (!free) begin();
   const frame = take(freeLarge, FRAME_LARGE_BYTES);
   live++;
   taken++;
@@ -92,10 +100,17 @@ export function copyMetadata(to: usize, from: usize): void {
   store<u32>(to, 0, FRAME_FRAGMENT_DF);
 }
 
-/** Gives a frame back. */
-export function release(frame: usize): void {
+/** Frames that ended so (USED_*). */
+export function endedFrames(how: i32): u64 {
+  return ended ? load<u64>(ended + ((<usize>how) << 3)) : 0;
+}
+
+/** Gives a frame back and counts what it came to (USED_*). */
+export function release(frame: usize, how: i32): void {
   recorder.gone(frame);
   live--;
+  const counter = ended + ((<usize>how) << 3);
+  store<u64>(counter, load<u64>(counter) + 1);
   give(load<u32>(frame, FRAME_IS_LARGE) ? freeLarge : free, frame);
 }
 

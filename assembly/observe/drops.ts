@@ -1,5 +1,5 @@
 // The end of a frame: delivered and done, or dropped with a reason that its namespace and its traffic line count.
-import { DROP_COUNT } from "../layout/codes.ts";
+import { DROP_COUNT, USED_DROPPED } from "../layout/codes.ts";
 import { FRAME_LINE } from "../layout/frame.ts";
 import { STEP_DROP } from "../layout/trace.ts";
 import { LINE_DROPS, NS_DROPS } from "../layout/records.ts";
@@ -8,16 +8,12 @@ import { line } from "./lines.ts";
 import * as notes from "./notes.ts";
 import * as trace from "./trace.ts";
 
-/** Frames that ended with a reason. */
-export let dropped: u64 = 0;
-
 /** Gives a frame back and counts why (DROP_*). */
 export function drop(ns: usize, frame: usize, reason: i32): void {
   if (trace.on) trace.note(STEP_DROP, ns, frame, reason);
   if (notes.on) notes.dropped(ns, frame, reason);
   count(ns, load<u32>(frame, FRAME_LINE), reason);
-  dropped++;
-  consume(frame);
+  consume(frame, USED_DROPPED);
 }
 
 /** Counts a drop of a frame that the caller keeps or has already given back. */

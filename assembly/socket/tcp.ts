@@ -8,6 +8,7 @@ import {
   DROP_TCP_INVALID_ACK_SEQUENCE,
   DROP_TCP_OFOMERGE,
   DROP_TCP_OLD_DATA,
+  USED_STREAM,
 } from "../layout/codes.ts";
 import { FRAME_DATA, FRAME_NETWORK, FRAME_NEXT, FRAME_SUMMED, STAGE_OUTPUT } from "../layout/frame.ts";
 import * as R from "../layout/records.ts";
@@ -120,7 +121,7 @@ function freeSegments(first: usize): void {
   let segment = first;
   while (segment) {
     const next = load<usize>(segment, FRAME_NEXT);
-    frames.release(segment);
+    frames.release(segment, USED_STREAM);
     segment = next;
   }
 }
@@ -512,7 +513,7 @@ function acknowledge(c: usize, ack: u32, window: u32, plain: bool): void {
   while (segment && segment != load<usize>(c, R.TCP_UNSENT) && !after(segmentEnd(segment), ack)) {
     if (!load<u32>(segment, R.SEG_RETRIES)) measure(c, now - load<u64>(segment, R.SEG_SENT));
     const next = load<usize>(segment, FRAME_NEXT);
-    frames.release(segment);
+    frames.release(segment, USED_STREAM);
     segment = next;
     const cwnd = load<u32>(c, R.TCP_CWND);
     if (cwnd < load<u32>(c, R.TCP_SSTHRESH)) store<u32>(c, cwnd + 1, R.TCP_CWND);
@@ -570,7 +571,7 @@ function keepEarly(c: usize, seq: u32, from: usize, length: i32, fin: bool): voi
 let early: usize = 0;
 
 function dropEarly(): void {
-  if (early) frames.release(early);
+  if (early) frames.release(early, USED_STREAM);
   early = 0;
 }
 
@@ -601,7 +602,7 @@ export function takeEarly(): bool {
     const length = load<u32>(segment, R.SEG_LENGTH);
     const fin = load<i32>(segment, R.SEG_FLAGS) & tcp.FIN;
     if (skip >= length && !fin) {
-      frames.release(segment);
+      frames.release(segment, USED_STREAM);
       continue;
     }
     early = segment;

@@ -203,11 +203,11 @@ export function detach(frame: usize): void {
   store<u32>(frame, IP_CT_NONE, FRAME_CT_INFO);
 }
 
-/** Gives a frame back to the pool, with its reference to a connection. */
-export function consume(frame: usize): void {
+/** Gives a frame back to the pool, with its reference to a connection; `how` is what it came to (USED_*). */
+export function consume(frame: usize, how: i32): void {
   const entry = load<usize>(frame, FRAME_CT);
   if (entry) put(entry);
-  frames.release(frame);
+  frames.release(frame, how);
 }
 
 /** A second frame with the same bytes, metadata and connection. */

@@ -1,5 +1,6 @@
 // Plays random frames in a random network and checks the books: nothing traps, nothing hangs, no frame of the pool is lost.
 import { FRAME_CAPACITY, FRAME_DATA, FRAME_LENGTH, FRAME_NEXT } from "../../assembly/layout/frame.ts";
+import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { NameTable } from "../../src/iptables/names.ts";
 import { DROP_REASONS, Kernel, type Handle } from "../../src/kernel/kernel.ts";
@@ -17,8 +18,8 @@ export interface Books {
   taken: number;
   /** Frames that ended with a reason, by its name. */
   dropped: Record<string, number>;
-  /** Frames that somebody had a use for: sockets, ARP, reassembly, copies that were sent on. */
-  consumed: number;
+  /** Frames that somebody had a use for, by whom. */
+  consumed: Record<string, number>;
   /** Frames that wait for an answer, a timer or the rest of a packet. */
   queued: number;
 }
@@ -69,16 +70,22 @@ export function playSafely(module: WebAssembly.Module, seed: number, count: numb
   const books = (): Books => {
     const namespaces = lab.topology.namespaces.map(({ name }) => network.namespace(name));
     const taken = kernel.calls.framesTaken();
-    const dropped = kernel.calls.framesDropped();
-    const queued = kernel.calls.liveFrames();
-    return { injected, taken, dropped: dropsOf(kernel, namespaces), consumed: taken - dropped - queued, queued };
+    return {
+      injected,
+      taken,
+      dropped: dropsOf(kernel, namespaces),
+      consumed: usesOf(kernel),
+      queued: kernel.calls.liveFrames(),
+    };
   };
   const check = (): Books => {
     const result = books();
-    const reasons = Object.values(result.dropped).reduce((sum, number) => sum + number, 0);
-    const dropped = kernel.calls.framesDropped();
+    const [reasons, consumed] = [sum(result.dropped), sum(result.consumed)];
+    const dropped = kernel.calls.framesEnded(codes.USED_DROPPED);
     if (reasons < dropped) fail(`${dropped} frames dropped, but ${reasons} counted with a reason`);
-    if (result.consumed < 0) fail(`${-result.consumed} frames were given back twice`);
+    const accounted = dropped + consumed + result.queued;
+    if (accounted !== result.taken)
+      fail(`${result.taken} frames taken, but ${dropped} dropped, ${consumed} used and ${result.queued} queued`);
     const waiting = countWaiting(kernel, network.namespace("node")) + countWaiting(kernel, network.namespace("wire"));
     if (waiting !== result.queued) fail(`${result.queued} frames are out of the pool, but ${waiting} wait anywhere`);
     return result;
@@ -117,6 +124,25 @@ function place(kernel: Kernel, bytes: Uint8Array, poison: number): Handle {
 function disturb(random: Random, network: Network): void {
   for (const name of ["e0", "e1"]) network.setLink(`node:${name}`, !random.oneIn(8));
   if (random.oneIn(4)) network.setSysctl("node", "net.ipv4.ip_forward", random.oneIn(4) ? 0 : 1);
+}
+
+const USES = {
+  socket: codes.USED_SOCKET,
+  arp: codes.USED_ARP,
+  joined: codes.USED_JOINED,
+  split: codes.USED_SPLIT,
+  tunnel: codes.USED_TUNNEL,
+  wire: codes.USED_WIRE,
+  stream: codes.USED_STREAM,
+} as const;
+
+/** What took the frames that were not dropped. */
+function usesOf(kernel: Kernel): Record<string, number> {
+  return Object.fromEntries(Object.entries(USES).map(([name, how]) => [name, kernel.calls.framesEnded(how)]));
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
 }
 
 function dropsOf(kernel: Kernel, namespaces: readonly Handle[]): Record<string, number> {

@@ -116,7 +116,7 @@ export interface KernelExports {
   bucketHead(table: number, bucket: number): number;
   liveFrames(): number;
   framesTaken(): number;
-  framesDropped(): number;
+  framesEnded(how: number): number;
   sweepConnections(ns: number): void;
   prepareFloor(flows: number, size: number): void;
   runFloor(frames: number, size: number): number;
