@@ -89,7 +89,7 @@ function readObject(manifests: Manifests, document: Document, path: FieldPath, v
     if (apiVersion !== VERSIONS[kind])
       document.fail([...path, "apiVersion"], `there is no ${kind} in ${apiVersion}; write ${VERSIONS[kind]}`);
     if (kind === "CronJob") countIgnored(manifests, kind);
-    manifests.objects.push(new Manifest(kind, document, path, value));
+    manifests.objects.push(new Manifest(kind, document, path, withName(value, manifests.objects.length)));
   } else if (NETWORK_GROUPS.includes(group)) {
     const { name, namespace = "default" } = document.validateAt(path, value, named).metadata;
     manifests.notEmulated.push(`${kind} ${namespace}/${name}`);
@@ -109,6 +109,25 @@ function countIgnored({ ignored }: Manifests, kind: string): void {
   const found = ignored.find((entry) => entry.kind === kind);
   if (found) found.count++;
   else ignored.push({ kind, count: 1 });
+}
+
+const unnamed = z.object({
+  metadata: z.object({ name: z.undefined().optional(), generateName: z.string().min(1) }).loose(),
+});
+/** Those of names that the API server makes up; no words can be spelt with them. */
+const LETTERS = "bcdfghjklmnpqrstvwxz2456789";
+const MADE_UP = 5;
+
+/** With a name, if only the beginning of one is given: here its end counts the objects, where the API server draws it. */
+function withName(value: unknown, count: number): unknown {
+  const found = unnamed.safeParse(value);
+  if (!found.success) return value;
+  const { metadata } = found.data;
+  const letters = Array.from(
+    { length: MADE_UP },
+    (_, i) => LETTERS[Math.floor(count / LETTERS.length ** (MADE_UP - 1 - i)) % LETTERS.length],
+  );
+  return { ...(value as object), metadata: { ...metadata, name: metadata.generateName + letters.join("") } };
 }
 
 /** Without the fields of maps that are null. */

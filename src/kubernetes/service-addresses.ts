@@ -1,5 +1,5 @@
 // Cluster IPs and load balancer addresses of Services: those asked for first, then the next free ones in order.
-import { isIPv4, isIPv6 } from "node:net";
+import { isIPv6 } from "node:net";
 import { cidrContains, cidrSize, formatIpv4, parseCidr, parseIpv4, type Cidr } from "../address.ts";
 import { InputError } from "../errors.ts";
 import type { Service } from "./objects.ts";
@@ -32,8 +32,8 @@ export function allocateClusterIPs(services: readonly ParsedService[], serviceCI
   const owners = new Map<string, Service>();
   for (const { service, spec, manifest } of services)
     for (const [i, ip] of service.clusterIPs.entries()) {
-      // Of a dual-stack Service only the IPv4 half is emulated.
-      if (ip === "None" || (isIPv6(ip) && service.clusterIPs.some((other) => isIPv4(other)))) continue;
+      // Only IPv4 is emulated; an IPv6 address may be any.
+      if (ip === "None" || isIPv6(ip)) continue;
       const path = spec.clusterIPs.length > 0 ? ["spec", "clusterIPs", i] : ["spec", "clusterIP"];
       const address = parseIpv4(ip);
       const last = range.network + cidrSize(range.prefix) - 1;
@@ -46,10 +46,10 @@ export function allocateClusterIPs(services: readonly ParsedService[], serviceCI
     }
   let next = DNS_PLACE + 1;
   return services.map((parsed) => {
-    const { service, spec, manifest } = parsed;
+    const { service, spec } = parsed;
     if (service.type === "ExternalName" || service.clusterIPs.length > 0) return parsed;
-    if (spec.ipFamilies.length === 1 && spec.ipFamilies[0] === "IPv6")
-      manifest.fail(["spec", "ipFamilies", 0], "this cluster has IPv4 addresses only; write IPv4, or leave it out");
+    // One of IPv6 alone has no address here.
+    if (spec.ipFamilies.length === 1 && spec.ipFamilies[0] === "IPv6") return parsed;
     let ip = nthAddress(serviceCIDR, next++);
     while (owners.has(ip)) ip = nthAddress(serviceCIDR, next++);
     owners.set(ip, service);

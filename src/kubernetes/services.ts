@@ -1,5 +1,5 @@
 // Services as their manifests have them: defaults filled in, nothing allocated.
-import { isIPv6 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import type { Manifest } from "./manifest.ts";
 import type { Service } from "./objects.ts";
 import { serviceSchema, type ServiceSpec } from "./service-schema.ts";
@@ -47,6 +47,11 @@ export function wantsIpv6({ service, spec }: ParsedService): boolean {
     spec.ipFamilyPolicy === "RequireDualStack" ||
     service.clusterIPs.some((ip) => isIPv6(ip))
   );
+}
+
+/** Whether a Service has addresses of IPv6 alone, so that nothing here leads to it. */
+export function isIpv6Only({ type, clusterIPs }: Service): boolean {
+  return type !== "ExternalName" && !clusterIPs.some((ip) => ip === "None" || isIPv4(ip));
 }
 
 /** `Service shop/web` */

@@ -1,6 +1,7 @@
 // The traffic of manifests without a scenario: pods call Services, the outside calls load balancers and node ports, pods call the outside.
 import { INGRESS_NAMESPACE } from "../kubernetes/ingress-controller.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
+import { isIpv6Only } from "../kubernetes/services.ts";
 import { virtualAddresses } from "../node/load-balancer.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import type { FlowProtocol, FlowTarget } from "../seam/plan.ts";
@@ -51,6 +52,10 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
       warnings.push(`Service ${label(service)} is not called: it names no port of ${service.externalName}`);
       continue;
     }
+    if (isIpv6Only(service)) {
+      warnings.push(`Service ${label(service)} is not called: it is of IPv6 alone, which is not emulated`);
+      continue;
+    }
     for (const port of callable(service, warnings))
       add(
         `${portLabel(service, port)}`,
@@ -59,7 +64,7 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
         service.type === "ExternalName" ? service.externalName : undefined,
       );
   }
-  for (const service of services) {
+  for (const service of services.filter((one) => !isIpv6Only(one))) {
     for (const port of callable(service, [])) {
       const [address] = virtualAddresses(service);
       if (address !== undefined)

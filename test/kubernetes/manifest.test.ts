@@ -130,3 +130,63 @@ describe("one sentence says that", () => {
     expect(complaint(text)).toBe(expected);
   });
 });
+
+test("an object with generateName in place of a name gets one, another for each", () => {
+  const one = `apiVersion: v1
+kind: Pod
+metadata: {generateName: job-}
+spec: {containers: [{name: main}]}`;
+  expect(places(build(`${one}\n---\n${one}`)).filter((place) => place.includes("job-"))).toEqual([
+    expect.stringContaining("job-bbbbb"),
+    expect.stringContaining("job-bbbbc"),
+  ]);
+});
+
+describe("an unknown field is an error that says what would be one:", () => {
+  const POLICY = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\nspec: ";
+  const INGRESS = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web}\nspec: ";
+  test.each([
+    [`${POLICY}{podSelector: {}, ingres: []}`, "spec.ingres: there is no such field; ingress would be one"],
+    [
+      `${POLICY}{podSelector: {matchLabel: {}}}`,
+      "spec.podSelector.matchLabel: there is no such field; matchLabels would be one",
+    ],
+    [`${POLICY}{ingress: [{form: []}]}`, "spec.ingress[0].form: there is no such field; from would be one"],
+    [`${POLICY}{ingress: [{to: []}]}`, "spec.ingress[0].to: there is no such field"],
+    [
+      `${POLICY}{ingress: [{ports: [{portt: 80}]}]}`,
+      "spec.ingress[0].ports[0].portt: there is no such field; port would be one",
+    ],
+    [
+      `${POLICY}{egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, exept: []}}]}]}`,
+      "spec.egress[0].to[0].ipBlock.exept: there is no such field; except would be one",
+    ],
+    [`${INGRESS}{rule: []}`, "spec.rule: there is no such field; rules would be one"],
+    [
+      `${INGRESS}{rules: [{http: {paths: [{path: /, pathtype: Exact, backend: {service: {name: a, port: {number: 80}}}}]}}]}`,
+      "spec.rules[0].http.paths[0].pathtype: there is no such field; pathType would be one",
+    ],
+    [
+      `${INGRESS}{defaultBackend: {serviceName: a, servicePort: 80}}`,
+      "spec.defaultBackend.serviceName: there is no such field",
+    ],
+    [
+      "apiVersion: v1\nkind: Node\nmetadata: {name: a}\nspec: {podCidr: 10.244.1.0/24}",
+      "spec.podCidr: there is no such field; podCIDR would be one",
+    ],
+    [
+      "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, label: {}}",
+      "metadata.label: there is no such field; labels would be one",
+    ],
+    [
+      "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: a}\nspec: {controler: x}",
+      "spec.controler: there is no such field; controller would be one",
+    ],
+    [
+      "apiVersion: v1\nkind: Endpoints\nmetadata: {name: a}\nsubset: []",
+      "subset: there is no such field; subsets would be one",
+    ],
+  ])("%s", (text, sentence) => {
+    expect(complaint(text)).toContain(sentence);
+  });
+});

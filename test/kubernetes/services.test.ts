@@ -59,6 +59,15 @@ test.each([
   expect(cluster.notEmulated).toEqual(["IPv6 of Service default/web"]);
 });
 
+test.each([
+  ["ipFamilies: [IPv6], ipFamilyPolicy: SingleStack", ""],
+  ['clusterIP: "fd00:10:96::5", ipFamilies: [IPv6]', "fd00:10:96::5"],
+])("a Service of IPv6 alone, with %s, is taken, and named as not emulated", (families, addresses) => {
+  const cluster = build(service("web", `${families}, ${WEB}`));
+  expect(serviceOf(cluster, "web").clusterIPs.join()).toBe(addresses);
+  expect(cluster.notEmulated).toEqual(["IPv6 of Service default/web"]);
+});
+
 describe("cluster IPs", () => {
   test("follow the DNS's in order, but for those that are asked for, which come first", () => {
     const text =
@@ -207,19 +216,9 @@ describe("one sentence says that", () => {
       "spec.clusterIP: 10.112.0.1 is not in the Services' range 10.96.0.0/12; choose one of it, or leave it out",
     ],
     [
-      "the only address is IPv6",
-      service("a", `clusterIP: "fd00::1", ${PORT}`),
-      "spec.clusterIP: fd00::1 is not in the Services' range 10.96.0.0/12; choose one of it, or leave it out",
-    ],
-    [
       "the DNS's address is taken",
       service("a", `clusterIP: 10.96.0.10, ${PORT}`),
       "spec.clusterIP: 10.96.0.10 is that of Service kube-system/kube-dns already; choose another, or leave it out",
-    ],
-    [
-      "the families are not the cluster's",
-      service("a", `ipFamilies: [IPv6], ${PORT}`),
-      "spec.ipFamilies[0]: this cluster has IPv4 addresses only; write IPv4, or leave it out",
     ],
     [
       "a headless Service has no node port",
