@@ -1,4 +1,5 @@
 // The eight walks: one packet of each, as every interface on its way saw it, and what else the walk is about.
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { decodeFrame } from "../tools/frame.ts";
 import { runExample } from "../tools/podwire.ts";
@@ -335,6 +336,47 @@ describe("ingress by node port", () => {
       [5, 5],
       [10, 10],
     ]);
+  });
+});
+
+describe("ingress by host and path", () => {
+  const { capture, report, path } = runExample("walks/08-ingress");
+
+  test("begins with the name, asked of the resolver outside", () => {
+    expect(walk(capture, "internet/client/eth0", "dns A\\?")).toEqual([
+      "internet/client/eth0 out ttl 64: 198.51.100.10:50642 > 198.51.100.53:53 dns A? shop.example.com",
+      "internet/resolver/eth0 in ttl 63: 198.51.100.10:50642 > 198.51.100.53:53 dns A? shop.example.com",
+    ]);
+  });
+
+  test("goes on with a connection that ends at the ingress controller, which sees the client's own address", () => {
+    expect(walk(capture, "internet/client/eth0", "80 tcp S$")).toEqual([
+      "internet/client/eth0 out ttl 64: 198.51.100.10:50643 > 192.0.2.1:80 tcp S",
+      "node-1/eth0 in ttl 62: 198.51.100.10:50643 > 192.0.2.1:80 tcp S",
+      "ingress-nginx/ingress-nginx-controller-0/eth0 in ttl 61: 198.51.100.10:50643 > 10.244.1.3:80 tcp S",
+    ]);
+  });
+
+  test("and ends with one of the controller's own, to the pod's address", () => {
+    expect(walk(capture, "ingress-nginx/ingress-nginx-controller-0/eth0", "8080 tcp S$")).toEqual([
+      "ingress-nginx/ingress-nginx-controller-0/eth0 out ttl 64: 10.244.1.3:40816 > 10.244.2.2:8080 tcp S",
+      "node-1/eth0 out ttl 63: 10.244.1.3:40816 > 10.244.2.2:8080 tcp S",
+      "node-2/eth0 in ttl 63: 10.244.1.3:40816 > 10.244.2.2:8080 tcp S",
+      "default/web-0/eth0 in ttl 62: 10.244.1.3:40816 > 10.244.2.2:8080 tcp S",
+    ]);
+  });
+
+  test("is delivered every time, by either path", () => {
+    expect(report.traffic.map(({ name, sent, delivered }) => ({ name, sent, delivered }))).toEqual([
+      { name: "page", sent: 5, delivered: 5 },
+      { name: "api", sent: 5, delivered: 5 },
+    ]);
+  });
+
+  test("gives the same capture with one worker and with two", () => {
+    const [one, two] = ["1", "2"].map((workers) => runExample("walks/08-ingress", "--workers", workers).path);
+    expect(readFileSync(one ?? "").equals(readFileSync(two ?? ""))).toBe(true);
+    expect(readFileSync(one ?? "").equals(readFileSync(path))).toBe(true);
   });
 });
 
