@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { addBenchCommand } from "./commands/bench.ts";
 import { addExtcapCommand } from "./commands/extcap.ts";
 import { addLabCommand } from "./commands/lab.ts";
+import { addReportCommand } from "./commands/report.ts";
 import { addRulesCommand } from "./commands/rules.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addTraceCommand } from "./commands/trace.ts";
@@ -20,6 +21,7 @@ const program = new Command("podwire")
   .showHelpAfterError("(podwire --help says what there is)");
 
 addRunCommand(program);
+addReportCommand(program);
 addRulesCommand(program);
 addLabCommand(program);
 addTraceCommand(program);

@@ -9,8 +9,11 @@ import { interfacesOf } from "../engine/devices.ts";
 import { globMatches } from "../engine/glob.ts";
 import { worthwhileWorkers } from "../engine/place.ts";
 import { PreparedRun } from "../engine/run.ts";
+import { drawPicture } from "../report/draw.ts";
 import { formatTime } from "../report/format.ts";
 import { junitXml } from "../report/junit.ts";
+import { htmlPage } from "../report/page.ts";
+import type { PictureWalk } from "../report/picture.ts";
 import { makeReport, type Report } from "../report/report.ts";
 import { summarize } from "../report/summary.ts";
 import { readSources } from "../scenario/files.ts";
@@ -21,6 +24,8 @@ import { durationOption, globsOption, integer, paceOption } from "./options.ts";
 import { checkFile, makeOutputFolder, writeOutput } from "./output.ts";
 import { runMatrix } from "./matrix.ts";
 import { runProbes } from "./probing.ts";
+import { PICTURE_FILE } from "./report.ts";
+import { followLines } from "./walks.ts";
 import { version } from "./version.ts";
 
 const EXIT_EXPECTATION = 1;
@@ -43,6 +48,7 @@ export interface RunFlags {
   pace?: number | undefined;
   matrix?: boolean | undefined;
   junit?: string | undefined;
+  html?: string | undefined;
   json?: boolean | undefined;
   quiet?: boolean | undefined;
 }
@@ -115,6 +121,10 @@ export function addRunCommand(program: Command): void {
       "capture only such frames, in the words of tcpdump: 'tcp port 80 and host 10.244.1.3'",
     )
     .option("--pace <PACE>", "realtime, a number of times as fast such as 0.5x, or max", paceOption)
+    .option(
+      "--html <FILE>",
+      "write one self-contained HTML page: the cluster with its traffic, the walk of a packet of each line, tables and charts",
+    )
     .option("--json", "print the report as JSON in place of the summary")
     .option("--quiet", "print no summary and no progress")
     .addHelpText(
@@ -150,6 +160,7 @@ export async function run(files: readonly string[], flags: RunFlags): Promise<nu
   for (const [path, option] of [
     [flags.write, "--write"],
     [flags.captureDrops, "--capture-drops"],
+    [flags.html, "--html"],
   ] as const)
     if (path !== undefined && path !== STANDARD_OUTPUT && !inside(path)) checkFile(path, option);
   // From here on the input is good.
@@ -172,6 +183,7 @@ export async function run(files: readonly string[], flags: RunFlags): Promise<nu
   const report = makeReport(prepared, result, flags.out, version, wall, reached);
   writeResults(report, result, flags.out);
   writeSets(prepared, flags.out);
+  writePicture(prepared, result, report, flags);
   if (flags.junit !== undefined) writeOutput(flags.junit, junitXml(name, report.expectations), "--junit");
   const output = flags.write === STANDARD_OUTPUT ? process.stderr : process.stdout;
   if (flags.json) output.write(`${JSON.stringify(report, null, 2)}\n`);
@@ -217,6 +229,14 @@ function writeResults(report: Report, result: RunResult, outDir: string): void {
   if (rules.length > 0) mkdirSync(join(outDir, "rules"), { recursive: true });
   for (const [namespace, text] of rules)
     writeFileSync(join(outDir, "rules", `${namespace.replaceAll("/", ".")}.v4`), text);
+}
+
+/** picture.json, and the page that shows it if it is asked for; then with the walks of packets, which take a cluster of their own. */
+function writePicture({ plan }: PreparedScenario, result: RunResult, report: Report, { html, out }: RunFlags): void {
+  const walks = html === undefined ? new Map<number, PictureWalk>() : followLines(plan, result);
+  const picture = drawPicture(plan, result, report, walks);
+  writeFileSync(join(out, PICTURE_FILE), `${JSON.stringify(picture)}\n`);
+  if (html !== undefined) writeOutput(html, htmlPage(picture), "--html");
 }
 
 /** The ipsets that rules name, as ipset save prints them. */

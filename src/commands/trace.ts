@@ -75,7 +75,7 @@ function trace(files: readonly string[], flags: TraceFlags): number {
   const walks = walksOf(steps, { arp: flags.all === true });
   const asksNames = prepared.plan.flows.some(({ target }) => "names" in target);
   const main = requestWalk(walks, asksNames);
-  const outcome = outcomeOf(result, main);
+  const outcome = outcomeOf(result.lines[0], main);
   const why = flags.whyNot ? whyNot(prepared.cluster, main ? [main, ...walks] : walks) : undefined;
   if (flags.json) process.stdout.write(`${JSON.stringify(asJson(flags, outcome, walks, main, why), null, 2)}\n`);
   else if (flags.format === "iptables") printTraceLines(flags.all ? walks : main ? [main] : []);

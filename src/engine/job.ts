@@ -74,7 +74,8 @@ export interface NamespaceResult {
   drops: Uint32Array;
   /** Packets and bytes by RULE_INDEX; empty without rules. */
   counters: BigUint64Array;
-  frames: number;
+  /** By device. */
+  frames: Map<string, number>;
 }
 
 export interface WorkerResult {
@@ -85,6 +86,8 @@ export interface WorkerResult {
   lines: LineCounters[];
   namespaces: NamespaceResult[];
   balancers: BalancerResult[];
+  /** Moments, and for each of them three totals of every line: sent, delivered, failed. */
+  series: { atNs: number[]; totals: Uint32Array[] };
   listenErrors: { namespace: string; process: string; protocol: "tcp" | "udp"; port: number; error: string }[];
   /** By capture file; only worker 0 writes them. */
   captures: { packets: number; bytes: number }[];

@@ -1,9 +1,10 @@
 // The results of the workers put together: sums in the order of the plan, so that the number of workers does not show.
 import { bucketCeiling, DROP_REASONS, type LineCounters } from "../kernel/kernel.ts";
-import type { Denial, Latency, LineResult, Plan, RunResult } from "../seam/plan.ts";
+import type { Denial, Latency, LineResult, Plan, RunResult, Series } from "../seam/plan.ts";
 import type { CaptureFile } from "./captures.ts";
 import type { NamespaceResult, WorkerResult } from "./job.ts";
 import type { RuleSets } from "./rules.ts";
+import { SERIES_FIELDS } from "./sampler.ts";
 
 /** The result of a run from those of its workers; `namespaceNames` by id. */
 export function combine(
@@ -16,6 +17,9 @@ export function combine(
   const byName = new Map(workers.flatMap(({ namespaces }) => namespaces.map((ns) => [ns.name, ns] as const)));
   const namespaces = namespaceNames.flatMap((name) => byName.get(name) ?? []);
   const written = workers[0]?.captures ?? [];
+  const sent = namespaces.flatMap(({ name, frames }) =>
+    [...frames].map(([device, count]) => [`${name}/${device}`, count] as const),
+  );
   return {
     lines: plan.lines.map((name, i) =>
       lineResult(
@@ -36,7 +40,9 @@ export function combine(
       workers.flatMap(({ listenErrors }) => listenErrors),
       namespaceNames,
     ),
-    frames: namespaces.reduce((sum, { frames }) => sum + frames, 0),
+    frames: sent.reduce((sum, [, frames]) => sum + frames, 0),
+    sentBy: Object.fromEntries(sent.filter(([, frames]) => frames > 0)),
+    series: seriesOf(plan, workers),
     endNs: Math.max(0, ...workers.map(({ endNs }) => endNs)),
     interrupted: workers.some(({ interrupted }) => interrupted),
     rules: Object.fromEntries(
@@ -45,6 +51,19 @@ export function combine(
         .map(({ name, counters }) => [name, rules.print(name, counters)]),
     ),
   };
+}
+
+function seriesOf(plan: Plan, workers: readonly WorkerResult[]): Series {
+  const atNs = workers[0]?.series.atNs ?? [];
+  const total = (moment: number, line: number, which: number): number =>
+    workers.reduce((sum, { series }) => sum + (series.totals[moment]?.[line * SERIES_FIELDS + which] ?? 0), 0);
+  const lines = plan.lines.map((_, line) => {
+    const [sent = [], delivered = [], failed = []] = [0, 1, 2].map((which) =>
+      atNs.map((_, i) => total(i, line, which)),
+    );
+    return { sent, delivered, failed };
+  });
+  return { atNs, lines };
 }
 
 function sorted<T extends { namespace: string }>(errors: T[], names: readonly string[]): T[] {
@@ -83,6 +102,9 @@ function lineResult(
     unresolved,
     open: sent - delivered - refused - timedOut - unresolved,
     latency: delivered === 0 ? null : latencyOf(histogram, delivered, Math.max(...parts.map(({ max }) => max))),
+    latencies: [...histogram].flatMap((count, bucket): [number, number][] =>
+      count === 0 ? [] : [[bucketCeiling(bucket), count]],
+    ),
     drops: named(addUp(parts.map((part) => part.drops))),
     denied: firstDenial(parts, namespaceNames, rules),
     backends: Object.fromEntries(

@@ -12,6 +12,7 @@ import { Pacer } from "./pacer.ts";
 import { namesBlock } from "./names.ts";
 import { counted, requestOf } from "./payload.ts";
 import { seedOf } from "./random.ts";
+import { Sampler } from "./sampler.ts";
 
 // A worker alone needs no windows, but comes back now and then to write captures and to see whether to stop.
 const SLICE_NS = 1_000_000;
@@ -26,12 +27,14 @@ export class Worker {
   readonly #barrier: Barrier;
   readonly #built: Built = { namespaces: new Map(), devices: new Map(), balancers: [], listenErrors: [] };
   readonly #writer: CaptureWriter;
+  readonly #sampler: Sampler;
   #timedFrom = 0;
 
   constructor(job: Job, self: number) {
     this.#job = job;
     this.#self = self;
     this.kernel = new Kernel(job.module, job.memory);
+    this.#sampler = new Sampler(this.kernel, job.lines.length, job.durationNs);
     this.#control = controlOf(job.control);
     this.#barrier = new Barrier(this.#control.words, job.workers, job.cores);
     this.#writer = new CaptureWriter(
@@ -110,11 +113,13 @@ export class Worker {
     const pacer = this.#job.pace !== undefined && this.#self === 0 ? new Pacer(this.#job.pace, words) : undefined;
     // At a pace somebody looks on, and wants to see what there is.
     const mergeBytes = this.#job.pace === undefined ? MERGE_BYTES : 1;
+    const sampler = this.#sampler;
     let side = 0;
     let start = 0;
     for (;;) {
+      sampler.reached(start);
       if (this.#timedFrom === 0 && start >= this.#job.timedFromNs) this.#timedFrom = performance.now();
-      const next = start < durationNs ? calls.run(Math.min(start + length, durationNs)) : Infinity;
+      const next = start < durationNs ? calls.run(Math.min(start + length, sampler.next, durationNs)) : Infinity;
       times[slot(side, this.#self)] = Math.min(next, calls.earliestSent());
       captured[slot(side, this.#self)] = this.#job.captures.length > 0 ? calls.capturedBytes(this.#self) >>> 0 : 0;
       if (this.#self === 0) {
@@ -132,7 +137,11 @@ export class Worker {
       const stopped = Atomics.load(words, STOP_AGREED + side) !== 0;
       const over = stopped || earliest >= durationNs;
       if (over ? bytes > 0 : bytes >= mergeBytes) this.#writeCaptures();
-      if (over) return stopped ? Math.min(start + length, durationNs) : durationNs;
+      if (over) {
+        const end = stopped ? Math.min(start + length, sampler.next, durationNs) : durationNs;
+        sampler.reached(end);
+        return end;
+      }
       start = earliest;
       pacer?.wait(start);
       side ^= 1;
@@ -150,14 +159,17 @@ export class Worker {
   }
 
   #result(endNs: number, wallMs: number): WorkerResult {
-    const namespaces: NamespaceResult[] = [];
-    for (const [name, ns] of this.#built.namespaces) {
-      let frames = 0;
-      for (const [path, device] of this.#built.devices) {
-        if (path.slice(0, path.lastIndexOf("/")) === name) frames += this.kernel.transmitted(device);
-      }
-      namespaces.push({ name, drops: this.kernel.drops(ns), counters: this.kernel.ruleCounters(ns), frames });
+    const sent = new Map([...this.#built.namespaces.keys()].map((name) => [name, new Map<string, number>()]));
+    for (const [path, device] of this.#built.devices) {
+      const slash = path.lastIndexOf("/");
+      sent.get(path.slice(0, slash))?.set(path.slice(slash + 1), this.kernel.transmitted(device));
     }
+    const namespaces = [...this.#built.namespaces].map(([name, ns]): NamespaceResult => ({
+      name,
+      drops: this.kernel.drops(ns),
+      counters: this.kernel.ruleCounters(ns),
+      frames: sent.get(name) ?? new Map<string, number>(),
+    }));
     return {
       endNs,
       wallMs,
@@ -165,6 +177,7 @@ export class Worker {
       lines: this.#job.lines.map((_, i) => this.kernel.lineCounters(i, this.#job.namespaceCount)),
       namespaces,
       balancers: this.#built.balancers.map((built) => balancerResult(this.kernel, built)),
+      series: { atNs: this.#sampler.atNs, totals: this.#sampler.totals },
       listenErrors: this.#built.listenErrors,
       captures: this.#self === 0 ? this.#writer.finish(endNs) : [],
     };

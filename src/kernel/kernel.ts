@@ -353,6 +353,14 @@ export class Kernel {
     };
   }
 
+  /** Requests of a line so far: sent, delivered, failed (refused, timed out, or without an address). */
+  lineTotals(line: number): [number, number, number] {
+    const at = this.calls.lineOf(line + 1) >>> 0;
+    const failed =
+      this.word(at + R.LINE_REFUSED) + this.word(at + R.LINE_TIMED_OUT) + this.word(at + R.LINE_UNRESOLVED);
+    return [this.word(at + R.LINE_SENT), this.word(at + R.LINE_DELIVERED), failed];
+  }
+
   #denied(line: Handle): LineCounters["denied"] {
     const rule = this.word(line + R.LINE_DENIED_RULE);
     if (rule === 0) return undefined;

@@ -38,7 +38,7 @@ export interface Report {
   wallWorkers: number;
 }
 
-export interface LineReport extends Omit<LineResult, "latency" | "drops"> {
+export interface LineReport extends Omit<LineResult, "latency" | "latencies" | "drops"> {
   dropped: number;
   drops: LineResult["drops"];
   latencyNs: LineResult["latency"];
@@ -87,7 +87,7 @@ export function makeReport(
   };
 }
 
-function lineReport({ latency, drops, backends, ...counts }: LineResult): LineReport {
+function lineReport({ latency, latencies: _, drops, backends, ...counts }: LineResult): LineReport {
   const dropped = Object.values(drops).reduce((sum, count) => sum + count, 0);
   return { ...counts, dropped, drops, latencyNs: latency, backends };
 }

@@ -136,6 +136,8 @@ export interface LineResult {
   /** Still waiting when the run ended. */
   open: number;
   latency: Latency | null;
+  /** How many answers took how long: buckets that are not empty, each with its upper edge in nanoseconds. */
+  latencies: [upTo: number, count: number][];
   /** Frames of this line dropped anywhere, by reason (SKB_DROP_REASON_* without the prefix). */
   drops: Record<string, number>;
   /** The rule that denied a frame of this line first, if one did. */
@@ -171,6 +173,13 @@ export interface BalancerResult {
   }[];
 }
 
+/** Running totals. */
+export interface Series {
+  atNs: number[];
+  /** By the lines of the plan. */
+  lines: { sent: number[]; delivered: number[]; failed: number[] }[];
+}
+
 export interface RunResult {
   lines: LineResult[];
   balancers: BalancerResult[];
@@ -181,6 +190,10 @@ export interface RunResult {
   listenErrors: { namespace: string; process: string; protocol: "tcp" | "udp"; port: number; error: string }[];
   /** Frames that devices sent. */
   frames: number;
+  /** The same device by device, `<namespace>/<device>`; those that sent none are left out. */
+  sentBy: Record<string, number>;
+  /** What had come of the requests at equal steps of virtual time, the last of which is the end. */
+  series: Series;
   /** Virtual time reached. */
   endNs: number;
   interrupted: boolean;

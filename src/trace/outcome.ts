@@ -1,6 +1,6 @@
 // What became of a traced request, in one word for programs and one sentence for people.
 import { formatTime } from "../report/format.ts";
-import type { RunResult } from "../seam/plan.ts";
+import type { LineResult } from "../seam/plan.ts";
 import { endText } from "./render.ts";
 import type { Walk } from "./walks.ts";
 
@@ -12,9 +12,8 @@ export interface Outcome {
   sentence: string;
 }
 
-/** The outcome of a run with one request, `request` being the walk of its first packet. */
-export function outcomeOf(result: RunResult, request: Walk | undefined): Outcome {
-  const [line] = result.lines;
+/** The outcome of a line of one request, `request` being the walk of its first packet. */
+export function outcomeOf(line: LineResult | undefined, request: Walk | undefined): Outcome {
   const end = request ? ` ${endText(request.end)}` : "";
   if (line?.delivered) {
     const [answeredBy = ""] = Object.keys(line.backends);

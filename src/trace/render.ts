@@ -36,14 +36,16 @@ export function renderWalk(walk: Walk, style: Style): string {
   return `${lines.join("\n")}\n`;
 }
 
-interface Line {
+/** A step in words. */
+export interface StepLine {
   text: string | undefined;
   /** 0: a step of its own; 1: what happens within a hook. */
   depth: 0 | 1;
   color?: Color;
 }
 
-function lineOf(step: Step, style: Style): Line {
+/** A step in words: those of a device begin with its name. */
+export function lineOf(step: Step, style: Style): StepLine {
   switch (step.kind) {
     case "receive":
       return { text: `${label(step.device)}receives ${bytes(step)}`, depth: 0 };

@@ -1,0 +1,181 @@
+// The tables: what died where and why, who answered, what was expected, and how hot each rule was.
+import { useState } from "preact/hooks";
+import { formatBytes, formatCount, plural } from "../src/report/format.ts";
+import type { Picture, PictureLine } from "../src/report/picture.ts";
+
+const SHOWN = 12;
+
+export function Drops({ picture }: { picture: Picture }) {
+  const { drops, otherDrops } = picture;
+  const byReason = new Map<string, { count: number; places: string[] }>();
+  for (const { reason, namespace, count } of drops) {
+    const known = byReason.get(reason) ?? { count: 0, places: [] };
+    byReason.set(reason, {
+      count: known.count + count,
+      places: [...known.places, `${namespace} ${formatCount(count)}`],
+    });
+  }
+  const rows = [...byReason].sort(([, a], [, b]) => b.count - a.count);
+  const most = Math.max(1, ...rows.map(([, { count }]) => count));
+  return (
+    <section aria-labelledby="drops">
+      <h2 id="drops">Frames dropped, by reason</h2>
+      {rows.length === 0 ? (
+        <p class="empty">None.</p>
+      ) : (
+        <div class="scroll short">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">reason</th>
+                <th scope="col" class="number">
+                  frames
+                </th>
+                <th scope="col">where</th>
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map(([reason, { count, places }]) => (
+                <tr key={reason}>
+                  <th scope="row">
+                    <code>{reason}</code>
+                  </th>
+                  <td class="number heat" style={{ "--heat": `${(100 * count) / most}%` }}>
+                    {formatCount(count)}
+                  </td>
+                  <td title={places.join("\n")}>
+                    {places.slice(0, 3).join(", ")}
+                    {places.length > 3 ? ` and ${places.length - 3} more` : ""}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {otherDrops > 0 && <p class="note">and in {plural(otherDrops, "more place")}</p>}
+    </section>
+  );
+}
+
+export function Backends({ line }: { line: PictureLine | undefined }) {
+  const { backends = [], backendCount = 0 } = line ?? {};
+  const most = Math.max(1, ...backends.map(([, count]) => count));
+  return (
+    <section aria-labelledby="backends">
+      <h2 id="backends">Who answered{line ? ` ${line.name}` : ""}</h2>
+      {backends.length === 0 ? (
+        <p class="empty">
+          Nobody.{line?.denied ? ` ${line.denied.namespace} denied it: ` : ""}
+          {line?.denied && <code>{line.denied.rule}</code>}
+        </p>
+      ) : (
+        <div class="scroll short">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">namespace</th>
+                <th scope="col" class="number">
+                  answers
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {backends.map(([name, count]) => (
+                <tr key={name}>
+                  <th scope="row">{name}</th>
+                  <td class="number heat" style={{ "--heat": `${(100 * count) / most}%` }}>
+                    {formatCount(count)}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {backendCount > backends.length && <p class="note">and {backendCount - backends.length} more</p>}
+    </section>
+  );
+}
+
+export function Expectations({ picture: { expectations } }: { picture: Picture }) {
+  if (expectations.length === 0) return null;
+  const failed = expectations.filter(({ holds }) => !holds);
+  return (
+    <section aria-labelledby="expectations">
+      <h2 id="expectations">
+        {expectations.length - failed.length} of {plural(expectations.length, "expectation")} hold
+      </h2>
+      {failed.length > 0 && (
+        <ul class="failed">
+          {failed.map(({ text }) => (
+            <li key={text}>{text}</li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+export function Rules({ picture }: { picture: Picture }) {
+  const { rules, idleRules, otherRules } = picture;
+  const [wanted, setWanted] = useState("");
+  const [all, setAll] = useState(false);
+  const most = Math.log(1 + Math.max(1, ...rules.map(({ packets }) => packets)));
+  const found = rules.filter(({ table, chain, text }) => `${table} ${chain} ${text}`.includes(wanted));
+  const shown = all ? found : found.slice(0, SHOWN);
+  return (
+    <section aria-labelledby="rules">
+      <h2 id="rules">Rules by heat</h2>
+      <p class="note">
+        All nodes together. {formatCount(rules.length + otherRules)} were hit, {formatCount(idleRules)} never.
+      </p>
+      <input
+        type="search"
+        placeholder="find a rule: a chain, an address, a comment"
+        aria-label="find a rule"
+        value={wanted}
+        onInput={(event) => setWanted(event.currentTarget.value)}
+      />
+      <div class="scroll wide">
+        <table class="rules">
+          <thead>
+            <tr>
+              <th scope="col" class="number">
+                packets
+              </th>
+              <th scope="col" class="number">
+                bytes
+              </th>
+              <th scope="col" class="number">
+                hosts
+              </th>
+              <th scope="col">rule</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map(({ table, chain, text, packets, bytes, namespaces }) => (
+              <tr key={`${table} ${chain} ${text}`}>
+                <td class="number heat" style={{ "--heat": `${(100 * Math.log(1 + packets)) / most}%` }}>
+                  {formatCount(packets)}
+                </td>
+                <td class="number">{formatBytes(bytes)}</td>
+                <td class="number">{namespaces}</td>
+                <td>
+                  <code>
+                    {table} <b>{chain}</b> {text}
+                  </code>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {found.length > SHOWN && (
+        <button type="button" onClick={() => setAll(!all)}>
+          {all ? "show the hottest" : `show all ${found.length}`}
+        </button>
+      )}
+    </section>
+  );
+}
