@@ -70,7 +70,7 @@ describe("this command line of the pages works:", () => {
     const folder = folderWithManifests();
     const args = [...line.matchAll(/'[^']*'|\S+/g)]
       .map(([word]) => word.replaceAll("'", ""))
-      .map((word) => (/^(deploy\.yaml|manifests\/|drops\.pcapng)$/.test(word) ? join(folder, word) : word));
+      .map((word) => (/^(deploy\.yaml|manifests\/|drops\.pcapng|shop\.html)$/.test(word) ? join(folder, word) : word));
     // The last --out counts.
     const writes = /^(run|lab)$/.test(args[0] ?? "") && !args.includes("--help");
     const { status, stderr } = podwire(...args, ...(writes ? ["--out", join(folder, "out")] : []));
@@ -103,6 +103,7 @@ test("the help of run names every option", () => {
     "--pcap",
     "--matrix",
     "--junit",
+    "--html",
     "--write",
     "--comments",
     "--capture-drops",

@@ -14,6 +14,7 @@ const LINE: LineResult = {
   unresolved: 2,
   open: 1,
   latency: { p50: 1_000_000, p99: 4_000_000, max: 9_000_000 },
+  latencies: [],
   drops: { NETFILTER_DROP: 3, NO_SOCKET: 4 },
   denied: null,
   backends: { "default/web-0": 990 },
