@@ -179,6 +179,7 @@ describe("with 5,000 pods", () => {
       backends: Object.fromEntries(namespaces.slice(0, 1000).map((name) => [name, 1])),
     })),
     drops: Object.fromEntries(namespaces.map((name) => [name, { NETFILTER_DROP: 1 }])),
+    balancers: [],
     captures: [],
     listenErrors: [],
     frames: 1,
