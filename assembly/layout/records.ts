@@ -491,6 +491,7 @@ export const TCP_RCV_WND = TCP_RECOVER + WORD; // the window last offered, in by
 export const TCP_RCV_WUP = TCP_RCV_WND + WORD;
 export const TCP_RCV_SSTHRESH = TCP_RCV_WUP + WORD; // the largest window to offer
 export const TCP_RCV_MSS = TCP_RCV_SSTHRESH + WORD; // the largest segment that came, as far as is known
+export const TCP_ANSWERED = TCP_RCV_MSS + WORD; // when a segment that cannot be taken was last answered, in ms + 1; 0: never
 export const TCP_SIZE = 192;
 
 export const TCPS_CLOSED = 0;

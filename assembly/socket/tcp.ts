@@ -732,6 +732,22 @@ export function receive(ns: usize, frame: usize, line: u32): i32 {
   return segmentArrives(c, at, bits, at + <usize>header, there - header);
 }
 
+const ANSWER_GAP: u32 = 500; // ms: net.ipv4.tcp_invalid_ratelimit
+
+/**
+ * Acknowledges what is expected to a segment that cannot be taken. Without data it is answered twice a second at most, or two ends
+ * that both find each other wrong would never stop (tcp_oow_rate_limited).
+ */
+function answerInvalid(c: usize, hasData: bool): void {
+  if (!hasData) {
+    const at = <u32>(now / MILLISECOND) + 1;
+    const last = load<u32>(c, R.TCP_ANSWERED);
+    if (last && at - last < ANSWER_GAP) return;
+    store<u32>(c, at, R.TCP_ANSWERED);
+  }
+  sendAck(c);
+}
+
 /** A segment for a connection past SYN-SENT (RFC 9293, 3.10.7.4). */
 function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: i32): i32 {
   const seq = tcp.sequence(at);
@@ -742,7 +758,7 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   if (bits & tcp.RST) {
     if (seq != expected) {
       // In the window but not exact: challenge it (RFC 5961).
-      if (!before(seq, expected) && before(seq, expected + room)) sendAck(c);
+      if (!before(seq, expected) && before(seq, expected + room)) answerInvalid(c, false);
       return DROP_TCP_INVALID_ACK_SEQUENCE;
     }
     happened = state(c) == R.TCPS_SYN_RECV ? 0 : RESET;
@@ -751,17 +767,17 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   }
   if (bits & tcp.SYN) {
     if (state(c) == R.TCPS_SYN_RECV && seq + 1 == expected) transmitSegment(c, load<usize>(c, R.TCP_QUEUE));
-    else sendAck(c);
+    else answerInvalid(c, false);
     return DROP_NONE;
   }
   if (after(end, expected + room)) {
-    sendAck(c);
+    answerInvalid(c, end != seq);
     return DROP_TCP_OFOMERGE;
   }
   if (!(bits & tcp.ACK)) return DROP_TCP_FLAGS;
   const ack = tcp.acknowledgement(at);
   if (after(ack, load<u32>(c, R.TCP_SND_NXT))) {
-    sendAck(c);
+    answerInvalid(c, end != seq);
     return DROP_TCP_INVALID_ACK_SEQUENCE;
   }
   if (has(c, R.TCPF_TIMESTAMPS) && !after(seq, expected)) {
