@@ -3,6 +3,7 @@ import type { CommentNames } from "../pcap/comments.ts";
 import type { BalancerResult, CaptureConfig, FlowConfig } from "../seam/plan.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { LineCounters } from "../kernel/kernel.ts";
+import type { PlacedChange } from "./changes.ts";
 import type { NumberedSet } from "./sets.ts";
 
 export interface PlacedNamespace {
@@ -58,6 +59,8 @@ export interface Job {
   namespaceCount: number;
   machines: PlacedMachine[];
   flows: PlacedFlow[];
+  /** In order of time. */
+  changes: PlacedChange[];
   /** Handles of the segments by name, and their numbers of ports. */
   segments: Record<string, { handle: number; ports: number }>;
   /** Handles of the blocks that DNS servers answer from. */
@@ -88,6 +91,8 @@ export interface WorkerResult {
   balancers: BalancerResult[];
   /** Moments, and for each of them three totals of every line: sent, delivered, failed. */
   series: { atNs: number[]; totals: Uint32Array[] };
+  /** Connections that changes of its machines removed, by place in the plan's list. */
+  removed: { change: number; connections: number }[];
   listenErrors: { namespace: string; process: string; protocol: "tcp" | "udp"; port: number; error: string }[];
   /** By capture file; only worker 0 writes them. */
   captures: { packets: number; bytes: number }[];

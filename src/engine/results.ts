@@ -16,6 +16,7 @@ export function combine(
 ): RunResult {
   const byName = new Map(workers.flatMap(({ namespaces }) => namespaces.map((ns) => [ns.name, ns] as const)));
   const namespaces = namespaceNames.flatMap((name) => byName.get(name) ?? []);
+  const endNs = Math.max(0, ...workers.map((worker) => worker.endNs));
   const written = workers[0]?.captures ?? [];
   const sent = namespaces.flatMap(({ name, frames }) =>
     [...frames].map(([device, count]) => [`${name}/${device}`, count] as const),
@@ -40,15 +41,16 @@ export function combine(
       workers.flatMap(({ listenErrors }) => listenErrors),
       namespaceNames,
     ),
+    removedConnections: removedBy(plan, workers),
     frames: sent.reduce((sum, [, frames]) => sum + frames, 0),
     sentBy: Object.fromEntries(sent.filter(([, frames]) => frames > 0)),
     series: seriesOf(plan, workers),
-    endNs: Math.max(0, ...workers.map(({ endNs }) => endNs)),
+    endNs,
     interrupted: workers.some(({ interrupted }) => interrupted),
     rules: Object.fromEntries(
       namespaces
         .filter(({ counters }) => counters.length > 0)
-        .map(({ name, counters }) => [name, rules.print(name, counters)]),
+        .map(({ name, counters }) => [name, rules.print(name, counters, endNs)]),
     ),
   };
 }
@@ -64,6 +66,12 @@ function seriesOf(plan: Plan, workers: readonly WorkerResult[]): Series {
     return { sent, delivered, failed };
   });
   return { atNs, lines };
+}
+
+function removedBy(plan: Plan, workers: readonly WorkerResult[]): number[] {
+  const removed = (plan.changes ?? []).map(() => 0);
+  for (const { change, connections } of workers.flatMap((worker) => worker.removed)) removed[change] = connections;
+  return removed;
 }
 
 function sorted<T extends { namespace: string }>(errors: T[], names: readonly string[]): T[] {
@@ -123,7 +131,7 @@ function firstDenial(
     .flatMap(({ denied }) => denied ?? [])
     .sort((a, b) => a.atNs - b.atNs || a.namespace - b.namespace);
   if (!first) return null;
-  return rules.denial(namespaceNames[first.namespace] ?? "", first.rule);
+  return rules.denial(namespaceNames[first.namespace] ?? "", first.rule, first.atNs);
 }
 
 function addUp(parts: readonly Uint32Array[]): Uint32Array {

@@ -9,6 +9,7 @@ import type { Chain, Rule, RuleSet } from "../iptables/model.ts";
 import { missingSet } from "../iptables/sets.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Denial, Plan } from "../seam/plan.ts";
+import type { PlacedChange } from "./changes.ts";
 import type { PlacedNamespace } from "./job.ts";
 import { numberSets, type NumberedSet } from "./sets.ts";
 
@@ -23,6 +24,10 @@ export class RuleSets {
   readonly #byText = new Map<string, LoadedRules>();
   readonly #byNamespace = new Map<string, LoadedRules>();
   readonly #sets = new Map<string, NumberedSet[]>();
+  /** The rules that a change loads, by its place in the plan. */
+  readonly #later = new Map<number, LoadedRules>();
+  /** What a namespace has from which moment on, the latest last. */
+  readonly #history = new Map<string, { atNs: number; loaded: LoadedRules }[]>();
 
   /** Compiles all rules of a plan. Throws an InputError for what the parser or the kernel does not know. */
   constructor(plan: Plan, kernel: Kernel) {
@@ -37,7 +42,36 @@ export class RuleSets {
       const missing = missingSet(loaded.set, new Set(known.map((set) => set.name)));
       if (missing !== undefined)
         throw new InputError({ file: `rules of ${name}` }, `there is no ipset ${missing} on this machine`);
+      this.#history.set(name, [{ atNs: 0, loaded }]);
     }
+    (plan.changes ?? []).forEach(({ atNs, namespace, action }, i) => {
+      if (action.kind !== "rules") return;
+      const loaded = this.#byText.get(action.rules) ?? load(action.rules, `rules of ${namespace}`, kernel, names);
+      this.#byText.set(action.rules, loaded);
+      this.#later.set(i, loaded);
+      this.#history.get(namespace)?.push({ atNs, loaded });
+    });
+  }
+
+  /** The changes of a plan for the workers. */
+  place(plan: Plan, namespaces: readonly string[]): PlacedChange[] {
+    const sets = [...this.#byText.values()];
+    const current = new Map(this.#byNamespace);
+    return (plan.changes ?? []).map(({ atNs, namespace, action }, index) => {
+      const placed = { index, atNs, namespace, namespaceId: namespaces.indexOf(namespace) };
+      const loaded = this.#later.get(index);
+      if (action.kind !== "rules") return { ...placed, action };
+      const before = current.get(namespace);
+      if (!loaded || !before) throw new Error(`${namespace} has no rules to change`);
+      current.set(namespace, loaded);
+      const kept = keptRules(before, loaded, new Set(action.rewritten));
+      return { ...placed, action: { kind: "rules", block: loaded.block, kept, ruleSet: sets.indexOf(loaded) } };
+    });
+  }
+
+  /** What a namespace has at a moment. */
+  #at(namespace: string, atNs: number): LoadedRules | undefined {
+    return this.#history.get(namespace)?.findLast((entry) => entry.atNs <= atNs)?.loaded;
   }
 
   /** A namespace's compiled rules and its sets. */
@@ -46,8 +80,8 @@ export class RuleSets {
   }
 
   /** The rule with a RULE_INDEX as a denial. */
-  denial(namespace: string, index: number): Denial | null {
-    const loaded = this.#byNamespace.get(namespace);
+  denial(namespace: string, index: number, atNs: number): Denial | null {
+    const loaded = this.#at(namespace, atNs);
     const reference = loaded?.rules[index];
     if (!loaded || !reference) return null;
     const { table, chain } = reference;
@@ -74,9 +108,9 @@ export class RuleSets {
     };
   }
 
-  /** `iptables-save -c` of a namespace with the counters that the kernel has kept. */
-  print(namespace: string, counters: BigUint64Array): string {
-    const loaded = this.#byNamespace.get(namespace);
+  /** `iptables-save -c` of a namespace at a moment with the counters that the kernel has kept. */
+  print(namespace: string, counters: BigUint64Array, atNs: number): string {
+    const loaded = this.#at(namespace, atNs);
     if (!loaded) return "";
     const set = structuredClone(loaded.set);
     const chains = chainsByName(set);
@@ -88,6 +122,28 @@ export class RuleSets {
     });
     return printRules(set, { counters: true });
   }
+}
+
+/** Pairs of RULE_INDEX, old and new, of the rules that stay as they are: in whole user chains, in built-in chains one by one. */
+function keptRules(before: LoadedRules, after: LoadedRules, rewritten: ReadonlySet<string>): Uint32Array {
+  const old = new Map(before.rules.map(({ table, chain, index }, i) => [`${table} ${chain} ${index}`, i]));
+  const pairs: number[] = [];
+  const texts = new Map<string, string[]>();
+  const textsOf = ({ chains }: LoadedRules, table: string, chain: string, which: string): string[] => {
+    const key = `${which} ${table} ${chain}`;
+    const known = texts.get(key) ?? (chains.get(table)?.get(chain)?.rules ?? []).map((rule) => printRule(chain, rule));
+    texts.set(key, known);
+    return known;
+  };
+  after.rules.forEach(({ table, chain, index }, i) => {
+    if (rewritten.has(`${table} ${chain}`)) return;
+    const [was, is] = [textsOf(before, table, chain, "before"), textsOf(after, table, chain, "after")];
+    const builtIn = after.chains.get(table)?.get(chain)?.policy !== undefined;
+    if (!builtIn && (was.length !== is.length || was.some((text, j) => text !== is[j]))) return;
+    const from = old.get(`${table} ${chain} ${index === "policy" ? index : was.indexOf(is[index] ?? "")}`);
+    if (from !== undefined) pairs.push(from, i);
+  });
+  return Uint32Array.from(pairs);
 }
 
 function load(text: string, file: string, kernel: Kernel, names: NameTable): LoadedRules {

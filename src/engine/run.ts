@@ -125,6 +125,7 @@ export class PreparedRun {
       namespaceCount: namespaceNames.length,
       machines,
       flows: placeFlows(plan),
+      changes: this.#rules.place(plan, namespaceNames),
       segments,
       zones: this.#zones,
       captures: files.map(({ fd, format, devices, filter, comments }) => ({ fd, format, devices, filter, comments })),

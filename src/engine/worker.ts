@@ -7,6 +7,7 @@ import { Barrier } from "./barrier.ts";
 import { buildMachine, type Built } from "./build.ts";
 import { attachCaptures, CaptureWriter } from "./capture-writer.ts";
 import { controlOf, PROGRESS_NOW, slot, STOP_AGREED, STOP_ASKED, type Control } from "./control.ts";
+import { applyChange } from "./changes.ts";
 import type { Job, NamespaceResult, WorkerResult } from "./job.ts";
 import { Pacer } from "./pacer.ts";
 import { namesBlock } from "./names.ts";
@@ -28,7 +29,9 @@ export class Worker {
   readonly #built: Built = { namespaces: new Map(), devices: new Map(), balancers: [], listenErrors: [] };
   readonly #writer: CaptureWriter;
   readonly #sampler: Sampler;
+  readonly #removed: WorkerResult["removed"] = [];
   #timedFrom = 0;
+  #changesMade = 0;
 
   constructor(job: Job, self: number) {
     this.#job = job;
@@ -119,7 +122,9 @@ export class Worker {
     for (;;) {
       sampler.reached(start);
       if (this.#timedFrom === 0 && start >= this.#job.timedFromNs) this.#timedFrom = performance.now();
-      const next = start < durationNs ? calls.run(Math.min(start + length, sampler.next, durationNs)) : Infinity;
+      if (start >= this.#nextChange()) this.#change(start);
+      const end = Math.min(start + length, sampler.next, durationNs, this.#nextChange());
+      const next = start < durationNs ? calls.run(end) : Infinity;
       times[slot(side, this.#self)] = Math.min(next, calls.earliestSent());
       captured[slot(side, this.#self)] = this.#job.captures.length > 0 ? calls.capturedBytes(this.#self) >>> 0 : 0;
       if (this.#self === 0) {
@@ -135,16 +140,39 @@ export class Worker {
         bytes += captured[slot(side, i)] ?? 0;
       }
       const stopped = Atomics.load(words, STOP_AGREED + side) !== 0;
+      earliest = Math.min(earliest, this.#nextChange());
       const over = stopped || earliest >= durationNs;
       if (over ? bytes > 0 : bytes >= mergeBytes) this.#writeCaptures();
       if (over) {
-        const end = stopped ? Math.min(start + length, sampler.next, durationNs) : durationNs;
-        sampler.reached(end);
-        return end;
+        const last = stopped ? Math.min(start + length, sampler.next, durationNs, this.#nextChange() - 1) : durationNs;
+        sampler.reached(last);
+        return last;
       }
       start = earliest;
       pacer?.wait(start);
       side ^= 1;
+    }
+  }
+
+  /** The moment of the next change, Infinity if there is none. */
+  #nextChange(): number {
+    return this.#job.changes[this.#changesMade]?.atNs ?? Infinity;
+  }
+
+  /** Makes the changes of a moment. All workers come here at the same one, before anything that happens at it. */
+  #change(now: number): void {
+    const { changes, captures, comments } = this.#job;
+    // Notes about rules are to be read with the rules that they were made under.
+    if (captures.length > 0) this.#writeCaptures();
+    this.kernel.calls.setTime(now);
+    for (; this.#nextChange() <= now; this.#changesMade++) {
+      const change = changes[this.#changesMade];
+      if (!change) return;
+      const { action, index, namespace, namespaceId } = change;
+      if (comments && action.kind === "rules") comments.ruleSets[namespaceId] = action.ruleSet;
+      if (!this.#built.namespaces.has(namespace)) continue;
+      const connections = applyChange(this.kernel, change, this.#built);
+      if (connections > 0) this.#removed.push({ change: index, connections });
     }
   }
 
@@ -178,6 +206,7 @@ export class Worker {
       namespaces,
       balancers: this.#built.balancers.map((built) => balancerResult(this.kernel, built)),
       series: { atNs: this.#sampler.atNs, totals: this.#sampler.totals },
+      removed: this.#removed,
       listenErrors: this.#built.listenErrors,
       captures: this.#self === 0 ? this.#writer.finish(endNs) : [],
     };

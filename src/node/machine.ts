@@ -1,9 +1,11 @@
 // A node as a machine: its network card, bridge and routes, its pods' namespaces, and one iptables-save text from kubelet, kube-proxy and CNI.
 import { formatIpv4, parseCidr } from "../address.ts";
 import type { Cluster, Node } from "../kubernetes/objects.ts";
+import type { ServedDatagrams } from "../seam/change.ts";
 import type { Machine } from "../seam/machine.ts";
 import { addBridge, addPodMasquerade, addPodRangeExemption, connectPod, podSubnet } from "./cni-bridge.ts";
 import { addHostPorts } from "./cni-portmap.ts";
+import { servedDatagrams } from "./kube-proxy/conntrack.ts";
 import { proxyContext, type ProxyContext } from "./kube-proxy/context.ts";
 import { healthCheckListeners, proxyHealthListener } from "./kube-proxy/health.ts";
 import { ingressLocations } from "./ingress.ts";
@@ -106,6 +108,11 @@ function nodeFilters(cluster: RulesCluster, node: Node, options: RulesOptions): 
   const sets = addNetworkPolicies(tables.filter, cluster, node);
   const rules = printTables(tables);
   return sets === "" ? { rules } : { rules, sets };
+}
+
+/** What the node's kube-proxy compares the UDP entries of the connection table with. */
+export function nodeDatagrams(cluster: RulesCluster, node: Node, options: RulesOptions): ServedDatagrams[] {
+  return servedDatagrams(cluster.services, cluster.endpointSlices, nodeContext(node, options));
 }
 
 /** The node's kube-proxy, with the flags that kubeadm gives it. */

@@ -11,7 +11,7 @@ export interface CommentNames {
   /** By id. */
   namespaces: readonly string[];
   /** The rules of each namespace by its id: an index of `rules`, -1 for none. */
-  ruleSets: readonly number[];
+  ruleSets: number[];
   /** The texts of each set by RULE_INDEX: `filter KUBE-FORWARD 1 -m ...`. */
   rules: readonly (readonly string[])[];
   /** `pod shop/frontend-0`, by address. */

@@ -16,6 +16,8 @@ export interface Report {
   endNs: number;
   interrupted: boolean;
   cluster: { nodes: number; pods: number; services: number };
+  /** What happened by the scenario's timeline; rulesAtNs: when kube-proxy had the new rules in place. */
+  events: { atNs: number; what: string; rulesAtNs?: number; connectionsRemoved: number }[];
   traffic: LineReport[];
   /** One for each address and port that the load balancer owns. */
   loadBalancers: LoadBalancerReport[];
@@ -67,6 +69,10 @@ export function makeReport(
     endNs: result.endNs,
     interrupted: result.interrupted,
     cluster: { nodes: cluster.nodes.length, pods: cluster.pods.length, services: cluster.services.length },
+    events: prepared.events.map(({ removals, ...event }) => ({
+      ...event,
+      connectionsRemoved: removals.reduce((sum, i) => sum + (result.removedConnections[i] ?? 0), 0),
+    })),
     traffic: result.lines.map(lineReport),
     ...loadBalancerReports(result.balancers, cluster),
     expectations: [...outcomes(expectations, result.lines), ...reached],

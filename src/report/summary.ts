@@ -71,6 +71,7 @@ function remarks(report: Report): string[] {
       ? [`still waiting at the end: ${open.map((line) => `${line.name} ${formatCount(line.open)}`).join(", ")}`]
       : []),
     ...loadBalancerRemarks(report.loadBalancers, report.healthChanges),
+    ...report.events.map(told),
     ...report.listenErrors.map(
       ({ namespace, process, protocol, port, error }) =>
         `${namespace}: ${process} could not listen on ${protocol} port ${port}: ${error}`,
@@ -85,6 +86,12 @@ function remarks(report: Report): string[] {
     ...(report.expectations.length > 0 ? [`${held} of ${plural(report.expectations.length, "expectation")} hold`] : []),
     ...failed.map((outcome) => `FAILED ${failure(outcome)}`),
   ];
+}
+
+function told({ atNs, what, rulesAtNs, connectionsRemoved }: Report["events"][number]): string {
+  const rules = rulesAtNs === undefined ? "" : `; new rules at ${formatTime(rulesAtNs)}`;
+  const removed = connectionsRemoved === 0 ? "" : `; ${plural(connectionsRemoved, "connection")} forgotten`;
+  return `at ${formatTime(atNs)} ${what}${rules}${removed}`;
 }
 
 /** What was expected, and what came. */

@@ -6,11 +6,11 @@ import { InputError, type Place } from "../errors.ts";
 import { buildCluster } from "../kubernetes/cluster.ts";
 import { dnsRecords } from "../kubernetes/dns.ts";
 import { unusedBlocks } from "../kubernetes/network-policy-schema.ts";
-import type { Cluster } from "../kubernetes/objects.ts";
+import type { Cluster, Node } from "../kubernetes/objects.ts";
 import { proxyModeAddresses } from "../node/load-balancer.ts";
 import { unservedPorts } from "../node/kubelet.ts";
 import { compileFilter, FilterError } from "../pcap/filter.ts";
-import { nodeMachine, NODES_SEGMENT } from "../node/machine.ts";
+import { nodeDatagrams, nodeMachine, NODES_SEGMENT } from "../node/machine.ts";
 import { addressNames } from "../node/names.ts";
 import { INTERNET_SEGMENT, outsideMachines } from "../node/outside.ts";
 import type { CaptureConfig, Plan } from "../seam/plan.ts";
@@ -28,6 +28,7 @@ import { parseReaches, type Reach } from "./reach.ts";
 import type { Scenario } from "./schema.ts";
 import { checkSysctls } from "./sysctls.ts";
 import { isHostName } from "./targets.ts";
+import { prepareTimeline, type PreparedEvent } from "./timeline.ts";
 
 /** What the command line says over the scenario. */
 export interface Overrides {
@@ -64,6 +65,8 @@ export interface PreparedScenario {
   cluster: Cluster;
   expectations: Expectation[];
   reaches: Reach[];
+  /** What happens in the run by the scenario's timeline. */
+  events: PreparedEvent[];
   /** Who could reach whom in the cluster. */
   matrix: () => Matrix;
   devices: ChosenDevices[];
@@ -105,9 +108,27 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const { interval: intervalNs, timeout: timeoutNs, ...thresholds } = ranges.loadBalancer;
   const healthChecks = { intervalNs, timeoutNs, ...thresholds };
   const outside = { ...ranges, healthChecks, hosts: outsideHosts(lines, cluster, ranges, addresses) };
+  const machines = [...nodes, ...outsideMachines(cluster, outside)];
+  const context = {
+    cluster,
+    machines,
+    durationNs,
+    minSyncPeriodNs: ranges.kubeProxy.minSyncPeriod,
+    conntrackCleanup: ranges.kubeProxy.conntrackCleanup,
+    rulesOf: (state: Cluster) => {
+      const then = cluster.nodes.map((node) => nodeMachine(state, node, ranges));
+      addOwnRules(scenario, document, state, then);
+      return then.map(({ namespaces }) => namespaces[0]?.rules);
+    },
+    servedBy: (state: Cluster, node: Node) => nodeDatagrams(state, node, ranges),
+  };
+  // One request of its own meets the cluster as it is.
+  const none = { changes: [], events: [] };
+  const { changes, events } = overrides.request ? none : prepareTimeline(scenario, document, context);
   return {
     name: scenario.metadata.name,
     cluster,
+    events,
     expectations: overrides.request ? [] : parseExpectations(scenario, document, names),
     reaches: overrides.request ? [] : parseReaches(scenario, document, cluster),
     matrix: () => clusterMatrix(cluster, ranges.nodeCIDR),
@@ -116,7 +137,8 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     plan: {
       seed: overrides.seed ?? scenario.spec.seed,
       durationNs,
-      machines: [...nodes, ...outsideMachines(cluster, outside)],
+      machines,
+      changes,
       segments: [
         { name: NODES_SEGMENT, latencyNs: links.nodes.latency, rate: links.nodes.rate },
         { name: INTERNET_SEGMENT, latencyNs: links.internet.latency, rate: links.internet.rate },

@@ -104,6 +104,7 @@ export function probePlans(plan: Plan, probes: readonly Probe[]): Plan[] {
       flows,
       lines: batch.map(({ from, to }) => `${from} > ${to}`),
       captures: [],
+      changes: [],
     };
   });
 }

@@ -91,6 +91,25 @@ const expected = z.unknown().transform((value, context): z.output<typeof expecta
   return z.NEVER;
 });
 
+/** What happens at a moment: one of delete, scale and flush. */
+const event = z
+  .strictObject({
+    at: moment,
+    delete: z.string().startsWith("pod/", "should be a pod such as pod/web-0; else nothing is deleted yet").optional(),
+    scale: z.string().includes("/", "should be a workload such as deployment/web").optional(),
+    replicas: z.int().min(0).optional(),
+    flush: z.literal("conntrack", "should be conntrack").optional(),
+    node: name.optional(),
+    namespace: name.default("default"),
+    grace: moment.default(0),
+  })
+  .refine((one) => [one.delete, one.scale, one.flush].filter((what) => what !== undefined).length === 1, {
+    error: "should have one of delete, scale and flush",
+  })
+  .refine((one) => (one.scale === undefined) === (one.replicas === undefined), {
+    error: "should have scale and replicas together",
+  });
+
 const node = z.strictObject({
   name: z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "should be a DNS name in lower case, such as node-1"),
   labels: labels.optional(),
@@ -134,6 +153,9 @@ const cluster = z.strictObject({
   loadBalancer: loadBalancer.prefault({}),
   proxyMode: z.literal("iptables", "should be iptables; other modes are not emulated yet").default("iptables"),
   network: network.prefault({}),
+  kubeProxy: z
+    .strictObject({ minSyncPeriod: duration.default(1e9), conntrackCleanup: z.boolean().default(true) })
+    .prefault({}),
   sysctls: sysctls.default({}),
 });
 
@@ -160,7 +182,7 @@ const spec = z.strictObject({
   capture: z.array(z.strictObject({ devices: z.array(name).min(1), file: name, filter: name.optional() })).optional(),
   expect: z.array(expected).default([]),
   rules: z.array(z.strictObject({ file: name, node: name.optional() })).default([]),
-  timeline: z.never("is not emulated yet; leave it out").optional(),
+  timeline: z.array(event).default([]),
 });
 
 export const scenarioSchema = z.strictObject({
@@ -174,6 +196,7 @@ export type Scenario = z.output<typeof scenarioSchema>;
 export type Traffic = z.output<typeof traffic>;
 export type ExpectationSpec = z.output<typeof expectation>;
 export type ReachSpec = z.output<typeof reach>;
+export type TimelineSpec = z.output<typeof event>;
 export type ClusterSpec = z.output<typeof cluster>;
 
 /** The scenario that says nothing: every default. */

@@ -1,4 +1,5 @@
 // What the engine is asked to run and what it hands back: machines, the segments between them, flows, captures; results.
+import type { Change } from "./change.ts";
 import type { Machine } from "./machine.ts";
 
 /** An Ethernet segment between machines: an ideal switch with the same latency between any two ports. */
@@ -101,6 +102,8 @@ export interface Plan {
   /** What the resolver outside knows of the rest of the world. */
   outside?: DnsRecord[];
   captures: CaptureConfig[];
+  /** What happens while it runs, in order of time; default: nothing. */
+  changes?: Change[];
   /** Address to name, for the name resolution block of captures; for comments also what has it: `pod shop/web-0`. */
   names: { address: string; name: string; owner?: string }[];
 }
@@ -188,6 +191,8 @@ export interface RunResult {
   captures: CaptureResult[];
   /** Listeners that the kernel refused, such as a second one on the same port. */
   listenErrors: { namespace: string; process: string; protocol: "tcp" | "udp"; port: number; error: string }[];
+  /** By place in the plan's changes: connections that each removed. */
+  removedConnections: number[];
   /** Frames that devices sent. */
   frames: number;
   /** The same device by device, `<namespace>/<device>`; those that sent none are left out. */

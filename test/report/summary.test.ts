@@ -27,6 +27,7 @@ const REPORT: Report = {
   endNs: 3e9,
   interrupted: false,
   cluster: { nodes: 3, pods: 1, services: 2 },
+  events: [],
   traffic: [FINE],
   loadBalancers: [],
   healthChanges: [],
@@ -120,6 +121,11 @@ describe("the summary says", () => {
         ],
       },
       "default/pair: container b could not listen on tcp port 80: address already in use",
+    ],
+    [
+      "what happened in it",
+      { events: [{ atNs: 2e9, what: "deletion of pod a/b", rulesAtNs: 2.1e9, connectionsRemoved: 1 }] },
+      "at 2 s deletion of pod a/b; new rules at 2.1 s; 1 connection forgotten",
     ],
     ["what it was warned of", { warnings: ["pod a runs on no node: no room"] }, "pod a runs on no node: no room"],
     [

@@ -1,0 +1,79 @@
+// Changes of machines while they run, made between two windows so that the number of workers does not show.
+import * as codes from "../../assembly/layout/codes.ts";
+import * as R from "../../assembly/layout/records.ts";
+import { parseIpv4 } from "../address.ts";
+import type { Handle, Kernel } from "../kernel/kernel.ts";
+import type { Action, ServedDatagrams } from "../seam/change.ts";
+import type { Built } from "./build.ts";
+
+const UDP = 17;
+
+/** A change with the numbers of what it speaks of. Rules are compiled. */
+export interface PlacedChange {
+  /** Its place in the plan's list. */
+  index: number;
+  atNs: number;
+  namespace: string;
+  namespaceId: number;
+  action: Exclude<Action, { kind: "rules" }> | { kind: "rules"; block: Handle; kept: Uint32Array; ruleSet: number };
+}
+
+/** Makes a change; `built` has its namespace. Returns how many connections it removed. */
+export function applyChange(kernel: Kernel, { namespace, action }: PlacedChange, built: Built): number {
+  const ns = built.namespaces.get(namespace) ?? 0;
+  switch (action.kind) {
+    case "rules":
+      replaceRules(kernel, ns, action.block, action.kept);
+      return 0;
+    case "link":
+      kernel.calls.setLink(built.devices.get(`${namespace}/${action.device}`) ?? 0, action.up ? 1 : 0);
+      return 0;
+    case "stale": {
+      const isStale = staleTest(kernel, action.served);
+      return removeConnections(kernel, ns, isStale);
+    }
+    case "flush":
+      return removeConnections(kernel, ns, () => true);
+  }
+}
+
+/** `kept`: pairs of a RULE_INDEX of the old rules and one of the new, whose counters go on. */
+function replaceRules(kernel: Kernel, ns: Handle, block: Handle, kept: Uint32Array): void {
+  const before = kernel.ruleCounters(ns);
+  kernel.calls.loadRules(ns, block);
+  for (let i = 0; i < kept.length; i += 2) {
+    const from = (kept[i] ?? 0) * 2;
+    const [packets, bytes] = [before[from] ?? 0n, before[from + 1] ?? 0n];
+    if (packets !== 0n) kernel.setRuleCounter(ns, kept[i + 1] ?? 0, Number(packets), Number(bytes));
+  }
+}
+
+function removeConnections(kernel: Kernel, ns: Handle, chosen: (entry: Handle) => boolean): number {
+  const table = kernel.word(ns + R.NS_CONNECTIONS);
+  if (table === 0) return 0;
+  kernel.calls.sweepConnections(ns);
+  // An entry stands in the table under both of its tuples.
+  const found = kernel
+    .records(table)
+    .filter((record) => kernel.word(record + R.TUPLE_DIR) === codes.DIR_ORIGINAL && chosen(record));
+  for (const entry of found) kernel.calls.removeConnection(entry);
+  return found.length;
+}
+
+/** Whether an entry leads to one of the destinations, and its answers come from none of the servers. */
+function staleTest(kernel: Kernel, served: readonly ServedDatagrams[]): (entry: Handle) => boolean {
+  const byDestination = new Map<string, Set<number>>();
+  const byPort = new Map<number, Set<number>>();
+  for (const { addresses, port, nodePort, servers } of served) {
+    const known = new Set(servers.map((address) => parseIpv4(address) ?? 0));
+    for (const address of addresses) byDestination.set(`${parseIpv4(address)} ${port}`, known);
+    if (nodePort !== 0) byPort.set(nodePort, known);
+  }
+  return (entry) => {
+    const original = entry + R.CT_ORIGINAL;
+    if (kernel.word(original + R.TUPLE_PROTO) !== UDP) return false;
+    const port = kernel.word(original + R.TUPLE_PORTS) & 0xffff;
+    const servers = byDestination.get(`${kernel.word(original + R.TUPLE_DST)} ${port}`) ?? byPort.get(port);
+    return servers !== undefined && !servers.has(kernel.word(entry + R.CT_REPLY + R.TUPLE_SRC));
+  };
+}

@@ -1,0 +1,30 @@
+// What the components say to a machine's kernel while it runs: at a moment of virtual time, besides what they said at its start.
+
+/** A UDP port of a Service: where datagrams to it go, and who answers them. */
+export interface ServedDatagrams {
+  addresses: string[];
+  port: number;
+  /** On any address; 0: none. */
+  nodePort: number;
+  /** Addresses of all that serve. */
+  servers: string[];
+}
+
+export type Action =
+  /**
+   * `iptables-restore`: these are the namespace's rules from now on. Connections stay. Counters are kept by rules that stay as they are, but
+   * for those of the chains in `rewritten` (`nat KUBE-SERVICES`), which the restore writes anew.
+   */
+  | { kind: "rules"; rules: string; rewritten: readonly string[] }
+  /** `ip link set DEVICE down`, or up. */
+  | { kind: "link"; device: string; up: boolean }
+  /** `conntrack -D` of the UDP entries that none of the servers answers. */
+  | { kind: "stale"; served: readonly ServedDatagrams[] }
+  /** `conntrack -F`. */
+  | { kind: "flush" };
+
+export interface Change {
+  atNs: number;
+  namespace: string;
+  action: Action;
+}
