@@ -54,7 +54,7 @@ function removeConnections(kernel: Kernel, ns: Handle, chosen: (entry: Handle) =
   kernel.calls.sweepConnections(ns);
   // An entry stands in the table under both of its tuples.
   const found = kernel
-    .records(table)
+    .tuples(table)
     .filter((record) => kernel.word(record + R.TUPLE_DIR) === codes.DIR_ORIGINAL && chosen(record));
   for (const entry of found) kernel.calls.removeConnection(entry);
   return found.length;
