@@ -13,7 +13,7 @@ export default defineConfig(
   { ignores: ["dist/", "build/", "coverage/", "podwire-out/", "**/*.d.ts"] },
   js.configs.recommended,
   {
-    files: ["src/**/*.ts", "bench/**/*.ts", "test/**/*.ts"],
+    files: ["src/**/*.ts", "bench/**/*.ts", "test/**/*.ts", "web/**/*.ts", "web/**/*.tsx"],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -35,6 +35,10 @@ export default defineConfig(
     // expect.any() and its like are of type any.
     files: ["test/**/*.ts"],
     rules: { "@typescript-eslint/no-unsafe-assignment": "off" },
+  },
+  {
+    files: ["web/*.js"],
+    languageOptions: { globals: { process: "readonly", URL: "readonly" } },
   },
   {
     files: ["assembly/**/*.ts", "*.ts"],

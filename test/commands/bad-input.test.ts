@@ -106,18 +106,9 @@ describe("podwire run says in one sentence", () => {
     );
   });
 
-  test("that a timeline is not emulated yet", () => {
-    expect(complaint(scenario("  timeline: []\n"))).toBe(
-      "podwire: FILE:5: spec.timeline: is not emulated yet; leave it out\n",
-    );
-  });
-
   test.each([
     ["-A FORWARD -m foo -j DROP", 'podwire: FOLDER/extra.v4:2: -m: match "foo" is not supported\n'],
-    [
-      "-A FORWARD -j SET --add-set seen src",
-      'podwire: rules of node-1: "-t filter -A FORWARD -j SET --add-set seen src" has a match or a target that is not emulated yet\n',
-    ],
+    ["-A FORWARD -j SET --add-set seen src", "podwire: rules of node-1: there is no ipset seen on this machine\n"],
     [
       "-A FORWARD -m set --match-set denied src -j DROP",
       "podwire: rules of node-1: there is no ipset denied on this machine\n",

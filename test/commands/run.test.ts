@@ -32,6 +32,7 @@ describe("the same input and seed give the same bytes", () => {
   test("with 1, 2 and 4 workers, in every capture, report and rule counter", () => {
     const one = run("--workers", "1");
     expect(Object.keys(one)).toEqual([
+      "picture.json",
       "report.json",
       ...["gateway", "node-1", "node-2", "node-3"].map((n) => `rules/${n}.v4`),
       "shop.pcapng",

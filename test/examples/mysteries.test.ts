@@ -54,7 +54,7 @@ describe("hairpin mode off", () => {
 
   test("no request comes back to its own pod", () => {
     expect(broken.report.traffic[0]?.backends).toEqual({ "default/web-1": 33 });
-    expect(broken.report.traffic[0]).toMatchObject({ sent: 40, timedOut: 8 });
+    expect(broken.report.traffic[0]).toMatchObject({ sent: 40, timedOut: 7 });
     expect(broken.report.traffic[0]?.drops).toEqual({ BRIDGE_NO_EGRESS_PORT: 25 });
     expect(seen(broken.capture, "default/web-0/eth0", returned)).toEqual([]);
   });

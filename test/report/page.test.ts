@@ -11,7 +11,7 @@ import { prepare } from "../../src/scenario/prepare.ts";
 import { defaultScenario } from "../../src/scenario/schema.ts";
 import type { RunResult } from "../../src/seam/plan.ts";
 import { testWith } from "../tools/needs.ts";
-import { Pages } from "../tools/page.ts";
+import { namesOf, Pages } from "../tools/page.ts";
 import { podwire, runInto, temporaryFolder } from "../tools/podwire.ts";
 
 const pages = new Pages();
@@ -40,9 +40,7 @@ describe("the page of examples/policies", () => {
 
   testWith("chromium", "shows every machine and every pod, and a wire for each", async () => {
     const { page } = await pages.open(PAGE);
-    const names = await page
-      .locator(".machine.node .place")
-      .evaluateAll((all) => all.map((one) => one.getAttribute("data-name")));
+    const names = await namesOf(page.locator(".machine.node .place"));
     expect(names).toEqual(
       picture.machines.filter(({ role }) => role === "node").flatMap(({ places }) => places.map(({ name }) => name)),
     );
@@ -79,9 +77,7 @@ describe("the page of examples/policies", () => {
     expect(await page.locator("[aria-current] span").textContent()).toBe(walk?.steps.at(-1)?.text);
     expect(await page.locator(".strip .now").textContent()).toMatch(/^api-\d$/);
     // The picture has lit up every place on the way.
-    const seen = await page
-      .locator(".place.seen")
-      .evaluateAll((all) => all.map((one) => one.getAttribute("data-name")));
+    const seen = await namesOf(page.locator(".place.seen"));
     expect(seen.every((name) => walk?.places.includes(name ?? ""))).toBe(true);
     expect(seen).toHaveLength(2);
     expect(complaints).toEqual([]);
@@ -182,6 +178,7 @@ describe("with 5,000 pods", () => {
     balancers: [],
     captures: [],
     listenErrors: [],
+    removedConnections: [],
     frames: 1,
     sentBy: Object.fromEntries(namespaces.map((name, i) => [`${name}/eth0`, i])),
     series: { atNs, lines: Array.from({ length: 2000 }, () => totals) },

@@ -1,7 +1,7 @@
 // Opens pages of runs in headless Chromium.
 import { spawnSync } from "node:child_process";
 import { pathToFileURL } from "node:url";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { chromium, type Browser, type Locator, type Page } from "playwright-core";
 
 /** Where the browser is; undefined if there is none. */
 export const CHROMIUM = spawnSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).stdout.trim() || undefined;
@@ -36,4 +36,9 @@ export class Pages {
   async close(): Promise<void> {
     await this.#browser?.close();
   }
+}
+
+/** The data-name of each element, in the order of the page. */
+export async function namesOf(elements: Locator): Promise<(string | null)[]> {
+  return Promise.all((await elements.all()).map((one) => one.getAttribute("data-name")));
 }
