@@ -34,6 +34,7 @@ export let rerouted: bool = false;
 export let nextStop: u32 = 0;
 
 // What the last packet has, as offsets from its header; 0: it has none. As struct ip_options.
+let subject: usize = 0; // where its header stands
 let recordAt: i32 = 0;
 let timeAt: i32 = 0;
 let routeAt: i32 = 0;
@@ -83,6 +84,7 @@ function timeOfDay(): u32 {
 /** Reads the options of a packet that came in and notes in them that it was here (__ip_options_compile). */
 function compile(ns: usize, ip: usize): i32 {
   clear();
+  subject = ip;
   const end = ipv4.headerLength(ip);
   let at = ipv4.IPV4_LENGTH;
   while (at < end) {
@@ -280,7 +282,59 @@ let answerNeedsAddress: bool = false;
 let answerNeedsTime: bool = false;
 let answerRecordOpen: bool = false;
 
-/** Makes the options of an answer from those of the packet handled last, which stands at `ip` (__ip_options_echo). */
+/** Where a packet has its first option of a kind, whole; 0: it has none. */
+function find(ip: usize, kind: i32, other: i32): i32 {
+  const end = ipv4.headerLength(ip);
+  let at = ipv4.IPV4_LENGTH;
+  while (at < end) {
+    const here = byte(ip, at);
+    if (here == END) return 0;
+    if (here == NOOP) {
+      at++;
+      continue;
+    }
+    const length = at + 1 < end ? byte(ip, at + 1) : 0;
+    if (length < 2 || length > end - at) return 0;
+    if ((here == kind || here == other) && length >= 3) return at;
+    at += length;
+  }
+  return 0;
+}
+
+function lengthAt(ip: usize, at: i32): i32 {
+  return at ? byte(ip, at + 1) : 0;
+}
+
+/** Whether an option that was noted stands in a packet, whole; one that was not noted does. */
+function stands(ip: usize, at: i32, kind: i32, other: i32): bool {
+  if (!at) return true;
+  const left = ipv4.headerLength(ip) - at;
+  const here = byte(ip, at);
+  return left >= 3 && (here == kind || here == other) && byte(ip, at + 1) >= 3 && byte(ip, at + 1) <= left;
+}
+
+/**
+ * Finds the options of a packet that may not be the one handled last: one that has waited for a neighbour, or one of this host. What
+ * was noted of the one handled last, up to where it was wrong, holds for that one alone.
+ */
+function locate(ip: usize): void {
+  const noted =
+    ip == subject &&
+    stands(ip, recordAt, RECORD_ROUTE, RECORD_ROUTE) &&
+    stands(ip, timeAt, TIMESTAMP, TIMESTAMP) &&
+    stands(ip, routeAt, LOOSE_ROUTE, STRICT_ROUTE) &&
+    stands(ip, labelAt, CIPSO, CIPSO) &&
+    lengthAt(ip, recordAt) + lengthAt(ip, timeAt) + lengthAt(ip, routeAt) + lengthAt(ip, labelAt) <=
+      ipv4.headerLength(ip) - ipv4.IPV4_LENGTH;
+  if (noted) return;
+  clear();
+  recordAt = find(ip, RECORD_ROUTE, RECORD_ROUTE);
+  timeAt = find(ip, TIMESTAMP, TIMESTAMP);
+  routeAt = find(ip, LOOSE_ROUTE, STRICT_ROUTE);
+  labelAt = find(ip, CIPSO, CIPSO);
+}
+
+/** Makes the options of an answer from those of the packet that stands at `ip` (__ip_options_echo). */
 export function echo(ns: usize, ip: usize): void {
   echoed = 0;
   firstStop = 0;
@@ -292,6 +346,7 @@ export function echo(ns: usize, ip: usize): void {
   answerRecordOpen = false;
   if (ipv4.headerLength(ip) == ipv4.IPV4_LENGTH) return;
   if (!answer) answer = allocate(64);
+  locate(ip);
   if (recordAt) echoRecord(ip);
   if (timeAt) echoTime(ns, ip);
   if (routeAt) echoRoute(ip);

@@ -16,4 +16,13 @@ describe.each(BUILDS)("the %s build", (build) => {
     });
     fc.assert(property, { seed: 7, numRuns: build === "release" ? 25 : 10 });
   });
+
+  it.each([
+    [60329, "an error about a packet that had waited for its neighbour, after others with options"],
+    [61572, "the same in another network"],
+    [60997, "the same where only the books were wrong"],
+    [60164, "a host that opens a connection to itself, and to which every segment of it is an invalid one"],
+  ])("network %i: %s", (seed) => {
+    expect(playSafely(module, seed, 5000).injected).toBe(5000);
+  });
 });
