@@ -942,7 +942,7 @@ function echo(ns: usize, frame: usize, ip: usize, at: usize, bytes: i32, broadca
   const to = ipv4.source(ip);
   if (route.outgoing(ns, to, broadcast ? 0 : ipv4.destination(ip)) == route.TO_NOWHERE) return;
   const own = broadcast ? route.source : ipv4.destination(ip);
-  options.echo(ns, ip);
+  options.echo(ns, frame);
   const answer = newPacketFor(ns, load<u32>(frame, F.FRAME_LINE), bytes);
   const reply = payloadOf(answer);
   copy(reply, at, bytes);

@@ -188,7 +188,7 @@ function makeError(ns: usize, frame: usize, kind: i32, detail: i32, rest: u32): 
   if (!source) return 0;
   if (limited(ns, kind, detail, target, decision == route.TO_LOCAL)) return 0;
 
-  options.echo(ns, ip);
+  options.echo(ns, frame);
   const quoted = min<i32>(length, LARGEST - ipv4.IPV4_LENGTH - options.echoed - icmp.ICMP_LENGTH);
   const answer = newPacket(ns, load<u32>(frame, FRAME_LINE));
   const at = payloadOf(answer);

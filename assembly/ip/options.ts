@@ -1,6 +1,14 @@
 // IPv4 options: read when a packet comes in, filled in when it is forwarded, sent back in answers (net/ipv4/ip_options.c).
 import { ROUTE_LOCAL, ROUTE_UNICAST } from "../layout/codes.ts";
-import { FRAME_DATA, FRAME_LENGTH, FRAME_NETWORK, FRAME_PACKET_TYPE, PACKET_HOST } from "../layout/frame.ts";
+import {
+  FRAME_DATA,
+  FRAME_FLAGS,
+  FRAME_HAS_OPTIONS,
+  FRAME_LENGTH,
+  FRAME_NETWORK,
+  FRAME_PACKET_TYPE,
+  PACKET_HOST,
+} from "../layout/frame.ts";
 import { DEV_ACCEPT_SOURCE_ROUTE, NS_SYSCTLS, ROUTE_TYPE, SYSCTL_ACCEPT_SOURCE_ROUTE } from "../layout/records.ts";
 import { sourceOf } from "../fib/address.ts";
 import { addressType, lookup } from "../fib/route.ts";
@@ -199,6 +207,7 @@ function compileTime(ns: usize, ip: usize, at: i32, length: i32): i32 {
 /** Handles the options of a packet that came in, after its routing decision (ip_rcv_options). `type` is the decision's ROUTE_*. */
 export function receive(ns: usize, frame: usize, device: usize, type: u32): i32 {
   const ip = load<usize>(frame, FRAME_NETWORK);
+  store<u32>(frame, load<u32>(frame, FRAME_FLAGS) | FRAME_HAS_OPTIONS, FRAME_FLAGS);
   const outcome = compile(ns, ip);
   if (outcome != FINE || !routeAt) return outcome;
   const sysctl = load<u32>(ns + NS_SYSCTLS, SYSCTL_ACCEPT_SOURCE_ROUTE << 2);
@@ -334,8 +343,9 @@ function locate(ip: usize): void {
   labelAt = find(ip, CIPSO, CIPSO);
 }
 
-/** Makes the options of an answer from those of the packet that stands at `ip` (__ip_options_echo). */
-export function echo(ns: usize, ip: usize): void {
+/** Makes the options of an answer from those of a packet (__ip_options_echo). */
+export function echo(ns: usize, frame: usize): void {
+  const ip = load<usize>(frame, FRAME_NETWORK);
   echoed = 0;
   firstStop = 0;
   answerRecord = 0;
@@ -344,6 +354,8 @@ export function echo(ns: usize, ip: usize): void {
   answerNeedsAddress = false;
   answerNeedsTime = false;
   answerRecordOpen = false;
+  // What a bridge has passed on, or this host has made, has options that nobody has read.
+  if (!(load<u32>(frame, FRAME_FLAGS) & FRAME_HAS_OPTIONS)) return;
   if (ipv4.headerLength(ip) == ipv4.IPV4_LENGTH) return;
   if (!answer) answer = allocate(64);
   locate(ip);

@@ -56,6 +56,7 @@ export const FRAME_IS_BRIDGED_DNAT = 2;
 export const FRAME_IS_UNTRACKED = 4; // -j CT --notrack
 export const FRAME_IS_FORWARDED = 8;
 export const FRAME_IS_TAGGED = 32; // came by a device with a VLAN tag, which does not count against an MTU any more
+export const FRAME_HAS_OPTIONS = 64; // this host has read its IP options (IPCB(skb)->opt)
 export const FRAME_IS_NF_BRIDGE = 16; // came through a bridge with bridge-nf-call-iptables on
 export const FRAME_IS_ECHO = 1024; // an answer to an echo request, by the host itself
 // -j CT, until the packet's connection is looked for: that it spoke, in which directions its zone counts, and the zone, which may
