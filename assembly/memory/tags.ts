@@ -56,6 +56,13 @@ export function recordAt(table: usize, index: u32): usize {
   return load<usize>(load<usize>(table, SLOTS) + <usize>(index << SLOT_SHIFT), RECORD);
 }
 
+/** The number of a free slot, of which there always is one. */
+export function freeSlot(table: usize): u32 {
+  let index: u32 = 0;
+  while (recordAt(table, index)) index++;
+  return index;
+}
+
 /** Whether a table must grow before a record more comes in. */
 export function isFull(table: usize): bool {
   return load<u32>(table, COUNT) << 1 >= slotCount(table);

@@ -56,8 +56,8 @@ export function expired(entry: usize): bool {
 }
 
 /**
- * The tuple record that equals the current tuple in the current zones, 0 if none. No two entries have the same tuple, so one whose time is over
- * is removed and ends the search; others are not looked at beyond their tuple, a sweep will find them.
+ * The tuple record that equals the current tuple in the current zones, 0 if none. No two entries have the same tuple, so one whose
+ * time is over is removed and ends the search; others are not looked at beyond their tuple, a sweep will find them.
  */
 export function find(ns: usize): usize {
   const table = load<usize>(ns, NS_CONNECTIONS);
@@ -174,16 +174,18 @@ export function sweep(ns: usize): void {
   if (now < load<u64>(ns, NS_EARLIEST_END)) return;
   let earliest = u64.MAX_VALUE;
   const table = load<usize>(ns, NS_CONNECTIONS);
-  let index: u32 = 0;
-  while (index < tags.slotCount(table)) {
-    const record = tags.recordAt(table, index);
+  const last = tags.slotCount(table) - 1;
+  // Records move up into slots that come free, but never past a free one: none slips by if the round begins there.
+  const start = tags.freeSlot(table);
+  let passed: u32 = 0;
+  while (passed <= last) {
+    const record = tags.recordAt(table, (start + passed) & last);
     const entry = record ? entryOf(record) : 0;
     if (entry && expired(entry)) {
-      // Another record may have moved up into the slot.
       remove(entry);
     } else {
       if (entry) earliest = min<u64>(earliest, load<u64>(entry, CT_TIMEOUT));
-      index++;
+      passed++;
     }
   }
   store<u64>(ns, earliest, NS_EARLIEST_END);
