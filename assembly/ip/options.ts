@@ -4,6 +4,7 @@ import {
   FRAME_DATA,
   FRAME_FLAGS,
   FRAME_HAS_OPTIONS,
+  FRAME_ID_LOW,
   FRAME_LENGTH,
   FRAME_NETWORK,
   FRAME_PACKET_TYPE,
@@ -42,7 +43,7 @@ export let rerouted: bool = false;
 export let nextStop: u32 = 0;
 
 // What the last packet has, as offsets from its header; 0: it has none. As struct ip_options.
-let subject: usize = 0; // where its header stands
+let subject: u64 = 0; // its packet id; a frame's place in memory is soon that of another
 let recordAt: i32 = 0;
 let timeAt: i32 = 0;
 let routeAt: i32 = 0;
@@ -92,7 +93,6 @@ function timeOfDay(): u32 {
 /** Reads the options of a packet that came in and notes in them that it was here (__ip_options_compile). */
 function compile(ns: usize, ip: usize): i32 {
   clear();
-  subject = ip;
   const end = ipv4.headerLength(ip);
   let at = ipv4.IPV4_LENGTH;
   while (at < end) {
@@ -208,6 +208,7 @@ function compileTime(ns: usize, ip: usize, at: i32, length: i32): i32 {
 export function receive(ns: usize, frame: usize, device: usize, type: u32): i32 {
   const ip = load<usize>(frame, FRAME_NETWORK);
   store<u32>(frame, load<u32>(frame, FRAME_FLAGS) | FRAME_HAS_OPTIONS, FRAME_FLAGS);
+  subject = load<u64>(frame, FRAME_ID_LOW);
   const outcome = compile(ns, ip);
   if (outcome != FINE || !routeAt) return outcome;
   const sysctl = load<u32>(ns + NS_SYSCTLS, SYSCTL_ACCEPT_SOURCE_ROUTE << 2);
@@ -261,21 +262,27 @@ export function forward(ip: usize, source: u32): void {
   if (changed || recordOpen || rerouted) ipv4.seal(ip);
 }
 
+/** Where the first whole option at or behind a place in a header stands, those of one byte left out; 0: there is none. */
+function optionFrom(ip: usize, place: i32): i32 {
+  const end = ipv4.headerLength(ip);
+  let at = place;
+  while (at < end && byte(ip, at) == NOOP) at++;
+  if (at + 1 >= end || byte(ip, at) == END) return 0;
+  const length = byte(ip, at + 1);
+  return length < 2 || length > end - at ? 0 : at;
+}
+
+function optionAfter(ip: usize, at: i32): i32 {
+  return optionFrom(ip, at + byte(ip, at + 1));
+}
+
 /** In all fragments but the first, options that are not to be copied become nothing (ip_options_fragment). */
 export function keepCopied(ip: usize): void {
-  const end = ipv4.headerLength(ip);
-  let at = ipv4.IPV4_LENGTH;
-  while (at < end) {
-    const kind = byte(ip, at);
-    if (kind == END) return;
-    if (kind == NOOP) {
-      at++;
-      continue;
-    }
-    const length = at + 1 < end ? byte(ip, at + 1) : 0;
-    if (length < 2 || length > end - at) return;
-    if (!(kind & COPIED)) memory.fill(ip + <usize>at, <u8>NOOP, <usize>length);
-    at += length;
+  let at = optionFrom(ip, ipv4.IPV4_LENGTH);
+  while (at) {
+    const next = optionAfter(ip, at);
+    if (!(byte(ip, at) & COPIED)) memory.fill(ip + <usize>at, <u8>NOOP, <usize>byte(ip, at + 1));
+    at = next;
   }
 }
 
@@ -291,52 +298,23 @@ let answerNeedsAddress: bool = false;
 let answerNeedsTime: bool = false;
 let answerRecordOpen: bool = false;
 
-/** Where a packet has its first option of a kind, whole; 0: it has none. */
+/** Where a packet has its first option of a kind, or of another; 0: it has none. */
 function find(ip: usize, kind: i32, other: i32): i32 {
-  const end = ipv4.headerLength(ip);
-  let at = ipv4.IPV4_LENGTH;
-  while (at < end) {
-    const here = byte(ip, at);
-    if (here == END) return 0;
-    if (here == NOOP) {
-      at++;
-      continue;
-    }
-    const length = at + 1 < end ? byte(ip, at + 1) : 0;
-    if (length < 2 || length > end - at) return 0;
-    if ((here == kind || here == other) && length >= 3) return at;
-    at += length;
+  for (let at = optionFrom(ip, ipv4.IPV4_LENGTH); at; at = optionAfter(ip, at)) {
+    if ((byte(ip, at) == kind || byte(ip, at) == other) && byte(ip, at + 1) >= 3) return at;
   }
   return 0;
 }
 
-function lengthAt(ip: usize, at: i32): i32 {
-  return at ? byte(ip, at + 1) : 0;
-}
-
-/** Whether an option that was noted stands in a packet, whole; one that was not noted does. */
-function stands(ip: usize, at: i32, kind: i32, other: i32): bool {
-  if (!at) return true;
-  const left = ipv4.headerLength(ip) - at;
-  const here = byte(ip, at);
-  return left >= 3 && (here == kind || here == other) && byte(ip, at + 1) >= 3 && byte(ip, at + 1) <= left;
-}
-
 /**
- * Finds the options of a packet that may not be the one handled last: one that has waited for a neighbour, or one of this host. What
- * was noted of the one handled last, up to where it was wrong, holds for that one alone.
+ * Finds the options of a packet that is not the one handled last, as it has waited for its neighbour. What was noted of the one handled
+ * last, up to where it was wrong, holds for that one alone.
  */
-function locate(ip: usize): void {
-  const noted =
-    ip == subject &&
-    stands(ip, recordAt, RECORD_ROUTE, RECORD_ROUTE) &&
-    stands(ip, timeAt, TIMESTAMP, TIMESTAMP) &&
-    stands(ip, routeAt, LOOSE_ROUTE, STRICT_ROUTE) &&
-    stands(ip, labelAt, CIPSO, CIPSO) &&
-    lengthAt(ip, recordAt) + lengthAt(ip, timeAt) + lengthAt(ip, routeAt) + lengthAt(ip, labelAt) <=
-      ipv4.headerLength(ip) - ipv4.IPV4_LENGTH;
-  if (noted) return;
+function locate(frame: usize, ip: usize): void {
+  const id = load<u64>(frame, FRAME_ID_LOW);
+  if (id == subject) return;
   clear();
+  subject = id;
   recordAt = find(ip, RECORD_ROUTE, RECORD_ROUTE);
   timeAt = find(ip, TIMESTAMP, TIMESTAMP);
   routeAt = find(ip, LOOSE_ROUTE, STRICT_ROUTE);
@@ -358,7 +336,7 @@ export function echo(ns: usize, frame: usize): void {
   if (!(load<u32>(frame, FRAME_FLAGS) & FRAME_HAS_OPTIONS)) return;
   if (ipv4.headerLength(ip) == ipv4.IPV4_LENGTH) return;
   if (!answer) answer = allocate(64);
-  locate(ip);
+  locate(frame, ip);
   if (recordAt) echoRecord(ip);
   if (timeAt) echoTime(ns, ip);
   if (routeAt) echoRoute(ip);
