@@ -26,12 +26,12 @@ import {
 } from "../layout/codes.ts";
 import * as F from "../layout/frame.ts";
 import {
+  CT_NAMESPACE,
   CT_SERIAL,
   CT_STATUS,
   CT_TIMEOUT,
   DEV_KIND,
   DEV_NAMESPACE,
-  CT_NAMESPACE,
   DEV_PEER,
   FDB_UPDATED,
   NEIGH_USED,
@@ -128,11 +128,11 @@ const FIELD_DESTINATION_PORT: u32 = 8;
 const FIELD_TTL: u32 = 16;
 
 const SLOTS_FIRST: u32 = 4096;
+const SLOTS_MAX: u32 = 1 << 20;
 /** How many marks of flows there are: the upper bits of a hash, and when in units of half a second. */
 const SEEN: u32 = 1 << 16;
 const EPOCH: u32 = 255;
 const EPOCH_SHIFT: u64 = 29;
-const SLOTS_MAX: u32 = 1 << 20;
 
 let on: bool = true;
 let slots: usize = 0;
@@ -158,12 +158,17 @@ function hashOf(addresses: u64, ports: u32, place: u32): u32 {
   return (<u32>(h >> 32)) | 1;
 }
 
-/** The slot of a flow, 0 if it has none. The frame's bytes stand at `at`; `link` and `type` are the first 16 of them. */
+/** The first of the WAYS slots that a hash may use, by its number. */
+function home(h: u32): usize {
+  return <usize>((h >> 1) & mask);
+}
+
+/** The slot of a flow, 0 if it has none; sets `flowHash`. The frame's bytes stand at `at`; `link` and `type` are the first 16 of them. */
 function find(at: usize, place: u32, link: u64, type: u64): usize {
   const addresses = load<u64>(at, ADDRESSES);
   const ports = load<u32>(at, PORTS);
   flowHash = hashOf(addresses, ports, place);
-  const first = <usize>((flowHash >> 1) & mask);
+  const first = home(flowHash);
   let hits = i32x4.bitmask(i32x4.eq(v128.load(tags + (first << 2)), i32x4.splat(<i32>flowHash)));
   while (hits) {
     const slot = slots + (first + <usize>ctz(hits)) * SLOT_SIZE;
@@ -464,15 +469,13 @@ function keep(device: usize, frame: usize, flags: u32): void {
   store<u32>(slot, recorder.generation, SLOT_GENERATION);
 }
 
-/** Writes a slot, but for its path and validity. */
+/** Writes a slot that `room` has found, but for its path and validity. */
 function fill(slot: usize, first: usize, at: usize): void {
   v128.store(slot, v128.load(first));
-  const addressesOf = load<u64>(first, ADDRESSES);
-  const portsOf = load<u32>(first, PORTS);
-  store<u64>(slot, addressesOf, SLOT_ADDRESSES);
-  store<u32>(slot, portsOf, SLOT_PORTS);
+  store<u64>(slot, load<u64>(first, ADDRESSES), SLOT_ADDRESSES);
+  store<u32>(slot, load<u32>(first, PORTS), SLOT_PORTS);
   store<u32>(slot, entry, SLOT_PLACE);
-  setTag(slot, hashOf(addressesOf, portsOf, entry));
+  setTag(slot, flowHash);
   store<usize>(slot, connection, SLOT_CT);
   store<u32>(slot, connection ? load<u32>(connection, CT_SERIAL) : 0, SLOT_CT_SERIAL);
   store<u64>(slot, load<u64>(at, ADDRESSES), SLOT_NEW_ADDRESSES);
@@ -598,9 +601,7 @@ function sameHeader(other: usize): bool {
 function room(first: usize, place: u32): usize {
   const own = find(first, place, load<u64>(first, LINK), load<u64>(first, LINK + 8));
   if (own) return own;
-  const addresses = load<u64>(first, ADDRESSES);
-  const ports = load<u32>(first, PORTS);
-  const begin = slots + <usize>((hashOf(addresses, ports, place) >> 1) & mask) * SLOT_SIZE;
+  const begin = slots + home(flowHash) * SLOT_SIZE;
   for (let i: usize = 0; i < WAYS; i++) {
     const slot = begin + i * SLOT_SIZE;
     if (load<u32>(slot, SLOT_GENERATION) != recorder.generation || isOver(slot)) return slot;
@@ -609,7 +610,7 @@ function room(first: usize, place: u32): usize {
     grow();
     return room(first, place);
   }
-  return begin + <usize>((ports >> 16) & 3) * SLOT_SIZE;
+  return begin + <usize>((load<u32>(first, PORTS) >> 16) & 3) * SLOT_SIZE;
 }
 
 /** Whether the connection of a slot is gone, or has seen its first reply since. */
@@ -631,7 +632,7 @@ function grow(): void {
     const slot = old + <usize>i * SLOT_SIZE;
     if (load<u32>(slot, SLOT_GENERATION) != recorder.generation || isOver(slot)) continue;
     const h = hashOf(load<u64>(slot, SLOT_ADDRESSES), load<u32>(slot, SLOT_PORTS), load<u32>(slot, SLOT_PLACE));
-    let to = slots + <usize>((h >> 1) & mask) * SLOT_SIZE;
+    let to = slots + home(h) * SLOT_SIZE;
     const end = to + WAYS * SLOT_SIZE;
     while (to < end && load<u32>(to, SLOT_GENERATION)) to += SLOT_SIZE;
     if (to == end) continue;

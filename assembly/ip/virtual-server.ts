@@ -226,7 +226,8 @@ function hand(balancer: usize, client: u32, address: u32, ports: u32, protocol: 
   refresh(balancer, at);
   const healthy = load<u32>(at, VIRTUAL_HEALTHY);
   if (!healthy) return NO_SERVER;
-  const key = load<u32>(at, VIRTUAL_BY_SOURCE) ? hash.mix(client, address) : hashOf(client, address, ports, protocol);
+  const h = hashOf(client, address, ports, protocol);
+  const key = load<u32>(at, VIRTUAL_BY_SOURCE) ? hash.mix(client, address) : h;
   const list = at + VIRTUAL_REALS + <usize>load<u32>(at, VIRTUAL_COUNT) * REAL_SIZE;
   // The hash's upper bits choose, as its lower ones choose the bucket.
   const turn = <u32>((<u64>key * <u64>healthy) >> 32);
@@ -241,6 +242,6 @@ function hand(balancer: usize, client: u32, address: u32, ports: u32, protocol: 
   store<u32>(added, protocol, HANDED_PROTO);
   store<usize>(added, server, HANDED_REAL);
   store<i32>(added, HANDED_OPENING, HANDED_STATE);
-  hash.insert(table, hashOf(client, address, ports, protocol), added);
+  hash.insert(table, h, added);
   return HANDED_ON;
 }

@@ -46,7 +46,8 @@ import {
   SHARED_OUTBOXES,
   SHARED_WORKERS_MAX,
 } from "../layout/records.ts";
-import { allocate, takePages } from "../memory/arena.ts";
+import { allocate } from "../memory/arena.ts";
+import { newBatch } from "../memory/batch.ts";
 import { copy } from "../memory/bytes.ts";
 import { machine, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
@@ -121,14 +122,15 @@ function outboxOf(from: u32, to: u32): usize {
   return <usize>SHARED_OUTBOXES + ((<usize>(row * <u32>SHARED_WORKERS_MAX + to)) << 2);
 }
 
+const OUTBOX_PAGES: u32 = 4;
+
 function outbox(worker: u32, size: u32): usize {
   const head = outboxOf(self, worker);
   const first = load<usize>(head);
   for (let block = first; block; block = load<usize>(block, BATCH_NEXT)) {
     if (load<u32>(block, BATCH_USED) + size <= load<u32>(block, BATCH_SIZE)) return block;
   }
-  const fresh = takePages(4);
-  store<u32>(fresh, (4 << 16) - <u32>BATCH_HEADER, BATCH_SIZE);
+  const fresh = newBatch(OUTBOX_PAGES);
   store<usize>(fresh, first, BATCH_NEXT);
   store<usize>(head, fresh);
   return fresh;

@@ -38,6 +38,7 @@ import {
 } from "../layout/records.ts";
 import * as P from "../layout/pcap.ts";
 import { allocate, takePages } from "../memory/arena.ts";
+import { newBatch } from "../memory/batch.ts";
 import { copy } from "../memory/bytes.ts";
 import { SECOND, machine, now } from "../memory/clock.ts";
 import * as recorder from "../memory/recorder.ts";
@@ -53,15 +54,9 @@ const LARGEST: u32 = 65536; // one record or block never is longer
 let stream: usize = 0; // the block being written
 const epoch: u64 = <u64>P.CAPTURE_EPOCH * SECOND; // the clock's zero in nanoseconds since 1970
 
-function newBlock(): usize {
-  const block = takePages(BLOCK_PAGES);
-  store<u32>(block, (BLOCK_PAGES << 16) - <u32>BATCH_HEADER, BATCH_SIZE);
-  return block;
-}
-
 /** Prepares the stream of a worker. */
 export function startStream(worker: u32): void {
-  stream = newBlock();
+  stream = newBatch(BLOCK_PAGES);
   store<usize>(<usize>SHARED_STREAMS + ((<usize>worker) << 2), stream);
 }
 
@@ -81,7 +76,7 @@ export function reserve(sinks: usize, frame: usize, direction: u32, length: u32)
   const size = (<u32>CAUGHT_BYTES + length + 23) & ~7;
   let used = load<u32>(stream, BATCH_USED);
   if (used + size > load<u32>(stream, BATCH_SIZE)) {
-    if (!load<usize>(stream, BATCH_NEXT)) store<usize>(stream, newBlock(), BATCH_NEXT);
+    if (!load<usize>(stream, BATCH_NEXT)) store<usize>(stream, newBatch(BLOCK_PAGES), BATCH_NEXT);
     stream = load<usize>(stream, BATCH_NEXT);
     store<u32>(stream, 0, BATCH_USED);
     used = 0;

@@ -16,7 +16,7 @@ import {
   TUPLE_SRC,
 } from "../layout/records.ts";
 import * as T from "../layout/trace.ts";
-import { takePages } from "../memory/arena.ts";
+import { newBatch } from "../memory/batch.ts";
 import { now } from "../memory/clock.ts";
 import { clear, get16, get32 } from "../memory/bytes.ts";
 import { packetLength } from "../track/conntrack.ts";
@@ -36,22 +36,16 @@ let block: usize = 0;
 export function set(steps: bool, misses: bool): usize {
   on = steps;
   verbose = misses;
-  if (!first) first = newBlock();
+  if (!first) first = newBatch(BLOCK_PAGES);
   for (block = first; block; block = load<usize>(block, BATCH_NEXT)) store<u32>(block, 0, BATCH_USED);
   block = first;
   return first;
 }
 
-function newBlock(): usize {
-  const made = takePages(BLOCK_PAGES);
-  store<u32>(made, (BLOCK_PAGES << 16) - <u32>BATCH_HEADER, BATCH_SIZE);
-  return made;
-}
-
 /** Notes a step (STEP_*) of a frame in a namespace. */
 export function note(kind: u32, ns: usize, frame: usize, a: u32 = 0, b: u32 = 0, c: u32 = 0, d: u32 = 0): void {
   if (load<u32>(block, BATCH_USED) + T.STEP_SIZE > load<u32>(block, BATCH_SIZE)) {
-    if (!load<usize>(block, BATCH_NEXT)) store<usize>(block, newBlock(), BATCH_NEXT);
+    if (!load<usize>(block, BATCH_NEXT)) store<usize>(block, newBatch(BLOCK_PAGES), BATCH_NEXT);
     block = load<usize>(block, BATCH_NEXT);
   }
   const step = block + BATCH_HEADER + <usize>load<u32>(block, BATCH_USED);
