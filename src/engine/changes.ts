@@ -1,12 +1,10 @@
 // Changes of machines while they run, made between two windows so that the number of workers does not show.
-import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { parseIpv4 } from "../address.ts";
+import { PROTO_UDP } from "../iptables/protocols.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Action, ServedDatagrams } from "../seam/change.ts";
 import type { Built } from "./build.ts";
-
-const UDP = 17;
 
 /** A change with the numbers of what it speaks of. Rules are compiled. */
 export interface PlacedChange {
@@ -49,13 +47,7 @@ function replaceRules(kernel: Kernel, ns: Handle, block: Handle, kept: Uint32Arr
 }
 
 function removeConnections(kernel: Kernel, ns: Handle, chosen: (entry: Handle) => boolean): number {
-  const table = kernel.word(ns + R.NS_CONNECTIONS);
-  if (table === 0) return 0;
-  kernel.calls.sweepConnections(ns);
-  // An entry stands in the table under both of its tuples.
-  const found = kernel
-    .tuples(table)
-    .filter((record) => kernel.word(record + R.TUPLE_DIR) === codes.DIR_ORIGINAL && chosen(record));
+  const found = kernel.connections(ns).filter(chosen);
   for (const entry of found) kernel.calls.removeConnection(entry);
   return found.length;
 }
@@ -71,7 +63,7 @@ function staleTest(kernel: Kernel, served: readonly ServedDatagrams[]): (entry: 
   }
   return (entry) => {
     const original = entry + R.CT_ORIGINAL;
-    if (kernel.word(original + R.TUPLE_PROTO) !== UDP) return false;
+    if (kernel.word(original + R.TUPLE_PROTO) !== PROTO_UDP) return false;
     const port = kernel.word(original + R.TUPLE_PORTS) & 0xffff;
     const servers = byDestination.get(`${kernel.word(original + R.TUPLE_DST)} ${port}`) ?? byPort.get(port);
     return servers !== undefined && !servers.has(kernel.word(entry + R.CT_REPLY + R.TUPLE_SRC));

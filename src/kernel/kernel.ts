@@ -317,10 +317,16 @@ export class Kernel {
 
   // ---- results
 
-  /** The tuples of a connection table (NS_CONNECTIONS, TUPLE_*), in the order of their hashes. */
-  tuples(table: Handle): Handle[] {
+  /** The connections of a namespace (CT_*) whose time is not over, in the order of their hashes. */
+  connections(ns: Handle): Handle[] {
+    const table = this.word(ns + R.NS_CONNECTIONS);
+    if (table === 0) return [];
+    this.calls.sweepConnections(ns);
     const slots = Array.from({ length: this.calls.connectionSlots(table) }, (_, i) => i);
-    return slots.map((i) => this.calls.connectionAt(table, i) >>> 0).filter((record) => record !== 0);
+    // An entry stands in the table under both of its tuples.
+    return slots
+      .map((i) => this.calls.connectionAt(table, i) >>> 0)
+      .filter((record) => record !== 0 && this.word(record + R.TUPLE_DIR) === codes.DIR_ORIGINAL);
   }
 
   /** The records of a hash table (DEV_FDB), bucket by bucket. */

@@ -39,10 +39,7 @@ export function deleteConnections(network: Network, namespace: string, args: str
     tests.push(option.test(value));
   }
   const { kernel } = network;
-  const table = kernel.word(network.namespace(namespace) + R.NS_CONNECTIONS);
-  if (table === 0) return;
-  for (const record of kernel.tuples(table)) {
-    if (kernel.word(record + R.TUPLE_DIR) !== codes.DIR_ORIGINAL) continue;
+  for (const record of kernel.connections(network.namespace(namespace))) {
     if (tests.every((test) => test(kernel, record))) kernel.calls.removeConnection(record);
   }
 }

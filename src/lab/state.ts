@@ -17,11 +17,10 @@ const GRE = 47;
 
 /** The lines of /proc/net/nf_conntrack of a namespace, sorted. */
 export function conntrackLines(kernel: Kernel, ns: Handle, nowNs: number): string[] {
-  const table = kernel.word(ns + R.NS_CONNECTIONS);
-  if (table === 0) return [];
-  kernel.calls.sweepConnections(ns);
-  const entries = kernel.tuples(table).filter((record) => kernel.word(record + R.TUPLE_DIR) === codes.DIR_ORIGINAL);
-  return entries.map((entry) => conntrackLine(kernel, entry, nowNs)).sort();
+  return kernel
+    .connections(ns)
+    .map((entry) => conntrackLine(kernel, entry, nowNs))
+    .sort();
 }
 
 function conntrackLine(kernel: Kernel, entry: Handle, nowNs: number): string {
