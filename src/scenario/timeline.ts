@@ -4,8 +4,7 @@ import type { Document } from "../documents/document.ts";
 import { among } from "../errors.ts";
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
 import { podNamespace } from "../node/kubelet.ts";
-import type { ServedDatagrams } from "../seam/change.ts";
-import type { Change } from "../seam/change.ts";
+import type { Change, ServedDatagrams } from "../seam/change.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { Scenario, TimelineSpec } from "./schema.ts";
 
@@ -65,6 +64,7 @@ export function prepareTimeline(
   const events: PreparedEvent[] = [];
   const changes: Change[] = [];
   const steps: Step[] = [];
+  const flushes = new Map<PreparedEvent, Change[]>();
   const entries = scenario.spec.timeline.map((entry, i) => ({ entry, i })).sort((a, b) => a.entry.at - b.entry.at);
   const running = new Set(context.cluster.pods);
   for (const { entry, i } of entries) {
@@ -72,25 +72,23 @@ export function prepareTimeline(
     if (entry.at >= context.durationNs) document?.fail([...path, "at"], "is not before the end of the run");
     const event = { atNs: entry.at, what: "", removals: [] };
     events.push(event);
-    const flushes = flush(entry, document, path, context, event);
-    if (flushes) changes.push(...flushes);
+    const own = flush(entry, document, path, context, event);
+    if (own) flushes.set(event, own);
     else steps.push(...podSteps(entry, document, path, context, running, event, events.length - 1));
   }
   steps.sort((a, b) => a.atNs - b.atNs);
+  changes.push(...[...flushes.values()].flat());
   for (const step of steps) changes.push(...linkChanges(step, context.machines));
   changes.push(...syncs(steps, events, context));
-  const inTime = changes.filter(({ atNs }) => atNs < context.durationNs);
-  const order = inTime.map((change, i) => ({ change, i })).sort((a, b) => a.change.atNs - b.change.atNs || a.i - b.i);
-  const sorted = order.map(({ change }) => change);
-  for (const event of events) event.removals = removalsOf(event, sorted);
+  // Those of one moment keep their order.
+  const sorted = changes.filter(({ atNs }) => atNs < context.durationNs).sort((a, b) => a.atNs - b.atNs);
+  for (const event of events) {
+    const own = flushes.get(event);
+    event.removals = sorted.flatMap((change, place) =>
+      (own ? own.includes(change) : change.action.kind === "stale" && change.atNs === event.rulesAtNs) ? [place] : [],
+    );
+  }
   return { changes: sorted, events };
-}
-
-function removalsOf({ atNs, rulesAtNs, what }: PreparedEvent, changes: readonly Change[]): number[] {
-  const kind = what.startsWith("flush") ? "flush" : "stale";
-  return changes.flatMap((change, i) =>
-    change.action.kind === kind && change.atNs === (kind === "flush" ? atNs : rulesAtNs) ? [i] : [],
-  );
 }
 
 function flush(
