@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { formatCount, formatTime, plural } from "../src/report/format.ts";
 import type { Picture, PictureLine } from "../src/report/picture.ts";
 import { fateOf, lostOf, share } from "./fate.ts";
+import { Head, Search } from "./parts.tsx";
 
 interface Props {
   picture: Picture;
@@ -32,32 +33,10 @@ export function Flows({ picture, chosen, onChoose }: Props) {
   };
   return (
     <>
-      {lines.length > MANY && (
-        <input
-          type="search"
-          placeholder="find a line"
-          aria-label="find a line"
-          value={wanted}
-          onInput={(event) => setWanted(event.currentTarget.value)}
-        />
-      )}
+      {lines.length > MANY && <Search hint="find a line" name="find a line" value={wanted} onChange={setWanted} />}
       <div class="scroll flows">
         <table onKeyDown={move}>
-          <thead>
-            <tr>
-              <th scope="col">line</th>
-              <th scope="col" class="number">
-                sent
-              </th>
-              <th scope="col">answered</th>
-              <th scope="col" class="number">
-                p50
-              </th>
-              <th scope="col" class="number">
-                p99
-              </th>
-            </tr>
-          </thead>
+          <Head columns={[["line"], ["sent", true], ["answered"], ["p50", true], ["p99", true]]} />
           <tbody>
             {shown.map(([line, i]) => (
               <Row key={i} line={line} chosen={i === chosen} onChoose={() => onChoose(i)} />

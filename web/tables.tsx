@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { formatBytes, formatCount, plural } from "../src/report/format.ts";
 import type { Picture, PictureLine } from "../src/report/picture.ts";
+import { Head, Heat, Search } from "./parts.tsx";
 
 const SHOWN = 12;
 
@@ -25,24 +26,14 @@ export function Drops({ picture }: { picture: Picture }) {
       ) : (
         <div class="scroll short">
           <table>
-            <thead>
-              <tr>
-                <th scope="col">reason</th>
-                <th scope="col" class="number">
-                  frames
-                </th>
-                <th scope="col">where</th>
-              </tr>
-            </thead>
+            <Head columns={[["reason"], ["frames", true], ["where"]]} />
             <tbody>
               {rows.map(([reason, { count, places }]) => (
                 <tr key={reason}>
                   <th scope="row">
                     <code>{reason}</code>
                   </th>
-                  <td class="number heat" style={{ "--heat": `${(100 * count) / most}%` }}>
-                    {formatCount(count)}
-                  </td>
+                  <Heat count={count} part={count / most} />
                   <td title={places.join("\n")}>
                     {places.slice(0, 3).join(", ")}
                     {places.length > 3 ? ` and ${places.length - 3} more` : ""}
@@ -72,21 +63,12 @@ export function Backends({ line }: { line: PictureLine | undefined }) {
       ) : (
         <div class="scroll short">
           <table>
-            <thead>
-              <tr>
-                <th scope="col">namespace</th>
-                <th scope="col" class="number">
-                  answers
-                </th>
-              </tr>
-            </thead>
+            <Head columns={[["namespace"], ["answers", true]]} />
             <tbody>
               {backends.map(([name, count]) => (
                 <tr key={name}>
                   <th scope="row">{name}</th>
-                  <td class="number heat" style={{ "--heat": `${(100 * count) / most}%` }}>
-                    {formatCount(count)}
-                  </td>
+                  <Heat count={count} part={count / most} />
                 </tr>
               ))}
             </tbody>
@@ -130,35 +112,19 @@ export function Rules({ picture }: { picture: Picture }) {
       <p class="note">
         All nodes together. {formatCount(rules.length + otherRules)} were hit, {formatCount(idleRules)} never.
       </p>
-      <input
-        type="search"
-        placeholder="find a rule: a chain, an address, a comment"
-        aria-label="find a rule"
+      <Search
+        hint="find a rule: a chain, an address, a comment"
+        name="find a rule"
         value={wanted}
-        onInput={(event) => setWanted(event.currentTarget.value)}
+        onChange={setWanted}
       />
       <div class="scroll wide">
         <table class="rules">
-          <thead>
-            <tr>
-              <th scope="col" class="number">
-                packets
-              </th>
-              <th scope="col" class="number">
-                bytes
-              </th>
-              <th scope="col" class="number">
-                hosts
-              </th>
-              <th scope="col">rule</th>
-            </tr>
-          </thead>
+          <Head columns={[["packets", true], ["bytes", true], ["hosts", true], ["rule"]]} />
           <tbody>
             {shown.map(({ table, chain, text, packets, bytes, namespaces }) => (
               <tr key={`${table} ${chain} ${text}`}>
-                <td class="number heat" style={{ "--heat": `${(100 * Math.log(1 + packets)) / most}%` }}>
-                  {formatCount(packets)}
-                </td>
+                <Heat count={packets} part={Math.log(1 + packets) / most} />
                 <td class="number">{formatBytes(bytes)}</td>
                 <td class="number">{namespaces}</td>
                 <td>

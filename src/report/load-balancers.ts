@@ -48,12 +48,12 @@ export function loadBalancerReports(
       })),
     ),
     healthChanges: balancers.flatMap(({ changes }) =>
-      changes.map(({ address, ...change }) => ({
-        atNs: change.atNs,
+      changes.map(({ atNs, address, port, healthy, result }) => ({
+        atNs,
         node: nameOf(address),
-        port: change.port,
-        healthy: change.healthy,
-        result: change.result,
+        port,
+        healthy,
+        result,
       })),
     ),
   };

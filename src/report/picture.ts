@@ -2,7 +2,7 @@
 //
 // Everything is what the engine counted or noted. Nothing depends on the machine that ran it, so equal runs give equal bytes.
 import type { NamespaceConfig } from "../seam/machine.ts";
-import type { Series } from "../seam/plan.ts";
+import type { LineResult, Series } from "../seam/plan.ts";
 
 /** A namespace that is not a machine's own: a pod, or a host outside. */
 export interface PicturePlace {
@@ -23,24 +23,19 @@ export interface PictureMachine {
 }
 
 /** A line of traffic. */
-export interface PictureLine {
-  name: string;
+export interface PictureLine extends Pick<
+  LineResult,
+  "name" | "sent" | "delivered" | "refused" | "timedOut" | "unresolved" | "open" | "drops"
+> {
   protocol: string;
   /** Namespaces that send, at most SOURCES of them, and how many there are. */
   sources: string[];
   sourceCount: number;
-  sent: number;
-  delivered: number;
-  refused: number;
-  timedOut: number;
-  unresolved: number;
-  open: number;
   p50: number | null;
   p99: number | null;
   max: number | null;
   /** How many answers took how long, at most: coarser than the engine counts, ten steps a decade. */
   latencies: [upTo: number, count: number][];
-  drops: Record<string, number>;
   /** The rule that denied first, if one did. */
   denied: { namespace: string; rule: string } | null;
   /** Who answered, most first, at most BACKENDS, and how many there are. */
