@@ -3,7 +3,6 @@ import { DEVICE_BRIDGE, DEVICE_VXLAN, EINVAL, NUD_PERMANENT, OK, ROUTE_UNICAST }
 import * as B from "./layout/balancer.ts";
 import * as F from "./layout/frame.ts";
 import * as R from "./layout/records.ts";
-import * as L from "./layout/rules.ts";
 import * as checker from "./app/checker.ts";
 import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
@@ -18,7 +17,6 @@ import * as devices from "./link/device.ts";
 import * as segment from "./link/segment.ts";
 import * as vxlan from "./link/vxlan.ts";
 import { allocate } from "./memory/arena.ts";
-import { copy } from "./memory/bytes.ts";
 import * as choices from "./memory/choices.ts";
 import { setMachine, setNow } from "./memory/clock.ts";
 import * as events from "./memory/events.ts";
@@ -26,18 +24,18 @@ import * as frames from "./memory/frames.ts";
 import * as hash from "./memory/hash.ts";
 import * as recorder from "./memory/recorder.ts";
 import * as tags from "./memory/tags.ts";
-import { walks } from "./netfilter/match.ts";
+import { counterAt } from "./netfilter/counters.ts";
 import * as sets from "./netfilter/set.ts";
-import { acts } from "./netfilter/target.ts";
 import * as ruleIndex from "./netfilter/index.ts";
-import { findChains, setIndexed } from "./netfilter/walk.ts";
+import * as ruleSets from "./netfilter/rule-sets.ts";
+import { setIndexed } from "./netfilter/walk.ts";
 import * as captures from "./observe/capture.ts";
 import * as lines from "./observe/lines.ts";
 import * as notes from "./observe/notes.ts";
 import * as trace from "./observe/trace.ts";
 import * as path from "./path.ts";
 import * as sockets from "./socket/table.ts";
-import { newConnectionTable, remove as removeEntry, sweep } from "./track/table.ts";
+import { remove as removeEntry, sweep } from "./track/table.ts";
 import { PROTO_UDP } from "./wire/ipv4.ts";
 
 export * from "./layout/balancer";
@@ -246,51 +244,34 @@ export function addNeighbour(ns: usize, device: usize, to: u32, macHigh: u32, ma
   neighbour.update(neighbour.entryOf(ns, device, to), macHigh, macLow, NUD_PERMANENT, true);
 }
 
-/** The number (from 1) of the first rule of a compiled rule set with a match or target that the kernel does not know; 0: it knows all. */
-export function unknownRule(block: usize): u32 {
-  const rules = load<u32>(block, L.BLOCK_RULES);
-  for (let i: u32 = 0; i < rules; i++) {
-    const rule = block + L.BLOCK_HEADER + <usize>i * L.RULE_SIZE;
-    if (!acts(load<i32>(rule, L.RULE_TARGET))) return i + 1;
-    let record = block + <usize>load<u32>(rule, L.RULE_MATCHES);
-    for (let left = load<u32>(rule, L.RULE_MATCH_COUNT); left; left--, record += L.MATCH_SIZE) {
-      if (!walks(load<i32>(record, L.MATCH_KIND))) return i + 1;
-    }
-  }
-  return 0;
+/**
+ * The number (from 1) of the first of `count` rules of a set, one behind the other from `first` on, with a match or target that the
+ * kernel does not know; 0: it knows all. Notes in the set what they need. Each rule of a set must come by here once.
+ */
+export function admitRules(block: usize, first: usize, count: u32): u32 {
+  return ruleSets.admit(block, first, count);
+}
+
+/** Makes the index of such rules, in runs of at least `shortest` (0: as many as are worth it). */
+export function indexRules(block: usize, first: usize, count: u32, shortest: u32): void {
+  ruleIndex.make(ruleSets.baseOf(block), first, count, shortest ? shortest : ruleIndex.RUN_SHORTEST);
 }
 
 /** Puts a compiled rule set in force (iptables-restore): counters and states start anew, connections stay. */
 export function loadRules(ns: usize, block: usize): void {
   flows.settle();
-  const rules = load<u32>(block, L.BLOCK_RULES);
-  const states = load<u32>(block, L.BLOCK_STATES);
-  store<usize>(ns, block, R.NS_RULES);
-  store<usize>(ns, allocate(rules << 4), R.NS_COUNTERS);
-  findChains(ns);
-  const memory = allocate(states * L.STATE_SIZE + 16);
-  copy(memory, block + <usize>load<u32>(block, L.BLOCK_STATE_VALUES), <i32>(states * L.STATE_SIZE));
-  store<usize>(ns, memory, R.NS_RULE_STATES);
-  if (!load<usize>(ns, R.NS_CONNECTIONS)) store<usize>(ns, newConnectionTable(), R.NS_CONNECTIONS);
-  if (tracks(block)) store<u32>(ns, 1, R.NS_TRACKING);
+  ruleSets.enforce(ns, block, false);
 }
 
-/** NAT and anything that asks for connections switch tracking on, for good. */
-function tracks(block: usize): bool {
-  if (load<u32>(block, L.BLOCK_TABLES) & (1 << L.TABLE_NAT)) return true;
-  const rules = load<u32>(block, L.BLOCK_RULES);
-  for (let i: u32 = 0; i < rules; i++) {
-    const rule = block + L.BLOCK_HEADER + <usize>i * L.RULE_SIZE;
-    const target = load<i32>(rule, L.RULE_TARGET);
-    if (target == L.TARGET_CONNMARK || target == L.TARGET_CT) return true;
-    let record = block + load<u32>(rule, L.RULE_MATCHES);
-    for (let left = load<u32>(rule, L.RULE_MATCH_COUNT); left; left--, record += L.MATCH_SIZE) {
-      const kind = load<i32>(record, L.MATCH_KIND);
-      if (kind >= L.MATCH_KIND_CT_STATE && kind <= L.MATCH_KIND_CT_EXPIRE) return true;
-      if (kind == L.MATCH_KIND_CONNMARK || kind == L.MATCH_KIND_CONNLIMIT) return true;
-    }
-  }
-  return false;
+/** As loadRules, for a set that was made by changing the one in force: counters go on, those of equal numbers. */
+export function changeRules(ns: usize, block: usize): void {
+  flows.settle();
+  ruleSets.enforce(ns, block, true);
+}
+
+/** Where the counters of the rule with a RULE_INDEX are, made if need be. */
+export function ruleCounter(ns: usize, index: u32): usize {
+  return counterAt(ns, index);
 }
 
 /** Binds a listener (OWNER_SERVICE: `arg` is the response; OWNER_DNS: the server). EADDRINUSE if the port is taken. */
@@ -331,11 +312,6 @@ export function startFlow(flow: usize, at: f64): void {
 
 export function lineOf(number: u32): usize {
   return lines.line(number);
-}
-
-/** Makes the index of a compiled rule set, of runs of at least `shortest` rules (0: as many as are worth it). */
-export function indexRules(block: usize, shortest: u32): void {
-  ruleIndex.make(block, shortest ? shortest : ruleIndex.RUN_SHORTEST);
 }
 
 /** Has packets walk with the index (1) or rule by rule (0). */

@@ -60,7 +60,7 @@ export const NS_TABLE_LOCAL = NS_DEVICE_COUNT + WORD; // routing tables: FIB_*
 export const NS_TABLE_MAIN = NS_TABLE_LOCAL + WORD;
 export const NS_NEIGHBOURS = NS_TABLE_MAIN + WORD; // hash table
 export const NS_RULES = NS_NEIGHBOURS + WORD; // compiled block, 0: none
-export const NS_COUNTERS = NS_RULES + WORD; // two u64 for each rule of the block
+export const NS_COUNTERS = NS_RULES + WORD; // addresses of the pages of the rules' counters, 0: nothing has been counted there
 export const NS_RULE_STATES = NS_COUNTERS + WORD;
 export const NS_TRACKING = NS_RULE_STATES + WORD; // 1: conntrack is on
 export const NS_CONNECTIONS = NS_TRACKING + WORD; // hash table of tuples
@@ -89,9 +89,15 @@ export const NS_EARLIEST_END = NS_ICMP_STAMP + LONG; // u64: no connection's tim
 export const NS_NFT = NS_EARLIEST_END + LONG; // 1: the rules were loaded by iptables-nft
 export const NS_SOURCES = NS_NFT + WORD; // hash table of connections by their source, where that is translated
 export const NS_BALANCER = NS_SOURCES + WORD; // BALANCER_*, 0: it balances nothing
-export const NS_SYSCTLS = NS_BALANCER + WORD;
+export const NS_RULE_BASE = NS_BALANCER + WORD; // what offsets in rules count from
+export const NS_SYSCTLS = NS_RULE_BASE + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
+
+// A page of counters: for each rule packets and bytes, two u64. A rule's pair is in page RULE_INDEX >> COUNTER_PAGE_SHIFT.
+export const COUNTER_PAGE_SHIFT = 6;
+export const COUNTER_SIZE = 2 * LONG;
+export const COUNTER_PAGE_SIZE = COUNTER_SIZE << COUNTER_PAGE_SHIFT;
 
 // A choice that the kernel leaves to chance and a host has fixed: the first that fits is taken, and is used up.
 export const CHOICE_NEXT = 0;

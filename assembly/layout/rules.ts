@@ -5,8 +5,11 @@
 //   | header | rules, chain after chain | records: matches, targets, interfaces, port lists; equal ones once  | states |
 //   +--------+--------------------------+---------------------------------------------------------------------+--------+
 //
+// A set that was made by changing another shares that one's rules and records: it has a header of its own, and new chains lie
+// anywhere in memory, their offsets counted from the start of the first block (BLOCK_BASE), modulo 2^32.
+//
 // A chain is a run of rules that ends with its policy (built-in chain: ACCEPT or DROP) or with RETURN (user chain), as in
-// struct ipt_replace. Counters live outside, one pair per rule in the order of the block, so equal sets share one block.
+// struct ipt_replace. Counters live outside, one pair per RULE_INDEX, so equal sets share one block.
 // States too: a namespace copies STATE_VALUES when it loads the block, and its matches change that copy.
 const WORD = 4;
 
@@ -28,14 +31,14 @@ export const HOOK_COUNT = 5;
 // Header. ENTRIES holds, for table t and hook h, the offset of the chain's first rule (0: the table has no such chain) at
 // ENTRIES + (t * HOOK_COUNT + h) * 4; UNDERFLOWS, laid out alike, the offset of the chain's policy rule.
 export const BLOCK_SIZE = 0;
-export const BLOCK_RULES = BLOCK_SIZE + WORD;
+export const BLOCK_RULES = BLOCK_SIZE + WORD; // number of rules; where sets are changed, of their numbers (RULE_INDEX)
 export const BLOCK_STATES = BLOCK_RULES + WORD; // number of states
 export const BLOCK_STATE_VALUES = BLOCK_STATES + WORD; // offset of their first values, STATE_SIZE bytes each
 export const BLOCK_DEPTH = BLOCK_STATE_VALUES + WORD; // most return addresses that a walk can hold
 export const BLOCK_TABLES = BLOCK_DEPTH + WORD; // bit 1 << TABLE_*: the set has that table
-export const BLOCK_SPARE_1 = BLOCK_TABLES + WORD;
-export const BLOCK_SPARE_2 = BLOCK_SPARE_1 + WORD;
-export const BLOCK_ENTRIES = BLOCK_SPARE_2 + WORD;
+export const BLOCK_BASE = BLOCK_TABLES + WORD; // what offsets count from, as an offset from here: 0 unless it was made by changing another
+export const BLOCK_TRACKS = BLOCK_BASE + WORD; // 1: a rule needs connection tracking
+export const BLOCK_ENTRIES = BLOCK_TRACKS + WORD;
 export const BLOCK_UNDERFLOWS = BLOCK_ENTRIES + TABLE_COUNT * HOOK_COUNT * WORD;
 export const BLOCK_HEADER = BLOCK_UNDERFLOWS + TABLE_COUNT * HOOK_COUNT * WORD; // the first rule; three cache lines
 
@@ -52,7 +55,7 @@ export const RULE_MATCHES = RULE_OUT + WORD; // offset of the first match record
 export const RULE_MATCH_COUNT = RULE_MATCHES + WORD;
 export const RULE_TARGET = RULE_MATCH_COUNT + WORD; // TARGET_*
 export const RULE_TARGET_ARG = RULE_TARGET + WORD; // jump: offset of the chain's first rule; extension: offset of its record
-export const RULE_INDEX = RULE_TARGET_ARG + WORD; // position in the block: the counter pair
+export const RULE_INDEX = RULE_TARGET_ARG + WORD; // its number in the block: the counter pair
 export const RULE_TABLE = RULE_INDEX + WORD; // TABLE_*
 export const RULE_RUN = RULE_TABLE + WORD; // the run that netfilter/index.ts has made of it and its neighbours, 0: none
 export const RULE_NEXT_ALIKE = RULE_RUN + WORD; // the next rule of that run with the same key

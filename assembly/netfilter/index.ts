@@ -4,8 +4,6 @@
 // A packet need only be held against the rules whose key is its own: the others cannot match, and asking them changes nothing.
 // Rules without a key end a run and are tested in place. The index is made once per block, which all namespaces with it share.
 import {
-  BLOCK_HEADER,
-  BLOCK_RULES,
   MATCH_DPORT_MAX,
   MATCH_DPORT_MIN,
   MATCH_FLAGS,
@@ -86,16 +84,15 @@ function keyOf(block: usize, rule: usize): u32 {
   return PORT;
 }
 
-/** Makes the index of a block; runs of fewer than `shortest` rules have none. */
-export function make(block: usize, shortest: u32): void {
-  const first = block + BLOCK_HEADER;
-  const end = first + <usize>load<u32>(block, BLOCK_RULES) * RULE_SIZE;
+/** Makes the index of `count` rules from `first` on, whose offsets count from `base`; runs of fewer than `shortest` rules have none. */
+export function make(base: usize, first: usize, count: u32, shortest: u32): void {
+  const end = first + <usize>count * RULE_SIZE;
   let rule = first;
   while (rule < end) {
     const start = rule;
-    while (rule < end && keyOf(block, rule)) rule += RULE_SIZE;
-    const count = <u32>(rule - start) / RULE_SIZE;
-    if (count >= shortest) makeRun(block, start, rule, count);
+    while (rule < end && keyOf(base, rule)) rule += RULE_SIZE;
+    const length = <u32>(rule - start) / RULE_SIZE;
+    if (length >= shortest) makeRun(base, start, rule, length);
     rule += RULE_SIZE;
   }
 }

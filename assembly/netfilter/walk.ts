@@ -2,9 +2,6 @@
 // it is the reference that the index must equal.
 import { NF_ACCEPT, NF_DROP } from "../layout/codes.ts";
 import {
-  BLOCK_ENTRIES,
-  BLOCK_UNDERFLOWS,
-  HOOK_COUNT,
   MATCH_CT_STATES,
   MATCH_FLAGS,
   MATCH_INVERT,
@@ -42,24 +39,13 @@ import {
   RULE_SRC_MASK,
   RULE_TARGET,
   RULE_TARGET_ARG,
-  TABLE_COUNT,
   TARGET_ACCEPT,
   TARGET_CONTINUE,
   TARGET_DROP,
   TARGET_JUMP,
   TARGET_RETURN,
 } from "../layout/rules.ts";
-import {
-  CHAIN_COUNTER,
-  CHAIN_POLICY,
-  CHAIN_POLICY_RULE,
-  CHAIN_RULE,
-  CHAIN_SIZE,
-  NS_CHAINS,
-  NS_COUNTERS,
-  NS_ID,
-  NS_RULES,
-} from "../layout/records.ts";
+import { NS_ID, NS_RULE_BASE } from "../layout/records.ts";
 import { FRAME_LINE } from "../layout/frame.ts";
 import {
   MISS_DESTINATION,
@@ -77,6 +63,7 @@ import * as recorder from "../memory/recorder.ts";
 import { denied } from "../observe/lines.ts";
 import * as notes from "../observe/notes.ts";
 import * as trace from "../observe/trace.ts";
+import { counterOf } from "./counters.ts";
 import { matches } from "./match.ts";
 import * as index from "./index.ts";
 import * as packet from "./packet.ts";
@@ -90,32 +77,6 @@ let indexed: bool = true;
 
 export function setIndexed(use: bool): void {
   indexed = use;
-}
-
-/** The counter pair of a rule. */
-function counterOf(ns: usize, rule: usize): usize {
-  return load<usize>(ns, NS_COUNTERS) + ((<usize>load<u32>(rule, RULE_INDEX)) << 4);
-}
-
-/** Notes for each hook and table of a namespace where its chain begins and ends, once its rules and counters are there. */
-export function findChains(ns: usize): void {
-  recorder.changed();
-  const block = load<usize>(ns, NS_RULES);
-  const chains = allocate(HOOK_COUNT * TABLE_COUNT * <u32>CHAIN_SIZE);
-  for (let hook: usize = 0; hook < <usize>HOOK_COUNT; hook++) {
-    for (let table: usize = 0; table < <usize>TABLE_COUNT; table++) {
-      const slot = (table * HOOK_COUNT + hook) << 2;
-      const entry = load<u32>(block + slot, BLOCK_ENTRIES);
-      if (!entry) continue;
-      const chain = chains + (hook * TABLE_COUNT + table) * CHAIN_SIZE;
-      const policy = block + load<u32>(block + slot, BLOCK_UNDERFLOWS);
-      store<usize>(chain, block + entry, CHAIN_RULE);
-      store<usize>(chain, policy, CHAIN_POLICY_RULE);
-      store<usize>(chain, block + entry == policy ? counterOf(ns, policy) : 0, CHAIN_COUNTER);
-      store<i32>(chain, load<i32>(policy, RULE_TARGET) == TARGET_ACCEPT ? NF_ACCEPT : NF_DROP, CHAIN_POLICY);
-    }
-  }
-  store<usize>(ns, chains, NS_CHAINS);
 }
 
 /** Counts the packet in a counter pair. */
@@ -160,7 +121,7 @@ function extensionsMatch(block: usize, rule: usize): bool {
 
 /** Walks a chain to a verdict: NF_ACCEPT, NF_DROP or what a target says (netfilter/target.ts). `policy` is its last rule. */
 export function walk(first: usize, policy: usize): i32 {
-  const block = load<usize>(packet.ns, NS_RULES);
+  const block = load<usize>(packet.ns, NS_RULE_BASE);
   if (!stack) stack = allocate(STACK_MAX << 2);
   let depth: u32 = 0;
   let rule = first;

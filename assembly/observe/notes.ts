@@ -68,7 +68,7 @@ export function dropped(ns: usize, frame: usize, reason: i32): void {
   const unsent = load<u32>(frame, FRAME_STAGE) == STAGE_OUTPUT;
   const from = unsent ? load<usize>(frame, FRAME_NETWORK) : data;
   const bytes = data + length - from;
-  const link = <usize>(unsent ? ethernet.ETHERNET_LENGTH : 0);
+  const link: usize = unsent ? <usize>ethernet.ETHERNET_LENGTH : 0;
   const at = begin(ns, frame, reason, byRule ? denying : 0, <u32>(link + bytes)) + NOTE_FRAME;
   clear(at, 16);
   if (unsent) ethernet.setType(at, ethernet.TYPE_IPV4);

@@ -2,6 +2,7 @@
 import * as R from "../../assembly/layout/records.ts";
 import { parseIpv4 } from "../address.ts";
 import { PROTO_UDP } from "../iptables/protocols.ts";
+import { countedBy } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Action, ServedDatagrams } from "../seam/change.ts";
 import type { Built } from "./build.ts";
@@ -40,9 +41,8 @@ function replaceRules(kernel: Kernel, ns: Handle, block: Handle, kept: Uint32Arr
   const before = kernel.ruleCounters(ns);
   kernel.calls.loadRules(ns, block);
   for (let i = 0; i < kept.length; i += 2) {
-    const from = (kept[i] ?? 0) * 2;
-    const [packets, bytes] = [before[from] ?? 0n, before[from + 1] ?? 0n];
-    if (packets !== 0n) kernel.setRuleCounter(ns, kept[i + 1] ?? 0, Number(packets), Number(bytes));
+    const { packets, bytes } = countedBy(before, kept[i] ?? 0);
+    if (packets !== 0) kernel.setRuleCounter(ns, kept[i + 1] ?? 0, packets, bytes);
   }
 }
 

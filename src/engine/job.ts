@@ -2,6 +2,7 @@
 import type { CommentNames } from "../pcap/comments.ts";
 import type { BalancerResult, CaptureConfig, FlowConfig } from "../seam/plan.ts";
 import type { Machine } from "../seam/machine.ts";
+import type { RuleCounters } from "../kernel/counters.ts";
 import type { LineCounters } from "../kernel/kernel.ts";
 import type { PlacedChange } from "./changes.ts";
 import type { NumberedSet } from "./sets.ts";
@@ -75,8 +76,8 @@ export interface Job {
 export interface NamespaceResult {
   name: string;
   drops: Uint32Array;
-  /** Packets and bytes by RULE_INDEX; empty without rules. */
-  counters: BigUint64Array;
+  /** Empty without rules. */
+  counters: RuleCounters;
   /** By device. */
   frames: Map<string, number>;
 }

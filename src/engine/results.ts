@@ -49,7 +49,7 @@ export function combine(
     interrupted: workers.some(({ interrupted }) => interrupted),
     rules: Object.fromEntries(
       namespaces
-        .filter(({ counters }) => counters.length > 0)
+        .filter(({ name }) => rules.has(name))
         .map(({ name, counters }) => [name, rules.print(name, counters, endNs)]),
     ),
   };

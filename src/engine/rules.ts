@@ -1,4 +1,5 @@
 // The rule sets of a plan: each distinct text is compiled once and lies once in memory, whatever the number of its namespaces.
+import { BLOCK_HEADER } from "../../assembly/layout/rules.ts";
 import { InputError } from "../errors.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { parseRules } from "../iptables/parse.ts";
@@ -7,6 +8,7 @@ import { chainsByName, compileRules, referenced, type ChainsByName, type RuleRef
 import { NameTable } from "../iptables/names.ts";
 import type { Chain, Rule, RuleSet } from "../iptables/model.ts";
 import { missingSet } from "../iptables/sets.ts";
+import { countedBy, type RuleCounters } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Denial, Plan } from "../seam/plan.ts";
 import type { PlacedChange } from "./changes.ts";
@@ -74,6 +76,11 @@ export class RuleSets {
     return this.#history.get(namespace)?.findLast((entry) => entry.atNs <= atNs)?.loaded;
   }
 
+  /** Whether a namespace has rules. */
+  has(namespace: string): boolean {
+    return this.#byNamespace.has(namespace);
+  }
+
   /** A namespace's compiled rules and its sets. */
   of(namespace: string): Omit<PlacedNamespace, "id"> {
     return { rules: this.#byNamespace.get(namespace)?.block ?? 0, sets: this.#sets.get(namespace) ?? [] };
@@ -109,14 +116,14 @@ export class RuleSets {
   }
 
   /** `iptables-save -c` of a namespace at a moment with the counters that the kernel has kept. */
-  print(namespace: string, counters: BigUint64Array, atNs: number): string {
+  print(namespace: string, counters: RuleCounters, atNs: number): string {
     const loaded = this.#at(namespace, atNs);
     if (!loaded) return "";
     const set = structuredClone(loaded.set);
     const chains = chainsByName(set);
     loaded.rules.forEach((reference, i) => {
       const { chain, rule } = referenced(chains, reference);
-      const value = { packets: Number(counters[i * 2] ?? 0n), bytes: Number(counters[i * 2 + 1] ?? 0n) };
+      const value = countedBy(counters, i);
       if (rule) rule.counters = value;
       else if (chain?.policy !== undefined) chain.counters = value;
     });
@@ -173,10 +180,11 @@ export function placeRules(
 ): PlacedRules {
   const { words, rules } = compileRules(set, names);
   const block = kernel.placeWords(words);
-  const unknown = rules[kernel.calls.unknownRule(block) - 1];
+  const first = block + BLOCK_HEADER;
+  const unknown = rules[kernel.calls.admitRules(block, first, rules.length) - 1];
   if (unknown)
     throw new InputError({ file }, `${ruleText(written, unknown)} has a match or a target that is not emulated yet`);
-  kernel.calls.indexRules(block, 0);
+  kernel.calls.indexRules(block, first, rules.length, 0);
   return { block, words, rules };
 }
 

@@ -16,6 +16,7 @@ import { STEP_SIZE } from "../../assembly/layout/trace.ts";
 import * as Z from "../../assembly/layout/zone.ts";
 import { parseIpv4 } from "../address.ts";
 import type { FlowConfig, ResolverOptions } from "../seam/plan.ts";
+import type { RuleCounters } from "./counters.ts";
 import { instantiate, type KernelExports } from "./load.ts";
 
 /** A record of the kernel, as its address. */
@@ -383,19 +384,24 @@ export class Kernel {
   /** Sets the counters of the rule with a RULE_INDEX. */
   setRuleCounter(ns: Handle, index: number, packets: number, bytes: number): void {
     this.calls.settleCounters();
-    const at = this.word(ns + R.NS_COUNTERS) + index * 16;
+    const at = this.calls.ruleCounter(ns, index) >>> 0;
     this.#long(at, BigInt(packets));
     this.#long(at + 8, BigInt(bytes));
   }
 
-  /** Packets and bytes of every rule of a namespace, in the order of RULE_INDEX; empty if it has no rules. */
-  ruleCounters(ns: Handle): BigUint64Array {
+  /** Packets and bytes of the rules of a namespace; empty if it has no rules. */
+  ruleCounters(ns: Handle): RuleCounters {
+    const pages = new Map<number, BigUint64Array>();
     const block = this.word(ns + R.NS_RULES);
-    if (block === 0) return new BigUint64Array(0);
+    if (block === 0) return pages;
     this.calls.settleCounters();
+    const first = this.word(ns + R.NS_COUNTERS);
     const count = this.word(block + BLOCK_RULES);
-    const at = this.word(ns + R.NS_COUNTERS);
-    return new BigUint64Array(this.#memory.buffer, at, count * 2).slice();
+    for (let page = 0; page << R.COUNTER_PAGE_SHIFT < count; page++) {
+      const at = this.word(first + page * 4);
+      if (at !== 0) pages.set(page, new BigUint64Array(this.#memory.buffer, at, R.COUNTER_PAGE_SIZE / 8).slice());
+    }
+    return pages;
   }
 }
 

@@ -78,8 +78,10 @@ export interface KernelExports {
   addRemote(device: number, macHigh: number, macLow: number, remote: number): void;
   addForwarding(master: number, port: number, macHigh: number, macLow: number, flags: number): void;
   addNeighbour(ns: number, device: number, to: number, macHigh: number, macLow: number): void;
-  unknownRule(block: number): number;
+  admitRules(block: number, first: number, count: number): number;
   loadRules(ns: number, block: number): void;
+  changeRules(ns: number, block: number): void;
+  ruleCounter(ns: number, index: number): number;
   listen(ns: number, proto: number, local: number, port: number, owner: number, arg: number): number;
   newDnsServer(ns: number, zone: number, other: number, recursive: number): number;
   newBalancer(ns: number): number;
@@ -94,7 +96,7 @@ export interface KernelExports {
   startMerge(workers: number): void;
   merge(): number;
   resetStream(worker: number): void;
-  indexRules(block: number, shortest: number): void;
+  indexRules(block: number, first: number, count: number, shortest: number): void;
   setMatcher(index: number): void;
   setFlowCache(on: number): void;
   settleCounters(): void;

@@ -26,6 +26,7 @@ import { printRule, printRules } from "../iptables/print.ts";
 import { chainsByName, referenced, type RuleReference } from "../iptables/records.ts";
 import { restore } from "../iptables/restore.ts";
 import { missingSet } from "../iptables/sets.ts";
+import { countedBy } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Choice } from "./recording.ts";
 
@@ -181,7 +182,7 @@ export class NamespaceRules {
   #readCounters(): void {
     const values = this.#kernel.ruleCounters(this.#owner.ns);
     this.#counted().forEach((counters, i) => {
-      if (counters) Object.assign(counters, { packets: Number(values[2 * i]), bytes: Number(values[2 * i + 1]) });
+      if (counters) Object.assign(counters, countedBy(values, i));
     });
   }
 

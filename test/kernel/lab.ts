@@ -12,6 +12,7 @@ import type { Built } from "../../src/engine/build.ts";
 import { PreparedRun } from "../../src/engine/run.ts";
 import { NameTable } from "../../src/iptables/names.ts";
 import { parseRules } from "../../src/iptables/parse.ts";
+import { countedBy } from "../../src/kernel/counters.ts";
 import { compileRules } from "../../src/iptables/records.ts";
 import { DROP_REASONS, type Handle, type Kernel } from "../../src/kernel/kernel.ts";
 import type { Plan } from "../../src/seam/plan.ts";
@@ -160,7 +161,7 @@ export class Lab {
     const { rules } = compileRules(parseRules(text, namespace), new NameTable());
     const counters = this.kernel.ruleCounters(this.namespace(namespace));
     const entries = rules.map(({ table, chain, index }, i) => {
-      return [`${table} ${chain} ${index}`, Number(counters[i * 2] ?? 0n)] as const;
+      return [`${table} ${chain} ${index}`, countedBy(counters, i).packets] as const;
     });
     return Object.fromEntries(entries.filter(([, count]) => count > 0));
   }

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BATCH_HEADER, BATCH_USED, NS_RULES } from "../../assembly/layout/records.ts";
+import { BLOCK_HEADER, BLOCK_RULES } from "../../assembly/layout/rules.ts";
 import { STEP_A, STEP_B, STEP_KIND, STEP_MARK, STEP_RULE, STEP_SIZE } from "../../assembly/layout/trace.ts";
 import { clusterOf, machinesOf } from "../../src/bench/cluster.ts";
 import { ethernet, tcp, udp } from "./craft.ts";
@@ -89,7 +90,8 @@ function outcome(ruleText: string, packets: readonly Uint8Array[], index: boolea
   });
   const { calls } = lab.kernel;
   calls.setMatcher(index ? 1 : 0);
-  calls.indexRules(lab.kernel.word(lab.namespace("r") + NS_RULES), 2);
+  const block = lab.kernel.word(lab.namespace("r") + NS_RULES);
+  calls.indexRules(block, block + BLOCK_HEADER, lab.kernel.word(block + BLOCK_RULES), 2);
   const first = calls.setTrace(1, 0) >>> 0;
   lab.badChecksumsAllowed = true;
   packets.forEach((bytes, i) => lab.inject("r/left", ethernet(lab.mac("r/left"), X, 0x0800, bytes), i));
