@@ -6,7 +6,7 @@ import type { ListenerConfig, Machine, NamespaceConfig } from "../seam/machine.t
 import { addBalancer, type BuiltBalancer } from "./balancer.ts";
 import type { Job, PlacedMachine, WorkerResult } from "./job.ts";
 import { ingressBlock } from "./ingress.ts";
-import { counted, responseOf } from "./payload.ts";
+import { counted, placeAnswer, responseOf, type Answer } from "./payload.ts";
 import { seedOf } from "./random.ts";
 import { addSets } from "./sets.ts";
 
@@ -19,6 +19,13 @@ export interface Built {
   devices: Map<string, Handle>;
   balancers: BuiltBalancer[];
   listenErrors: WorkerResult["listenErrors"];
+  /** Of listeners with a response of their own, by `answerKey`. */
+  answers: Map<string, Answer>;
+}
+
+/** A listener's key in `Built.answers`. */
+export function answerKey(namespace: string, { address, port }: Pick<ListenerConfig, "address" | "port">): string {
+  return `${namespace} ${address}:${port}`;
 }
 
 /** Builds one machine and adds its parts to `built`. */
@@ -127,24 +134,17 @@ function setSysctls(kernel: Kernel, config: NamespaceConfig, built: Built): void
   }
 }
 
-function responseBytes({ response }: ListenerConfig, name: string, bytes: number): Uint8Array {
-  return response === undefined ? responseOf(name, bytes) : new TextEncoder().encode(response);
-}
-
 function addListeners(kernel: Kernel, job: Job, machine: Machine, built: Built): void {
   const responses = new Map<string, Handle>();
   const servers = new Map<string, Handle>();
   for (const listener of machine.listeners) {
     const { namespace: name, protocol, port, process } = listener;
-    const bytes = listener.responseBytes ?? RESPONSE_BYTES;
-    const key = listener.response ?? `${bytes} ${name}`;
     const argument =
       listener.application === "dns"
         ? dnsServer(kernel, job, listener, built, servers)
         : listener.application === "ingress"
           ? kernel.place(ingressBlock(listener.ingress ?? []))
-          : (responses.get(key) ?? kernel.place(counted(responseBytes(listener, name, bytes))));
-    if (listener.application === "service") responses.set(key, argument);
+          : serviceResponse(kernel, listener, built, responses);
     const error = kernel.listen(
       namespace(built, name),
       protocol,
@@ -155,6 +155,25 @@ function addListeners(kernel: Kernel, job: Job, machine: Machine, built: Built):
     );
     if (error !== undefined) built.listenErrors.push({ namespace: name, process, protocol, port, error });
   }
+}
+
+/** What a service answers HTTP requests with: a response of its own, or one that all of the namespace share. */
+function serviceResponse(
+  kernel: Kernel,
+  listener: ListenerConfig,
+  built: Built,
+  responses: Map<string, Handle>,
+): Handle {
+  const { namespace: name, response, responseBytes = RESPONSE_BYTES } = listener;
+  if (response !== undefined) {
+    const answer = placeAnswer(kernel, response);
+    built.answers.set(answerKey(name, listener), answer);
+    return answer.block;
+  }
+  const key = `${responseBytes} ${name}`;
+  const shared = responses.get(key) ?? kernel.place(counted(responseOf(name, responseBytes)));
+  responses.set(key, shared);
+  return shared;
 }
 
 /** The DNS server of a listener: those of one namespace that know the same share one, with what it keeps. */

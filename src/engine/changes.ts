@@ -5,7 +5,8 @@ import { PROTO_UDP } from "../iptables/protocols.ts";
 import { countedBy } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Action, ServedDatagrams } from "../seam/change.ts";
-import type { Built } from "./build.ts";
+import { answerKey, type Built } from "./build.ts";
+import { overwriteAnswer } from "./payload.ts";
 
 /** A change with the numbers of what it speaks of. Rules are compiled. */
 export interface PlacedChange {
@@ -33,6 +34,9 @@ export function applyChange(kernel: Kernel, { namespace, action }: PlacedChange,
     }
     case "flush":
       return removeConnections(kernel, ns, () => true);
+    case "answer":
+      overwriteAnswer(kernel, built.answers.get(answerKey(namespace, action)), action.response);
+      return 0;
   }
 }
 

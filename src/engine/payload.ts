@@ -1,4 +1,5 @@
 // What requests and responses say on the wire.
+import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { FlowConfig } from "../seam/plan.ts";
 
 const encoder = new TextEncoder();
@@ -9,6 +10,31 @@ export function counted(bytes: Uint8Array): Uint8Array {
   new DataView(result.buffer).setUint32(0, bytes.length, true);
   result.set(bytes, 4);
   return result;
+}
+
+/** So many bytes may an answer that changes become longer by. */
+const SPARE_BYTES = 64;
+
+/** An answer that may change while a run goes on. */
+export interface Answer {
+  block: Handle;
+  room: number;
+}
+
+/** An answer behind its length, with room for one that is longer. */
+export function placeAnswer(kernel: Kernel, text: string): Answer {
+  const bytes = counted(encoder.encode(text));
+  const room = bytes.length + SPARE_BYTES;
+  const padded = new Uint8Array(room);
+  padded.set(bytes);
+  return { block: kernel.place(padded), room };
+}
+
+/** Whoever asks from now on gets another answer, also over a connection that is open. */
+export function overwriteAnswer(kernel: Kernel, answer: Answer | undefined, text: string): void {
+  const bytes = counted(encoder.encode(text));
+  if (!answer || bytes.length > answer.room) throw new Error(`there is no room for the answer ${text}`);
+  kernel.bytes(answer.block, bytes.length).set(bytes);
 }
 
 /** The request of a flow: HTTP/1.1 (a GET, or a POST of the bytes asked for), the data of a ping, or plain bytes of that length. */

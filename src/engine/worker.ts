@@ -26,7 +26,13 @@ export class Worker {
   readonly kernel: Kernel;
   readonly #control: Control;
   readonly #barrier: Barrier;
-  readonly #built: Built = { namespaces: new Map(), devices: new Map(), balancers: [], listenErrors: [] };
+  readonly #built: Built = {
+    namespaces: new Map(),
+    devices: new Map(),
+    balancers: [],
+    listenErrors: [],
+    answers: new Map(),
+  };
   readonly #writer: CaptureWriter;
   readonly #sampler: Sampler;
   readonly #removed: WorkerResult["removed"] = [];

@@ -16,7 +16,7 @@ import type { Labels, Node } from "./objects.ts";
 import type { ParsedNode } from "./parse.ts";
 
 /** The cluster autoscaler's mark of a node that it is about to delete. */
-const TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler";
+export const TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler";
 export const ZONE = "topology.kubernetes.io/zone";
 
 export interface NodeOptions {

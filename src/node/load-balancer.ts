@@ -20,7 +20,7 @@ export interface HealthChecks {
   unhealthyThreshold: number;
 }
 
-/** Those of Google's cloud provider for Kubernetes. */
+/** Those of Google's cloud provider (kubernetes/cloud-provider-gcp, providers/gce/gce.go, gceHcCheckIntervalSeconds and the three after it). */
 export const HEALTH_CHECKS: HealthChecks = {
   intervalNs: 8e9,
   timeoutNs: 1e9,

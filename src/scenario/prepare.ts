@@ -115,10 +115,10 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     durationNs,
     minSyncPeriodNs: ranges.kubeProxy.minSyncPeriod,
     conntrackCleanup: ranges.kubeProxy.conntrackCleanup,
-    rulesOf: (state: Cluster) => {
+    nodesAt: (state: Cluster) => {
       const then = cluster.nodes.map((node) => nodeMachine(state, node, ranges));
       addOwnRules(scenario, document, state, then);
-      return then.map(({ namespaces }) => namespaces[0]?.rules);
+      return then.map(({ namespaces, listeners }) => ({ rules: namespaces[0]?.rules, listeners }));
     },
     servedBy: (state: Cluster, node: Node) => nodeDatagrams(state, node, ranges),
   };

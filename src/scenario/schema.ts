@@ -1,6 +1,7 @@
 // What a Scenario may say, field by field, with its defaults; docs/scenario.md is the same for readers.
 import { z } from "zod";
 import { parseCidr } from "../address.ts";
+import { TO_BE_DELETED } from "../kubernetes/nodes.ts";
 import { HEALTH_CHECKS } from "../node/load-balancer.ts";
 import { bitRate, duration, moment, rate } from "./units.ts";
 
@@ -91,21 +92,23 @@ const expected = z.unknown().transform((value, context): z.output<typeof expecta
   return z.NEVER;
 });
 
-/** What happens at a moment: one of delete, scale and flush. */
+/** What happens at a moment: one of delete, scale, taint and flush. */
 const event = z
   .strictObject({
     at: moment,
     delete: z.string().startsWith("pod/", "should be a pod such as pod/web-0; else nothing is deleted yet").optional(),
     scale: z.string().includes("/", "should be a workload such as deployment/web").optional(),
     replicas: z.int().min(0).optional(),
+    taint: z.literal(TO_BE_DELETED, `should be ${TO_BE_DELETED}; no other taint changes the network`).optional(),
     flush: z.literal("conntrack", "should be conntrack").optional(),
     node: name.optional(),
     namespace: name.default("default"),
     grace: moment.default(0),
   })
-  .refine((one) => [one.delete, one.scale, one.flush].filter((what) => what !== undefined).length === 1, {
-    error: "should have one of delete, scale and flush",
+  .refine((one) => [one.delete, one.scale, one.taint, one.flush].filter((what) => what !== undefined).length === 1, {
+    error: "should have one of delete, scale, taint and flush",
   })
+  .refine((one) => one.taint === undefined || one.node !== undefined, { error: "should say which node has the taint" })
   .refine((one) => (one.scale === undefined) === (one.replicas === undefined), {
     error: "should have scale and replicas together",
   });

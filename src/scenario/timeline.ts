@@ -1,24 +1,17 @@
-// The timeline of a scenario: what becomes of pods and connection tables at moments of virtual time, and what controllers, kubelets and
-// kube-proxies make of it on each node.
+// The timeline of a scenario: what becomes of pods, nodes and connection tables at moments of virtual time, and what kubelets and
+// kube-proxies make of it.
 import type { Document } from "../documents/document.ts";
 import { among } from "../errors.ts";
-import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
+import type { Node, Pod } from "../kubernetes/objects.ts";
+import { proxyHealthListener } from "../node/kube-proxy/health.ts";
 import { podNamespace } from "../node/kubelet.ts";
-import type { Change, ServedDatagrams } from "../seam/change.ts";
+import type { Change } from "../seam/change.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { Scenario, TimelineSpec } from "./schema.ts";
+import { syncs, TO_PROXY_NS, type Step, type SyncContext } from "./syncs.ts";
 
-/** From a change of a pod to the EndpointSlice, and from there to kube-proxy: watches, queues and calls to the API server. */
-const TO_PROXY_NS = 100_000_000;
 /** From the start of a pod to its being ready: container start and first readiness probe. */
 const START_NS = 1_000_000_000;
-/** The chains that every restore of kube-proxy writes anew. */
-const REWRITTEN = [
-  ...["KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-FORWARD", "KUBE-NODEPORTS", "KUBE-PROXY-FIREWALL"].map(
-    (chain) => `filter ${chain}`,
-  ),
-  ...["KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-MARK-MASQ"].map((chain) => `nat ${chain}`),
-];
 
 /** An entry of the timeline for the report. */
 export interface PreparedEvent {
@@ -35,24 +28,9 @@ export interface Timeline {
   events: PreparedEvent[];
 }
 
-export interface TimelineContext {
-  cluster: Cluster;
+export interface TimelineContext extends SyncContext {
   machines: readonly Machine[];
   durationNs: number;
-  minSyncPeriodNs: number;
-  conntrackCleanup: boolean;
-  /** The rules of every node, in order, for a state of the cluster. */
-  rulesOf: (cluster: Cluster) => (string | undefined)[];
-  servedBy: (cluster: Cluster, node: Node) => ServedDatagrams[];
-}
-
-type PodState = "ready" | "terminating" | "gone" | "starting";
-
-interface Step {
-  atNs: number;
-  pod: Pod;
-  state: PodState;
-  event: number;
 }
 
 /** What a scenario's timeline comes to. Throws an InputError for what is not there or cannot be done yet. */
@@ -73,13 +51,20 @@ export function prepareTimeline(
     const event = { atNs: entry.at, what: "", removals: [] };
     events.push(event);
     const own = flush(entry, document, path, context, event);
+    const tainted = taint(entry, document, path, context, event);
     if (own) flushes.set(event, own);
+    else if (tainted) changes.push(...tainted);
     else steps.push(...podSteps(entry, document, path, context, running, event, events.length - 1));
   }
   steps.sort((a, b) => a.atNs - b.atNs);
   changes.push(...[...flushes.values()].flat());
   for (const step of steps) changes.push(...linkChanges(step, context.machines));
-  changes.push(...syncs(steps, events, context));
+  const synced = syncs(steps, context);
+  synced.rulesAtNs.forEach((atNs, i) => {
+    const event = events[i];
+    if (event) event.rulesAtNs = atNs;
+  });
+  changes.push(...synced.changes);
   // Those of one moment keep their order.
   const sorted = changes.filter(({ atNs }) => atNs < context.durationNs).sort((a, b) => a.atNs - b.atNs);
   for (const event of events) {
@@ -95,16 +80,43 @@ function flush(
   entry: TimelineSpec,
   document: Document | undefined,
   path: (string | number)[],
-  { cluster }: TimelineContext,
+  context: TimelineContext,
   event: PreparedEvent,
 ): Change[] | undefined {
   if (entry.flush === undefined) return undefined;
   const { node } = entry;
-  const nodes = cluster.nodes.filter(({ name }) => node === undefined || name === node);
-  if (nodes.length === 0)
-    document?.fail([...path, "node"], `there is no node ${node}${among(cluster.nodes.map(({ name }) => name))}`);
+  const nodes = node === undefined ? context.cluster.nodes : namedNode(node, document, path, context);
   event.what = `flush of ${node === undefined ? "every node's connection table" : `the connection table of ${node}`}`;
   return nodes.map(({ name }) => ({ atNs: entry.at, namespace: name, action: { kind: "flush" } }));
+}
+
+/** The taint of a node that is to go: its kube-proxy says so as soon as it hears of it, whenever it syncs next (KEP-3836). */
+function taint(
+  { at, taint: key, node }: TimelineSpec,
+  document: Document | undefined,
+  path: (string | number)[],
+  context: TimelineContext,
+  event: PreparedEvent,
+): Change[] | undefined {
+  if (key === undefined || node === undefined) return undefined;
+  event.what = `taint ${key} on ${node}`;
+  return namedNode(node, document, path, context).map(({ name }): Change => {
+    const { address, port, response = "" } = proxyHealthListener({ name, toBeDeleted: true });
+    return { atNs: at + TO_PROXY_NS, namespace: name, action: { kind: "answer", address, port, response } };
+  });
+}
+
+/** A node by its name, as a list. */
+function namedNode(
+  name: string,
+  document: Document | undefined,
+  path: (string | number)[],
+  { cluster }: TimelineContext,
+): Node[] {
+  const found = cluster.nodes.filter((node) => node.name === name);
+  if (found.length === 0)
+    document?.fail([...path, "node"], `there is no node ${name}${among(cluster.nodes.map((node) => node.name))}`);
+  return found;
 }
 
 /** What a deletion or a new number of replicas does to pods; `running` follows. */
@@ -181,58 +193,4 @@ function linkChanges({ atNs, pod, state }: Step, machines: readonly Machine[]): 
   return veths.flatMap(({ a, b }) =>
     [a, b].map(({ namespace, name }): Change => ({ atNs, namespace, action: { kind: "link", device: name, up } })),
   );
-}
-
-/** kube-proxy's syncs: as soon as it hears of something, but not more often than its minSyncPeriod. */
-function syncs(steps: readonly Step[], events: PreparedEvent[], context: TimelineContext): Change[] {
-  const { cluster, minSyncPeriodNs } = context;
-  const heard = (step: Step): number => (step.atNs === 0 ? 0 : step.atNs + TO_PROXY_NS);
-  const changes: Change[] = [];
-  const rules = context.rulesOf(cluster);
-  const states = new Map<string, PodState>();
-  let last = -Infinity;
-  let done = 0;
-  while (done < steps.length) {
-    const first = steps[done];
-    if (!first) break;
-    const at = Math.max(heard(first), last + minSyncPeriodNs);
-    const batch = steps.slice(done).filter((step) => heard(step) <= at);
-    for (const { pod, state, event } of batch) {
-      states.set(podNamespace(pod), state);
-      const entry = events[event];
-      if (entry) entry.rulesAtNs = at;
-    }
-    done += batch.length;
-    last = at;
-    const now = clusterAt(cluster, states);
-    context.rulesOf(now).forEach((text, i) => {
-      const node = cluster.nodes[i];
-      if (!node || text === undefined) return;
-      if (text !== rules[i])
-        changes.push({ atNs: at, namespace: node.name, action: { kind: "rules", rules: text, rewritten: REWRITTEN } });
-      rules[i] = text;
-      const served = context.conntrackCleanup ? context.servedBy(now, node) : [];
-      if (served.length > 0) changes.push({ atNs: at, namespace: node.name, action: { kind: "stale", served } });
-    });
-  }
-  return changes;
-}
-
-/** The cluster with pods and endpoints in their states. A terminating pod still serves, one that starts does not yet. */
-function clusterAt(cluster: Cluster, states: ReadonlyMap<string, PodState>): Cluster {
-  const stateOf = (namespace: string, name: string): PodState => states.get(`${namespace}/${name}`) ?? "ready";
-  return {
-    ...cluster,
-    pods: cluster.pods.filter(({ namespace, name }) => stateOf(namespace, name) !== "gone"),
-    endpointSlices: cluster.endpointSlices.map((slice) => ({
-      ...slice,
-      endpoints: slice.endpoints.flatMap((endpoint) => {
-        const { targetRef } = endpoint;
-        const state = targetRef ? stateOf(targetRef.namespace, targetRef.name) : "ready";
-        if (state === "gone") return [];
-        if (state === "terminating") return [{ ...endpoint, ready: false, serving: true, terminating: true }];
-        return state === "starting" ? [{ ...endpoint, ready: false, serving: false }] : [endpoint];
-      }),
-    })),
-  };
 }

@@ -21,7 +21,9 @@ export type Action =
   /** `conntrack -D` of the UDP entries that none of the servers answers. */
   | { kind: "stale"; served: readonly ServedDatagrams[] }
   /** `conntrack -F`. */
-  | { kind: "flush" };
+  | { kind: "flush" }
+  /** What a process that listens answers from now on: the whole HTTP response to any request. */
+  | { kind: "answer"; address: string; port: number; response: string };
 
 export interface Change {
   atNs: number;

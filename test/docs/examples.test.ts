@@ -79,13 +79,20 @@ describe("this command line of the pages works:", () => {
   });
 });
 
-test("the page on load balancers shows what its example prints", () => {
-  const { stdout } = podwire("run", "examples/load-balancer", "--out", temporaryFolder(), "--capture", "none");
-  const shown = pages.find(({ path }) => path === "docs/load-balancers.md")?.text ?? "";
-  const lines = shown.split("\n").filter((line) => line.startsWith("    load balancer of "));
-  expect(lines.map((line) => line.trim())).toEqual(
-    stdout.split("\n").filter((line) => line.startsWith("load balancer")),
-  );
+test("the page on load balancers shows what its examples print", () => {
+  const page = pages.find(({ path }) => path === "docs/load-balancers.md")?.text ?? "";
+  const shown = [...page.matchAll(/^ {4}npx podwire run (\S+)\n\n((?: {4}.+\n)+)/gm)];
+  expect(shown).toHaveLength(2);
+  for (const [, example = "", block = ""] of shown) {
+    const { stdout } = podwire("run", example, "--out", temporaryFolder(), "--capture", "none");
+    const said = stdout.split("\n").filter((line) => /^(load balancer|at) /.test(line));
+    expect(said).toEqual(
+      block
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.trim()),
+    );
+  }
 });
 
 test("the help of run names every option", () => {

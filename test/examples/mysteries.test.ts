@@ -183,3 +183,33 @@ describe("stale UDP", () => {
     expect(fixed.report.events[0]?.connectionsRemoved).toBe(1);
   });
 });
+
+describe("local drain", () => {
+  const { broken, fixed } = both("local-drain");
+  /** First segments that node-2 got from the load balancer. */
+  const begun = ({ capture }: typeof broken): string[] =>
+    capture.packets
+      .filter(({ device, direction }) => device === "node-2/eth0" && direction === "inbound")
+      .map(({ bytes }) => summary(bytes))
+      .filter((line) => /^198\.51\.100\.10:\d+ > 192\.0\.2\.1:80 tcp S$/.test(line));
+
+  test("a server that ends in two seconds: the node is sent connections for 17 s more, and drops them", () => {
+    const [line] = broken.report.traffic;
+    expect(line).toMatchObject({ sent: 380, delivered: 297, timedOut: 83 });
+    expect(Object.keys(line?.drops ?? {})).toEqual(["NETFILTER_DROP"]);
+    expect(broken.report.healthChanges.at(-1)).toMatchObject({ node: "node-2", healthy: false, result: "503" });
+    expect(Math.round((broken.report.healthChanges.at(-1)?.atNs ?? 0) / 1e7)).toBe(2400);
+    expect(broken.report.events[0]).toMatchObject({ rulesAtNs: 7.1e9 });
+    expect(seen(broken.capture, "node-2/eth0", /^192\.0\.2\.1:80 > 198\.51\.100\.10:\d+ tcp S\.$/)).toHaveLength(30);
+    expect(seen(broken.capture, "node-2/eth0", /^192\.0\.2\.1.* tcp R/)).toEqual([]);
+    expect(new Set(begun(broken)).size).toBe(113);
+  });
+
+  test("one that serves on for 25 s: none is lost, and none comes after three bad answers", () => {
+    expect(fixed.report.traffic[0]).toMatchObject({ sent: 380, delivered: 380, timedOut: 0 });
+    expect(fixed.report.traffic[0]?.backends["default/web-1"]).toBe(113);
+    expect(fixed.report.healthChanges.at(-1)).toMatchObject({ node: "node-2", healthy: false, result: "503" });
+    expect(begun(fixed)).toHaveLength(113);
+    expect(callers(fixed.capture, /^default\/web-1\/eth0$/, 8080)).toEqual(["198.51.100.10"]);
+  });
+});

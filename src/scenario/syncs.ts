@@ -1,0 +1,117 @@
+// kube-proxy's syncs in a timeline: what it hears of pods, when, and what each node's rules and health answers become.
+import { SERVICE_NAME } from "../kubernetes/endpoints.ts";
+import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
+import { podNamespace } from "../node/kubelet.ts";
+import type { Change, ServedDatagrams } from "../seam/change.ts";
+import type { ListenerConfig } from "../seam/machine.ts";
+
+/** From a change of a pod to the EndpointSlice, and from there to kube-proxy: watches, queues and calls to the API server. */
+export const TO_PROXY_NS = 100_000_000;
+/** The chains that every restore of kube-proxy writes anew. */
+const REWRITTEN = [
+  ...["KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-FORWARD", "KUBE-NODEPORTS", "KUBE-PROXY-FIREWALL"].map(
+    (chain) => `filter ${chain}`,
+  ),
+  ...["KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-MARK-MASQ"].map((chain) => `nat ${chain}`),
+];
+
+export type PodState = "ready" | "terminating" | "gone" | "starting";
+
+/** A pod comes into a state. */
+export interface Step {
+  atNs: number;
+  pod: Pod;
+  state: PodState;
+  /** The place of the entry that it comes of. */
+  event: number;
+}
+
+/** What a node has for a state of the cluster: its rules, and all that listens there. */
+export interface NodeState {
+  rules: string | undefined;
+  listeners: readonly ListenerConfig[];
+}
+
+export interface SyncContext {
+  cluster: Cluster;
+  minSyncPeriodNs: number;
+  conntrackCleanup: boolean;
+  /** Every node, in order, for a state of the cluster. */
+  nodesAt: (cluster: Cluster) => NodeState[];
+  servedBy: (cluster: Cluster, node: Node) => ServedDatagrams[];
+}
+
+/** The syncs that steps, in order of time, lead to: as soon as kube-proxy hears of something, but not more often than its minSyncPeriod. */
+export function syncs(steps: readonly Step[], context: SyncContext): { changes: Change[]; rulesAtNs: number[] } {
+  const { cluster, minSyncPeriodNs } = context;
+  const heard = (step: Step): number => (step.atNs === 0 ? 0 : step.atNs + TO_PROXY_NS);
+  const changes: Change[] = [];
+  const rulesAtNs: number[] = [];
+  const states = new Map<string, PodState>();
+  let before = steps.length === 0 ? [] : context.nodesAt(cluster);
+  let last = -Infinity;
+  let done = 0;
+  while (done < steps.length) {
+    const first = steps[done];
+    if (!first) break;
+    const at = Math.max(heard(first), last + minSyncPeriodNs);
+    const batch = steps.slice(done).filter((step) => heard(step) <= at);
+    for (const { pod, state, event } of batch) {
+      states.set(podNamespace(pod), state);
+      rulesAtNs[event] = at;
+    }
+    done += batch.length;
+    last = at;
+    const now = clusterAt(cluster, states);
+    const after = context.nodesAt(now);
+    cluster.nodes.forEach((node, i) => {
+      const [old, fresh] = [before[i], after[i]];
+      const actions = old && fresh ? nodeActions(old, fresh) : [];
+      const served = context.conntrackCleanup ? context.servedBy(now, node) : [];
+      if (served.length > 0) actions.push({ kind: "stale", served });
+      changes.push(...actions.map((action): Change => ({ atNs: at, namespace: node.name, action })));
+    });
+    before = after;
+  }
+  return { changes, rulesAtNs };
+}
+
+/** What a sync says to a node: first the rules, then to its health check server who is still there. */
+function nodeActions(before: NodeState, after: NodeState): Change["action"][] {
+  const actions: Change["action"][] = [];
+  if (after.rules !== undefined && after.rules !== before.rules)
+    actions.push({ kind: "rules", rules: after.rules, rewritten: REWRITTEN });
+  const keyOf = ({ address, port }: ListenerConfig): string => `${address}:${port}`;
+  const known = new Map(before.listeners.map((listener) => [keyOf(listener), listener.response]));
+  for (const listener of after.listeners) {
+    const { address, port, response } = listener;
+    if (response !== undefined && known.get(keyOf(listener)) !== response)
+      actions.push({ kind: "answer", address, port, response });
+  }
+  return actions;
+}
+
+/** The cluster with pods and endpoints in their states. A terminating pod still serves, one that starts does not yet. */
+function clusterAt(cluster: Cluster, states: ReadonlyMap<string, PodState>): Cluster {
+  const stateOf = (namespace: string, name: string): PodState => states.get(`${namespace}/${name}`) ?? "ready";
+  const published = new Set(
+    cluster.services
+      .filter(({ publishNotReadyAddresses }) => publishNotReadyAddresses)
+      .map(({ namespace, name }) => `${namespace}/${name}`),
+  );
+  return {
+    ...cluster,
+    pods: cluster.pods.filter(({ namespace, name }) => stateOf(namespace, name) !== "gone"),
+    endpointSlices: cluster.endpointSlices.map((slice) => ({
+      ...slice,
+      endpoints: slice.endpoints.flatMap((endpoint) => {
+        const { targetRef } = endpoint;
+        const state = targetRef ? stateOf(targetRef.namespace, targetRef.name) : "ready";
+        if (state === "gone") return [];
+        const ready = published.has(`${slice.namespace}/${slice.labels[SERVICE_NAME] ?? ""}`);
+        if (state === "terminating") return [{ ...endpoint, ready, serving: true, terminating: true }];
+        return state === "starting" ? [{ ...endpoint, ready, serving: false }] : [endpoint];
+      }),
+    })),
+  };
+}
