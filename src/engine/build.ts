@@ -77,7 +77,7 @@ function ip(text: string): number {
 
 function addDevices(kernel: Kernel, job: Job, { machine, worker, ports }: PlacedMachine, built: Built): void {
   const add = (
-    kind: "veth" | "bridge" | "wire",
+    kind: "veth" | "bridge" | "wire" | "vxlan",
     end: { namespace: string; name: string; mac: string },
     mtu: number,
   ): Handle => {
@@ -90,6 +90,11 @@ function addDevices(kernel: Kernel, job: Job, { machine, worker, ports }: Placed
     if (!segment) throw new Error(`there is no segment ${wire.segment}`);
     kernel.calls.plug(segment.handle, ports[i] ?? 0, add("wire", wire, wire.mtu), worker);
   });
+  for (const tunnel of machine.tunnels ?? []) {
+    const handle = add("vxlan", tunnel, tunnel.mtu);
+    kernel.makeTunnel(handle, namespace(built, tunnel.namespace), tunnel.vni, tunnel.port, ip(tunnel.local));
+    for (const remote of tunnel.remotes) kernel.addRemote(handle, mac(remote.mac), ip(remote.address));
+  }
   for (const bridge of machine.bridges) add("bridge", bridge, bridge.mtu);
   for (const { a, b, mtu } of machine.veths) {
     kernel.calls.joinVeth(add("veth", a, mtu), add("veth", b, mtu));

@@ -14,6 +14,7 @@ export function interfacesOf(plan: Pick<Plan, "machines" | "segments">): Interfa
 function interfacesOfMachine(machine: Machine, plan: Pick<Plan, "segments">): InterfaceDescription[] {
   const ends = [
     ...machine.wires.map((wire) => ({ ...wire, speed: plan.segments.find(({ name }) => name === wire.segment)?.rate })),
+    ...(machine.tunnels ?? []),
     ...machine.bridges,
     ...machine.veths.flatMap(({ a, b }) => [a, b]),
   ];

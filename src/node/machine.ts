@@ -5,6 +5,7 @@ import type { ServedDatagrams } from "../seam/change.ts";
 import type { Machine } from "../seam/machine.ts";
 import { addBridge, addPodMasquerade, addPodRangeExemption, connectPod, podSubnet } from "./cni-bridge.ts";
 import { addHostPorts } from "./cni-portmap.ts";
+import { addFlannel, addFlannelRules, TUNNEL_OVERHEAD } from "./flannel.ts";
 import { servedDatagrams } from "./kube-proxy/conntrack.ts";
 import { proxyContext, type ProxyContext } from "./kube-proxy/context.ts";
 import { healthCheckListeners, proxyHealthListener } from "./kube-proxy/health.ts";
@@ -20,10 +21,12 @@ export const NODES_SEGMENT = "nodes";
 
 /** The configuration of the CNI plugin. */
 export interface NetworkOptions {
+  /** How pods of different nodes reach each other: by a route over the other node, or through flannel's VXLAN. Default: routes. */
+  mode?: "routes" | "vxlan";
   /** Whether a frame may leave the bridge by the port that it came in by. Default: yes. */
   hairpinMode?: boolean;
-  /** Of the pods' and the bridge's devices. Default 1500. */
-  mtu?: number;
+  /** Of the pods' and the bridge's devices. Default: what fits through, 1500 or 1450. */
+  mtu?: number | undefined;
 }
 
 /** The MTU of a node's network card. */
@@ -49,7 +52,8 @@ export function gatewayAddress(nodeCIDR: string): string {
 /** Everything that the kernel of `node` is told. */
 export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions): Machine {
   const { network = {}, cores = 4 } = options;
-  const { mtu = 1500, hairpinMode = true } = network;
+  const { mode = "routes", hairpinMode = true } = network;
+  const { mtu = mode === "vxlan" ? CARD_MTU - TUNNEL_OVERHEAD : CARD_MTU } = network;
   const root = node.name;
   const gateway = gatewayAddress(options.nodeCIDR);
   const pods = podsOf(cluster, node);
@@ -65,17 +69,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
     veths: [],
     wires: [{ namespace: root, name: "eth0", mac: cardMac(node.address), mtu: CARD_MTU, segment: NODES_SEGMENT }],
     addresses: [{ namespace: root, device: "eth0", cidr: `${node.address}/${nodeNetwork(options.nodeCIDR).prefix}` }],
-    routes: [
-      { namespace: root, destination: "0.0.0.0/0", via: gateway, device: "eth0" },
-      ...cluster.nodes
-        .filter(({ name }) => name !== root)
-        .map((other) => ({
-          namespace: root,
-          destination: podSubnet(other).network,
-          via: other.address,
-          device: "eth0",
-        })),
-    ],
+    routes: [{ namespace: root, destination: "0.0.0.0/0", via: gateway, device: "eth0" }],
     neighbours: [],
     listeners: [
       proxyHealthListener(node),
@@ -83,9 +77,23 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
       ...pods.flatMap((pod) => podListeners(pod, ingress)),
     ],
   };
+  const others = cluster.nodes.filter(({ name }) => name !== root);
+  if (mode === "vxlan") addFlannel(machine, node, others, CARD_MTU);
+  else addRoutes(machine, node, others);
   addBridge(machine, node, mtu);
   for (const pod of ownPods) connectPod(machine, node, pod, mtu, hairpinMode);
   return machine;
+}
+
+/** The pods of each other node are behind that node's own address. */
+function addRoutes(machine: Machine, node: Node, others: readonly Node[]): void {
+  for (const other of others)
+    machine.routes.push({
+      namespace: node.name,
+      destination: podSubnet(other).network,
+      via: other.address,
+      device: "eth0",
+    });
 }
 
 /** The node's iptables-save text. kubelet and kube-proxy come first, as a node is not ready for pods without them. */
@@ -93,16 +101,18 @@ export function nodeRules(cluster: RulesCluster, node: Node, options: RulesOptio
   return nodeFilters(cluster, node, options).rules;
 }
 
-type RulesOptions = Pick<NodeOptions, "podCIDR" | "sysctls">;
+type RulesOptions = Pick<NodeOptions, "podCIDR" | "sysctls" | "network">;
 type RulesCluster = Pick<Cluster, "pods" | "services" | "endpointSlices" | "namespaces" | "networkPolicies">;
 
 /** The node's rules, and the `ipset save` text of the sets that they name, if any. */
 function nodeFilters(cluster: RulesCluster, node: Node, options: RulesOptions): { rules: string; sets?: string } {
   const tables = kubeProxyTables(cluster.services, cluster.endpointSlices, nodeContext(node, options));
-  addPodRangeExemption(tables.nat, options.podCIDR);
+  const flannel = options.network?.mode === "vxlan";
+  if (flannel) addFlannelRules(tables, node, options.podCIDR);
+  else addPodRangeExemption(tables.nat, options.podCIDR);
   for (const pod of podsOf(cluster, node)) {
     if (pod.hostNetwork) continue;
-    addPodMasquerade(tables.nat, node, pod);
+    if (!flannel) addPodMasquerade(tables.nat, node, pod);
     addHostPorts(tables.nat, node, pod);
   }
   const sets = addNetworkPolicies(tables.filter, cluster, node);

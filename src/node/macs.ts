@@ -17,6 +17,11 @@ export function cardMac(address: string): string {
   return fromAddress(0x02, 0x00, address);
 }
 
+/** The MAC of a node's end of the tunnels by its address there. */
+export function tunnelMac(address: string): string {
+  return fromAddress(0x02, 0x02, address);
+}
+
 /** The MAC of the near end of a veth pair by the address at its far end. */
 export function peerMac(address: string): string {
   return fromAddress(0x02, 0x01, address);

@@ -2,7 +2,8 @@
 import type { Cluster } from "../kubernetes/objects.ts";
 import { podSubnet } from "./cni-bridge.ts";
 import { balancedAddresses, loadBalancerAddress, LOAD_BALANCER } from "./load-balancer.ts";
-import { gatewayAddress } from "./machine.ts";
+import { TUNNEL, tunnelAddress } from "./flannel.ts";
+import { gatewayAddress, type NetworkOptions } from "./machine.ts";
 import {
   CLIENT_ADDRESS,
   CLIENT_GATEWAY,
@@ -20,9 +21,10 @@ export interface AddressName {
 
 /**
  * IPv4 addresses with one name each: `frontend-0.default` for a pod, `frontend.default.svc` for a cluster IP, `frontend.default.lb` for a load
- * balancer address, `node-1` and `node-1.external` for a node, `vbr0.node-1` for its bridge, `gateway`, `internet`, `client`.
+ * balancer address, `node-1` and `node-1.external` for a node, `vbr0.node-1` for its bridge, `flannel.1.node-1` for its end of
+ * the tunnels, `gateway`, `internet`, `client`.
  */
-export function addressNames(cluster: Cluster, options: { nodeCIDR: string }): AddressName[] {
+export function addressNames(cluster: Cluster, options: { nodeCIDR: string; network?: NetworkOptions }): AddressName[] {
   const names = new Map<string, AddressName>();
   const add = (address: string, name: string, owner = name): void => {
     if (!names.has(address) && /^\d+(\.\d+){3}$/.test(address)) names.set(address, { address, name, owner });
@@ -33,6 +35,7 @@ export function addressNames(cluster: Cluster, options: { nodeCIDR: string }): A
     add(node.address, node.name, `node ${node.name}`);
     add(externalAddress(node, nodeCIDR), `${node.name}.external`, `node ${node.name} outside`);
     add(podSubnet(node).gateway, `vbr0.${node.name}`, `node ${node.name}`);
+    if (options.network?.mode === "vxlan") add(tunnelAddress(node), `${TUNNEL}.${node.name}`, `node ${node.name}`);
   }
   for (const { podIP, name, namespace, hostNetwork } of cluster.pods)
     if (!hostNetwork) add(podIP, `${name}.${namespace}`, `pod ${namespace}/${name}`);

@@ -121,8 +121,9 @@ const node = z.strictObject({
 
 /** What the CNI plugin is configured with, in its own words. */
 const network = z.strictObject({
+  mode: z.enum(["routes", "vxlan"], "should be routes or vxlan").default("routes"),
   hairpinMode: z.boolean().default(true),
-  mtu: z.int().min(576).max(9000).default(1500),
+  mtu: z.int().min(576).max(9000).optional(),
 });
 
 const sysctls = z.record(name, z.union([z.string(), z.int()], "should be a number"));

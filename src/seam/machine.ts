@@ -49,6 +49,21 @@ export interface WireEnd {
   segment: string;
 }
 
+/** A VXLAN device: frames that it sends leave the machine inside UDP datagrams. */
+export interface VxlanConfig {
+  namespace: string;
+  name: string;
+  mac: string;
+  mtu: number;
+  vni: number;
+  /** The UDP port that it sends to and receives on. */
+  port: number;
+  /** The source address of the datagrams. */
+  local: string;
+  /** `bridge fdb append MAC dev NAME dst ADDRESS`: behind which host a MAC address is; it learns nothing by itself. */
+  remotes: { mac: string; address: string }[];
+}
+
 export interface AddressConfig {
   namespace: string;
   device: string;
@@ -61,7 +76,7 @@ export interface RouteConfig {
   /** `0.0.0.0/0` is the default route. */
   destination: string;
   via?: string;
-  /** May be left out if `via` is on a connected network. */
+  /** May be left out if `via` is on a connected network; where it is not, the gateway counts as on the link (`onlink`). */
   device?: string;
   /** The preferred source address. */
   source?: string;
@@ -157,6 +172,7 @@ export interface Machine {
   bridges: BridgeConfig[];
   veths: Veth[];
   wires: WireEnd[];
+  tunnels?: VxlanConfig[];
   addresses: AddressConfig[];
   routes: RouteConfig[];
   neighbours: NeighbourConfig[];

@@ -100,7 +100,10 @@ export type Detail =
   | { kind: "nat"; manip: "source" | "destination"; before: TupleView }
   | { kind: "route"; incoming: boolean; type: string; device?: string; nextHop?: string }
   | { kind: "neighbour"; device: string; address: string; state: "known" | "asked" | "queued" }
-  | { kind: "socket"; owner: "service" | "dns" | "client" | "echo" | "sink" | "kernel" | "ingress" | "check" }
+  | {
+      kind: "socket";
+      owner: "service" | "dns" | "client" | "echo" | "sink" | "kernel" | "ingress" | "check" | "tunnel";
+    }
   | { kind: "drop"; reason: string }
   | { kind: "answer"; type: number; code: number }
   | { kind: "reset" }

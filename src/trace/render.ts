@@ -92,6 +92,7 @@ const OWNER_TEXT: Readonly<Record<Extract<Step, { kind: "socket" }>["owner"], st
   sink: "taken by a listener that keeps silent",
   ingress: "taken by the ingress controller",
   check: "taken by the load balancer's health check",
+  tunnel: "taken by the tunnel, which unpacks it",
   kernel: "taken by the kernel itself",
 };
 

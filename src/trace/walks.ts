@@ -43,8 +43,8 @@ export function requestWalk(walks: readonly Walk[], asksNames: boolean): Walk | 
 }
 
 function endOf(steps: readonly Step[]): End {
-  // Copies of a flooded packet end everywhere; what counts is whether one was taken.
-  const taken = steps.findLast((step) => step.kind === "socket");
+  // Copies of a flooded packet end everywhere; what counts is whether one was taken. Out of a tunnel it goes on.
+  const taken = steps.findLast((step) => step.kind === "socket" && step.owner !== "tunnel");
   if (taken?.kind === "socket") return { kind: "delivered", namespace: taken.namespace, owner: taken.owner };
   const at = steps.findLastIndex((step) => step.kind === "drop" && step.reason !== "OTHERHOST");
   const dropped = steps[at] ?? steps.findLast((step) => step.kind === "drop");

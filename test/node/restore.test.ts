@@ -103,6 +103,7 @@ describe("the text stays the same for", () => {
     );
   const texts: [string, string][] = [
     ["the rules of a node with a hostPort", nodeRules(SHOP, one, RANGES)],
+    ["the rules of a node with VXLAN", nodeRules(SHOP, one, { ...RANGES, network: { mode: "vxlan" } })],
     ["the rules of the gateway", outsideMachines(SHOP, { ...RANGES, hosts: [] })[0]?.namespaces[0]?.rules ?? ""],
     ["affinity, source ranges and a bridge", proxy({ detectLocal: { mode: "BridgeInterface", value: "vbr0" } })],
     ["a prefix of names", proxy({ detectLocal: { mode: "InterfaceNamePrefix", value: "veth" }, kubelet: false })],

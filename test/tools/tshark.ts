@@ -114,6 +114,9 @@ export function fields(path: string, names: readonly string[], filter = ""): str
     "-r",
     path,
     ...CHECKSUM_OPTIONS,
+    // Linux' port for VXLAN; tshark knows the one that was assigned later.
+    "-d",
+    "udp.port==8472,vxlan",
     "-Y",
     filter,
     ...output,
