@@ -16,7 +16,7 @@ import * as bridge from "./link/bridge.ts";
 import * as devices from "./link/device.ts";
 import * as segment from "./link/segment.ts";
 import * as vxlan from "./link/vxlan.ts";
-import { allocate } from "./memory/arena.ts";
+import { allocate, taken } from "./memory/arena.ts";
 import * as choices from "./memory/choices.ts";
 import { setMachine, setNow } from "./memory/clock.ts";
 import * as events from "./memory/events.ts";
@@ -61,6 +61,11 @@ export function start(worker: u32, lineCount: u32, namespaces: u32): void {
 /** Memory for the host to fill: rule sets, zones, requests. Zeroed, never given back. */
 export function reserve(bytes: u32): usize {
   return allocate(bytes + 16);
+}
+
+/** The bytes of memory that this instance has taken so far. */
+export function memoryTaken(): f64 {
+  return <f64>taken();
 }
 
 export function newMachine(id: u32): usize {

@@ -6,9 +6,11 @@ const BLOCK_PAGES: u32 = 16;
 
 let next: usize = 0;
 let end: usize = 0;
+let pagesTaken: u32 = 0;
 
 /** Takes whole pages for this worker alone; the memory grows when it must. Returns their address. */
 export function takePages(pages: u32): usize {
+  pagesTaken += pages;
   const first = atomic.add<u32>(<usize>SHARED_BREAK, pages);
   const last = first + pages;
   let have = <u32>memory.size();
@@ -31,4 +33,9 @@ export function allocate(size: u32): usize {
   const record = next;
   next += rounded;
   return record;
+}
+
+/** The bytes that this worker has taken, without what is left of its last block. */
+export function taken(): u64 {
+  return <u64>pagesTaken * PAGE - (end - next);
 }

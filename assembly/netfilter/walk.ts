@@ -119,6 +119,9 @@ function extensionsMatch(block: usize, rule: usize): bool {
   return true;
 }
 
+/** Rules that the index has passed over since the last one that matched, while packets are traced. */
+let passedOver: u32 = 0;
+
 /** Walks a chain to a verdict: NF_ACCEPT, NF_DROP or what a target says (netfilter/target.ts). `policy` is its last rule. */
 export function walk(first: usize, policy: usize): i32 {
   const block = load<usize>(packet.ns, NS_RULE_BASE);
@@ -132,7 +135,9 @@ export function walk(first: usize, policy: usize): i32 {
   while (true) {
     const run = load<usize>(rule, RULE_RUN);
     if (run && indexed) {
-      rule = index.seek(run, rule);
+      const from = rule;
+      rule = index.seek(run, from);
+      if (trace.on) passedOver += <u32>(rule - from) / RULE_SIZE;
       // What stands behind a run may be the beginning of another.
       if (rule == index.endOf(run)) continue;
     }
@@ -151,7 +156,10 @@ export function walk(first: usize, policy: usize): i32 {
       (!(flags & RULE_PLAIN) &&
         (!restMatches(block, rule, flags) || (load<u32>(rule, RULE_MATCH_COUNT) && !extensionsMatch(block, rule))))
     ) {
-      if (packet.hotdrop) return NF_DROP;
+      if (packet.hotdrop) {
+        passedOver = 0;
+        return NF_DROP;
+      }
       rule += RULE_SIZE;
       continue;
     }
@@ -204,7 +212,8 @@ function noteRule(block: usize, start: usize, rule: usize): void {
       trace.note(STEP_MISS, packet.ns, packet.frame, index, missedBy(block, other), missedMatch);
     }
   }
-  trace.note(STEP_RULE, packet.ns, packet.frame, load<u32>(rule, RULE_INDEX), load<u32>(start, RULE_INDEX));
+  trace.note(STEP_RULE, packet.ns, packet.frame, load<u32>(rule, RULE_INDEX), load<u32>(start, RULE_INDEX), passedOver);
+  passedOver = 0;
 }
 
 /** Which match `missedBy` meant with MISS_MATCH. */

@@ -1,7 +1,7 @@
 // A cluster for benchmarks: clients on node-1, a server on node-2, and a number of Services of which the last is called.
 import { formatIpv4 } from "../address.ts";
 import type { Cluster, EndpointSlice, Pod, Service } from "../kubernetes/objects.ts";
-import { nodeMachine } from "../node/machine.ts";
+import { nodeMachine, nodeRules } from "../node/machine.ts";
 import { addressNames } from "../node/names.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { FlowConfig, Plan } from "../seam/plan.ts";
@@ -12,6 +12,8 @@ const FIRST_CLUSTER_IP = 0x0ac0000b; // 10.192.0.11
 const FIRST_POD_RANGE = 0x0a000000; // node i has the i-th /24
 const FIRST_NODE = 0xc0a8000a; // 192.168.0.10
 export const PORT = 80;
+
+type Protocol = "TCP" | "UDP";
 
 /** A pod by where it is: its node, numbered from 1, and its place there, from 0. */
 export interface BenchPod {
@@ -57,7 +59,7 @@ function podOf(bench: BenchPod): Pod {
   };
 }
 
-function service(index: number): Service {
+function service(index: number, protocols: readonly Protocol[]): Service {
   return {
     namespace: "bench",
     name: `service-${index}`,
@@ -66,7 +68,7 @@ function service(index: number): Service {
     clusterIPs: [serviceAddress(index)],
     externalIPs: [],
     externalName: "",
-    ports: (["TCP", "UDP"] as const).map((protocol) => ({
+    ports: protocols.map((protocol) => ({
       name: protocol.toLowerCase(),
       protocol,
       port: PORT,
@@ -84,13 +86,13 @@ function service(index: number): Service {
   };
 }
 
-function slice(index: number, backend: BenchPod): EndpointSlice {
+function slice(index: number, backend: BenchPod, protocols: readonly Protocol[]): EndpointSlice {
   return {
     namespace: "bench",
     name: `service-${index}-slice`,
     labels: { "kubernetes.io/service-name": `service-${index}` },
     addressType: "IPv4",
-    ports: (["TCP", "UDP"] as const).map((protocol) => ({ name: protocol.toLowerCase(), protocol, port: PORT })),
+    ports: protocols.map((protocol) => ({ name: protocol.toLowerCase(), protocol, port: PORT })),
     endpoints: [
       {
         addresses: [podAddress(backend)],
@@ -107,8 +109,13 @@ function slice(index: number, backend: BenchPod): EndpointSlice {
   };
 }
 
-/** A cluster of `nodes` nodes; Service i has the i-th backend, numbered around. */
-export function clusterOf(nodes: number, pods: readonly BenchPod[], services: number): Cluster {
+/** A cluster of `nodes` nodes; Service i has the i-th backend, numbered around, and a port for each protocol. */
+export function clusterOf(
+  nodes: number,
+  pods: readonly BenchPod[],
+  services: number,
+  protocols: readonly Protocol[] = ["TCP", "UDP"],
+): Cluster {
   const backends = pods.filter(({ serves }) => serves);
   const indices = Array.from({ length: services }, (_, i) => i);
   return {
@@ -120,10 +127,10 @@ export function clusterOf(nodes: number, pods: readonly BenchPod[], services: nu
       unschedulable: false,
     })),
     pods: pods.map(podOf),
-    services: indices.map(service),
+    services: indices.map((i) => service(i, protocols)),
     endpointSlices: indices.flatMap((i) => {
       const backend = backends[i % backends.length];
-      return backend ? [slice(i, backend)] : [];
+      return backend ? [slice(i, backend, protocols)] : [];
     }),
     namespaces: [],
     networkPolicies: [],
@@ -131,6 +138,13 @@ export function clusterOf(nodes: number, pods: readonly BenchPod[], services: nu
     ignored: [],
     notEmulated: [],
   };
+}
+
+/** iptables-save text of the n-th node of such a cluster, from 1. */
+export function rulesOf(cluster: Cluster, node: number): string {
+  const found = cluster.nodes[node - 1];
+  if (!found) throw new RangeError(`there is no node ${node}`);
+  return nodeRules(cluster, found, { podCIDR: POD_CIDR });
 }
 
 /** The machines of such a cluster. */

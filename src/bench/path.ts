@@ -19,6 +19,14 @@ export interface PathOptions {
   frames: number;
 }
 
+/** What a plan of this path may say besides. */
+export interface PathDetails {
+  /** Of the Services. Default: both. */
+  protocols?: readonly ("TCP" | "UDP")[];
+  /** Virtual time before the frames that are timed. */
+  warmNs?: number;
+}
+
 export interface PathResult {
   services: number;
   flows: number;
@@ -45,23 +53,27 @@ const PORTS_MAX = 60_000;
 const LINGER_NS = 1e9;
 const ESTABLISHED_RATE = 1e6;
 /** New connections a second, and how long one is remembered: less than the ports of its pod take to come round again. */
-const NEW_RATE = 1e5;
+export const NEW_RATE = 1e5;
 const NEW_TIMEOUT_S = 1;
 const NEW_CLIENTS = 2;
 
 /** The plan, and the moment from which it is timed. */
-export function pathPlan({ services, flows, size, mode, frames }: PathOptions): { plan: Plan; timedFromNs: number } {
+export function pathPlan(
+  { services, flows, size, mode, frames }: Omit<PathOptions, "workers">,
+  details: PathDetails = {},
+): { plan: Plan; timedFromNs: number } {
   const isNew = mode === "new";
   const rate = isNew ? NEW_RATE : ESTABLISHED_RATE;
   const clients = isNew ? NEW_CLIENTS : Math.ceil(flows / PORTS_MAX);
   // Every connection has been answered before the clock is started; the connection table has its size.
-  const warmNs = isNew ? 1.5e9 : Math.max(0.1e9, ((flows * 1.5) / rate) * 1e9);
+  const steadyNs = isNew ? 1.5e9 : Math.max(0.1e9, ((flows * 1.5) / rate) * 1e9);
+  const { warmNs = steadyNs } = details;
   const stopNs = warmNs + (frames / rate) * 1e9;
   const pods: BenchPod[] = [
     ...Array.from({ length: clients }, (_, i) => ({ name: `client-${i}`, node: 1, place: i, serves: false })),
     { name: "server", node: 2, place: 0, serves: true },
   ];
-  const cluster = clusterOf(2, pods, services);
+  const cluster = clusterOf(2, pods, services, details.protocols);
   const machines = machinesOf(cluster);
   for (const listener of machines[1]?.listeners ?? []) if (listener.protocol === "udp") listener.application = "meter";
   if (isNew) {

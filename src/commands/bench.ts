@@ -1,7 +1,8 @@
 // `podwire bench`: how fast this machine runs the emulator, as tables or JSON.
 import type { Command } from "commander";
-import Table from "cli-table3";
 import { measurePath, SIZE_MAX, SIZE_MIN, type PathMode, type PathResult } from "../bench/path.ts";
+import { output, type OutputFlags } from "./bench-output.ts";
+import { addRules } from "./bench-rules.ts";
 import { integer } from "./options.ts";
 
 /** Adds the command and its parts to the program. */
@@ -11,9 +12,10 @@ export function addBenchCommand(program: Command): void {
     .summary("measure how fast this machine runs the emulator")
     .description("Measures on this machine and prints a table, or with --json what stands in it as JSON.");
   addPath(bench);
+  addRules(bench);
 }
 
-interface PathFlags {
+interface PathFlags extends Pick<OutputFlags, "json"> {
   services: number;
   flows: number;
   size: number;
@@ -21,7 +23,6 @@ interface PathFlags {
   frames: number;
   repeat: number;
   mode?: PathMode;
-  json?: boolean;
 }
 
 function addPath(bench: Command): void {
@@ -41,7 +42,7 @@ function addPath(bench: Command): void {
     .option("--frames <N>", "frames to be timed", integer(1000, 1e9), 1_000_000)
     .option("--repeat <N>", "runs, of which the fastest counts", integer(1, 100), 3)
     .option("--json", "print JSON in place of the table")
-    .action(async ({ json, repeat, mode, ...options }: PathFlags) => {
+    .action(async ({ json = false, repeat, mode, ...options }: PathFlags) => {
       const modes = mode === undefined ? (["established", "new"] as const) : [mode];
       const results: PathResult[] = [];
       for (const one of modes) {
@@ -52,20 +53,6 @@ function addPath(bench: Command): void {
         }
         if (best) results.push(best);
       }
-      print(results, json ?? false);
+      output(results, { json });
     });
-}
-
-/** Objects of the same fields, as a table or as JSON. */
-function print(results: readonly object[], json: boolean): void {
-  if (json) {
-    process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
-    return;
-  }
-  const table = new Table({ head: Object.keys(results[0] ?? {}), style: { head: [], border: [] } });
-  for (const result of results) {
-    const values = Object.values(result) as unknown[];
-    table.push(values.map((value) => (typeof value === "number" ? value.toLocaleString("en") : String(value))));
-  }
-  process.stdout.write(`${table.toString()}\n`);
 }

@@ -67,8 +67,8 @@ export class PreparedRun {
   }
 
   /** The whole plan as one worker on this thread, built but not run: for benchmarks and tests that look inside. */
-  alone(): { worker: Worker; built: Built } {
-    const worker = new Worker(this.#job(1, []).job, 0);
+  alone(options: Pick<Partial<RunOptions>, "flowCache" | "matcher"> = {}): { worker: Worker; built: Built } {
+    const worker = new Worker(this.#job(1, [], options).job, 0);
     return { worker, built: worker.build() };
   }
 

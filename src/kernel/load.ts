@@ -17,6 +17,7 @@ import * as zone from "../../assembly/layout/zone.ts";
 export interface KernelExports {
   start(worker: number, lines: number, namespaces: number): void;
   reserve(bytes: number): number;
+  memoryTaken(): number;
   newMachine(id: number): number;
   newNamespace(machine: number, id: number, seedLow: number, seedHigh: number): number;
   setSysctl(ns: number, which: number, value: number): void;

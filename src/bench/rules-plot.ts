@@ -1,0 +1,60 @@
+// The picture of `podwire bench rules`: what the first packet of a connection costs, and what rules cost to load and to change.
+import { PUBLISHED_FIRST_PACKET, PUBLISHED_SOURCE } from "./published.ts";
+import { formatCount, formatTime, type Axis, type Plot, type Series } from "./plot.ts";
+import type { RulesRow } from "./rules.ts";
+
+const SERVICES: Axis = { label: "Services, of one port and one endpoint each", scale: "log", format: formatCount };
+
+const FIRST_PACKET_NAMES: Readonly<Record<string, string>> = {
+  index: "podwire",
+  linear: "podwire --matcher linear",
+  "linux legacy": "this Linux, iptables-legacy",
+  "linux nft": "this Linux, iptables-nft",
+};
+
+const COSTS = [
+  ["parse_ms", "podwire: parse"],
+  ["compile_ms", "podwire: compile"],
+  ["index_ms", "podwire: index"],
+  ["change_ms", "podwire: change one Service"],
+  ["iptables_legacy_restore_ms", "iptables-legacy-restore, all"],
+  ["iptables_legacy_change_ms", "iptables-legacy, one Service"],
+] as const;
+
+/** The plot of some rows. */
+export function rulesPlot(rows: readonly RulesRow[]): Plot {
+  const matchers = [...new Set(rows.map(({ matcher }) => matcher))];
+  const first = matchers.map((matcher): Series => {
+    const points = pointsOf(rows.filter((row) => row.matcher === matcher), "ns_per_new", 1); // prettier-ignore
+    return { name: FIRST_PACKET_NAMES[matcher] ?? matcher, points };
+  });
+  // What does not depend on the matcher stands in the rows of each.
+  const own = rows.filter(({ matcher }) => matcher === matchers[0]);
+  const costs = COSTS.map(([field, name]): Series => ({ name, points: pointsOf(own, field, 1e6) }));
+  return {
+    title: "kube-proxy's rules by the number of Services",
+    subtitle: "Pods on one node call a Service whose pod is on another; both nodes have all rules.",
+    charts: [
+      {
+        title: "First packet of a connection, from pod to pod",
+        x: SERVICES,
+        y: { label: "time per packet", scale: "log", format: formatTime },
+        series: [...first, ...PUBLISHED_FIRST_PACKET],
+      },
+      {
+        title: "Loading the rules of a node, and changing one Service",
+        x: SERVICES,
+        y: { label: "time", scale: "log", format: formatTime },
+        series: costs,
+      },
+    ],
+    notes: [PUBLISHED_SOURCE],
+  };
+}
+
+function pointsOf(rows: readonly RulesRow[], field: keyof RulesRow, scale: number): [number, number][] {
+  return rows.flatMap((row): [number, number][] => {
+    const value = row[field];
+    return typeof value === "number" ? [[row.services, value * scale]] : [];
+  });
+}

@@ -1,0 +1,188 @@
+// What rule sets of many sizes cost: to read, to keep, to change, and to the first packet of a connection.
+import { LINE_DELIVERED, LINE_SENT, NS_RULES } from "../../assembly/layout/records.ts";
+import { BLOCK_HEADER } from "../../assembly/layout/rules.ts";
+import { STEP_A, STEP_B, STEP_C, STEP_KIND, STEP_LINE, STEP_RULE } from "../../assembly/layout/trace.ts";
+import { placeRules } from "../engine/rules.ts";
+import { PreparedRun } from "../engine/run.ts";
+import { NameTable } from "../iptables/names.ts";
+import { parseRules } from "../iptables/parse.ts";
+import { compileRules } from "../iptables/records.ts";
+import { restore } from "../iptables/restore.ts";
+import { Kernel } from "../kernel/kernel.ts";
+import { compileKernel, newMemory } from "../kernel/load.ts";
+import type { RuleSet } from "../iptables/model.ts";
+import { clusterOf, rulesOf, type BenchPod } from "./cluster.ts";
+import { partialSync } from "./partial-sync.ts";
+import { NEW_RATE, pathPlan } from "./path.ts";
+
+export type Matcher = "index" | "linear";
+
+export interface RulesRow {
+  services: number;
+  /** Of one node, chains' policies not counted. */
+  rules: number;
+  matcher: string;
+  parse_ms?: number;
+  compile_ms?: number;
+  index_ms?: number;
+  bytes_per_rule?: number;
+  new_per_s?: number;
+  ns_per_new?: number;
+  rules_walked?: number;
+  change_ms?: number;
+  iptables_legacy_restore_ms?: number | undefined;
+  iptables_legacy_change_ms?: number | undefined;
+  iptables_nft_restore_ms?: number | undefined;
+}
+
+/** The rule set of a size: that of each of the two nodes, and what kube-proxy writes when one Service has another endpoint. */
+export interface RuleTexts {
+  services: number;
+  rules: number;
+  nodes: [client: string, server: string];
+  change: string;
+}
+
+const PODS: BenchPod[] = [
+  { name: "client-0", node: 1, place: 0, serves: false },
+  { name: "client-1", node: 1, place: 1, serves: false },
+  { name: "server", node: 2, place: 0, serves: true },
+];
+const SIZE = 64;
+const WARM_NS = 0.02e9; // 2,000 connections
+/** Connections that are timed at once. */
+const SLICE = 1000;
+const SLICE_NS = (SLICE / NEW_RATE) * 1e9;
+
+/** The texts for so many Services of one UDP port and one endpoint each. */
+export function ruleTexts(services: number): RuleTexts {
+  const cluster = clusterOf(2, PODS, services, ["UDP"]);
+  const nodes: RuleTexts["nodes"] = [rulesOf(cluster, 1), rulesOf(cluster, 2)];
+  const moved = clusterOf(2, [{ name: "server", node: 2, place: 1, serves: true }], 1, ["UDP"]).endpointSlices;
+  const [, ...others] = cluster.endpointSlices;
+  const after = rulesOf({ ...cluster, endpointSlices: [...moved, ...others] }, 1);
+  return { services, rules: countRules(nodes[0]), nodes, change: partialSync(nodes[0], after) };
+}
+
+function countRules(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("\n-A "); at >= 0; at = text.indexOf("\n-A ", at + 1)) count++;
+  return count;
+}
+
+/** The shortest of several goes, in milliseconds; no more than two once they have taken `enoughMs` together. */
+function best(goes: number, enoughMs: number, go: () => number): number {
+  let least = Infinity;
+  let total = 0;
+  for (let i = 0; i < goes && (i < 2 || total < enoughMs); i++) {
+    const took = go();
+    least = Math.min(least, took);
+    total += took;
+  }
+  return least;
+}
+
+function timed(work: () => void): number {
+  const began = performance.now();
+  work();
+  return performance.now() - began;
+}
+
+type SetCosts = Required<Pick<RulesRow, "parse_ms" | "compile_ms" | "index_ms" | "bytes_per_rule" | "change_ms">>;
+
+const GOES = 5;
+const ENOUGH_MS = 3000;
+
+/** What the rule set itself costs, whoever walks it. */
+export function measureRuleSet({ nodes: [text], change, rules }: RuleTexts): SetCosts {
+  const kernel = new Kernel(compileKernel(), newMemory());
+  const names = new NameTable();
+  const file = "rules of node-1";
+  let set: RuleSet = { tables: [] };
+  const parse = best(GOES, ENOUGH_MS, () => timed(() => void (set = parseRules(text, file))));
+  const compile = best(GOES, ENOUGH_MS, () => timed(() => void compileRules(set, names)));
+  const ns = kernel.newNamespace(kernel.calls.newMachine(0), 0, 1n);
+  const before = kernel.calls.memoryTaken();
+  const placed = placeRules(kernel, set, names, file);
+  kernel.calls.loadRules(ns, placed.block);
+  const bytes = kernel.calls.memoryTaken() - before;
+  // Once more, over itself.
+  const first = placed.block + BLOCK_HEADER;
+  const index = best(GOES, ENOUGH_MS, () =>
+    timed(() => kernel.calls.indexRules(placed.block, first, placed.rules.length, 0)),
+  );
+  const changed = best(GOES, ENOUGH_MS, () =>
+    timed(() => {
+      const after = restore(set, change, { noflush: true, file });
+      kernel.calls.loadRules(ns, placeRules(kernel, after, names, file).block);
+    }),
+  );
+  if (kernel.word(ns + NS_RULES) === 0) throw new Error("the rules were not loaded");
+  return {
+    parse_ms: round(parse),
+    compile_ms: round(compile),
+    index_ms: round(index),
+    bytes_per_rule: round(bytes / rules),
+    change_ms: round(changed),
+  };
+}
+
+type FirstPacket = Required<Pick<RulesRow, "new_per_s" | "ns_per_new" | "rules_walked">>;
+
+/** The two-node path for one rule set. Compiled once, measured with each matcher. */
+export class FirstPackets {
+  readonly #run: PreparedRun;
+  readonly #frames: number;
+  readonly #timedFromNs: number;
+  readonly #endNs: number;
+
+  /** `frames`: connections to be timed, of one packet each. */
+  constructor(services: number, frames: number) {
+    const options = { services, flows: 1, size: SIZE, mode: "new", frames } as const;
+    const { plan, timedFromNs } = pathPlan(options, { protocols: ["UDP"], warmNs: WARM_NS });
+    this.#run = new PreparedRun(plan);
+    this.#frames = frames;
+    this.#timedFromNs = timedFromNs;
+    this.#endNs = plan.durationNs;
+  }
+
+  /** The fastest slice of `repeat` runs: one that no other work of the machine came between. Throws if a packet did not arrive. */
+  measure(matcher: Matcher, repeat: number): FirstPacket {
+    const sliceMs = best(repeat, ENOUGH_MS, () => {
+      let now = this.#timedFromNs;
+      const { kernel } = this.#run.alone({ matcher }).worker;
+      kernel.calls.run(this.#timedFromNs);
+      const slices = Math.ceil(this.#frames / SLICE);
+      const took = best(slices, Infinity, () => timed(() => kernel.calls.run((now += SLICE_NS))));
+      kernel.calls.run(this.#endNs);
+      const line = kernel.calls.lineOf(1) >>> 0;
+      const [sent, delivered] = [kernel.word(line + LINE_SENT), kernel.word(line + LINE_DELIVERED)];
+      if (sent < this.#frames || delivered !== sent) throw new Error(`${sent} packets sent, ${delivered} delivered`);
+      return took;
+    });
+    return {
+      new_per_s: Math.round((SLICE / sliceMs) * 1000),
+      ns_per_new: Math.round((sliceMs * 1e6) / SLICE),
+      rules_walked: this.#walked(matcher),
+    };
+  }
+
+  /** The rules that a first packet is held against on its way, by a trace of some. */
+  #walked(matcher: Matcher): number {
+    const { kernel } = this.#run.alone({ matcher }).worker;
+    const first = kernel.calls.setTrace(1, 0) >>> 0;
+    kernel.calls.run(this.#timedFromNs / 100);
+    let walked = 0;
+    for (const at of kernel.steps(first)) {
+      if (kernel.word(at + STEP_KIND) !== STEP_RULE || kernel.word(at + STEP_LINE) !== 1) continue;
+      walked += kernel.word(at + STEP_A) - kernel.word(at + STEP_B) + 1 - kernel.word(at + STEP_C);
+    }
+    kernel.calls.setTrace(0, 0);
+    const packets = kernel.word((kernel.calls.lineOf(1) >>> 0) + LINE_SENT);
+    return Math.round(walked / packets);
+  }
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(4));
+}

@@ -1,0 +1,71 @@
+// `podwire bench rules`: what kube-proxy's rules cost by the number of Services.
+import type { Command } from "commander";
+import { BACKENDS, canRestore, checkKernel, measureKernel, measureRestore } from "../bench/linux.ts";
+import { FirstPackets, measureRuleSet, ruleTexts, type Matcher, type RulesRow } from "../bench/rules.ts";
+import { rulesPlot } from "../bench/rules-plot.ts";
+import { checkOutput, integersOption, output, withOutput, wordsOption, type OutputFlags } from "./bench-output.ts";
+import { integer } from "./options.ts";
+
+interface RulesFlags extends OutputFlags {
+  services: number[];
+  matcher: Matcher[];
+  frames: number;
+  repeat: number;
+  kernel?: boolean;
+}
+
+/** Adds the command to `podwire bench`. */
+export function addRules(bench: Command): void {
+  const command = bench
+    .command("rules")
+    .summary("kube-proxy's rules by the number of Services")
+    .description(
+      "For each number of Services, of one UDP port and one endpoint each: how long the rules of a node take to parse, to compile\n" +
+        "and to index; the memory that they take in the kernel; how long it takes to change one Service, by what kube-proxy writes\n" +
+        "then; and the first packets of connections from a pod to a Service whose pod is on another node, both with all rules:\n" +
+        "how many a second, the time of one, and how many rules it is held against. As root on Linux, iptables-legacy-restore\n" +
+        "loads and changes the same text in a network namespace of its own.",
+    )
+    .option("--services <N,N>", "numbers of Services", integersOption(1, 100_000), [10, 100, 1000, 10_000, 100_000])
+    .option("--matcher <M,M>", "index, linear or both", wordsOption<Matcher>(["index", "linear"]), ["index", "linear"])
+    .option("--frames <N>", "connections to be timed", integer(100, 1e6), 20_000)
+    .option("--repeat <N>", "runs, of which the fastest counts", integer(1, 100), 3)
+    .option(
+      "--kernel",
+      "the live kernel too, in network namespaces, with the rules of iptables-legacy and iptables-nft",
+    );
+  withOutput(command).action((flags: RulesFlags) => {
+    checkOutput(flags);
+    if (flags.kernel) checkKernel();
+    const rows = flags.services.flatMap((services) => measure(services, flags));
+    // Matcher by matcher, as one compares sizes.
+    const matchers = [...new Set(rows.map(({ matcher }) => matcher))];
+    const sorted = matchers.flatMap((matcher) => rows.filter((row) => row.matcher === matcher));
+    output(sorted, flags, () => rulesPlot(sorted));
+  });
+}
+
+function measure(services: number, { matcher, frames, repeat, kernel }: RulesFlags): RulesRow[] {
+  const texts = ruleTexts(services);
+  const costs = measureRuleSet(texts);
+  const legacy = canRestore("legacy") ? measureRestore(texts, "legacy") : undefined;
+  const firstPackets = new FirstPackets(services, frames);
+  const rows = matcher.map((one): RulesRow => {
+    const { parse_ms, compile_ms, index_ms, bytes_per_rule, change_ms } = costs;
+    return {
+      services,
+      rules: texts.rules,
+      matcher: one,
+      parse_ms,
+      compile_ms,
+      index_ms,
+      bytes_per_rule,
+      ...firstPackets.measure(one, repeat),
+      change_ms,
+      iptables_legacy_restore_ms: legacy?.restoreMs,
+      iptables_legacy_change_ms: legacy?.changeMs,
+    };
+  });
+  const live = kernel ? BACKENDS.filter(canRestore).map((backend) => measureKernel(texts, backend)) : [];
+  return [...rows, ...live];
+}
