@@ -21,7 +21,7 @@ export function parseIpv4(text: string): number | undefined {
 
 /** An unsigned 32-bit number to a dotted quad. */
 export function formatIpv4(address: number): string {
-  return [address >>> 24, (address >>> 16) & 255, (address >>> 8) & 255, address & 255].join(".");
+  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }
 
 /** The netmask of a prefix length, unsigned: 24 gives 0xffffff00. */
@@ -66,7 +66,11 @@ export function parseMac(text: string): Uint8Array | undefined {
   return Uint8Array.from(text.split(":"), (byte) => Number.parseInt(byte, 16));
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** Six bytes to `02:00:0a:f4:00:02`. */
 export function formatMac(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+  let text = "";
+  for (const byte of bytes) text += text === "" ? HEX[byte] : `:${HEX[byte]}`;
+  return text;
 }

@@ -5,6 +5,7 @@ import type { Ends } from "../scenario/ends.ts";
 import { readSources } from "../scenario/files.ts";
 import { integer } from "./options.ts";
 import { prepare } from "../scenario/prepare.ts";
+import { walkPlan } from "../scenario/walk-plan.ts";
 import { traceLines } from "../trace/iptables-trace.ts";
 import { outcomeOf, type Outcome } from "../trace/outcome.ts";
 import { renderWalk, walkLine } from "../trace/render.ts";
@@ -20,9 +21,6 @@ interface TraceFlags extends Ends {
   whyNot?: boolean;
   format: "walk" | "iptables";
 }
-
-/** Time for everything that one request can lead to: names, ARP, retries. */
-const DURATION_NS = 10e9;
 
 /** Adds the command to the program. It sets the exit status: 0 if the request was answered, else 1. */
 export function addTraceCommand(program: Command): void {
@@ -66,16 +64,15 @@ function trace(files: readonly string[], flags: TraceFlags): number {
   const prepared = prepare(readSources(files), {
     nodes: flags.nodes,
     seed: flags.seed,
-    durationNs: DURATION_NS,
     capture: [],
-    request: flags,
+    requests: [flags],
     outDir: "",
   });
-  const { steps, result } = new PreparedRun(prepared.plan).trace(flags.verbose === true);
+  const { steps, result } = new PreparedRun(walkPlan(prepared.plan)).trace(flags.verbose === true);
   const walks = walksOf(steps, { arp: flags.all === true });
   const asksNames = prepared.plan.flows.some(({ target }) => "names" in target);
   const main = requestWalk(walks, asksNames);
-  const outcome = outcomeOf(result.lines[0], main);
+  const outcome = outcomeOf(result.lines[0], walks, main);
   const why = flags.whyNot ? whyNot(prepared.cluster, main ? [main, ...walks] : walks) : undefined;
   if (flags.json) process.stdout.write(`${JSON.stringify(asJson(flags, outcome, walks, main, why), null, 2)}\n`);
   else if (flags.format === "iptables") printTraceLines(flags.all ? walks : main ? [main] : []);
@@ -91,8 +88,10 @@ function asText(flags: TraceFlags, outcome: Outcome, walks: readonly Walk[], mai
   if (!main) return head;
   const index = walks.indexOf(main);
   const start = main.steps[0]?.timeNs ?? 0;
-  const before = walks.slice(0, index);
-  const after = walks.slice(index + 1);
+  // What belongs to no request, such as health checks, has no part in the story.
+  const isOwn = ({ steps }: Walk): boolean => steps[0]?.line !== undefined;
+  const before = walks.slice(0, index).filter(isOwn);
+  const after = walks.slice(index + 1).filter(isOwn);
   return [
     head,
     ...(before.length > 0 ? [`Before it:\n${before.map((walk) => walkLine(walk, start)).join("\n")}\n`] : []),
@@ -123,6 +122,7 @@ function asJson(
       ...walk,
       steps: walk.steps.map((step) => ({
         ...step,
+        connection: step.connection,
         view: { ...step.view, header: Buffer.from(step.view.header).toString("hex") },
       })),
     })),

@@ -110,15 +110,21 @@ function lineResult(
     unresolved,
     open: sent - delivered - refused - timedOut - unresolved,
     latency: delivered === 0 ? null : latencyOf(histogram, delivered, Math.max(...parts.map(({ max }) => max))),
-    latencies: [...histogram].flatMap((count, bucket): [number, number][] =>
-      count === 0 ? [] : [[bucketCeiling(bucket), count]],
-    ),
+    latencies: filled(histogram).map(([bucket, count]) => [bucketCeiling(bucket), count]),
     drops: named(addUp(parts.map((part) => part.drops))),
     denied: firstDenial(parts, namespaceNames, rules),
-    backends: Object.fromEntries(
-      namespaceNames.map((namespace, id) => [namespace, backends[id] ?? 0] as const).filter(([, count]) => count > 0),
-    ),
+    backends: Object.fromEntries(filled(backends).map(([id, count]) => [namespaceNames[id] ?? "", count])),
   };
+}
+
+/** The places of an array that are not 0, with what is there: a run may have thousands of lines, and each has thousands of places. */
+function filled(counts: Uint32Array): [index: number, count: number][] {
+  const found: [number, number][] = [];
+  for (let i = 0; i < counts.length; i++) {
+    const count = counts[i] ?? 0;
+    if (count !== 0) found.push([i, count]);
+  }
+  return found;
 }
 
 /** The earliest denial of all workers; of several at once that of the lowest namespace, as the kernel has it. */
@@ -134,9 +140,9 @@ function firstDenial(
   return rules.denial(namespaceNames[first.namespace] ?? "", first.rule, first.atNs);
 }
 
-function addUp(parts: readonly Uint32Array[]): Uint32Array {
-  const total = new Uint32Array(parts[0]?.length ?? 0);
-  for (const part of parts) part.forEach((value, i) => (total[i] = (total[i] ?? 0) + value));
+function addUp([first = new Uint32Array(0), ...others]: readonly Uint32Array[]): Uint32Array {
+  const total = first.slice();
+  for (const part of others) for (const [i, count] of filled(part)) total[i] = (total[i] ?? 0) + count;
   return total;
 }
 

@@ -82,15 +82,25 @@ export class PreparedRun {
 
   /** Runs the plan on this thread and tells every step of every packet, `misses`: with the rules that did not match. Once only. */
   trace(misses: boolean): { steps: Step[]; result: RunResult } {
+    const steps: Step[] = [];
+    const result = this.follow(misses, (more) => more.forEach((step) => steps.push(step)));
+    return { steps, result };
+  }
+
+  /** The same, handing over the steps of each window of virtual time with the moment that it went to: what is done with may be forgotten. */
+  follow(misses: boolean, take: (steps: Step[], nowNs: number) => void): RunResult {
     const files = openCaptures(this.#plan);
     try {
       const { job, namespaceNames } = this.#job(1, files);
       const worker = new Worker(job, 0);
-      const built = worker.build();
-      const first = worker.kernel.calls.setTrace(1, misses ? 1 : 0) >>> 0;
-      const outcome = worker.finish();
-      const result = combine(this.#plan, [outcome], namespaceNames, this.#rules, files);
-      return { steps: new StepReader(worker.kernel, built, this.#rules).read(first), result };
+      const reader = new StepReader(worker.kernel, worker.build(), this.#rules);
+      const noteAnew = (): number => worker.kernel.calls.setTrace(1, misses ? 1 : 0) >>> 0;
+      const first = noteAnew();
+      const outcome = worker.finish((nowNs) => {
+        take(reader.read(first), nowNs);
+        noteAnew();
+      });
+      return combine(this.#plan, [outcome], namespaceNames, this.#rules, files);
     } finally {
       closeCaptures(files);
     }

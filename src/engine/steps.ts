@@ -48,11 +48,59 @@ const CT_INFOS = new Map<number, Pick<ConnectionView, "state" | "direction">>([
   [codes.IP_CT_RELATED_REPLY, { state: "RELATED", direction: "reply" }],
 ]);
 
+/** A step as the kernel wrote it: where it stands in a copy of a block of them. */
+interface Note {
+  words: Uint32Array;
+  at: number;
+}
+
+function word({ words, at }: Note, field: number): number {
+  return words[(at + field) >>> 2] ?? 0;
+}
+
+function long(note: Note, field: number): number {
+  return word(note, field + 4) * 2 ** 32 + word(note, field);
+}
+
+function bytesAt({ words, at }: Note, field: number, length: number): Uint8Array {
+  return new Uint8Array(words.buffer, words.byteOffset + at + field, length);
+}
+
+/** What every step has. Of most nobody asks for the packet: it is put into words when somebody does. */
+class Noted {
+  readonly namespace: string;
+  readonly timeNs: number;
+  readonly packet: number;
+  readonly line: number | undefined;
+  readonly #reader: StepReader;
+  readonly #note: Note;
+
+  constructor(reader: StepReader, note: Note, namespace: string) {
+    const line = word(note, T.STEP_LINE);
+    this.namespace = namespace;
+    this.timeNs = long(note, T.STEP_TIME);
+    this.packet = long(note, T.STEP_ID_LOW);
+    this.line = line === 0 ? undefined : line - 1;
+    this.#reader = reader;
+    this.#note = note;
+  }
+
+  get view(): PacketView {
+    return this.#reader.view(this.#note);
+  }
+
+  get connection(): ConnectionView | undefined {
+    return this.#reader.connection(this.#note, this.timeNs);
+  }
+}
+
 export class StepReader {
   readonly #kernel: Kernel;
   readonly #rules: RuleSets;
   readonly #namespaces = new Map<Handle, string>();
   readonly #devices = new Map<Handle, string>();
+  /** Of rules in words; a rule belongs to one set, and namespaces with the same set share it. */
+  readonly #views = new WeakMap<Rule, RuleView>();
 
   constructor(kernel: Kernel, built: Built, rules: RuleSets) {
     this.#kernel = kernel;
@@ -63,41 +111,29 @@ export class StepReader {
 
   /** All steps from a block on, in the order in which they happened. */
   read(first: Handle): Step[] {
-    return [...this.#kernel.steps(first)].map((at) => this.#step(at));
-  }
-
-  #word(at: Handle): number {
-    return this.#kernel.word(at);
-  }
-
-  #step(at: Handle): Step {
-    const namespace = this.#namespaces.get(this.#word(at + T.STEP_NAMESPACE)) ?? "";
-    const line = this.#word(at + T.STEP_LINE);
-    const timeNs = Number(this.#kernel.long(at + T.STEP_TIME));
-    const connection = this.#connection(at, timeNs);
-    return {
-      ...this.#detail(at, namespace),
-      namespace,
-      timeNs,
-      packet: this.#word(at + T.STEP_ID_HIGH) * 2 ** 32 + this.#word(at + T.STEP_ID_LOW),
-      ...(line === 0 ? {} : { line: line - 1 }),
-      view: this.#view(at),
-      ...(connection ? { connection } : {}),
-    };
+    const steps: Step[] = [];
+    for (const words of this.#kernel.stepBlocks(first)) {
+      for (let at = 0; at < words.byteLength; at += T.STEP_SIZE) {
+        const note = { words, at };
+        const namespace = this.#namespaces.get(word(note, T.STEP_NAMESPACE)) ?? "";
+        steps.push(Object.assign(new Noted(this, note, namespace), this.#detail(note, namespace)));
+      }
+    }
+    return steps;
   }
 
   #device(handle: Handle): string | undefined {
     return this.#devices.get(handle);
   }
 
-  #detail(at: Handle, namespace: string): Detail {
-    const [a, b, c, d] = [T.STEP_A, T.STEP_B, T.STEP_C, T.STEP_D].map((field) => this.#word(at + field)) as [
+  #detail(note: Note, namespace: string): Detail {
+    const [a, b, c, d] = [T.STEP_A, T.STEP_B, T.STEP_C, T.STEP_D].map((field) => word(note, field)) as [
       number,
       number,
       number,
       number,
     ];
-    const kind = this.#word(at + T.STEP_KIND);
+    const kind = word(note, T.STEP_KIND);
     switch (kind) {
       case T.STEP_RECEIVE:
         return { kind: "receive", device: this.#device(a) ?? "" };
@@ -122,7 +158,7 @@ export class StepReader {
       case T.STEP_CONFIRMED:
         return { kind: "confirmed" };
       case T.STEP_NAT: {
-        const before = tuple(b, c, d, this.#word(at + T.STEP_PROTO));
+        const before = tuple(b, c, d, word(note, T.STEP_PROTO));
         return { kind: "nat", manip: a === codes.MANIP_SRC ? "source" : "destination", before };
       }
       case T.STEP_ROUTE: {
@@ -165,8 +201,10 @@ export class StepReader {
         number: (found.chain?.rules.length ?? 0) + 1,
         text: found.chain?.policy ?? "RETURN",
       };
+    const known = this.#views.get(rule);
+    if (known) return known;
     const comment = rule.matches.find((match) => match.kind === "comment");
-    return {
+    const view: RuleView = {
       table,
       chain,
       index: position + 1,
@@ -174,6 +212,8 @@ export class StepReader {
       text: printRule(chain, rule),
       ...(comment ? { comment: comment.text } : {}),
     };
+    this.#views.set(rule, view);
+    return view;
   }
 
   /** The condition that a rule failed, in its own words: `-d 10.96.0.1/32`. */
@@ -191,23 +231,24 @@ export class StepReader {
     return printRule("", bare).replace("-A ", "").trim();
   }
 
-  #view(at: Handle): PacketView {
-    const [physIn, physOut] = [T.STEP_PHYS_IN, T.STEP_PHYS_OUT].map((field) => this.#device(this.#word(at + field)));
-    const header = this.#kernel.bytes(at + T.STEP_HEADER, T.STEP_HEADER_BYTES).slice();
+  /** The packet at a step. */
+  view(note: Note): PacketView {
+    const [physIn, physOut] = [T.STEP_PHYS_IN, T.STEP_PHYS_OUT].map((field) => this.#device(word(note, field)));
+    const header = bytesAt(note, T.STEP_HEADER, T.STEP_HEADER_BYTES);
     return {
-      length: this.#word(at + T.STEP_LENGTH),
-      macSource: formatMac(this.#kernel.bytes(at + T.STEP_MAC_SOURCE, 6)),
-      macDestination: formatMac(this.#kernel.bytes(at + T.STEP_MAC_DESTINATION, 6)),
-      network: this.#network(at, new DataView(header.buffer)),
-      mark: this.#word(at + T.STEP_MARK),
+      length: word(note, T.STEP_LENGTH),
+      macSource: macAt(note, T.STEP_MAC_SOURCE),
+      macDestination: macAt(note, T.STEP_MAC_DESTINATION),
+      network: this.#network(note, new DataView(header.buffer, header.byteOffset)),
+      mark: word(note, T.STEP_MARK),
       ...(physIn === undefined ? {} : { physIn }),
       ...(physOut === undefined ? {} : { physOut }),
       header,
     };
   }
 
-  #network(at: Handle, header: DataView): PacketView["network"] {
-    const type = this.#word(at + T.STEP_TYPE);
+  #network(note: Note, header: DataView): PacketView["network"] {
+    const type = word(note, T.STEP_TYPE);
     if (type === TYPE_ARP) {
       const operation = header.getUint16(6) === ARP_REPLY ? "reply" : "request";
       return {
@@ -219,7 +260,7 @@ export class StepReader {
     }
     if (type !== TYPE_IPV4) return { kind: "other", etherType: type };
     const protocol = header.getUint8(9);
-    const ports = this.#word(at + T.STEP_PORTS);
+    const ports = word(note, T.STEP_PORTS);
     const [high, low] = [ports >>> 16, ports & 0xffff];
     const headerLength = (header.getUint8(0) & 15) * 4;
     return {
@@ -239,17 +280,18 @@ export class StepReader {
     };
   }
 
-  #connection(at: Handle, timeNs: number): ConnectionView | undefined {
-    const info = CT_INFOS.get(this.#word(at + T.STEP_CT_INFO));
-    const kind = this.#word(at + T.STEP_KIND);
-    if (this.#word(at + T.STEP_CT) === 0) {
+  /** The connection of the packet at a step. */
+  connection(note: Note, timeNs: number): ConnectionView | undefined {
+    const info = CT_INFOS.get(word(note, T.STEP_CT_INFO));
+    const kind = word(note, T.STEP_KIND);
+    if (word(note, T.STEP_CT) === 0) {
       return kind === T.STEP_TRACKED ? { state: "INVALID", direction: "original" } : undefined;
     }
     if (!info) return undefined;
-    const status = this.#word(at + T.STEP_CT_STATUS);
-    const protocol = this.#word(at + T.STEP_PROTO);
+    const status = word(note, T.STEP_CT_STATUS);
+    const protocol = word(note, T.STEP_PROTO);
     const tupleAt = (field: number): TupleView =>
-      tuple(this.#word(at + field), this.#word(at + field + 4), this.#word(at + field + 8), protocol);
+      tuple(word(note, field), word(note, field + 4), word(note, field + 8), protocol);
     return {
       ...info,
       entry: {
@@ -258,14 +300,16 @@ export class StepReader {
         reply: tupleAt(T.STEP_CT_REPLY),
         assured: (status & codes.IPS_ASSURED) !== 0,
         confirmed: (status & codes.IPS_CONFIRMED) !== 0,
-        mark: this.#word(at + T.STEP_CT_MARK),
-        timeout: Math.max(0, Math.floor((Number(this.#kernel.long(at + T.STEP_CT_END)) - timeNs) / 1e9)),
-        ...(protocol === PROTO_TCP
-          ? { tcpState: TCP_CONNTRACK_STATES[this.#word(at + T.STEP_CT_STATE)] ?? "NONE" }
-          : {}),
+        mark: word(note, T.STEP_CT_MARK),
+        timeout: Math.max(0, Math.floor((long(note, T.STEP_CT_END) - timeNs) / 1e9)),
+        ...(protocol === PROTO_TCP ? { tcpState: TCP_CONNTRACK_STATES[word(note, T.STEP_CT_STATE)] ?? "NONE" } : {}),
       },
     };
   }
+}
+
+function macAt(note: Note, field: number): string {
+  return formatMac(bytesAt(note, field, 6));
 }
 
 function tuple(source: number, destination: number, ports: number, protocol: number): TupleView {

@@ -66,9 +66,9 @@ export class Worker {
     }
   }
 
-  /** Runs what has been built to the end, and counts up. */
-  finish(): WorkerResult {
-    const end = this.#loop();
+  /** Runs what has been built to the end, and counts up; `afterWindow` is told how far each window went. */
+  finish(afterWindow?: (nowNs: number) => void): WorkerResult {
+    const end = this.#loop(afterWindow);
     return this.#result(end, performance.now() - this.#timedFrom);
   }
 
@@ -114,7 +114,7 @@ export class Worker {
   }
 
   /** Window after window until nothing is left to do in time. Returns the time reached. */
-  #loop(): number {
+  #loop(afterWindow?: (nowNs: number) => void): number {
     const { calls } = this.kernel;
     const { workers, durationNs, lookAheadNs } = this.#job;
     const { times, captured, words } = this.#control;
@@ -131,6 +131,7 @@ export class Worker {
       if (start >= this.#nextChange()) this.#change(start);
       const end = Math.min(start + length, sampler.next, durationNs, this.#nextChange());
       const next = start < durationNs ? calls.run(end) : Infinity;
+      afterWindow?.(end);
       times[slot(side, this.#self)] = Math.min(next, calls.earliestSent());
       captured[slot(side, this.#self)] = this.#job.captures.length > 0 ? calls.capturedBytes(this.#self) >>> 0 : 0;
       if (this.#self === 0) {

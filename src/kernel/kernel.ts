@@ -316,6 +316,16 @@ export class Kernel {
     }
   }
 
+  /** Copies of the blocks of those steps, STEP_SIZE bytes each. */
+  *stepBlocks(first: Handle): Generator<Uint32Array> {
+    for (let block = first; block !== 0; block = this.word(block + R.BATCH_NEXT)) {
+      const used = this.word(block + R.BATCH_USED);
+      const at = (block + R.BATCH_HEADER) >>> 2;
+      this.#refresh();
+      yield this.#words.slice(at, at + used / 4);
+    }
+  }
+
   // ---- results
 
   /** The connections of a namespace (CT_*) whose time is not over, in the order of their hashes. */

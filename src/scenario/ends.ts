@@ -1,5 +1,4 @@
 // The two ends of a single request as the command line writes them: `--from shop/web-0 --to svc/cart:7070`, read like a line of traffic.
-import { stringify } from "yaml";
 import { parseDocuments } from "../documents/document.ts";
 import { InputError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
@@ -44,43 +43,48 @@ const TO_KINDS: Readonly<Record<string, string>> = {
 const TIMEOUT = "5s";
 
 /**
- * The line of one request between two ends: of several pods or nodes that `from` or `to` mean, the first. Throws an InputError
+ * The lines of requests between two ends each: of several pods or nodes that `from` or `to` mean, the first. Throws an InputError
  * about `--from` or `--to` for what is not there.
  */
-export function requestLine(ends: Ends, cluster: Cluster, ranges: ClusterSpec, durationNs: number): Line {
-  const traffic = {
-    name: `${ends.from} > ${ends.to}`,
+export function requestLines(
+  requests: readonly Ends[],
+  cluster: Cluster,
+  ranges: ClusterSpec,
+  durationNs: number,
+): Line[] {
+  const traffic = requests.map((ends, i) => ({
+    name: requests.length === 1 ? nameOf(ends) : `${i} ${nameOf(ends)}`,
     from: parseFrom(ends),
     to: parseTo(ends),
     protocol: ends.protocol,
-    // One request: the next would come after the end.
     rate: "1/s",
-    stop: "1ms",
     timeout: TIMEOUT,
-  };
-  const text = stringify({
+  }));
+  // Documents are JSON, so that thousands of requests are read quickly.
+  const text = JSON.stringify({
     apiVersion: API_VERSION,
     kind: "Scenario",
     metadata: { name: "request" },
-    spec: { traffic: [traffic] },
+    spec: { traffic },
   });
   try {
     const [document] = parseDocuments(text, "");
-    if (!document) throw new TypeError("the request's document is empty");
+    if (!document) throw new TypeError("the requests' document is empty");
     const scenario = document.validate(scenarioSchema);
-    const [line] = scenarioLines(
-      { ...scenario, spec: { ...scenario.spec, cluster: ranges } },
-      document,
-      cluster,
-      durationNs,
-    );
-    const [pair] = line?.pairs ?? [];
-    if (!line || !pair) throw new TypeError("the request has no client");
-    return { ...line, pairs: [pair] };
+    const spec = { ...scenario.spec, cluster: ranges };
+    return scenarioLines({ ...scenario, spec }, document, cluster, durationNs).map((line) => {
+      const [pair] = line.pairs;
+      if (!pair) throw new TypeError("the request has no client");
+      return { ...line, pairs: [pair] };
+    });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     throw new InputError({ field: error.place.field?.includes(".from") ? "--from" : "--to" }, error.sentence);
   }
+}
+
+function nameOf({ from, to }: Ends): string {
+  return `${from} > ${to}`;
 }
 
 /** What `from` means, as a line of traffic has it. Throws an InputError about `--from`. */

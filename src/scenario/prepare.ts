@@ -15,7 +15,7 @@ import { addressNames } from "../node/names.ts";
 import { INTERNET_SEGMENT, outsideMachines } from "../node/outside.ts";
 import type { CaptureConfig, Plan } from "../seam/plan.ts";
 import { defaultLines } from "./default-lines.ts";
-import { requestLine, type Ends } from "./ends.ts";
+import { requestLines, type Ends } from "./ends.ts";
 import { parseExpectations, type Expectation } from "./expectation.ts";
 import type { Sources } from "./files.ts";
 import { addressesOf, outsideRecords } from "../node/outside-names.ts";
@@ -47,8 +47,8 @@ export interface Overrides {
   captureDrops?: string | undefined;
   /** Classic pcap files, one for each interface, in a folder named like the pcapng file would be. */
   pcap?: boolean | undefined;
-  /** The only traffic, in place of the scenario's and the default one. */
-  request?: Ends | undefined;
+  /** The only traffic, in place of the scenario's and the default one: one request each. */
+  requests?: readonly Ends[] | undefined;
   /** The output folder; paths of captures are relative to it. */
   outDir: string;
 }
@@ -92,8 +92,8 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     ...proxyModeAddresses(cluster),
     ...cluster.networkPolicies.flatMap(unusedBlocks),
   ];
-  const lines = overrides.request
-    ? [requestLine(overrides.request, cluster, ranges, durationNs)]
+  const lines = overrides.requests
+    ? requestLines(overrides.requests, cluster, ranges, durationNs)
     : document && scenario.spec.traffic
       ? scenarioLines(scenario, document, cluster, durationNs)
       : defaultLines(cluster, ranges.nodeCIDR, durationNs, warnings);
@@ -122,15 +122,15 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     },
     servedBy: (state: Cluster, node: Node) => nodeDatagrams(state, node, ranges),
   };
-  // One request of its own meets the cluster as it is.
+  // Requests of their own meet the cluster as it is.
   const none = { changes: [], events: [] };
-  const { changes, events } = overrides.request ? none : prepareTimeline(scenario, document, context);
+  const { changes, events } = overrides.requests ? none : prepareTimeline(scenario, document, context);
   return {
     name: scenario.metadata.name,
     cluster,
     events,
-    expectations: overrides.request ? [] : parseExpectations(scenario, document, names),
-    reaches: overrides.request ? [] : parseReaches(scenario, document, cluster),
+    expectations: overrides.requests ? [] : parseExpectations(scenario, document, names),
+    reaches: overrides.requests ? [] : parseReaches(scenario, document, cluster),
     matrix: () => clusterMatrix(cluster, ranges.nodeCIDR),
     devices: captures.flatMap(({ devices }) => devices),
     warnings,

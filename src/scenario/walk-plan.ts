@@ -3,11 +3,11 @@ import type { FlowConfig, Plan } from "../seam/plan.ts";
 
 /** One after the other, so that no two meet. */
 const APART_NS = 2_000_000;
-/** Who has no answer by then has none. */
-const PATIENCE_NS = 3e9;
+/** Who has no answer by then has none: ARP gives up after three seconds, a SYN is sent again after one and after three. */
+const PATIENCE_NS = 5e9;
 
-/** The plan of one request each of these lines, in their order. */
-export function walkPlan(plan: Plan, lines: readonly number[]): Plan {
+/** The plan of one request each of these lines, in their order; default: all. */
+export function walkPlan(plan: Plan, lines: readonly number[] = [...plan.lines.keys()]): Plan {
   const first = new Map<number, FlowConfig>();
   for (const flow of plan.flows) if (!first.has(flow.line)) first.set(flow.line, flow);
   const flows = lines.flatMap((line, i): FlowConfig[] => {

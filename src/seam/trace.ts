@@ -116,7 +116,7 @@ export type Step = Detail & {
   /** The same on every interface that one packet passes. */
   packet: number;
   /** Index of the traffic line, undefined for none. */
-  line?: number;
+  line?: number | undefined;
   view: PacketView;
-  connection?: ConnectionView;
+  connection?: ConnectionView | undefined;
 };

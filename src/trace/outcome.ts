@@ -12,16 +12,24 @@ export interface Outcome {
   sentence: string;
 }
 
-/** The outcome of a line of one request, `request` being the walk of its first packet. */
-export function outcomeOf(line: LineResult | undefined, request: Walk | undefined): Outcome {
-  const end = request ? ` ${endText(request.end)}` : "";
+/** The outcome of a line of one request; `walks` are those of its packets, `request` that of the request itself. */
+export function outcomeOf(line: LineResult | undefined, walks: readonly Walk[], request: Walk | undefined): Outcome {
   if (line?.delivered) {
     const [answeredBy = ""] = Object.keys(line.backends);
     const latencyNs = line.latency?.max ?? 0;
     const sentence = `answered by ${answeredBy} after ${formatTime(latencyNs)}`;
     return { outcome: "delivered", answeredBy, latencyNs, sentence };
   }
+  const end = request ? ` ${endText(request.end)}${lostAnswer(walks, request)}` : "";
   if (line?.refused) return { outcome: "refused", sentence: `refused.${end}` };
   if (line?.unresolved) return { outcome: "unresolved", sentence: "the name has no address" };
   return { outcome: "timed out", sentence: `no answer.${end}` };
+}
+
+/** Of a request that came through, and that all the same was not answered: what became of the first packet after it that did not. */
+function lostAnswer(walks: readonly Walk[], request: Walk): string {
+  if (request.end.kind !== "delivered") return "";
+  const later = walks.slice(walks.indexOf(request) + 1);
+  const lost = later.find(({ steps, end }) => steps[0]?.line !== undefined && end.kind === "dropped");
+  return lost ? ` Then ${lost.summary}: ${endText(lost.end)}` : "";
 }

@@ -32,7 +32,7 @@ export function pictureWalk(
   const walks = walksOf(steps);
   const request = requestWalk(walks, asksNames);
   if (!request) return undefined;
-  const { outcome, sentence } = outcomeOf(line, request);
+  const { outcome, sentence } = outcomeOf(line, walks, request);
   const answer = walks.slice(walks.indexOf(request) + 1).find((walk) => isAnswer(walk, request));
   const packets = [request, ...(answer ? [answer] : [])].map(packetOf);
   return { outcome: sentence, delivered: outcome === "delivered", packets };

@@ -50,13 +50,22 @@ function endOf(steps: readonly Step[]): End {
   const dropped = steps[at] ?? steps.findLast((step) => step.kind === "drop");
   if (dropped?.kind !== "drop") return { kind: "lost" };
   const before = steps.slice(0, at < 0 ? steps.length : at).filter(({ namespace }) => namespace === dropped.namespace);
-  const rule = before.findLast((step) => step.kind === "rule");
+  // A packet also dies as NETFILTER_DROP without a rule's doing: where its connection cannot be confirmed, or finds no port.
+  const last = before.findLast(
+    ({ kind }) => kind === "rule" || kind === "hook" || kind === "confirmed" || kind === "nat",
+  );
+  const rule = last?.kind === "rule" && denies(last.rule) ? last.rule : undefined;
   const answer = before.findLast((step) => step.kind === "answer" || step.kind === "reset");
   return {
     kind: "dropped",
     namespace: dropped.namespace,
     reason: dropped.reason,
-    ...(dropped.reason === "NETFILTER_DROP" && rule?.kind === "rule" ? { rule: rule.rule } : {}),
+    ...(dropped.reason === "NETFILTER_DROP" && rule ? { rule } : {}),
     ...(answer ? { answered: answer.kind === "answer" ? ("ICMP" as const) : ("TCP reset" as const) } : {}),
   };
+}
+
+/** Whether a rule or policy ends a packet. */
+function denies({ index, text }: RuleView): boolean {
+  return index === "policy" ? text === "DROP" : / -j (DROP|REJECT)\b/.test(text);
 }
