@@ -2,12 +2,11 @@
 import { BLOCK_HEADER } from "../../assembly/layout/rules.ts";
 import { InputError } from "../errors.ts";
 import { parseSets } from "../iptables/ipset.ts";
-import { parseRules } from "../iptables/parse.ts";
+import { compileText, type ChainEnd, type CompiledText } from "../iptables/compile.ts";
 import { printRule, printRules } from "../iptables/print.ts";
 import { chainsByName, compileRules, referenced, type ChainsByName, type RuleReference } from "../iptables/records.ts";
 import { NameTable } from "../iptables/names.ts";
-import type { Chain, Rule, RuleSet } from "../iptables/model.ts";
-import { missingSet } from "../iptables/sets.ts";
+import type { Rule, RuleSet } from "../iptables/model.ts";
 import { countedBy, type RuleCounters } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Denial, Plan } from "../seam/plan.ts";
@@ -15,11 +14,8 @@ import type { PlacedChange } from "./changes.ts";
 import type { PlacedNamespace } from "./job.ts";
 import { numberSets, type NumberedSet } from "./sets.ts";
 
-interface LoadedRules {
+interface LoadedRules extends CompiledText {
   block: Handle;
-  set: RuleSet;
-  chains: ChainsByName;
-  rules: RuleReference[];
 }
 
 export class RuleSets {
@@ -41,7 +37,7 @@ export class RuleSets {
       const loaded = this.#byText.get(rules) ?? load(rules, `rules of ${name}`, kernel, names);
       this.#byText.set(rules, loaded);
       this.#byNamespace.set(name, loaded);
-      const missing = missingSet(loaded.set, new Set(known.map((set) => set.name)));
+      const missing = loaded.sets.find((set) => known.every((one) => one.name !== set));
       if (missing !== undefined)
         throw new InputError({ file: `rules of ${name}` }, `there is no ipset ${missing} on this machine`);
       this.#history.set(name, [{ atNs: 0, loaded }]);
@@ -89,25 +85,27 @@ export class RuleSets {
   /** The rule with a RULE_INDEX as a denial. */
   denial(namespace: string, index: number, atNs: number): Denial | null {
     const loaded = this.#at(namespace, atNs);
-    const reference = loaded?.rules[index];
+    const reference = loaded?.reference(index);
     if (!loaded || !reference) return null;
     const { table, chain } = reference;
-    const { rule } = referenced(loaded.chains, reference);
+    const rule = loaded.rule(index);
     return { namespace, table, chain, rule: rule ? printRule(chain, rule) : `-P ${chain} DROP` };
   }
 
   /** The rule, and where it stands, that a RULE_INDEX of a namespace means; no rule for a policy. */
-  ruleAt(namespace: string, index: number): { reference: RuleReference; chain?: Chain; rule?: Rule } | undefined {
+  ruleAt(namespace: string, index: number): { reference: RuleReference; end: ChainEnd; rule?: Rule } | undefined {
     const loaded = this.#byNamespace.get(namespace);
-    const reference = loaded?.rules[index];
-    return loaded && reference && { reference, ...referenced(loaded.chains, reference) };
+    const reference = loaded?.reference(index);
+    if (!loaded || !reference) return undefined;
+    const rule = loaded.rule(index);
+    return { reference, end: loaded.end(index), ...(rule && { rule }) };
   }
 
   /** The texts of all rules, set by set, and which set each of these namespaces has (-1: none). */
   texts(namespaces: readonly string[]): { rules: string[][]; ruleSets: number[] } {
     const sets = [...this.#byText.values()];
     return {
-      rules: sets.map(({ chains, rules }) => rules.map((reference) => noteText(chains, reference))),
+      rules: sets.map((set) => Array.from({ length: set.count }, (_, index) => noteText(set, index))),
       ruleSets: namespaces.map((name) => {
         const loaded = this.#byNamespace.get(name);
         return loaded ? sets.indexOf(loaded) : -1;
@@ -119,33 +117,36 @@ export class RuleSets {
   print(namespace: string, counters: RuleCounters, atNs: number): string {
     const loaded = this.#at(namespace, atNs);
     if (!loaded) return "";
-    const set = structuredClone(loaded.set);
+    const set = structuredClone(loaded.model());
     const chains = chainsByName(set);
-    loaded.rules.forEach((reference, i) => {
-      const { chain, rule } = referenced(chains, reference);
-      const value = countedBy(counters, i);
+    for (let index = 0; index < loaded.count; index++) {
+      const reference = loaded.reference(index);
+      const { chain, rule } = reference ? referenced(chains, reference) : {};
+      const value = countedBy(counters, index);
       if (rule) rule.counters = value;
       else if (chain?.policy !== undefined) chain.counters = value;
-    });
+    }
     return printRules(set, { counters: true });
   }
 }
 
 /** Pairs of RULE_INDEX, old and new, of the rules that stay as they are: in whole user chains, in built-in chains one by one. */
 function keptRules(before: LoadedRules, after: LoadedRules, rewritten: ReadonlySet<string>): Uint32Array {
-  const old = new Map(before.rules.map(({ table, chain, index }, i) => [`${table} ${chain} ${index}`, i]));
+  const old = new Map(references(before).map(({ table, chain, index }, i) => [`${table} ${chain} ${index}`, i]));
   const pairs: number[] = [];
   const texts = new Map<string, string[]>();
-  const textsOf = ({ chains }: LoadedRules, table: string, chain: string, which: string): string[] => {
+  const [chainsBefore, chainsAfter] = [before, after].map((loaded) => chainsByName(loaded.model()));
+  const textsOf = (chains: ChainsByName | undefined, table: string, chain: string, which: string): string[] => {
     const key = `${which} ${table} ${chain}`;
-    const known = texts.get(key) ?? (chains.get(table)?.get(chain)?.rules ?? []).map((rule) => printRule(chain, rule));
+    const known = texts.get(key) ?? (chains?.get(table)?.get(chain)?.rules ?? []).map((rule) => printRule(chain, rule));
     texts.set(key, known);
     return known;
   };
-  after.rules.forEach(({ table, chain, index }, i) => {
+  references(after).forEach(({ table, chain, index }, i) => {
     if (rewritten.has(`${table} ${chain}`)) return;
-    const [was, is] = [textsOf(before, table, chain, "before"), textsOf(after, table, chain, "after")];
-    const builtIn = after.chains.get(table)?.get(chain)?.policy !== undefined;
+    const was = textsOf(chainsBefore, table, chain, "before");
+    const is = textsOf(chainsAfter, table, chain, "after");
+    const builtIn = chainsAfter?.get(table)?.get(chain)?.policy !== undefined;
     if (!builtIn && (was.length !== is.length || was.some((text, j) => text !== is[j]))) return;
     const from = old.get(`${table} ${chain} ${index === "policy" ? index : was.indexOf(is[index] ?? "")}`);
     if (from !== undefined) pairs.push(from, i);
@@ -153,10 +154,31 @@ function keptRules(before: LoadedRules, after: LoadedRules, rewritten: ReadonlyS
   return Uint32Array.from(pairs);
 }
 
+function references(loaded: LoadedRules): RuleReference[] {
+  return Array.from({ length: loaded.count }, (_, index) => loaded.reference(index)).filter(
+    (found) => found !== undefined,
+  );
+}
+
 function load(text: string, file: string, kernel: Kernel, names: NameTable): LoadedRules {
-  const set = parseRules(text, file);
-  const { block, rules } = placeRules(kernel, set, names, file);
-  return { block, set, chains: chainsByName(set), rules };
+  const compiled = compileText(text, names, file);
+  const { block, unknown } = placeBlock(kernel, compiled.words, compiled.count);
+  const reference = unknown === undefined ? undefined : compiled.reference(unknown);
+  if (reference) throw notEmulated(file, compiled.model(), reference);
+  return { ...compiled, block };
+}
+
+/** Hands a block of `count` rules to the kernel; `unknown` is the number of the first rule that it does not know. */
+function placeBlock(kernel: Kernel, words: Uint32Array, count: number): { block: Handle; unknown?: number } {
+  const block = kernel.placeWords(words);
+  const first = block + BLOCK_HEADER;
+  const unknown = kernel.calls.admitRules(block, first, count);
+  kernel.calls.indexRules(block, first, count, 0);
+  return unknown === 0 ? { block } : { block, unknown: unknown - 1 };
+}
+
+function notEmulated(file: string, set: RuleSet, reference: RuleReference): InputError {
+  return new InputError({ file }, `${ruleText(set, reference)} has a match or a target that is not emulated yet`);
 }
 
 /** A compiled rule set in the kernel's memory. */
@@ -179,21 +201,20 @@ export function placeRules(
   written: RuleSet = set,
 ): PlacedRules {
   const { words, rules } = compileRules(set, names);
-  const block = kernel.placeWords(words);
-  const first = block + BLOCK_HEADER;
-  const unknown = rules[kernel.calls.admitRules(block, first, rules.length) - 1];
-  if (unknown)
-    throw new InputError({ file }, `${ruleText(written, unknown)} has a match or a target that is not emulated yet`);
-  kernel.calls.indexRules(block, first, rules.length, 0);
+  const { block, unknown } = placeBlock(kernel, words, rules.length);
+  const reference = unknown === undefined ? undefined : rules[unknown];
+  if (reference) throw notEmulated(file, written, reference);
   return { block, words, rules };
 }
 
 /** `filter FORWARD 1 -m comment ... -j KUBE-FORWARD`. */
-function noteText(chains: ChainsByName, reference: RuleReference): string {
-  const { table, chain, index } = reference;
-  const { rule } = referenced(chains, reference);
-  if (index === "policy" || !rule) return `the policy of ${table} ${chain}`;
-  return `${table} ${chain} ${index + 1} ${printRule(chain, rule).replace(`-A ${chain} `, "")}`;
+function noteText(loaded: LoadedRules, index: number): string {
+  const reference = loaded.reference(index);
+  const rule = loaded.rule(index);
+  if (!reference) return "";
+  const { table, chain, index: place } = reference;
+  if (place === "policy" || !rule) return `the policy of ${table} ${chain}`;
+  return `${table} ${chain} ${place + 1} ${printRule(chain, rule).replace(`-A ${chain} `, "")}`;
 }
 
 /** A rule as iptables-save prints it, with its table. */

@@ -198,8 +198,8 @@ export class StepReader {
         table,
         chain,
         index: "policy",
-        number: (found.chain?.rules.length ?? 0) + 1,
-        text: found.chain?.policy ?? "RETURN",
+        number: found.end.rules + 1,
+        text: found.end.policy,
       };
     const known = this.#views.get(rule);
     if (known) return known;

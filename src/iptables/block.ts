@@ -5,6 +5,7 @@ import {
   BLOCK_SIZE,
   BLOCK_STATES,
   BLOCK_STATE_VALUES,
+  BLOCK_TABLES,
   MATCH_SIZE,
   RULE_SIZE,
   STATE_SIZE,
@@ -28,6 +29,7 @@ export class Block implements BlockBuilder {
   readonly #offsets = new Map<string, number>();
   readonly #shared = new Map<string, number>();
   readonly #states: number[] = [];
+  readonly #sets = new Set<string>();
 
   constructor(ruleCount: number, names: NameTable) {
     this.#ruleCount = ruleCount;
@@ -35,9 +37,29 @@ export class Block implements BlockBuilder {
     this.#rules = new Uint32Array((BLOCK_HEADER + ruleCount * RULE_SIZE) / WORD);
   }
 
+  /** The ipsets that were named. */
+  get sets(): string[] {
+    return [...this.#sets];
+  }
+
+  /** How many states there are. */
+  get states(): number {
+    return this.#states.length / (STATE_SIZE / WORD);
+  }
+
   /** Sets a word of the header or of a rule. */
   set(offset: number, value: number): void {
     this.#rules[offset / WORD] = value;
+  }
+
+  /** A word of the header or of a rule. */
+  word(offset: number): number {
+    return this.#rules[offset / WORD] ?? 0;
+  }
+
+  /** Notes that there is a table (TABLE_*). */
+  setTable(table: number): void {
+    this.set(BLOCK_TABLES, this.word(BLOCK_TABLES) | (1 << table));
   }
 
   /** The offset of the rule at an index. */
@@ -78,10 +100,11 @@ export class Block implements BlockBuilder {
 
   state(values: readonly number[]): number {
     this.#states.push(...padded(values, STATE_SIZE));
-    return this.#states.length / (STATE_SIZE / WORD) - 1;
+    return this.states - 1;
   }
 
   name(kind: NameKind, name: string): number {
+    if (kind === "set") this.#sets.add(name);
     return this.#names.intern(kind, name);
   }
 
@@ -91,7 +114,7 @@ export class Block implements BlockBuilder {
     const size = states + this.#states.length * WORD;
     this.set(BLOCK_SIZE, size);
     this.set(BLOCK_RULES, this.#ruleCount);
-    this.set(BLOCK_STATES, (this.#states.length * WORD) / STATE_SIZE);
+    this.set(BLOCK_STATES, this.states);
     this.set(BLOCK_STATE_VALUES, states);
     const words = new Uint32Array(size / WORD);
     words.set(this.#rules);

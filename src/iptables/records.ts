@@ -1,8 +1,6 @@
 // Compiles a rule set to the block that the kernel walks; see assembly/layout/rules.ts.
 import {
-  BLOCK_DEPTH,
   BLOCK_ENTRIES,
-  BLOCK_TABLES,
   BLOCK_UNDERFLOWS,
   HOOK_COUNT,
   RULE_DST,
@@ -35,10 +33,19 @@ import {
   TARGET_RETURN,
 } from "../../assembly/layout/rules.ts";
 import { Block } from "./block.ts";
-import { jumpedTo, jumpOrder } from "./graph.ts";
+import { jumpedTo } from "./graph.ts";
 import { findMatch, type Match } from "./matches/table.ts";
 import type { MatchRecord } from "./extension.ts";
-import { HOOK_NAMES, TABLE_NAMES, type Chain, type Rule, type RuleSet, type Table, type TableName } from "./model.ts";
+import {
+  HOOK_NAMES,
+  TABLE_NAMES,
+  type Chain,
+  type Rule,
+  type RuleSet,
+  type Table,
+  type TableName,
+  type Target,
+} from "./model.ts";
 import type { NameTable } from "./names.ts";
 import { findTarget } from "./targets/table.ts";
 
@@ -79,16 +86,8 @@ export function compileRules(ruleSet: RuleSet, names: NameTable): CompiledRules 
   const tables = TABLE_NAMES.flatMap((name) => ruleSet.tables.find((table) => table.name === name) ?? []);
   const rules = tables.flatMap((table) => table.chains.flatMap((chain) => referencesOf(table, chain)));
   const block = new Block(rules.length, names);
-  let depth = 0;
-  let bits = 0;
   let first = 0;
-  for (const table of tables) {
-    bits |= 1 << TABLE_NAMES.indexOf(table.name);
-    depth = Math.max(depth, jumpDepth(table));
-    first = compileTable(block, table, first);
-  }
-  block.set(BLOCK_TABLES, bits);
-  block.set(BLOCK_DEPTH, depth);
+  for (const table of tables) first = compileTable(block, table, first);
   return { words: block.finish(), rules };
 }
 
@@ -108,25 +107,38 @@ function compileTable(block: Block, table: Table, first: number): number {
   const tableNumber = TABLE_NAMES.indexOf(table.name);
   let index = first;
   for (const chain of table.chains) {
-    const hook = HOOK_NAMES.findIndex((name) => name === chain.name);
-    if (hook >= 0) {
-      const slot = (tableNumber * HOOK_COUNT + hook) * 4;
-      block.set(BLOCK_ENTRIES + slot, block.ruleOffset(index));
-      block.set(BLOCK_UNDERFLOWS + slot, block.ruleOffset(index + chain.rules.length));
-    }
-    for (const rule of chain.rules) compileRule(block, index++, tableNumber, rule, starts);
-    compilePolicy(block, index++, tableNumber, chain);
+    compileChain(block, index, tableNumber, chain, chain.rules.length);
+    for (const rule of chain.rules) compileRule(block, index++, tableNumber, rule, starts.get(jumpedTo(rule) ?? ""));
+    index++;
   }
   return index;
 }
 
-function compileRule(
+/** Writes what a chain needs besides its rules, the first of which has the number `index`: its policy, and where a hook begins. */
+export function compileChain(
   block: Block,
   index: number,
   table: number,
-  rule: Rule,
-  starts: ReadonlyMap<string, number>,
+  chain: { name: string; policy?: Chain["policy"] | undefined },
+  rules: number,
 ): void {
+  const hook = HOOK_NAMES.findIndex((name) => name === chain.name);
+  if (hook >= 0) {
+    const slot = (table * HOOK_COUNT + hook) * 4;
+    block.set(BLOCK_ENTRIES + slot, block.ruleOffset(index));
+    block.set(BLOCK_UNDERFLOWS + slot, block.ruleOffset(index + rules));
+  }
+  block.setTable(table);
+  const at = block.ruleOffset(index + rules);
+  const policies = { ACCEPT: TARGET_ACCEPT, DROP: TARGET_DROP };
+  block.set(at + RULE_FLAGS, RULE_PLAIN);
+  block.set(at + RULE_TARGET, chain.policy === undefined ? TARGET_RETURN : policies[chain.policy]);
+  block.set(at + RULE_INDEX, index + rules);
+  block.set(at + RULE_TABLE, table);
+}
+
+/** Writes a rule with number `index`. `start` is the number of the first rule of the chain that it leads to. */
+export function compileRule(block: Block, index: number, table: number, rule: Rule, start: number | undefined): void {
   const at = block.ruleOffset(index);
   const { source, destination, protocol, fragment } = rule;
   const records = rule.matches.flatMap((match) => compileMatch(match, block));
@@ -153,61 +165,32 @@ function compileRule(
   block.set(at + RULE_OUT, output);
   block.set(at + RULE_MATCHES, block.matches(records));
   block.set(at + RULE_MATCH_COUNT, records.length);
-  const [target, argument] = compileTarget(block, rule, starts);
+  const { target, argument } = compileTarget(rule.target, block, start);
   block.set(at + RULE_TARGET, target);
   block.set(at + RULE_TARGET_ARG, argument);
   block.set(at + RULE_INDEX, index);
   block.set(at + RULE_TABLE, table);
 }
 
-function compilePolicy(block: Block, index: number, table: number, chain: Chain): void {
-  const at = block.ruleOffset(index);
-  const policies = { ACCEPT: TARGET_ACCEPT, DROP: TARGET_DROP };
-  block.set(at + RULE_FLAGS, RULE_PLAIN);
-  block.set(at + RULE_TARGET, chain.policy === undefined ? TARGET_RETURN : policies[chain.policy]);
-  block.set(at + RULE_INDEX, index);
-  block.set(at + RULE_TABLE, table);
-}
-
-function compileMatch(match: Match, block: Block): MatchRecord[] {
+export function compileMatch(match: Match, block: Block): MatchRecord[] {
   const extension = findMatch(match.kind);
   if (!extension) throw new TypeError(`no match ${match.kind}`);
   return extension.compile(match, block);
 }
 
 /** RULE_TARGET and RULE_TARGET_ARG. */
-function compileTarget(
+export function compileTarget(
+  target: Target | undefined,
   block: Block,
-  { target }: Rule,
-  starts: ReadonlyMap<string, number>,
-): readonly [target: number, argument: number] {
-  if (!target) return [TARGET_CONTINUE, 0];
+  start?: number,
+): { target: number; argument: number } {
+  if (!target) return { target: TARGET_CONTINUE, argument: 0 };
   if (target.kind === "jump" || target.kind === "goto") {
-    const start = starts.get(target.chain);
     if (start === undefined) throw new TypeError(`no chain ${target.chain}`);
-    return [TARGET_JUMP, block.ruleOffset(start)];
+    return { target: TARGET_JUMP, argument: block.ruleOffset(start) };
   }
   const extension = findTarget(target.kind);
   if (!extension) throw new TypeError(`no target ${target.kind}`);
   const { kind, args } = extension.compile(target, block);
-  return [kind, args ? block.target(args) : 0];
-}
-
-/** The most jumps that a packet in this table can have to return from at once. */
-function jumpDepth(table: Table): number {
-  const result = jumpOrder(table);
-  if ("loop" in result) throw new TypeError(`chain ${result.loop.chain.name} loops`);
-  const depths = new Map<string, number>();
-  let most = 0;
-  for (const chain of result.order) {
-    const depth = depths.get(chain.name) ?? 0;
-    most = Math.max(most, depth);
-    for (const rule of chain.rules) {
-      const next = jumpedTo(rule);
-      if (next === undefined) continue;
-      const below = depth + (rule.target?.kind === "jump" ? 1 : 0);
-      depths.set(next, Math.max(depths.get(next) ?? 0, below));
-    }
-  }
-  return most;
+  return { target: kind, argument: args ? block.target(args) : 0 };
 }

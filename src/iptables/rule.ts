@@ -9,6 +9,7 @@ import { formatProtocol, parseProtocol } from "./protocols.ts";
 import type { ChainTarget } from "./targets/chain.ts";
 import { findTarget, isUnsupportedTarget, type ExtensionTarget } from "./targets/table.ts";
 import { parseNetwork } from "./values.ts";
+import { splitWords } from "./words.ts";
 
 interface Loaded<E> {
   extension: E;
@@ -39,6 +40,19 @@ const GENERAL: readonly GeneralOption[] = [
  */
 export function parseRule(words: readonly string[], place: Place): Rule[] {
   return new RuleReader(words, place).read();
+}
+
+/** The rule behind `-A CHAIN`; undefined if it is wrong, or more than one. */
+export function readWhole(text: string): Rule | undefined {
+  try {
+    const words = splitWords(text);
+    if (!words) return undefined;
+    const rules = parseRule(words, {});
+    return rules.length === 1 ? rules[0] : undefined;
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
 }
 
 class RuleReader {

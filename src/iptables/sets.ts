@@ -24,12 +24,12 @@ export function setDirections({ directions }: SetReference): number {
   return directions.reduce((bits, direction, i) => bits | (direction === "src" ? 1 << i : 0), 0);
 }
 
-/** A set that rules name and `known` does not hold. */
-export function missingSet({ tables }: RuleSet, known: ReadonlySet<string>): string | undefined {
+/** The sets that rules name, each once, in the order in which they come. */
+export function setsNamed({ tables }: RuleSet): string[] {
   const rules = tables.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules));
   const named = rules.flatMap(({ matches, target }) => [
     ...matches.flatMap((match) => (match.kind === "set" ? [match.name] : [])),
     ...(target?.kind === "SET" ? [target.add, target.del, target.map] : []).flatMap((set) => (set ? [set.name] : [])),
   ]);
-  return named.find((name) => !known.has(name));
+  return [...new Set(named)];
 }

@@ -25,7 +25,7 @@ import type { NameTable } from "../iptables/names.ts";
 import { printRule, printRules } from "../iptables/print.ts";
 import { chainsByName, referenced, type RuleReference } from "../iptables/records.ts";
 import { restore } from "../iptables/restore.ts";
-import { missingSet } from "../iptables/sets.ts";
+import { setsNamed } from "../iptables/sets.ts";
 import { countedBy } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Choice } from "./recording.ts";
@@ -85,7 +85,7 @@ export class NamespaceRules {
     const states = this.#readStates();
     const plain = text.replace(/^(:\S+ \S+) \[\d+:\d+\]/gm, "$1").replace(/^\[\d+:\d+\] /gm, "");
     this.#set = restore(this.#set, plain, { noflush: !flush, file });
-    const missing = missingSet(this.#set, this.#owner.sets);
+    const missing = setsNamed(this.#set).find((name) => !this.#owner.sets.has(name));
     if (missing !== undefined)
       throw new InputError({ file }, `there is no ipset ${missing}; the namespace's .ipset file should create it`);
     if (this.#owner.backend === "legacy") {

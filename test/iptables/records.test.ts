@@ -61,7 +61,6 @@ COMMIT
     expect(block.word(layout.BLOCK_SIZE)).toBe(block.words.byteLength);
     expect(block.word(layout.BLOCK_RULES)).toBe(9);
     expect(block.word(layout.BLOCK_STATES)).toBe(0);
-    expect(block.word(layout.BLOCK_DEPTH)).toBe(0);
     expect(block.word(layout.BLOCK_TABLES)).toBe((1 << layout.TABLE_RAW) | (1 << layout.TABLE_FILTER));
     const entries = block.list(layout.BLOCK_ENTRIES, layout.TABLE_COUNT * layout.HOOK_COUNT);
     const underflows = block.list(layout.BLOCK_UNDERFLOWS, layout.TABLE_COUNT * layout.HOOK_COUNT);
@@ -120,12 +119,6 @@ test("a final + masks only what is before it, and + alone tests nothing", () => 
   const inverted = block.rule(2);
   expect(block.word(inverted + layout.RULE_FLAGS)).toBe(layout.RULE_NOT_OUT);
   expect(block.list(block.word(inverted + layout.RULE_OUT), 8)).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
-});
-
-test("the depth counts jumps that are to be returned from, not gotos", () => {
-  const chains = ":A - [0:0]\n:B - [0:0]\n:C - [0:0]\n:LOOSE - [0:0]\n";
-  const rules = "-A INPUT -j A\n-A A -g B\n-A B -j C\n-A LOOSE -j A\n";
-  expect(compile(`*filter\n${chains}${rules}COMMIT`).word(layout.BLOCK_DEPTH)).toBe(2);
 });
 
 test("comments are not compiled and leave a rule plain", () => {

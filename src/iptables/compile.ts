@@ -1,0 +1,97 @@
+// iptables-save text to a block, with a way back from the number of a rule to the rule. Models are made when somebody asks.
+import { TABLE_NAMES, type Rule, type RuleSet } from "./model.ts";
+import type { NameTable } from "./names.ts";
+import { parseRules } from "./parse.ts";
+import { compileQuickly, type QuickRules } from "./quick.ts";
+import { chainsByName, compileRules, referenced, type RuleReference } from "./records.ts";
+import { readWhole } from "./rule.ts";
+import { setsNamed } from "./sets.ts";
+import type { SurveyedChain } from "./survey.ts";
+
+/** A compiled text. Numbers of rules are those of the block (RULE_INDEX). */
+export interface CompiledText {
+  /** The block; little-endian words. */
+  words: Uint32Array;
+  /** Of rules and policies. */
+  count: number;
+  /** The ipsets that it names, each once. */
+  sets: readonly string[];
+  /** Where a rule stands; undefined if there is none of that number. */
+  reference(index: number): RuleReference | undefined;
+  /** What ends the chain that a rule is in, and after how many rules. */
+  end(index: number): ChainEnd;
+  /** A rule; undefined for policies. */
+  rule(index: number): Rule | undefined;
+  /** The whole set as parseRules reads it. */
+  model(): RuleSet;
+}
+
+export interface ChainEnd {
+  policy: "ACCEPT" | "DROP" | "RETURN";
+  rules: number;
+}
+
+/** Compiles iptables-save text. `file` is for error messages. Throws an InputError with file, line and option. */
+export function compileText(text: string, names: NameTable, file: string): CompiledText {
+  const quick = compileQuickly(text, names);
+  let model: RuleSet | undefined;
+  const read = (): RuleSet => (model ??= parseRules(text, file));
+  return quick ? fromText(text, quick, read) : fromModel(read, names);
+}
+
+function fromText(text: string, { words, survey, sets }: QuickRules, model: () => RuleSet): CompiledText {
+  const { chains, count, starts, ends } = survey;
+  return {
+    words,
+    count,
+    sets,
+    reference(index) {
+      const chain = index < count ? chainAt(chains, index) : undefined;
+      if (!chain) return undefined;
+      const place = index - chain.first;
+      const table = TABLE_NAMES[chain.table] ?? "filter";
+      return { table, chain: chain.name, index: place === chain.rules ? "policy" : place };
+    },
+    end(index) {
+      const chain = chainAt(chains, index);
+      return { policy: chain?.policy ?? "RETURN", rules: chain?.rules ?? 0 };
+    },
+    rule: (index) => ((ends[index] ?? 0) === 0 ? undefined : readWhole(text.slice(starts[index], ends[index]))),
+    model,
+  };
+}
+
+/** The chain that a rule is in: the last that begins at it or before. */
+function chainAt(chains: readonly SurveyedChain[], index: number): SurveyedChain | undefined {
+  let low = 0;
+  let high = chains.length;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((chains[middle]?.first ?? 0) <= index) low = middle;
+    else high = middle;
+  }
+  return chains[low];
+}
+
+function fromModel(model: () => RuleSet, names: NameTable): CompiledText {
+  const set = model();
+  const { words, rules } = compileRules(set, names);
+  const chains = chainsByName(set);
+  const reference = (index: number): RuleReference | undefined => rules[index];
+  return {
+    words,
+    count: rules.length,
+    sets: setsNamed(set),
+    reference,
+    end(index) {
+      const found = reference(index);
+      const chain = found && referenced(chains, found).chain;
+      return { policy: chain?.policy ?? "RETURN", rules: chain?.rules.length ?? 0 };
+    },
+    rule(index) {
+      const found = reference(index);
+      return found && referenced(chains, found).rule;
+    },
+    model,
+  };
+}
