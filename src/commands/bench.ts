@@ -2,7 +2,10 @@
 import type { Command } from "commander";
 import { measurePath, SIZE_MAX, SIZE_MIN, type PathMode, type PathResult } from "../bench/path.ts";
 import { output, type OutputFlags } from "./bench-output.ts";
+import { addCapture } from "./bench-capture.ts";
 import { addRules } from "./bench-rules.ts";
+import { addScale } from "./bench-scale.ts";
+import { addWorkers } from "./bench-workers.ts";
 import { integer } from "./options.ts";
 
 /** Adds the command and its parts to the program. */
@@ -13,6 +16,9 @@ export function addBenchCommand(program: Command): void {
     .description("Measures on this machine and prints a table, or with --json what stands in it as JSON.");
   addPath(bench);
   addRules(bench);
+  addWorkers(bench);
+  addCapture(bench);
+  addScale(bench);
 }
 
 interface PathFlags extends Pick<OutputFlags, "json"> {

@@ -4,9 +4,23 @@ import { isIngressController } from "../kubernetes/ingresses.ts";
 import type { IngressLocation, ListenerConfig, NamespaceConfig } from "../seam/machine.ts";
 import { RESOLVER_ADDRESS } from "./outside-addresses.ts";
 
+/** The placed pods of a list by their node: every node of a large cluster asks. A list is never changed, only replaced. */
+const placed = new WeakMap<readonly Pod[], Map<string, Pod[]>>();
+
 /** The node's pods that have been placed and addressed, in the cluster's order. */
-export function podsOf(cluster: Pick<Cluster, "pods">, node: Node): Pod[] {
-  return cluster.pods.filter((pod) => pod.nodeName === node.name && pod.podIP !== "");
+export function podsOf({ pods }: Pick<Cluster, "pods">, node: Node): readonly Pod[] {
+  let byNode = placed.get(pods);
+  if (!byNode) {
+    byNode = new Map();
+    placed.set(pods, byNode);
+    for (const pod of pods) {
+      if (pod.podIP === "") continue;
+      const there = byNode.get(pod.nodeName);
+      if (there) there.push(pod);
+      else byNode.set(pod.nodeName, [pod]);
+    }
+  }
+  return byNode.get(node.name) ?? [];
 }
 
 /** The network namespace that a pod's containers share; with hostNetwork the node's root. */
