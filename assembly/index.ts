@@ -24,7 +24,7 @@ import * as frames from "./memory/frames.ts";
 import * as hash from "./memory/hash.ts";
 import * as recorder from "./memory/recorder.ts";
 import * as tags from "./memory/tags.ts";
-import { counterAt } from "./netfilter/counters.ts";
+import { clearCounts, counterAt } from "./netfilter/counters.ts";
 import * as sets from "./netfilter/set.ts";
 import * as ruleIndex from "./netfilter/index.ts";
 import * as ruleSets from "./netfilter/rule-sets.ts";
@@ -272,6 +272,12 @@ export function loadRules(ns: usize, block: usize): void {
 export function changeRules(ns: usize, block: usize): void {
   flows.settle();
   ruleSets.enforce(ns, block, true);
+}
+
+/** Has the counters of `count` rules, from the one with the RULE_INDEX `first` on, begin anew. */
+export function clearCounters(ns: usize, first: u32, count: u32): void {
+  flows.settle();
+  clearCounts(ns, first, count);
 }
 
 /** Where the counters of the rule with a RULE_INDEX are, made if need be. */

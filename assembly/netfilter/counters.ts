@@ -17,6 +17,14 @@ export function makeRoom(ns: usize, rules: u32, before: u32): void {
   store<usize>(ns, pages, NS_COUNTERS);
 }
 
+/** Has `count` counter pairs begin anew. */
+export function clearCounts(ns: usize, first: u32, count: u32): void {
+  for (let index = first; index < first + count; index++) {
+    const page = load<usize>(load<usize>(ns, NS_COUNTERS) + (((<usize>index) >> COUNTER_PAGE_SHIFT) << 2));
+    if (page) memory.fill(page + <usize>(index & PAGE_MASK) * COUNTER_SIZE, 0, COUNTER_SIZE);
+  }
+}
+
 /** The counter pair of the rule with a RULE_INDEX. */
 export function counterAt(ns: usize, index: u32): usize {
   const slot = load<usize>(ns, NS_COUNTERS) + (((<usize>index) >> COUNTER_PAGE_SHIFT) << 2);

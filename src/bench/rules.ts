@@ -2,17 +2,16 @@
 import { LINE_DELIVERED, LINE_SENT, NS_RULES } from "../../assembly/layout/records.ts";
 import { BLOCK_HEADER } from "../../assembly/layout/rules.ts";
 import { STEP_A, STEP_B, STEP_C, STEP_KIND, STEP_LINE, STEP_RULE } from "../../assembly/layout/trace.ts";
-import { placeRules } from "../engine/rules.ts";
+import { changeRules } from "../engine/rule-change.ts";
+import { ChangeableRules } from "../engine/rule-family.ts";
 import { PreparedRun } from "../engine/run.ts";
+import { compileText } from "../iptables/compile.ts";
 import { NameTable } from "../iptables/names.ts";
-import { parseRules } from "../iptables/parse.ts";
-import { compileRules } from "../iptables/records.ts";
-import { restore } from "../iptables/restore.ts";
+import { survey } from "../iptables/survey.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { compileKernel, newMemory } from "../kernel/load.ts";
-import type { RuleSet } from "../iptables/model.ts";
+import { partialSync } from "../node/kube-proxy/partial-sync.ts";
 import { clusterOf, rulesOf, type BenchPod } from "./cluster.ts";
-import { partialSync } from "./partial-sync.ts";
 import { NEW_RATE, pathPlan } from "./path.ts";
 
 export type Matcher = "index" | "linear";
@@ -61,7 +60,7 @@ export function ruleTexts(services: number): RuleTexts {
   const moved = clusterOf(2, [{ name: "server", node: 2, place: 1, serves: true }], 1, ["UDP"]).endpointSlices;
   const [, ...others] = cluster.endpointSlices;
   const after = rulesOf({ ...cluster, endpointSlices: [...moved, ...others] }, 1);
-  return { services, rules: countRules(nodes[0]), nodes, change: partialSync(nodes[0], after) };
+  return { services, rules: countRules(nodes[0]), nodes, change: partialSync(nodes[0], after, true) };
 }
 
 function countRules(text: string): number {
@@ -98,29 +97,35 @@ export function measureRuleSet({ nodes: [text], change, rules }: RuleTexts): Set
   const kernel = new Kernel(compileKernel(), newMemory());
   const names = new NameTable();
   const file = "rules of node-1";
-  let set: RuleSet = { tables: [] };
-  const parse = best(GOES, ENOUGH_MS, () => timed(() => void (set = parseRules(text, file))));
-  const compile = best(GOES, ENOUGH_MS, () => timed(() => void compileRules(set, names)));
+  const parse = best(GOES, ENOUGH_MS, () => timed(() => void survey(text)));
+  const both = best(GOES, ENOUGH_MS, () => timed(() => void compileText(text, new NameTable(), file)));
   const ns = kernel.newNamespace(kernel.calls.newMachine(0), 0, 1n);
   const before = kernel.calls.memoryTaken();
-  const placed = placeRules(kernel, set, names, file);
-  kernel.calls.loadRules(ns, placed.block);
-  const bytes = kernel.calls.memoryTaken() - before;
-  // Once more, over itself.
-  const first = placed.block + BLOCK_HEADER;
-  const index = best(GOES, ENOUGH_MS, () =>
-    timed(() => kernel.calls.indexRules(placed.block, first, placed.rules.length, 0)),
+  const compiled = compileText(text, names, file);
+  const { quick } = compiled;
+  const block = kernel.placeWords(compiled.words);
+  const first = block + BLOCK_HEADER;
+  const index = best(1, ENOUGH_MS, () =>
+    timed(() => {
+      kernel.calls.admitRules(block, first, compiled.count);
+      kernel.calls.indexRules(block, first, compiled.count, 0);
+    }),
   );
+  kernel.calls.loadRules(ns, block);
+  const bytes = kernel.calls.memoryTaken() - before;
+  if (!quick) throw new Error("the rules are not plain");
+  const whole = ChangeableRules.of(kernel, block, text, quick);
   const changed = best(GOES, ENOUGH_MS, () =>
     timed(() => {
-      const after = restore(set, change, { noflush: true, file });
-      kernel.calls.loadRules(ns, placeRules(kernel, after, names, file).block);
+      const made = changeRules(whole, change);
+      if (!made) throw new Error("the change is not plain");
+      kernel.calls.changeRules(ns, made.rules.block);
     }),
   );
   if (kernel.word(ns + NS_RULES) === 0) throw new Error("the rules were not loaded");
   return {
     parse_ms: round(parse),
-    compile_ms: round(compile),
+    compile_ms: round(both - parse),
     index_ms: round(index),
     bytes_per_rule: round(bytes / rules),
     change_ms: round(changed),

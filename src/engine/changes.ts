@@ -15,15 +15,23 @@ export interface PlacedChange {
   atNs: number;
   namespace: string;
   namespaceId: number;
-  action: Exclude<Action, { kind: "rules" }> | { kind: "rules"; block: Handle; kept: Uint32Array; ruleSet: number };
+  action: Exclude<Action, { kind: "rules" }> | PlacedRules;
 }
+
+/**
+ * A set that takes the place of another. `changed`: it was made by changing that one, and counters go on but for those of `anew`, each a
+ * number of a rule (RULE_INDEX) and how many; else `kept` has pairs of a number in the old set and one in the new, whose counters go on.
+ */
+export type PlacedRules = { kind: "rules"; block: Handle; ruleSet: number } & (
+  { changed: true; anew: Uint32Array } | { changed: false; kept: Uint32Array }
+);
 
 /** Makes a change; `built` has its namespace. Returns how many connections it removed. */
 export function applyChange(kernel: Kernel, { namespace, action }: PlacedChange, built: Built): number {
   const ns = built.namespaces.get(namespace) ?? 0;
   switch (action.kind) {
     case "rules":
-      replaceRules(kernel, ns, action.block, action.kept);
+      replaceRules(kernel, ns, action);
       return 0;
     case "link":
       kernel.calls.setLink(built.devices.get(`${namespace}/${action.device}`) ?? 0, action.up ? 1 : 0);
@@ -40,13 +48,18 @@ export function applyChange(kernel: Kernel, { namespace, action }: PlacedChange,
   }
 }
 
-/** `kept`: pairs of a RULE_INDEX of the old rules and one of the new, whose counters go on. */
-function replaceRules(kernel: Kernel, ns: Handle, block: Handle, kept: Uint32Array): void {
+function replaceRules(kernel: Kernel, ns: Handle, rules: PlacedRules): void {
+  if (rules.changed) {
+    kernel.calls.changeRules(ns, rules.block);
+    for (let i = 0; i < rules.anew.length; i += 2)
+      kernel.calls.clearCounters(ns, rules.anew[i] ?? 0, rules.anew[i + 1] ?? 0);
+    return;
+  }
   const before = kernel.ruleCounters(ns);
-  kernel.calls.loadRules(ns, block);
-  for (let i = 0; i < kept.length; i += 2) {
-    const { packets, bytes } = countedBy(before, kept[i] ?? 0);
-    if (packets !== 0) kernel.setRuleCounter(ns, kept[i + 1] ?? 0, packets, bytes);
+  kernel.calls.loadRules(ns, rules.block);
+  for (let i = 0; i < rules.kept.length; i += 2) {
+    const { packets, bytes } = countedBy(before, rules.kept[i] ?? 0);
+    if (packets !== 0) kernel.setRuleCounter(ns, rules.kept[i + 1] ?? 0, packets, bytes);
   }
 }
 

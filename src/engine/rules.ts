@@ -3,6 +3,7 @@ import { BLOCK_HEADER } from "../../assembly/layout/rules.ts";
 import { InputError } from "../errors.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { compileText, type ChainEnd, type CompiledText } from "../iptables/compile.ts";
+import { parseRules } from "../iptables/parse.ts";
 import { printRule, printRules } from "../iptables/print.ts";
 import { chainsByName, compileRules, referenced, type ChainsByName, type RuleReference } from "../iptables/records.ts";
 import { NameTable } from "../iptables/names.ts";
@@ -12,18 +13,31 @@ import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Denial, Plan } from "../seam/plan.ts";
 import type { PlacedChange } from "./changes.ts";
 import type { PlacedNamespace } from "./job.ts";
+import { changeRules } from "./rule-change.ts";
+import { ChangeableRules } from "./rule-family.ts";
 import { numberSets, type NumberedSet } from "./sets.ts";
 
-interface LoadedRules extends CompiledText {
+interface LoadedRules extends Omit<CompiledText, "words" | "quick"> {
   block: Handle;
+  /** What a change goes on from; undefined for a text that was read by way of its model. */
+  changeable(): ChangeableRules | undefined;
+}
+
+/** The set that a change of another leaves behind. */
+interface Change {
+  loaded: LoadedRules;
+  /** Of a set that was made by changing the one before: the numbers of rules that were written as they were. */
+  anew?: Uint32Array;
 }
 
 export class RuleSets {
   readonly #byText = new Map<string, LoadedRules>();
   readonly #byNamespace = new Map<string, LoadedRules>();
+  /** All sets, in the order in which they were made. */
+  readonly #all = new Set<LoadedRules>();
   readonly #sets = new Map<string, NumberedSet[]>();
   /** The rules that a change loads, by its place in the plan. */
-  readonly #later = new Map<number, LoadedRules>();
+  readonly #later = new Map<number, Change>();
   /** What a namespace has from which moment on, the latest last. */
   readonly #history = new Map<string, { atNs: number; loaded: LoadedRules }[]>();
 
@@ -42,28 +56,56 @@ export class RuleSets {
         throw new InputError({ file: `rules of ${name}` }, `there is no ipset ${missing} on this machine`);
       this.#history.set(name, [{ atNs: 0, loaded }]);
     }
+    for (const loaded of this.#byText.values()) this.#all.add(loaded);
+    const made = new Map<LoadedRules, Map<string, Change>>();
     (plan.changes ?? []).forEach(({ atNs, namespace, action }, i) => {
       if (action.kind !== "rules") return;
-      const loaded = this.#byText.get(action.rules) ?? load(action.rules, `rules of ${namespace}`, kernel, names);
-      this.#byText.set(action.rules, loaded);
-      this.#later.set(i, loaded);
-      this.#history.get(namespace)?.push({ atNs, loaded });
+      const before = this.#history.get(namespace)?.at(-1)?.loaded;
+      if (!before) throw new Error(`${namespace} has no rules to change`);
+      const done = made.get(before) ?? new Map<string, Change>();
+      made.set(before, done);
+      const change = done.get(action.restored) ?? this.#change(before, action, `rules of ${namespace}`, kernel, names);
+      done.set(action.restored, change);
+      this.#later.set(i, change);
+      this.#history.get(namespace)?.push({ atNs, loaded: change.loaded });
     });
+  }
+
+  #change(
+    before: LoadedRules,
+    { restored, rules }: { restored: string; rules: string },
+    file: string,
+    kernel: Kernel,
+    names: NameTable,
+  ): Change {
+    const from = before.changeable();
+    const changed = from && changeRules(from, restored);
+    if (changed) {
+      const loaded = loadedFrom(changed.rules, before, rules, file);
+      this.#all.add(loaded);
+      return { loaded, anew: changed.anew };
+    }
+    const loaded = this.#byText.get(rules) ?? load(rules, file, kernel, names);
+    this.#byText.set(rules, loaded);
+    this.#all.add(loaded);
+    return { loaded };
   }
 
   /** The changes of a plan for the workers. */
   place(plan: Plan, namespaces: readonly string[]): PlacedChange[] {
-    const sets = [...this.#byText.values()];
+    const sets = [...this.#all];
     const current = new Map(this.#byNamespace);
     return (plan.changes ?? []).map(({ atNs, namespace, action }, index) => {
       const placed = { index, atNs, namespace, namespaceId: namespaces.indexOf(namespace) };
-      const loaded = this.#later.get(index);
+      const change = this.#later.get(index);
       if (action.kind !== "rules") return { ...placed, action };
       const before = current.get(namespace);
-      if (!loaded || !before) throw new Error(`${namespace} has no rules to change`);
+      if (!change || !before) throw new Error(`${namespace} has no rules to change`);
+      const { loaded, anew } = change;
       current.set(namespace, loaded);
-      const kept = keptRules(before, loaded, new Set(action.rewritten));
-      return { ...placed, action: { kind: "rules", block: loaded.block, kept, ruleSet: sets.indexOf(loaded) } };
+      const rules = { kind: "rules", block: loaded.block, ruleSet: sets.indexOf(loaded) } as const;
+      if (anew) return { ...placed, action: { ...rules, changed: true, anew } };
+      return { ...placed, action: { ...rules, changed: false, kept: keptRules(before, loaded, action.restored) } };
     });
   }
 
@@ -103,7 +145,7 @@ export class RuleSets {
 
   /** The texts of all rules, set by set, and which set each of these namespaces has (-1: none). */
   texts(namespaces: readonly string[]): { rules: string[][]; ruleSets: number[] } {
-    const sets = [...this.#byText.values()];
+    const sets = [...this.#all];
     return {
       rules: sets.map((set) => Array.from({ length: set.count }, (_, index) => noteText(set, index))),
       ruleSets: namespaces.map((name) => {
@@ -131,7 +173,13 @@ export class RuleSets {
 }
 
 /** Pairs of RULE_INDEX, old and new, of the rules that stay as they are: in whole user chains, in built-in chains one by one. */
-function keptRules(before: LoadedRules, after: LoadedRules, rewritten: ReadonlySet<string>): Uint32Array {
+function keptRules(before: LoadedRules, after: LoadedRules, restored: string): Uint32Array {
+  const rewritten = new Set<string>();
+  let restoring = "";
+  for (const line of restored.split("\n")) {
+    if (line.startsWith("*")) restoring = line.slice(1);
+    else if (line.startsWith(":")) rewritten.add(`${restoring} ${line.slice(1, line.indexOf(" "))}`);
+  }
   const old = new Map(references(before).map(({ table, chain, index }, i) => [`${table} ${chain} ${index}`, i]));
   const pairs: number[] = [];
   const texts = new Map<string, string[]>();
@@ -161,11 +209,31 @@ function references(loaded: LoadedRules): RuleReference[] {
 }
 
 function load(text: string, file: string, kernel: Kernel, names: NameTable): LoadedRules {
-  const compiled = compileText(text, names, file);
-  const { block, unknown } = placeBlock(kernel, compiled.words, compiled.count);
+  const { words, quick, ...compiled } = compileText(text, names, file);
+  const { block, unknown } = placeBlock(kernel, words, compiled.count);
   const reference = unknown === undefined ? undefined : compiled.reference(unknown);
   if (reference) throw notEmulated(file, compiled.model(), reference);
-  return { ...compiled, block };
+  let changeable: ChangeableRules | undefined;
+  return {
+    ...compiled,
+    block,
+    changeable: () => (changeable ??= quick && ChangeableRules.of(kernel, block, text, quick)),
+  };
+}
+
+/** What was made by changing `before`; `text` is what is there then. */
+function loadedFrom(rules: ChangeableRules, before: LoadedRules, text: string, file: string): LoadedRules {
+  let model: RuleSet | undefined;
+  return {
+    block: rules.block,
+    count: rules.count,
+    sets: before.sets,
+    reference: (index) => rules.reference(index),
+    rule: (index) => rules.rule(index),
+    end: (index) => rules.end(index),
+    model: () => (model ??= parseRules(text, file)),
+    changeable: () => rules,
+  };
 }
 
 /** Hands a block of `count` rules to the kernel; `unknown` is the number of the first rule that it does not know. */

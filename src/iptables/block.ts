@@ -23,9 +23,12 @@ const ALIGNMENT = 8;
 /** Offsets are bytes; words are unsigned. */
 export class Block implements BlockBuilder {
   readonly #names: NameTable;
-  readonly #rules: Uint32Array;
   readonly #ruleCount: number;
-  readonly #records: number[] = [];
+  // What is being written: header and rules, later the rules of a change, and records; with their offsets.
+  #rules: Uint32Array;
+  #rulesAt = 0;
+  #records: number[] = [];
+  #recordsAt: number;
   readonly #offsets = new Map<string, number>();
   readonly #shared = new Map<string, number>();
   readonly #states: number[] = [];
@@ -35,6 +38,7 @@ export class Block implements BlockBuilder {
     this.#ruleCount = ruleCount;
     this.#names = names;
     this.#rules = new Uint32Array((BLOCK_HEADER + ruleCount * RULE_SIZE) / WORD);
+    this.#recordsAt = this.#rules.byteLength;
   }
 
   /** The ipsets that were named. */
@@ -49,12 +53,12 @@ export class Block implements BlockBuilder {
 
   /** Sets a word of the header or of a rule. */
   set(offset: number, value: number): void {
-    this.#rules[offset / WORD] = value;
+    this.#rules[(offset - this.#rulesAt) / WORD] = value;
   }
 
   /** A word of the header or of a rule. */
   word(offset: number): number {
-    return this.#rules[offset / WORD] ?? 0;
+    return this.#rules[(offset - this.#rulesAt) / WORD] ?? 0;
   }
 
   /** Notes that there is a table (TABLE_*). */
@@ -85,7 +89,7 @@ export class Block implements BlockBuilder {
     const key = words.join();
     const known = this.#offsets.get(key);
     if (known !== undefined) return known;
-    const offset = this.#rules.byteLength + this.#records.length * WORD;
+    const offset = this.#recordsAt + this.#records.length * WORD;
     for (const word of words) this.#records.push(word);
     while (this.#records.length % ALIGNMENT !== 0) this.#records.push(0);
     this.#offsets.set(key, offset);
@@ -106,6 +110,22 @@ export class Block implements BlockBuilder {
   name(kind: NameKind, name: string): number {
     if (kind === "set") this.#sets.add(name);
     return this.#names.intern(kind, name);
+  }
+
+  /**
+   * Goes on elsewhere, once the block is finished: rules are written to `words`, which lie at the offset `rulesAt`, new records to
+   * `recordsAt`. Records that the block has already are used again.
+   */
+  extend(rulesAt: number, words: Uint32Array, recordsAt: number): void {
+    this.#rules = words;
+    this.#rulesAt = rulesAt;
+    this.#records = [];
+    this.#recordsAt = recordsAt;
+  }
+
+  /** The records that were added since `extend`. */
+  get records(): Uint32Array {
+    return Uint32Array.from(this.#records);
   }
 
   /** The whole block, with the header's sizes filled in. */

@@ -22,6 +22,8 @@ export interface CompiledText {
   end(index: number): ChainEnd;
   /** A rule; undefined for policies. */
   rule(index: number): Rule | undefined;
+  /** What a change goes on from; undefined for a text that was read by way of its model. */
+  quick?: QuickRules & { text: string };
   /** The whole set as parseRules reads it. */
   model(): RuleSet;
 }
@@ -39,12 +41,13 @@ export function compileText(text: string, names: NameTable, file: string): Compi
   return quick ? fromText(text, quick, read) : fromModel(read, names);
 }
 
-function fromText(text: string, { words, survey, sets }: QuickRules, model: () => RuleSet): CompiledText {
-  const { chains, count, starts, ends } = survey;
+function fromText(text: string, quick: QuickRules, model: () => RuleSet): CompiledText {
+  const { chains, count, starts, ends } = quick.survey;
   return {
-    words,
+    words: quick.words,
     count,
-    sets,
+    sets: quick.block.sets,
+    quick: { ...quick, text },
     reference(index) {
       const chain = index < count ? chainAt(chains, index) : undefined;
       if (!chain) return undefined;

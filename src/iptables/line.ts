@@ -26,17 +26,30 @@ import {
 } from "../../assembly/layout/rules.ts";
 import { prefixMask } from "../address.ts";
 import type { Block } from "./block.ts";
+import { jumpedTo } from "./graph.ts";
 import { parseInterface } from "./interface.ts";
-import { ALL_HOOKS, ALL_TABLES } from "./limits.ts";
+import { ALL_HOOKS, ALL_TABLES, limitsOf } from "./limits.ts";
 import { parseProtocol } from "./protocols.ts";
+import { compileRule } from "./records.ts";
+import { readWhole } from "./rule.ts";
 import { Endpoints, Parts, type Scope } from "./segments.ts";
 
 /** What the reader must know of the chains that rules lead to. */
 export interface Destination {
   /** Its number among the chains. */
   number: number;
-  /** The number of its first rule. */
-  first: number;
+  /** The offset of its first rule. */
+  offset: number;
+}
+
+/** A rule in a text: what follows its `-A CHAIN` stands from `from` to `end`; its number, its offset, its table (TABLE_*). */
+export interface Line {
+  text: string;
+  from: number;
+  end: number;
+  index: number;
+  offset: number;
+  table: number;
 }
 
 /** Where a line may lead. */
@@ -63,9 +76,9 @@ const COMMENT_MAX = 255;
 // Masks by prefix length.
 const MASKS = Uint32Array.from({ length: 33 }, (_, prefix) => prefixMask(prefix));
 
-/** Reads lines of one text into the rules of one block. */
+/** Reads lines into the rules of one block. */
 export class LineReader {
-  readonly #text: string;
+  #text = "";
   readonly #block: Block;
   readonly #parts: Parts;
   readonly #endpoints: Endpoints;
@@ -87,8 +100,7 @@ export class LineReader {
   #plain = true;
   #scope: Scope;
 
-  constructor(text: string, block: Block) {
-    this.#text = text;
+  constructor(block: Block) {
     this.#block = block;
     this.#parts = new Parts(block);
     this.#anyProtocol = this.#parts.scope("");
@@ -96,13 +108,27 @@ export class LineReader {
     this.#endpoints = new Endpoints(block);
   }
 
-  /**
-   * Writes the rule between two places of the text, behind its `-A CHAIN`. False if it is of no form known here; the rule must then
-   * be read as a whole.
-   */
-  read(from: number, end: number, index: number, table: number, chains: Destinations): boolean {
+  /** Writes a rule. False if it is wrong, or no single rule. */
+  read(line: Line, chains: Destinations): boolean {
+    return this.#readPlain(line, chains) || this.#readWhole(line, chains);
+  }
+
+  /** A rule of another form than the ones that are known here. */
+  #readWhole({ text, from, end, index, offset, table }: Line, chains: Destinations): boolean {
+    const rule = readWhole(text.slice(from, end));
+    const next = rule && jumpedTo(rule);
+    const chain = next === undefined ? undefined : chains.get(next);
+    if (!rule || (next !== undefined && !chain)) return false;
+    compileRule(this.#block, offset, index, table, rule, chain?.offset);
+    this.to = chain?.number ?? -1;
+    ({ hooks: this.hooks, tables: this.tables } = limitsOf(rule));
+    return true;
+  }
+
+  #readPlain({ text, from, end, index, offset, table }: Line, chains: Destinations): boolean {
     const block = this.#block;
-    this.#offset = block.ruleOffset(index);
+    this.#text = text;
+    this.#offset = offset;
     this.#at = from;
     this.#end = end;
     this.#flags = 0;
@@ -314,7 +340,7 @@ export class LineReader {
       this.to = chain.number;
       this.#flags |= flag;
       block.set(this.#offset + RULE_TARGET, TARGET_JUMP);
-      block.set(this.#offset + RULE_TARGET_ARG, block.ruleOffset(chain.first));
+      block.set(this.#offset + RULE_TARGET_ARG, chain.offset);
       return true;
     }
     const end = flag === 0 ? this.#partEnd(at + 3) : -1;

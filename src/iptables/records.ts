@@ -108,7 +108,12 @@ function compileTable(block: Block, table: Table, first: number): number {
   let index = first;
   for (const chain of table.chains) {
     compileChain(block, index, tableNumber, chain, chain.rules.length);
-    for (const rule of chain.rules) compileRule(block, index++, tableNumber, rule, starts.get(jumpedTo(rule) ?? ""));
+    for (const rule of chain.rules) {
+      const start = starts.get(jumpedTo(rule) ?? "");
+      const offset = start === undefined ? undefined : block.ruleOffset(start);
+      compileRule(block, block.ruleOffset(index), index, tableNumber, rule, offset);
+      index++;
+    }
     index++;
   }
   return index;
@@ -129,17 +134,33 @@ export function compileChain(
     block.set(BLOCK_UNDERFLOWS + slot, block.ruleOffset(index + rules));
   }
   block.setTable(table);
-  const at = block.ruleOffset(index + rules);
+  compilePolicy(block, block.ruleOffset(index + rules), index + rules, table, chain.policy);
+}
+
+/** Writes the end of a chain to the offset `at`. */
+export function compilePolicy(
+  block: Block,
+  at: number,
+  index: number,
+  table: number,
+  policy: Chain["policy"] | undefined,
+): void {
   const policies = { ACCEPT: TARGET_ACCEPT, DROP: TARGET_DROP };
   block.set(at + RULE_FLAGS, RULE_PLAIN);
-  block.set(at + RULE_TARGET, chain.policy === undefined ? TARGET_RETURN : policies[chain.policy]);
-  block.set(at + RULE_INDEX, index + rules);
+  block.set(at + RULE_TARGET, policy === undefined ? TARGET_RETURN : policies[policy]);
+  block.set(at + RULE_INDEX, index);
   block.set(at + RULE_TABLE, table);
 }
 
-/** Writes a rule with number `index`. `start` is the number of the first rule of the chain that it leads to. */
-export function compileRule(block: Block, index: number, table: number, rule: Rule, start: number | undefined): void {
-  const at = block.ruleOffset(index);
+/** Writes a rule with number `index` to the offset `at`. `start` is the offset of the chain that it leads to. */
+export function compileRule(
+  block: Block,
+  at: number,
+  index: number,
+  table: number,
+  rule: Rule,
+  start: number | undefined,
+): void {
   const { source, destination, protocol, fragment } = rule;
   const records = rule.matches.flatMap((match) => compileMatch(match, block));
   const input = rule.in ? block.interface(rule.in) : 0;
@@ -187,7 +208,7 @@ export function compileTarget(
   if (!target) return { target: TARGET_CONTINUE, argument: 0 };
   if (target.kind === "jump" || target.kind === "goto") {
     if (start === undefined) throw new TypeError(`no chain ${target.chain}`);
-    return { target: TARGET_JUMP, argument: block.ruleOffset(start) };
+    return { target: TARGET_JUMP, argument: start };
   }
   const extension = findTarget(target.kind);
   if (!extension) throw new TypeError(`no target ${target.kind}`);

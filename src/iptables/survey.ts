@@ -33,13 +33,23 @@ export interface Survey {
   /** By RULE_INDEX: where what follows `-A CHAIN` begins and ends; 0 for policies. */
   starts: Uint32Array;
   ends: Uint32Array;
+  /** Chains that the text deletes again. */
+  deleted: ReadonlySet<SurveyedChain>;
 }
 
 const SPACE = 0x20;
 
 /** Undefined for anything but the plain form that iptables-save prints, which the full reader must then judge. */
 export function survey(text: string): Survey | undefined {
-  return new Surveyor(text).look();
+  return new Surveyor(text, false).look();
+}
+
+/**
+ * As survey, for what `iptables-restore --noflush` reads: only user chains that have a line of their own, and no policies. Chains that
+ * `-X` names are in `deleted`.
+ */
+export function surveyChange(text: string): Survey | undefined {
+  return new Surveyor(text, true).look();
 }
 
 class Surveyor {
@@ -52,8 +62,12 @@ class Surveyor {
   #used = 0;
   #last: SurveyedChain | undefined;
 
-  constructor(text: string) {
+  readonly #isChange: boolean;
+  readonly #deleted = new Set<SurveyedChain>();
+
+  constructor(text: string, isChange: boolean) {
     this.#text = text;
+    this.#isChange = isChange;
   }
 
   look(): Survey | undefined {
@@ -74,7 +88,7 @@ class Surveyor {
     if (at === end) return true;
     switch (this.#text[at]) {
       case "-":
-        return this.#rule(at, end);
+        return this.#text[at + 1] === "X" ? this.#delete(at, end) : this.#rule(at, end);
       case "[": {
         const close = this.#text.indexOf("] ", at);
         return close > 0 && close < end && isCounters(this.#text, at, close + 1) && this.#rule(close + 2, end);
@@ -120,10 +134,20 @@ class Surveyor {
     const policyEnd = next < 0 || next > end ? end : next;
     if (policyEnd < end && !isCounters(this.#text, policyEnd + 1, end)) return false;
     const existing = table.chains.get(name);
-    if (existing) return existing.hook >= 0 && this.#policy(existing, this.#text.slice(blank + 1, policyEnd));
+    if (existing)
+      return existing.hook >= 0 && !this.#isChange && this.#policy(existing, this.#text.slice(blank + 1, policyEnd));
     if (policyEnd !== blank + 2 || this.#text[blank + 1] !== "-") return false;
     if (blank - at > 28 || blank === at || /^[-!"]|\s/.test(name)) return false;
     table.chains.set(name, this.#newChain(name, table.number, -1));
+    return true;
+  }
+
+  /** `-X CHAIN`. */
+  #delete(at: number, end: number): boolean {
+    const text = this.#text;
+    const chain = text.startsWith("-X ", at) ? this.#open?.chains.get(text.slice(at + 3, end)) : undefined;
+    if (!this.#isChange || !chain || chain.hook >= 0 || chain.rules > 0) return false;
+    this.#deleted.add(chain);
     return true;
   }
 
@@ -150,7 +174,7 @@ class Surveyor {
       start = blank < 0 || blank > end ? end : blank;
       chain = this.#open.chains.get(text.slice(begin, start));
     }
-    if (!chain) return false;
+    if (!chain || (this.#isChange && chain.hook >= 0) || this.#deleted.has(chain)) return false;
     chain.rules++;
     this.#last = chain;
     if (this.#used === this.#lines.length) {
@@ -183,7 +207,7 @@ class Surveyor {
       starts[index] = this.#lines[at + 1] ?? 0;
       ends[index] = this.#lines[at + 2] ?? 0;
     }
-    return { tables, chains, count, starts, ends };
+    return { tables, chains, count, starts, ends, deleted: this.#deleted };
   }
 }
 

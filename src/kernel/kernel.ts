@@ -121,6 +121,12 @@ export class Kernel {
     this.#words[at >>> 2] = value;
   }
 
+  /** A view of words; good until the memory grows. */
+  words(at: Handle, length: number): Uint32Array {
+    this.#refresh();
+    return this.#words.subarray(at >>> 2, (at >>> 2) + length);
+  }
+
   /** A view of bytes; good until the memory grows. */
   bytes(at: Handle, length: number): Uint8Array {
     this.#refresh();

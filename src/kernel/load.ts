@@ -83,6 +83,7 @@ export interface KernelExports {
   loadRules(ns: number, block: number): void;
   changeRules(ns: number, block: number): void;
   ruleCounter(ns: number, index: number): number;
+  clearCounters(ns: number, first: number, count: number): void;
   listen(ns: number, proto: number, local: number, port: number, owner: number, arg: number): number;
   newDnsServer(ns: number, zone: number, other: number, recursive: number): number;
   newBalancer(ns: number): number;

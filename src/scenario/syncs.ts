@@ -1,20 +1,13 @@
 // kube-proxy's syncs in a timeline: what it hears of pods, when, and what each node's rules and health answers become.
 import { SERVICE_NAME } from "../kubernetes/endpoints.ts";
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
+import { partialSync } from "../node/kube-proxy/partial-sync.ts";
 import { podNamespace } from "../node/kubelet.ts";
 import type { Change, ServedDatagrams } from "../seam/change.ts";
 import type { ListenerConfig } from "../seam/machine.ts";
 
 /** From a change of a pod to the EndpointSlice, and from there to kube-proxy: watches, queues and calls to the API server. */
 export const TO_PROXY_NS = 100_000_000;
-/** The chains that every restore of kube-proxy writes anew. */
-const REWRITTEN = [
-  ...["KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-FORWARD", "KUBE-NODEPORTS", "KUBE-PROXY-FIREWALL"].map(
-    (chain) => `filter ${chain}`,
-  ),
-  ...["KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-MARK-MASQ"].map((chain) => `nat ${chain}`),
-];
-
 export type PodState = "ready" | "terminating" | "gone" | "starting";
 
 /** A pod comes into a state. */
@@ -79,8 +72,8 @@ export function syncs(steps: readonly Step[], context: SyncContext): { changes: 
 /** What a sync says to a node: first the rules, then to its health check server who is still there. */
 function nodeActions(before: NodeState, after: NodeState): Change["action"][] {
   const actions: Change["action"][] = [];
-  if (after.rules !== undefined && after.rules !== before.rules)
-    actions.push({ kind: "rules", rules: after.rules, rewritten: REWRITTEN });
+  if (after.rules !== undefined && before.rules !== undefined && after.rules !== before.rules)
+    actions.push({ kind: "rules", restored: partialSync(before.rules, after.rules), rules: after.rules });
   const keyOf = ({ address, port }: ListenerConfig): string => `${address}:${port}`;
   const known = new Map(before.listeners.map((listener) => [keyOf(listener), listener.response]));
   for (const listener of after.listeners) {

@@ -12,10 +12,10 @@ export interface ServedDatagrams {
 
 export type Action =
   /**
-   * `iptables-restore`: these are the namespace's rules from now on. Connections stay. Counters are kept by rules that stay as they are, but
-   * for those of the chains in `rewritten` (`nat KUBE-SERVICES`), which the restore writes anew.
+   * `iptables-restore --noflush --counters` of the text `restored`, which leaves the rules `rules` behind. Connections stay. Counters of
+   * the chains that have a line of their own in `restored` begin anew; others are kept by rules that stay as they are.
    */
-  | { kind: "rules"; rules: string; rewritten: readonly string[] }
+  | { kind: "rules"; restored: string; rules: string }
   /** `ip link set DEVICE down`, or up. */
   | { kind: "link"; device: string; up: boolean }
   /** `conntrack -D` of the UDP entries that none of the servers answers. */

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { partialSync } from "../../src/bench/partial-sync.ts";
+import { partialSync } from "../../src/node/kube-proxy/partial-sync.ts";
 import { ruleTexts } from "../../src/bench/rules.ts";
 import { parseRules } from "../../src/iptables/parse.ts";
 import { printRules } from "../../src/iptables/print.ts";

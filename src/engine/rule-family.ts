@@ -1,0 +1,135 @@
+// Rule sets in the kernel that were made of one text by changes: which chains each has, and where its rules stand in their texts.
+import { BLOCK_HEADER, RULE_SIZE } from "../../assembly/layout/rules.ts";
+import { TABLE_NAMES, type Rule, type TableName } from "../iptables/model.ts";
+import type { QuickRules } from "../iptables/quick.ts";
+import type { RuleReference } from "../iptables/records.ts";
+import { readWhole } from "../iptables/rule.ts";
+import type { Handle, Kernel } from "../kernel/kernel.ts";
+
+/** Numbers that were given to the rules of a chain at once, and where those rules stand in a text. */
+export interface Range {
+  chain: number;
+  first: number;
+  /** Without the policy. */
+  rules: number;
+  text: string;
+  /** By rule, from `offset` on. */
+  starts: Uint32Array;
+  ends: Uint32Array;
+  offset: number;
+}
+
+/** What all sets have in common that were made of one text by changes. */
+export interface Family {
+  kernel: Kernel;
+  quick: QuickRules;
+  /** What offsets count from. */
+  base: Handle;
+  names: { table: number; name: string; hook: number; policy: "ACCEPT" | "DROP" | undefined }[];
+  /** `nat KUBE-SERVICES` to its number. */
+  numbers: Map<string, number>;
+  /** In the order of their numbers. */
+  ranges: Range[];
+  /** By number of a rule: the chain that it leads to (-1: none), the one that it is in, and the hooks that it may be in. */
+  to: number[];
+  owner: number[];
+  allowed: number[];
+  /** A change could not be made when some of it was written already: the family has no more members. */
+  broken: boolean;
+}
+
+/** By number of a chain: its place in memory (0: the set has no such chain), its range, the hooks that lead to it. */
+export interface Chains {
+  address: Uint32Array;
+  range: Uint32Array;
+  reached: Uint8Array;
+}
+
+/** A set of a family. */
+export class ChangeableRules {
+  readonly family: Family;
+  readonly block: Handle;
+  /** Numbers of rules up to here. */
+  readonly count: number;
+  readonly #chains: Chains;
+
+  constructor(family: Family, block: Handle, count: number, chains: Chains) {
+    this.family = family;
+    this.block = block;
+    this.count = count;
+    this.#chains = chains;
+  }
+
+  /** The set of a text that was compiled and placed at `block`. */
+  static of(kernel: Kernel, block: Handle, text: string, quick: QuickRules): ChangeableRules {
+    const { chains, starts, ends, count } = quick.survey;
+    const owner = new Array<number>(count).fill(0);
+    chains.forEach(({ first, rules }, chain) => owner.fill(chain, first, first + rules + 1));
+    const family: Family = {
+      kernel,
+      quick,
+      base: block,
+      names: chains.map(({ table, name, hook, policy }) => ({ table, name, hook, policy })),
+      numbers: new Map(chains.map(({ table, name }, chain) => [keyOf(table, name), chain])),
+      ranges: chains.map(({ first, rules }, chain) => ({ chain, first, rules, text, starts, ends, offset: first })),
+      to: Array.from(quick.graph.to),
+      owner,
+      allowed: Array.from(quick.allowed),
+      broken: false,
+    };
+    return new ChangeableRules(family, block, count, {
+      address: Uint32Array.from(chains, ({ first }) => block + BLOCK_HEADER + first * RULE_SIZE),
+      range: Uint32Array.from(chains, (_, chain) => chain),
+      reached: quick.reached,
+    });
+  }
+
+  /** Where a rule stands; undefined for numbers that this set does not have. */
+  reference(index: number): RuleReference | undefined {
+    const range = this.#rangeOf(index);
+    const chain = range && this.family.names[range.chain];
+    if (!range || !chain) return undefined;
+    const place = index - range.first;
+    const table: TableName = TABLE_NAMES[chain.table] ?? "filter";
+    return { table, chain: chain.name, index: place === range.rules ? "policy" : place };
+  }
+
+  /** A rule; undefined for policies. */
+  rule(index: number): Rule | undefined {
+    const range = this.#rangeOf(index);
+    const place = range ? index - range.first : 0;
+    if (!range || place === range.rules) return undefined;
+    return readWhole(range.text.slice(range.starts[range.offset + place], range.ends[range.offset + place]));
+  }
+
+  /** What ends the chain that a rule is in, and after how many rules. */
+  end(index: number): { policy: "ACCEPT" | "DROP" | "RETURN"; rules: number } {
+    const range = this.#rangeOf(index);
+    return { policy: this.family.names[range?.chain ?? 0]?.policy ?? "RETURN", rules: range?.rules ?? 0 };
+  }
+
+  /** The range of a number that this set has. */
+  #rangeOf(index: number): Range | undefined {
+    const { ranges, owner } = this.family;
+    const chain = owner[index];
+    if (chain === undefined || index >= this.count || (this.#chains.address[chain] ?? 0) === 0) return undefined;
+    const range = ranges[this.#chains.range[chain] ?? 0];
+    return range && index >= range.first && index <= range.first + range.rules ? range : undefined;
+  }
+
+  /** A copy of its chains, with room for `more`. */
+  chains(more: number): Chains {
+    const { address, range, reached } = this.#chains;
+    const size = Math.max(this.family.names.length, address.length) + more;
+    const copy = { address: new Uint32Array(size), range: new Uint32Array(size), reached: new Uint8Array(size) };
+    copy.address.set(address);
+    copy.range.set(range);
+    copy.reached.set(reached);
+    return copy;
+  }
+}
+
+/** By what a chain's number is found. */
+export function keyOf(table: number, name: string): string {
+  return `${TABLE_NAMES[table] ?? ""} ${name}`;
+}
