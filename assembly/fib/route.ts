@@ -118,7 +118,13 @@ function lookupIn(table: usize, address: u32): usize {
 export function cached(ns: usize, address: u32): usize {
   // The upper bits of a product depend on all bits of the address.
   const slot = (address * 0x9e3779b1) >>> (32 - CACHE_BITS);
-  const entry = load<usize>(ns, NS_ROUTE_CACHE) + <usize>slot * CACHE_SIZE;
+  let cache = load<usize>(ns, NS_ROUTE_CACHE);
+  if (!cache) {
+    // Most namespaces of a large cluster never ask.
+    cache = allocate(CACHE_SLOTS * CACHE_SIZE);
+    store<usize>(ns, cache, NS_ROUTE_CACHE);
+  }
+  const entry = cache + <usize>slot * CACHE_SIZE;
   if (load<u32>(entry, CACHE_ADDRESS) != address || !load<u32>(entry, CACHE_VALID)) fill(ns, entry, address);
   return entry;
 }
@@ -136,6 +142,7 @@ function fill(ns: usize, entry: usize, address: u32): void {
 export function flushCache(ns: usize): void {
   recorder.changed();
   const cache = load<usize>(ns, NS_ROUTE_CACHE);
+  if (!cache) return;
   for (let i: usize = 0; i < <usize>CACHE_SLOTS; i++) store<u32>(cache + i * CACHE_SIZE, 0, CACHE_VALID);
 }
 

@@ -1,8 +1,6 @@
 // Namespaces and their devices: how they are made, found and joined.
 import { DEVICE_LOOPBACK, PORT_BCAST_FLOOD, PORT_FLOOD, PORT_LEARNING, PORT_MCAST_FLOOD } from "../layout/codes.ts";
 import {
-  CACHE_SIZE,
-  CACHE_SLOTS,
   DEV_AGEING,
   DEV_FDB,
   DEV_FORWARDING,
@@ -27,14 +25,11 @@ import {
   DEV_SEND_REDIRECTS,
   DEV_SIZE,
   DEV_UP,
-  FULL_SIZE,
-  FULL_SLOTS,
   MACHINE_ID,
   MACHINE_SIZE,
   NS_DEVICES,
   NS_DEVICE_COUNT,
   NS_ICMP_CREDIT,
-  NS_FULL_TARGETS,
   NS_ID,
   NS_IP_ID,
   NS_LOOPBACK,
@@ -43,7 +38,6 @@ import {
   NS_NEXT_PORT,
   NS_PEERS,
   NS_RANDOM,
-  NS_ROUTE_CACHE,
   NS_SIZE,
   NS_SOCKETS,
   NS_STREAMS,
@@ -114,8 +108,6 @@ export function newNamespace(machine: usize, id: u32, seed: u64): usize {
   store<u32>(ns, id, NS_ID);
   store<usize>(ns, machine, NS_MACHINE);
   store<u64>(ns, seed, NS_RANDOM);
-  store<usize>(ns, allocate(CACHE_SLOTS * CACHE_SIZE), NS_ROUTE_CACHE);
-  store<usize>(ns, allocate(FULL_SLOTS * FULL_SIZE), NS_FULL_TARGETS);
   store<usize>(ns, route.newTable(), NS_TABLE_LOCAL);
   store<usize>(ns, route.newTable(), NS_TABLE_MAIN);
   store<usize>(ns, hash.newTable(16), NS_NEIGHBOURS);

@@ -103,7 +103,12 @@ export function portFreed(ns: usize): void {
 
 function fullTarget(ns: usize, remote: u32, port: u32): usize {
   const slot = <usize>(hash.mix(remote, port) & (FULL_SLOTS - 1));
-  return load<usize>(ns, NS_FULL_TARGETS) + slot * FULL_SIZE;
+  let targets = load<usize>(ns, NS_FULL_TARGETS);
+  if (!targets) {
+    targets = allocate(FULL_SLOTS * FULL_SIZE);
+    store<usize>(ns, targets, NS_FULL_TARGETS);
+  }
+  return targets + slot * FULL_SIZE;
 }
 
 /** Whether the last search for a port towards a target failed, and would fail again; it leaves NS_NEXT_PORT as it was. */

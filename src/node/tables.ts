@@ -44,20 +44,29 @@ export class RuleTable {
   readonly name: "mangle" | "nat" | "filter";
   readonly #builtIn: readonly HookName[];
   readonly #chains = new Map<string, string[]>();
+  /** What many nodes have in common: it does not change any more. Chains of its own that a table adds to stand in `#chains`. */
+  readonly #common: CommonChains | undefined;
 
-  constructor(name: "mangle" | "nat" | "filter") {
+  constructor(name: "mangle" | "nat" | "filter", common?: CommonChains) {
     this.name = name;
+    this.#common = common;
     this.#builtIn = BUILT_IN_CHAINS[name];
-    for (const chain of this.#builtIn) this.#chains.set(chain, []);
+    for (const chain of this.#builtIn) this.#rules(chain);
+  }
+
+  /** What stands in this table now, for tables that begin with it. It must not be added to after that. */
+  freeze(): CommonChains {
+    const user = this.#userChains();
+    return { chains: this.#chains, user, ...this.#printUser(user) };
   }
 
   /** Makes user chains; one that exists keeps its rules. */
   declare(...chains: string[]): void {
-    for (const chain of chains) this.#rules(chain);
+    for (const chain of chains) if (!this.has(chain)) this.#rules(chain);
   }
 
   has(chain: string): boolean {
-    return this.#chains.has(chain);
+    return this.#chains.has(chain) || this.#common?.chains.has(chain) === true;
   }
 
   /** `-A`: adds at the end; makes the chain if it is new. */
@@ -72,23 +81,62 @@ export class RuleTable {
 
   /** The table's part of iptables-save: built-in chains in hook order, then user chains by name. */
   print(): string {
-    const user = [...this.#chains.keys()]
-      .filter((chain) => !(this.#builtIn as readonly string[]).includes(chain))
-      .sort();
-    const lines = [`*${this.name}`];
-    for (const chain of this.#builtIn) lines.push(`:${chain} ACCEPT [0:0]`);
-    for (const chain of user) lines.push(`:${chain} - [0:0]`);
-    for (const chain of [...this.#builtIn, ...user])
-      for (const rule of this.#rules(chain)) lines.push(`-A ${chain}${rule}`);
-    lines.push("COMMIT", "");
-    return lines.join("\n");
+    const builtIn = this.#builtIn.map((chain) => `:${chain} ACCEPT [0:0]\n`).join("");
+    const first = this.#builtIn.map((chain) => printChain(chain, this.#rules(chain))).join("");
+    const { declared, rules } = this.#printAllUser();
+    return `*${this.name}\n${builtIn}${declared}${first}${rules}COMMIT\n`;
+  }
+
+  #printAllUser(): PrintedChains {
+    const common = this.#common;
+    const [begin, end] = [common?.user[0], common?.user.at(-1)];
+    if (!common || begin === undefined || end === undefined) return this.#printUser(this.#userChains());
+    const own = this.#userChains();
+    // Chains that stand between the common ones, or are theirs, are put in their places one by one.
+    if (own.some((chain) => chain >= begin && chain <= end))
+      return this.#printUser([...new Set([...common.user, ...own])].sort());
+    const before = this.#printUser(own.filter((chain) => chain < begin));
+    const after = this.#printUser(own.filter((chain) => chain > end));
+    return {
+      declared: before.declared + common.declared + after.declared,
+      rules: before.rules + common.rules + after.rules,
+    };
+  }
+
+  #printUser(chains: readonly string[]): PrintedChains {
+    return {
+      declared: chains.map((chain) => `:${chain} - [0:0]\n`).join(""),
+      rules: chains
+        .map((chain) => printChain(chain, this.#chains.get(chain) ?? this.#common?.chains.get(chain) ?? []))
+        .join(""),
+    };
+  }
+
+  /** The user chains of this table's own, by name. */
+  #userChains(): string[] {
+    return [...this.#chains.keys()].filter((chain) => !(this.#builtIn as readonly string[]).includes(chain)).sort();
   }
 
   #rules(chain: string): string[] {
     let rules = this.#chains.get(chain);
-    if (!rules) this.#chains.set(chain, (rules = []));
+    if (!rules) this.#chains.set(chain, (rules = this.#common?.chains.get(chain)?.slice() ?? []));
     return rules;
   }
+}
+
+interface PrintedChains {
+  declared: string;
+  rules: string;
+}
+
+/** Chains that many tables begin with; `user` by name. */
+interface CommonChains extends PrintedChains {
+  chains: ReadonlyMap<string, readonly string[]>;
+  user: readonly string[];
+}
+
+function printChain(chain: string, rules: readonly string[]): string {
+  return rules.map((rule) => `-A ${chain}${rule}\n`).join("");
 }
 
 /** The three tables that a node's components write to. */
@@ -105,4 +153,14 @@ export function newNodeTables(): NodeTables {
 /** iptables-save text of all three tables, in the order in which iptables-nft-save prints them. */
 export function printTables(tables: NodeTables): string {
   return tables.mangle.print() + tables.filter.print() + tables.nat.print();
+}
+
+/** A maker of tables that begin with what these have now. Nothing may be added to these any more. */
+export function tablesLike({ mangle, nat, filter }: NodeTables): () => NodeTables {
+  const common = { mangle: mangle.freeze(), nat: nat.freeze(), filter: filter.freeze() };
+  return () => ({
+    mangle: new RuleTable("mangle", common.mangle),
+    nat: new RuleTable("nat", common.nat),
+    filter: new RuleTable("filter", common.filter),
+  });
 }

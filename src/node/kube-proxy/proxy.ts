@@ -1,7 +1,7 @@
 // kube-proxy in iptables mode: Services and EndpointSlices in, the node's iptables-save text out.
 import type { EndpointSlice, Service } from "../../kubernetes/objects.ts";
 import { addKubeletChains } from "../kubelet-chains.ts";
-import { newNodeTables, printTables, type NodeTables } from "../tables.ts";
+import { newNodeTables, printTables, tablesLike, type NodeTables } from "../tables.ts";
 import type { ProxyContext } from "./context.ts";
 import { EndpointIndex, selectEndpoints } from "./select.ts";
 import { proxyServicePorts } from "./service-port.ts";
@@ -11,15 +11,61 @@ import { addBaseChains, addStaticRules } from "./static.ts";
 /** From this number of endpoints on, kube-proxy leaves comments out of the rules of endpoints. */
 const LARGE_CLUSTER = 1001;
 
+/** The Services as one kind of node sees them, for the nodes after the first: they differ in little more than their names. */
+const views = new WeakMap<readonly Service[], WeakMap<readonly EndpointSlice[], Map<string, () => NodeTables>>>();
+
 /**
  * The node's tables after a full sync of kube-proxy (as of 1.35 to 1.37). Services come in input order, where kube-proxy itself
- * has a random one. With `context.kubelet` the kubelet's chains are there too.
+ * has a random one. With `context.kubelet` the kubelet's chains are there too. Lists of objects are never changed, only replaced:
+ * what was made of them for one node serves others that see the same.
  */
 export function kubeProxyTables(
   services: readonly Service[],
   slices: readonly EndpointSlice[],
   context: ProxyContext,
 ): NodeTables {
+  if (dependsOnNode(services, slices, context)) return makeTables(services, slices, context);
+  const bySlices = views.get(services) ?? new WeakMap<readonly EndpointSlice[], Map<string, () => NodeTables>>();
+  views.set(services, bySlices);
+  const byView = bySlices.get(slices) ?? new Map<string, () => NodeTables>();
+  bySlices.set(slices, byView);
+  const view = JSON.stringify({ ...context, nodeName: "", nodeIP: "", topologyLabels: {} });
+  const make = byView.get(view) ?? tablesLike(makeTables(services, slices, context));
+  byView.set(view, make);
+  return make();
+}
+
+/** Whether nodes of the same flags may have different rules: for policies and hints that heed where one is, or doubtful endpoints. */
+function dependsOnNode(
+  services: readonly Service[],
+  slices: readonly EndpointSlice[],
+  { ipFamily }: ProxyContext,
+): boolean {
+  let known = dependent.get(services)?.get(slices);
+  if (known === undefined) {
+    const addresses = new Set<string>();
+    known =
+      proxyServicePorts(services, ipFamily).some(
+        ({ usesLocal, sourceRanges }) => usesLocal || sourceRanges.length > 0,
+      ) ||
+      slices.some(({ namespace, labels, endpoints }) =>
+        endpoints.some(({ forZones, forNodes, addresses: [address] }) => {
+          // Of two entries for one address that of the own node counts.
+          const key = `${namespace}/${labels["kubernetes.io/service-name"]} ${address}`;
+          const again = addresses.has(key);
+          addresses.add(key);
+          return again || forZones.length > 0 || forNodes.length > 0;
+        }),
+      );
+    const bySlices = dependent.get(services) ?? new WeakMap<readonly EndpointSlice[], boolean>();
+    dependent.set(services, bySlices.set(slices, known));
+  }
+  return known;
+}
+
+const dependent = new WeakMap<readonly Service[], WeakMap<readonly EndpointSlice[], boolean>>();
+
+function makeTables(services: readonly Service[], slices: readonly EndpointSlice[], context: ProxyContext): NodeTables {
   const tables = newNodeTables();
   if (context.kubelet) addKubeletChains(tables, context.ipFamily);
   const firewallMade = context.kubelet && context.ipFamily === "IPv4";
