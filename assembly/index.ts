@@ -28,7 +28,7 @@ import { clearCounts, counterAt } from "./netfilter/counters.ts";
 import * as sets from "./netfilter/set.ts";
 import * as ruleIndex from "./netfilter/index.ts";
 import * as ruleSets from "./netfilter/rule-sets.ts";
-import { setIndexed } from "./netfilter/walk.ts";
+import * as walk from "./netfilter/walk.ts";
 import * as captures from "./observe/capture.ts";
 import * as lines from "./observe/lines.ts";
 import * as notes from "./observe/notes.ts";
@@ -325,9 +325,9 @@ export function lineOf(number: u32): usize {
   return lines.line(number);
 }
 
-/** Has packets walk with the index (1) or rule by rule (0). */
-export function setMatcher(index: u32): void {
-  setIndexed(index != 0);
+/** How packets find the rules that they may match (MATCHER_*). */
+export function setMatcher(which: u32): void {
+  walk.setMatcher(which);
 }
 
 /** Lets frames take the way that the last one like them took (1), or has them all take the long way (0). */

@@ -155,3 +155,8 @@ export const USED_TUNNEL = 5; // a frame whose bytes stand in a tunnel's packet
 export const USED_WIRE = 6; // its bytes went on to another machine, or to nobody on the wire
 export const USED_STREAM = 7; // a segment that was acknowledged, or read in its turn
 export const USED_COUNT = 8;
+
+// How walks find the next rule of a run that a packet may match: by the keys of all, four at once; by the index; by asking each rule.
+export const MATCHER_LINEAR = 0;
+export const MATCHER_INDEX = 1;
+export const MATCHER_PLAIN = 2;

@@ -43,12 +43,21 @@ const DESTINATION: u32 = 1;
 const SOURCE: u32 = 2;
 const PORT: u32 = 4; // protocol << 16 | destination port
 
-// A run: the address of the rule behind it, its table, and the kinds of keys in it.
+// A run: the address of the rule behind it, its table, the kinds of keys in it, its first rule, and for those who look at each rule
+// the keys and the kinds of all, one after the other.
 const RUN_END: usize = 0;
 const RUN_TABLE: usize = 4;
 const RUN_MASK: usize = 8;
 const RUN_KINDS: usize = 12;
-const RUN_BYTES: u32 = 16;
+const RUN_FIRST: usize = 16;
+const RUN_KEYS: usize = 20;
+const RUN_KEY_KINDS: usize = 24;
+const RUN_BYTES: u32 = 28;
+
+/** Four keys are looked at at once, past the last one, too. */
+const OVERREAD: u32 = 16;
+/** What no key's kind is. */
+const NO_KIND: i32 = -1;
 
 // A slot of a table: a key and the rules that have it, in order.
 const SLOT_KEY: usize = 0;
@@ -104,10 +113,18 @@ function makeRun(block: usize, start: usize, end: usize, count: u32): void {
   store<usize>(run, end, RUN_END);
   store<usize>(run, allocate(slots << (<u32>SLOT_SHIFT)), RUN_TABLE);
   store<u32>(run, slots - 1, RUN_MASK);
+  store<usize>(run, start, RUN_FIRST);
+  const keys = allocate((count << 2) + OVERREAD);
+  const keyKinds = allocate((count << 2) + OVERREAD);
+  store<usize>(run, keys, RUN_KEYS);
+  store<usize>(run, keyKinds, RUN_KEY_KINDS);
   let kinds: u32 = 0;
-  for (let rule = start; rule < end; rule += RULE_SIZE) {
+  let place: usize = 0;
+  for (let rule = start; rule < end; rule += RULE_SIZE, place += 4) {
     const kind = keyOf(block, rule);
     kinds |= kind;
+    store<u32>(keys + place, key);
+    store<u32>(keyKinds + place, kind);
     store<usize>(rule, run, RULE_RUN);
     const slot = slotOf(run, kind, key);
     if (load<u32>(slot, SLOT_KIND)) {
@@ -144,23 +161,65 @@ function nextAlike(run: usize, kind: u32, value: u32, rule: usize, end: usize): 
   return at ? at : end;
 }
 
+// What a packet is held against keys by: its destination port with its protocol, if it has one.
+let port: u32 = 0;
+let hasPort: bool = false;
+
+/** Sets `port` and `hasPort`. False if the packet has no whole header: the first rule that asks for its ports drops it. */
+function readPort(): bool {
+  const isTcp = packet.protocol == ipv4.PROTO_TCP;
+  hasPort = isTcp || packet.protocol == ipv4.PROTO_UDP;
+  if (!hasPort) return true;
+  const header = isTcp ? tcp.TCP_LENGTH : udp.UDP_LENGTH;
+  if (packet.fragmentOffset || packet.l4Length < header) return false;
+  port = (packet.protocol << 16) | (<u32>get16(packet.l4 + 2));
+  return true;
+}
+
 /** The rule at or behind `rule` in its run that is the next one the packet may match; the rule behind the run if there is none. */
 export function seek(run: usize, rule: usize): usize {
   const kinds = load<u32>(run, RUN_KINDS);
   let best = load<usize>(run, RUN_END);
   if (kinds & PORT) {
-    const isTcp = packet.protocol == ipv4.PROTO_TCP;
-    if (isTcp || packet.protocol == ipv4.PROTO_UDP) {
-      // What has no whole header is dropped by the first rule that asks for its ports.
-      const header = isTcp ? tcp.TCP_LENGTH : udp.UDP_LENGTH;
-      if (packet.fragmentOffset || packet.l4Length < header) return rule;
-      const value = (packet.protocol << 16) | (<u32>get16(packet.l4 + 2));
-      best = nextAlike(run, PORT, value, rule, best);
-    }
+    if (!readPort()) return rule;
+    if (hasPort) best = nextAlike(run, PORT, port, rule, best);
   }
   if (kinds & DESTINATION) best = min<usize>(best, nextAlike(run, DESTINATION, packet.destination, rule, best));
   if (kinds & SOURCE) best = min<usize>(best, nextAlike(run, SOURCE, packet.source, rule, best));
   return best;
+}
+
+/** As seek, without the table: it looks at the key of every rule in turn, four at once. */
+export function scan(run: usize, rule: usize): usize {
+  const kinds = load<u32>(run, RUN_KINDS);
+  hasPort = false;
+  if (kinds & PORT && !readPort()) return rule;
+  const first = load<usize>(run, RUN_FIRST);
+  const end = load<usize>(run, RUN_END);
+  const keys = load<usize>(run, RUN_KEYS);
+  const keyKinds = load<usize>(run, RUN_KEY_KINDS);
+  const count = (end - first) / RULE_SIZE;
+  const destinations = i32x4.splat(packet.destination);
+  const sources = i32x4.splat(packet.source);
+  const ports = i32x4.splat(port);
+  const portKind = i32x4.splat(hasPort ? <i32>PORT : NO_KIND);
+  for (let place = (rule - first) / RULE_SIZE; place < count; place += 4) {
+    const four = v128.load(keys + (place << 2));
+    let hits = i32x4.eq(four, destinations);
+    if (kinds != DESTINATION) {
+      const kind = v128.load(keyKinds + (place << 2));
+      hits = v128.or(
+        v128.and(hits, i32x4.eq(kind, i32x4.splat(DESTINATION))),
+        v128.or(
+          v128.and(i32x4.eq(four, sources), i32x4.eq(kind, i32x4.splat(SOURCE))),
+          v128.and(i32x4.eq(four, ports), i32x4.eq(kind, portKind)),
+        ),
+      );
+    }
+    const lanes = i32x4.bitmask(hits);
+    if (lanes) return min<usize>(first + (place + <usize>ctz(lanes)) * RULE_SIZE, end);
+  }
+  return end;
 }
 
 /** The rule behind a run. */

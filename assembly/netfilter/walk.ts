@@ -1,6 +1,6 @@
-// The walker: what ipt_do_table does, rule by rule. Long runs of rules it passes over with the index, unless it is told not to: then
-// it is the reference that the index must equal.
-import { NF_ACCEPT, NF_DROP } from "../layout/codes.ts";
+// The walker: what ipt_do_table does, rule by rule. Over long runs of rules it passes with the index, or by looking at their keys four
+// at once; if it is told to do neither, it is the reference that both must equal.
+import { MATCHER_INDEX, MATCHER_PLAIN, NF_ACCEPT, NF_DROP } from "../layout/codes.ts";
 import {
   MATCH_CT_STATES,
   MATCH_FLAGS,
@@ -72,11 +72,11 @@ import { CONTINUE, apply } from "./target.ts";
 const STACK_MAX: u32 = 4096;
 let stack: usize = 0;
 
-/** Whether walks pass over rules that the index says cannot match; the outcome is the same. */
-let indexed: bool = true;
+/** How walks find the next rule of a run that can match (MATCHER_*); the outcome is the same. */
+let matcher: u32 = MATCHER_INDEX;
 
-export function setIndexed(use: bool): void {
-  indexed = use;
+export function setMatcher(which: u32): void {
+  matcher = which;
 }
 
 /** Counts the packet in a counter pair. */
@@ -134,10 +134,10 @@ export function walk(first: usize, policy: usize): i32 {
   packet.clearHotdrop();
   while (true) {
     const run = load<usize>(rule, RULE_RUN);
-    if (run && indexed) {
+    if (run && matcher != MATCHER_PLAIN) {
       const from = rule;
-      rule = index.seek(run, from);
-      if (trace.on) passedOver += <u32>(rule - from) / RULE_SIZE;
+      rule = matcher == MATCHER_INDEX ? index.seek(run, from) : index.scan(run, from);
+      if (trace.on && matcher == MATCHER_INDEX) passedOver += <u32>(rule - from) / RULE_SIZE;
       // What stands behind a run may be the beginning of another.
       if (rule == index.endOf(run)) continue;
     }

@@ -1,7 +1,7 @@
 // A worker: one long task that builds its machines and takes them through the windows of virtual time, with the others.
 import { performance } from "node:perf_hooks";
 import { workerData } from "node:worker_threads";
-import { Kernel, type Handle } from "../kernel/kernel.ts";
+import { Kernel, type Handle, MATCHERS } from "../kernel/kernel.ts";
 import { balancerResult } from "./balancer.ts";
 import { Barrier } from "./barrier.ts";
 import { buildMachine, type Built } from "./build.ts";
@@ -79,7 +79,7 @@ export class Worker {
     calls.start(this.#self, job.lines.length, job.namespaceCount);
     // What takes the short way meets no rule that could be noted.
     calls.setFlowCache(job.flowCache && job.comments === undefined ? 1 : 0);
-    calls.setMatcher(job.matcher === "index" ? 1 : 0);
+    calls.setMatcher(MATCHERS[job.matcher]);
     for (const placed of job.machines) {
       if (placed.worker === this.#self) buildMachine(this.kernel, job, placed, this.#built);
     }

@@ -22,6 +22,9 @@ import { instantiate, type KernelExports } from "./load.ts";
 /** A record of the kernel, as its address. */
 export type Handle = number;
 
+/** What setMatcher takes, by the names that users know. */
+export const MATCHERS = { linear: codes.MATCHER_LINEAR, index: codes.MATCHER_INDEX } as const;
+
 const PROTOCOLS = { tcp: 6, udp: 17 } as const;
 const FLOW_PROTOCOLS = {
   tcp: codes.PROTOCOL_TCP,

@@ -99,7 +99,7 @@ export interface KernelExports {
   merge(): number;
   resetStream(worker: number): void;
   indexRules(block: number, first: number, count: number, shortest: number): void;
-  setMatcher(index: number): void;
+  setMatcher(which: number): void;
   setFlowCache(on: number): void;
   settleCounters(): void;
   setTrace(on: number, misses: number): number;

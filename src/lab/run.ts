@@ -5,7 +5,7 @@ import { parseIpv4, parseMac } from "../address.ts";
 import { addSets, numberSets } from "../engine/sets.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { NameTable } from "../iptables/names.ts";
-import { Kernel } from "../kernel/kernel.ts";
+import { Kernel, MATCHERS } from "../kernel/kernel.ts";
 import { newMemory } from "../kernel/load.ts";
 import { Network } from "./build.ts";
 import type { Case } from "./case.ts";
@@ -82,7 +82,7 @@ class Player {
     this.#recording = recording;
     this.#kernel = new Kernel(module, newMemory());
     this.#kernel.calls.start(0, 0, lab.topology.namespaces.length);
-    this.#kernel.calls.setMatcher(matcher === "linear" ? 0 : 1);
+    this.#kernel.calls.setMatcher(MATCHERS[matcher ?? "index"]);
     this.#kernel.calls.setFlowCache(flowCache === false ? 0 : 1);
     this.#network = new Network(this.#kernel, lab);
     this.#tape = new Tape(this.#network, capturedInterfaces(lab), pcapng);

@@ -1,7 +1,8 @@
-// The index gives what walking rule by rule gives: for any rules and packets the same verdicts, marks, counters, and the same rules
+// The index, and looking at four keys at once, give what asking rule by rule gives: for any rules and packets the same verdicts, marks, counters, and the same rules
 // that Linux would have looked at.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { MATCHER_INDEX, MATCHER_LINEAR, MATCHER_PLAIN } from "../../assembly/layout/codes.ts";
 import { BATCH_HEADER, BATCH_USED, NS_RULES } from "../../assembly/layout/records.ts";
 import { BLOCK_HEADER, BLOCK_RULES } from "../../assembly/layout/rules.ts";
 import { STEP_A, STEP_B, STEP_KIND, STEP_MARK, STEP_RULE, STEP_SIZE } from "../../assembly/layout/trace.ts";
@@ -75,7 +76,7 @@ const packet = fc
   });
 
 /** What the rules did with the packets: counters, drops, and each rule that matched with the first one looked at on the way to it. */
-function outcome(ruleText: string, packets: readonly Uint8Array[], index: boolean): unknown {
+function outcome(ruleText: string, packets: readonly Uint8Array[], matcher: number): unknown {
   const lab = new Lab("release", {
     namespaces: {
       r: {
@@ -89,7 +90,7 @@ function outcome(ruleText: string, packets: readonly Uint8Array[], index: boolea
     veths: ["w/l r/left", "w/r r/right"],
   });
   const { calls } = lab.kernel;
-  calls.setMatcher(index ? 1 : 0);
+  calls.setMatcher(matcher);
   const block = lab.kernel.word(lab.namespace("r") + NS_RULES);
   calls.indexRules(block, block + BLOCK_HEADER, lab.kernel.word(block + BLOCK_RULES), 2);
   const first = calls.setTrace(1, 0) >>> 0;
@@ -110,7 +111,9 @@ test("random rules and packets", { timeout: 120_000 }, () => {
   fc.assert(
     fc.property(rules, rules, rules, fc.array(packet, { minLength: 1, maxLength: 12 }), (a, b, c, packets) => {
       const ruleText = text(a, b, c);
-      expect(outcome(ruleText, packets, true)).toEqual(outcome(ruleText, packets, false));
+      const plain = outcome(ruleText, packets, MATCHER_PLAIN);
+      expect(outcome(ruleText, packets, MATCHER_INDEX)).toEqual(plain);
+      expect(outcome(ruleText, packets, MATCHER_LINEAR)).toEqual(plain);
     }),
     { numRuns: 60, seed: 7 },
   );
@@ -128,5 +131,7 @@ test("kube-proxy's rules of a cluster", { timeout: 120_000 }, () => {
     tcp({ from: "10.0.1.9", to }, [5000, 80], { flags: "S" }),
     tcp({ from: "10.0.1.9", to }, [5001, 81], { flags: "S" }),
   ]);
-  expect(outcome(ruleText, packets, true)).toEqual(outcome(ruleText, packets, false));
+  const plain = outcome(ruleText, packets, MATCHER_PLAIN);
+  expect(outcome(ruleText, packets, MATCHER_INDEX)).toEqual(plain);
+  expect(outcome(ruleText, packets, MATCHER_LINEAR)).toEqual(plain);
 });
