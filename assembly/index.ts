@@ -1,17 +1,20 @@
 // The exports of the kernel module, in the order in which a host calls them. Addresses of records are handles to it.
-import { DEVICE_BRIDGE, DEVICE_VXLAN, EINVAL, NUD_PERMANENT, OK, ROUTE_UNICAST } from "./layout/codes.ts";
+import { DEVICE_BRIDGE, DEVICE_VXLAN, EINVAL, ENETUNREACH, NUD_PERMANENT, OK, ROUTE_UNICAST } from "./layout/codes.ts";
 import * as B from "./layout/balancer.ts";
 import * as F from "./layout/frame.ts";
 import * as R from "./layout/records.ts";
+import * as P from "./layout/program.ts";
 import * as checker from "./app/checker.ts";
 import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
 import * as ingress from "./app/ingress.ts";
+import * as program from "./app/program.ts";
 import * as address from "./fib/address.ts";
 import * as route from "./fib/route.ts";
 import * as flows from "./flow/cache.ts";
 import * as floor from "./floor/hop.ts";
 import * as neighbour from "./ip/neighbour.ts";
+import * as ways from "./ip/route-packet.ts";
 import * as bridge from "./link/bridge.ts";
 import * as devices from "./link/device.ts";
 import * as segment from "./link/segment.ts";
@@ -34,6 +37,8 @@ import * as lines from "./observe/lines.ts";
 import * as notes from "./observe/notes.ts";
 import * as trace from "./observe/trace.ts";
 import * as path from "./path.ts";
+import * as tcp from "./socket/tcp.ts";
+import * as udp from "./socket/udp.ts";
 import * as sockets from "./socket/table.ts";
 import { remove as removeEntry, sweep } from "./track/table.ts";
 import { PROTO_UDP } from "./wire/ipv4.ts";
@@ -44,6 +49,7 @@ export * from "./layout/filter";
 export * from "./layout/frame";
 export * from "./layout/ingress";
 export * from "./layout/pcap";
+export * from "./layout/program";
 export * from "./layout/records";
 export * from "./layout/rules";
 export * from "./layout/trace";
@@ -385,13 +391,23 @@ export function setTrace(on: u32, misses: u32): usize {
 /** Handles every event before `end`. Returns the time of the next one, Infinity if there is none. */
 export function run(end: f64): f64 {
   const limit = <u64>end;
-  while (events.pop(limit)) {
-    setNow(events.time);
-    setMachine(events.owner);
-    dispatch(events.kind, events.subject, events.detail);
-    path.settle();
-  }
+  while (events.pop(limit)) handle();
   return nextEvent();
+}
+
+/** The same, but only until there is mail for a program (takeMail). */
+export function runToMail(end: f64): f64 {
+  const limit = <u64>end;
+  while (!program.hasMail() && events.pop(limit)) handle();
+  return nextEvent();
+}
+
+/** Handles the event taken last, and all that follows from it at its moment. */
+function handle(): void {
+  setNow(events.time);
+  setMachine(events.owner);
+  dispatch(events.kind, events.subject, events.detail);
+  path.settle();
 }
 
 function dispatch(kind: i32, subject: usize, detail: u32): void {
@@ -536,6 +552,79 @@ export function framesEnded(how: i32): f64 {
 /** Removes connections whose time is over, so that what is left can be listed. */
 export function sweepConnections(ns: usize): void {
   if (load<usize>(ns, R.NS_CONNECTIONS)) sweep(ns);
+}
+
+// ---- programs of the host
+
+/** The oldest mail of programs (MAIL_*), 0: none. Good until the next call. */
+export function takeMail(): usize {
+  return program.takeMail();
+}
+
+/** Binds a socket of a program, which is known to it by a number, to a port (of ICMP: an id). EADDRINUSE. */
+export function programBind(ns: usize, proto: u32, local: u32, port: u32, number: u32): i32 {
+  return sockets.bind(ns, proto, local, port, R.OWNER_PROGRAM, number);
+}
+
+/** Opens a UDP socket of a program towards an address, on a port that is free. 0: none is. */
+export function programOpen(ns: usize, remote: u32, port: u32, number: u32): usize {
+  return sockets.open(ns, PROTO_UDP, remote, port, R.OWNER_PROGRAM, number, 0) ? sockets.socket : 0;
+}
+
+/** The socket that was bound last. */
+export function boundSocket(): usize {
+  return sockets.socket;
+}
+
+export function closeSocket(socket: usize): void {
+  sockets.close(socket);
+}
+
+/** Sends a datagram from a UDP socket, now. ENETUNREACH: there is no way. */
+export function programSend(socket: usize, to: u32, port: u32, from: usize, bytes: i32): i32 {
+  setMachine(load<usize>(load<usize>(socket, R.SOCK_NAMESPACE), R.NS_MACHINE));
+  const sent = udp.sendTo(socket, 0, to, port, from, bytes, 0);
+  path.settle();
+  return sent ? OK : ENETUNREACH;
+}
+
+/** Begins a TCP connection of a program, now. 0: there is no way, or no port is free. */
+export function programConnect(ns: usize, to: u32, port: u32, number: u32): usize {
+  setMachine(load<usize>(ns, R.NS_MACHINE));
+  const c = tcp.connect(ns, to, port, R.OWNER_PROGRAM, number, 0);
+  path.settle();
+  return c;
+}
+
+export function programWrite(c: usize, from: usize, bytes: i32): void {
+  setMachine(load<usize>(load<usize>(c, R.TCP_NAMESPACE), R.NS_MACHINE));
+  tcp.write(c, from, bytes);
+  path.settle();
+}
+
+/** Closes a connection of which the program wants to hear no more. */
+export function programClose(c: usize): void {
+  setMachine(load<usize>(load<usize>(c, R.TCP_NAMESPACE), R.NS_MACHINE));
+  store<u32>(c, 0, R.TCP_OWNER);
+  tcp.close(c);
+  path.settle();
+}
+
+/** A frame for a packet of a program with `bytes` bytes, to be filled by the host and sent with `sendRaw`. */
+export function programFrame(ns: usize, bytes: i32): usize {
+  setMachine(load<usize>(ns, R.NS_MACHINE));
+  return frames.newPacketFor(bytes);
+}
+
+/** The way that a packet to an address would take from here (WAY_*, written to `at`); `source` 0: as the route says. */
+export function findWay(ns: usize, to: u32, source: u32, at: usize): void {
+  const outcome = ways.outgoing(ns, to, source);
+  store<i32>(at, outcome == ways.TO_LOCAL ? P.WAY_TO_LOCAL : outcome == ways.TO_FORWARD ? P.WAY_ONWARD : P.WAY_NOWHERE);
+  if (outcome == ways.TO_NOWHERE) return;
+  store<usize>(at, ways.device, P.WAY_DEVICE);
+  store<u32>(at, ways.nextHop, P.WAY_NEXT_HOP);
+  store<u32>(at, source ? source : ways.source, P.WAY_SOURCE);
+  store<u32>(at, ways.mtu, P.WAY_MTU);
 }
 
 // ---- the floor of the benchmarks

@@ -68,6 +68,7 @@ import * as checker from "./app/checker.ts";
 import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
 import * as ingress from "./app/ingress.ts";
+import * as program from "./app/program.ts";
 import * as service from "./app/service.ts";
 import * as stream from "./app/stream.ts";
 import { addressType } from "./fib/route.ts";
@@ -814,6 +815,9 @@ function udpReceive(ns: usize, frame: usize): void {
     case R.OWNER_RESOLVER:
       client.onAnswer(arg, at, length, load<u32>(frame, F.FRAME_ORIGIN));
       break;
+    case R.OWNER_PROGRAM:
+      program.onPacket(<u32>arg, frame);
+      break;
   }
   track.consume(frame, USED_SOCKET);
 }
@@ -881,6 +885,10 @@ function connectionEvent(c: usize, origin: u32): void {
     checker.onConnection(c);
     return;
   }
+  if (owner == R.OWNER_PROGRAM) {
+    program.onConnection(c);
+    return;
+  }
   const what = tcp.happened;
   if (what & tcp.DATA) {
     if (owner == R.OWNER_INGRESS) ingress.onData(c, tcp.data, tcp.dataLength);
@@ -928,11 +936,12 @@ function icmpReceive(ns: usize, frame: usize, ip: usize): void {
   } else if (type == icmp.ECHO_REPLY) {
     const socket = sockets.find(ns, ipv4.PROTO_ICMP, ipv4.destination(ip), <u32>icmp.id(at), 0, 0);
     if (socket && trace.on) trace.note(T.STEP_SOCKET, ns, frame, load<u32>(socket, R.SOCK_OWNER));
-    if (socket)
-      client.onEchoReply(load<usize>(socket, R.SOCK_ARG), icmp.sequence(at), load<u32>(frame, F.FRAME_ORIGIN));
+    const arg = socket ? load<usize>(socket, R.SOCK_ARG) : 0;
+    if (socket && load<u32>(socket, R.SOCK_OWNER) == R.OWNER_PROGRAM) program.onPacket(<u32>arg, frame);
+    else if (socket) client.onEchoReply(arg, icmp.sequence(at), load<u32>(frame, F.FRAME_ORIGIN));
   } else if (type == icmp.DEST_UNREACHABLE || type == icmp.TIME_EXCEEDED || type == icmp.PARAMETER_PROBLEM) {
     if (trace.on) trace.note(T.STEP_SOCKET, ns, frame);
-    icmpError(ns, at, bytes);
+    icmpError(ns, frame, at, bytes);
   }
   track.consume(frame, USED_SOCKET);
 }
@@ -954,7 +963,7 @@ function echo(ns: usize, frame: usize, ip: usize, at: usize, bytes: i32, broadca
 }
 
 /** An ICMP error tells the socket whose packet it quotes. */
-function icmpError(ns: usize, at: usize, bytes: i32): void {
+function icmpError(ns: usize, frame: usize, at: usize, bytes: i32): void {
   const inner = at + icmp.ICMP_LENGTH;
   const quoted = bytes - icmp.ICMP_LENGTH;
   if (quoted < ipv4.IPV4_LENGTH) return;
@@ -969,6 +978,7 @@ function icmpError(ns: usize, at: usize, bytes: i32): void {
     const ports = ((<u32>wireTcp.sourcePort(l4)) << 16) | (<u32>wireTcp.destinationPort(l4));
     tcp.onError(ns, local, remote, ports);
     const c = tcp.connection;
+    if (c && load<u32>(c, R.TCP_OWNER) == R.OWNER_PROGRAM) program.onError(load<u32>(c, R.TCP_ARG), frame);
     if (c && tcp.happened) connectionEvent(c, 0);
     return;
   }
@@ -982,6 +992,7 @@ function icmpError(ns: usize, at: usize, bytes: i32): void {
   if (owner == R.OWNER_FLOW) client.onError(arg, l4, rest);
   else if (owner == R.OWNER_RESOLVER) client.onResolverError(arg);
   else if (owner == R.OWNER_FORWARD) dnsServer.onError(arg);
+  else if (owner == R.OWNER_PROGRAM) program.onError(<u32>arg, frame);
 }
 
 // ---- IPv4 out

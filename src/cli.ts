@@ -7,6 +7,7 @@ import { addLabCommand } from "./commands/lab.ts";
 import { addReportCommand } from "./commands/report.ts";
 import { addRulesCommand } from "./commands/rules.ts";
 import { addRunCommand } from "./commands/run.ts";
+import { addShellCommand } from "./commands/sh.ts";
 import { addTraceCommand } from "./commands/trace.ts";
 import { version } from "./commands/version.ts";
 import { InputError } from "./errors.ts";
@@ -25,6 +26,7 @@ addReportCommand(program);
 addRulesCommand(program);
 addLabCommand(program);
 addTraceCommand(program);
+addShellCommand(program);
 addBenchCommand(program);
 addExtcapCommand(program);
 

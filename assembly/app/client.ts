@@ -4,6 +4,7 @@ import {
   PROTOCOL_DNS,
   PROTOCOL_HTTP,
   PROTOCOL_ICMP,
+  PROTOCOL_RESOLVE,
   PROTOCOL_STREAM,
   PROTOCOL_UDP,
 } from "../layout/codes.ts";
@@ -46,6 +47,7 @@ import {
   SESSION_SIZE,
   SESSION_START,
   SESSION_TCP,
+  SESSION_TRIES,
   TCP_ARG,
   TCP_OWNER,
 } from "../layout/records.ts";
@@ -65,6 +67,7 @@ import * as udp from "../socket/udp.ts";
 import * as dns from "../wire/dns.ts";
 import * as icmp from "../wire/icmp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as program from "./program.ts";
 import * as resolver from "./resolver.ts";
 import * as stream from "./stream.ts";
 
@@ -156,6 +159,9 @@ function hashOfRecord(session: usize): u32 {
 function end(session: usize, counter: usize): void {
   const flow = load<usize>(session, SESSION_FLOW);
   if (counter) add(load<u32>(flow, FLOW_LINE), counter);
+  if (counter && load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_RESOLVE) {
+    program.onName(load<u32>(flow, FLOW_ID), 0, load<u32>(session, SESSION_TRIES));
+  }
   const c = load<usize>(session, SESSION_TCP);
   if (c) {
     store<u32>(c, 0, TCP_OWNER);
@@ -213,6 +219,10 @@ function request(session: usize): void {
       return;
     case PROTOCOL_ICMP:
       sendEcho(session, flow, ns, address, line);
+      return;
+    case PROTOCOL_RESOLVE:
+      program.onName(load<u32>(flow, FLOW_ID), address, 0);
+      end(session, 0);
       return;
     default: {
       const c = tcp.connect(ns, address, port, OWNER_FLOW, <u32>session, line);

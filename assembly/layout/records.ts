@@ -452,6 +452,7 @@ export const OWNER_FORWARD = 8; // a DNS server's, towards the server that it as
 export const OWNER_INGRESS = 9; // a reverse proxy's, towards its clients
 export const OWNER_UPSTREAM = 10; // and towards the servers behind it
 export const OWNER_CHECK = 11; // a load balancer's health check
+export const OWNER_PROGRAM = 12; // a program of the host
 
 // A packet being put together from fragments (assembly/ip/fragment.ts draws the rest).
 export const REASSEMBLY_NEXT = 0;

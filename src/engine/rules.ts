@@ -157,8 +157,13 @@ export class RuleSets {
 
   /** `iptables-save -c` of a namespace at a moment with the counters that the kernel has kept. */
   print(namespace: string, counters: RuleCounters, atNs: number): string {
+    return printRules(this.counted(namespace, counters, atNs), { counters: true });
+  }
+
+  /** The rules of a namespace at a moment with the counters that the kernel has kept. */
+  counted(namespace: string, counters: RuleCounters, atNs: number): RuleSet {
     const loaded = this.#at(namespace, atNs);
-    if (!loaded) return "";
+    if (!loaded) return { tables: [] };
     const set = structuredClone(loaded.model());
     const chains = chainsByName(set);
     for (let index = 0; index < loaded.count; index++) {
@@ -168,7 +173,7 @@ export class RuleSets {
       if (rule) rule.counters = value;
       else if (chain?.policy !== undefined) chain.counters = value;
     }
-    return printRules(set, { counters: true });
+    return set;
   }
 }
 

@@ -66,10 +66,14 @@ export class PreparedRun {
     return this.#wallMs;
   }
 
-  /** The whole plan as one worker on this thread, built but not run: for benchmarks and tests that look inside. */
-  alone(options: Pick<Partial<RunOptions>, "flowCache" | "matcher"> = {}): { worker: Worker; built: Built } {
+  /** The whole plan as one worker on this thread, built but not run: for who drives it by hand or looks inside. */
+  alone(options: Pick<Partial<RunOptions>, "flowCache" | "matcher"> = {}): {
+    worker: Worker;
+    built: Built;
+    rules: RuleSets;
+  } {
     const worker = new Worker(this.#job(1, [], options).job, 0);
-    return { worker, built: worker.build() };
+    return { worker, built: worker.build(), rules: this.#rules };
   }
 
   /** Runs the plan on this thread, whatever it captures. Once only. */

@@ -7,6 +7,7 @@ import * as codes from "../../assembly/layout/codes.ts";
 import * as filter from "../../assembly/layout/filter.ts";
 import * as frame from "../../assembly/layout/frame.ts";
 import * as pcap from "../../assembly/layout/pcap.ts";
+import * as program from "../../assembly/layout/program.ts";
 import * as records from "../../assembly/layout/records.ts";
 import * as rules from "../../assembly/layout/rules.ts";
 import * as trace from "../../assembly/layout/trace.ts";
@@ -104,6 +105,7 @@ export interface KernelExports {
   settleCounters(): void;
   setTrace(on: number, misses: number): number;
   run(end: number): number;
+  runToMail(end: number): number;
   nextEvent(): number;
   earliestSent(): number;
   collect(workers: number): void;
@@ -122,6 +124,17 @@ export interface KernelExports {
   framesTaken(): number;
   framesEnded(how: number): number;
   sweepConnections(ns: number): void;
+  takeMail(): number;
+  programBind(ns: number, proto: number, local: number, port: number, number: number): number;
+  programOpen(ns: number, remote: number, port: number, number: number): number;
+  boundSocket(): number;
+  closeSocket(socket: number): void;
+  programSend(socket: number, to: number, port: number, from: number, bytes: number): number;
+  programConnect(ns: number, to: number, port: number, number: number): number;
+  programWrite(c: number, from: number, bytes: number): void;
+  programClose(c: number): void;
+  programFrame(ns: number, bytes: number): number;
+  findWay(ns: number, to: number, source: number, at: number): void;
   prepareFloor(flows: number, size: number): void;
   runFloor(frames: number, size: number): number;
 }
@@ -144,7 +157,7 @@ export function newMemory(): WebAssembly.Memory {
 /** An instance over the memory. Throws if the module was built from other layouts than this program. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  for (const layout of [codes, balancer, filter, frame, ingress, pcap, records, rules, trace, zone])
+  for (const layout of [codes, balancer, filter, frame, ingress, pcap, program, records, rules, trace, zone])
     checkLayout(exports, layout);
   return exports as unknown as KernelExports;
 }

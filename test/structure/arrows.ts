@@ -55,6 +55,7 @@ export const ORDERS: Order[] = [
       "trace",
       "lab",
       "bench",
+      "shell",
       "commands",
       "cli",
     ],

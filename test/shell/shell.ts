@@ -1,0 +1,46 @@
+// A session of the shell on an example, in this process: lines in, what it said and its status out.
+import { join } from "node:path";
+import { readSources } from "../../src/scenario/files.ts";
+import { prepare } from "../../src/scenario/prepare.ts";
+import { Emulation } from "../../src/shell/emulation.ts";
+import { Session } from "../../src/shell/session.ts";
+import { ROOT } from "../tools/podwire.ts";
+
+export interface Said {
+  out: string;
+  err: string;
+  status: number;
+}
+
+export interface Shell {
+  session: Session;
+  /** Runs a line, and tells what came of it. */
+  run(line: string): Promise<Said>;
+  /** The output of a line that has status 0 and no errors to tell. */
+  out(line: string): Promise<string>;
+}
+
+/** Opens a session on an example, such as `walks/02-same-node`. */
+export function shellOn(example: string): Shell {
+  const sources = readSources([join(ROOT, "examples", example)]);
+  const emulation = new Emulation(prepare(sources, { capture: [], outDir: "" }));
+  let said = { out: "", err: "" };
+  const session = new Session(emulation, {
+    out: (text) => void (said.out += text),
+    err: (text) => void (said.err += text),
+  });
+  const run = async (line: string): Promise<Said> => {
+    said = { out: "", err: "" };
+    await session.line(line);
+    return { ...said, status: session.status };
+  };
+  return {
+    session,
+    run,
+    out: async (line) => {
+      const { out, err, status } = await run(line);
+      if (status !== 0 || err !== "") throw new Error(`${line}: status ${status}\n${err}`);
+      return out;
+    },
+  };
+}
