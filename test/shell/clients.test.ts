@@ -191,9 +191,8 @@ describe("dig", () => {
     expect(await shell.out("client dig +short near.default.svc.cluster.local; client dig +short -x 10.96.0.11")).toBe(
       "10.96.0.11\nnear.default.svc.cluster.local.\n",
     );
-    expect(
-      await shell.out("client dig +noall +answer _http._tcp.near.default.svc.cluster.local SRV"),
-    ).toMatchInlineSnapshot(`
+    expect(await shell.out("client dig +noall +answer _http._tcp.near.default.svc.cluster.local SRV"))
+      .toMatchInlineSnapshot(`
       "_http._tcp.near.default.svc.cluster.local. 30 IN SRV 0 100 80 near.default.svc.cluster.local.
       "
     `);

@@ -69,9 +69,8 @@ describe("ip", () => {
       local 127.0.0.1 dev lo proto kernel scope host src 127.0.0.1 
       "
     `);
-    expect(
-      await shell.out("client ip route get 10.96.0.10; client ip r g 10.244.1.2; client ip r get 10.244.1.3"),
-    ).toMatchInlineSnapshot(`
+    expect(await shell.out("client ip route get 10.96.0.10; client ip r g 10.244.1.2; client ip r get 10.244.1.3"))
+      .toMatchInlineSnapshot(`
       "10.96.0.10 via 10.244.1.1 dev eth0 src 10.244.1.2 uid 0 
           cache 
       local 10.244.1.2 dev lo src 10.244.1.2 uid 0 
