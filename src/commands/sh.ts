@@ -54,5 +54,6 @@ async function shell(files: readonly string[], flags: ShellFlags): Promise<numbe
   if (flags.command) for (const line of flags.command) await session.line(line);
   else if (interactive) await converse(session);
   else await readLines(session, process.stdin);
+  session.end();
   return session.status;
 }

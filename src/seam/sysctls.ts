@@ -86,3 +86,12 @@ export function findSysctl(key: string): Sysctl | undefined {
   const field = DEVICE_KEYS[name];
   return field === undefined ? undefined : { device, field, scale: 1 };
 }
+
+/** All keys, with those of these devices. */
+export function sysctlNames(devices: readonly string[]): string[] {
+  const own = devices.flatMap((device) => [
+    ...Object.keys(DEVICE_KEYS).map((key) => `net.ipv4.conf.${device}.${key}`),
+    ...Object.keys(NEIGHBOUR_KEYS).map((key) => `net.ipv4.neigh.${device}.${key}`),
+  ]);
+  return [...Object.keys(NAMESPACE_KEYS), ...own].sort();
+}

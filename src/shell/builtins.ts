@@ -51,6 +51,24 @@ const namespaces: Builtin = {
   },
 };
 
+const jobs: Builtin = {
+  usage: "jobs, kill %N: what runs in the background, and ending it",
+  run(session, _, { out }) {
+    for (const [number, { text }] of session.jobs) out(`[${number}]  Running                 ${text} &\n`);
+    return 0;
+  },
+};
+
+const kill: Builtin = {
+  usage: jobs.usage,
+  run(session, [word = ""]) {
+    const number = Number(/^%(\d+)$/.exec(word)?.[1] ?? NaN);
+    if (!session.jobs.has(number)) throw new ToolError(`kill: ${word}: no such job`, 1);
+    session.end(number);
+    return 0;
+  },
+};
+
 const sleep: Builtin = {
   usage: "sleep SECONDS: lets virtual time pass",
   async run({ emulation }, [word = ""]) {
@@ -77,7 +95,7 @@ const date: Builtin = {
 const help: Builtin = {
   usage: "help: this",
   run(_, __, { out }) {
-    const own = [...BUILTINS.values()].map(({ usage }) => usage);
+    const own = [...new Set([...BUILTINS.values()].map(({ usage }) => usage))];
     const tools = [...new Set(TOOLS.values())].map(({ usage }) => usage);
     out(
       `A paused cluster; time passes while a command waits for something.\n\n` +
@@ -105,5 +123,5 @@ export function table(rows: readonly (readonly string[])[]): string {
 
 /** By name. */
 export const BUILTINS: ReadonlyMap<string, Builtin> = new Map(
-  Object.entries({ enter, exit, quit: exit, namespaces, sleep, date, help }),
+  Object.entries({ enter, exit, quit: exit, namespaces, jobs, kill, sleep, date, help }),
 );

@@ -6,11 +6,13 @@ import type { Emulation } from "./emulation.ts";
 import { findNamespaces, type Namespace } from "./namespaces.ts";
 import { ToolError, type Context } from "./tool.ts";
 import { TOOLS } from "./tools.ts";
+import { startDump, type Dump } from "./tools/tcpdump.ts";
 import { LineError, parseLine, type Command } from "./words.ts";
 
 const BAD_USE = 2;
 const NOT_FOUND = 127;
 const INTERRUPTED = 130;
+const AFTERMATH_NS = 1e9;
 
 export interface Output {
   out: (text: string) => void;
@@ -25,6 +27,7 @@ export class Session {
   /** `exit` was said at the top. */
   over = false;
   readonly #output: Output;
+  readonly #jobs = new Map<number, { dump: Dump; text: string }>();
   #entered: Namespace[] = [];
   #stop = new AbortController();
 
@@ -88,11 +91,65 @@ export class Session {
     }
   }
 
-  async #command({ words, rest, joint }: Command): Promise<number> {
-    if (joint === "&") {
-      this.#output.err("podwire sh: only tcpdump runs in the background\n");
-      return BAD_USE;
+  /** What runs in the background, by number. */
+  get jobs(): ReadonlyMap<number, { dump: Dump; text: string }> {
+    return this.#jobs;
+  }
+
+  /** Ends a job, or all of them. */
+  end(job?: number): void {
+    for (const [number, { dump }] of this.#jobs) {
+      if (job !== undefined && number !== job) continue;
+      dump.stop();
+      this.#jobs.delete(number);
     }
+  }
+
+  async #command(command: Command): Promise<number> {
+    const status = command.joint === "&" ? this.#background(command) : await this.#foreground(command);
+    // Captures that have seen enough end between commands.
+    for (const [number, { dump }] of this.#jobs) if (dump.done) this.end(number);
+    return status;
+  }
+
+  /** Begins a tcpdump in the background. */
+  #background({ words, rest }: Command): number {
+    const own = TOOLS.has(words[0] ?? "") ? words : words.slice(1);
+    try {
+      if (own[0] !== "tcpdump" || rest !== "")
+        throw new ToolError("podwire sh: only a plain tcpdump runs in the background");
+      const place = own === words ? this.#somewhere("tcpdump", this.place) : this.namespace(words[0] ?? "");
+      const dump = startDump(this.#context(place, this.#output), own.slice(1));
+      this.#jobs.set(Math.max(0, ...this.#jobs.keys()) + 1, { dump, text: words.join(" ") });
+      return 0;
+    } catch (error) {
+      return complain(error, this.#output);
+    }
+  }
+
+  #context(namespace: Namespace, output: Output): Context {
+    const { emulation, interactive } = this;
+    return { emulation, namespace, interactive, signal: this.#stop.signal, ...output };
+  }
+
+  /** The namespace to run in. Throws a ToolError if none is said. */
+  #somewhere(tool: string, place: Namespace | undefined): Namespace {
+    if (place) return place;
+    throw new ToolError(`say where: node-1 ${tool} ..., or enter a namespace first; "namespaces" lists them`);
+  }
+
+  /** `tcpdump ... -- COMMAND`: a capture that lasts as long as the command. */
+  async #beside(words: readonly string[], output: Output, place: Namespace): Promise<number> {
+    const at = words.indexOf("--");
+    const dump = startDump(this.#context(place, output), words.slice(0, at));
+    const status = await this.run(words.slice(at + 1), output, place);
+    // What the command left behind, such as the end of its connection, belongs to it.
+    if (!dump.done) await this.emulation.until(this.emulation.nowNs + AFTERMATH_NS, this.#stop.signal);
+    dump.stop();
+    return status;
+  }
+
+  async #foreground({ words, rest }: Command): Promise<number> {
     const [, errors, pipe = ""] = /^(2>&1|2>\s*\/dev\/null)?\s*(.*)$/s.exec(rest) ?? [];
     let collected = "";
     const collect = (text: string): void => void (collected += text);
@@ -119,11 +176,9 @@ export class Session {
       if (builtin) return await builtin.run(this, rest, output, place);
       const tool = TOOLS.get(first);
       if (tool) {
-        if (!place)
-          throw new ToolError(`say where: node-1 ${first} ..., or enter a namespace first; "namespaces" lists them`);
-        const { emulation, interactive } = this;
-        const context: Context = { emulation, namespace: place, interactive, signal: this.#stop.signal, ...output };
-        return await tool.run(context, rest);
+        const where = this.#somewhere(first, place);
+        if (first === "tcpdump" && rest.includes("--")) return await this.#beside(rest, output, where);
+        return await tool.run(this.#context(where, output), rest);
       }
       if (findNamespaces(this.emulation.namespaces, first).length === 0) {
         output.err(`${first}: command not found\n`);
@@ -134,9 +189,14 @@ export class Session {
       this.enter(namespace);
       return 0;
     } catch (error) {
-      if (!(error instanceof ToolError)) throw error;
-      output.err(`${error.message}\n`);
-      return error.status;
+      return complain(error, output);
     }
   }
+}
+
+/** Says what a tool could not do; returns its status. */
+function complain(error: unknown, output: Output): number {
+  if (!(error instanceof ToolError)) throw error;
+  output.err(`${error.message}\n`);
+  return error.status;
 }
