@@ -27,10 +27,9 @@ export class Emulation {
   /** Builds the cluster of a scenario, without its traffic and timeline. */
   constructor(scenario: PreparedScenario) {
     const plan = { ...scenario.plan, durationNs: LONGEST_NS, flows: [], captures: [], changes: [], lines: [] };
-    const { worker, built, rules } = new PreparedRun(plan).alone();
-    this.kernel = worker.kernel;
     // Nobody is in a hurry, and captures come and go.
-    this.kernel.calls.setFlowCache(0);
+    const { worker, built, rules } = new PreparedRun(plan).alone({ flowCache: false });
+    this.kernel = worker.kernel;
     this.programs = new Programs(worker.kernel);
     this.rules = rules;
     this.scenario = scenario;
