@@ -431,6 +431,13 @@ function tunnelSend(ns: usize, device: usize, frame: usize, remote: u32): void {
     return;
   }
   const source = local ? local : route.source;
+  // What a socket of this host or a router has sent learns what fits (skb_tunnel_check_pmtu); the frame itself is cut outside.
+  const most = route.mtu - <u32>vxlan.OVERHEAD;
+  const at = load<usize>(frame, F.FRAME_DATA);
+  const large = load<u32>(frame, F.FRAME_LENGTH) - <u32>ethernet.ETHERNET_LENGTH > most;
+  if (large && !load<usize>(device, R.DEV_MASTER) && ethernet.etherType(at) == ethernet.TYPE_IPV4) {
+    route.learnMtu(ns, ipv4.destination(at + ethernet.ETHERNET_LENGTH), most);
+  }
   enterTunnel(frame);
   output(vxlan.encapsulate(ns, device, frame, source, remote, nextId(ns)));
 }
@@ -974,8 +981,14 @@ function icmpError(ns: usize, frame: usize, at: usize, bytes: i32): void {
   const local = ipv4.source(inner);
   const remote = ipv4.destination(inner);
   const protocol = ipv4.protocol(inner);
+  const tooLarge = icmp.type(at) == icmp.DEST_UNREACHABLE && icmp.code(at) == icmp.FRAG_NEEDED;
+  const mtu = icmp.mtu(at);
   if (protocol == ipv4.PROTO_TCP) {
     const ports = ((<u32>wireTcp.sourcePort(l4)) << 16) | (<u32>wireTcp.destinationPort(l4));
+    if (tooLarge) {
+      tcp.onTooLarge(ns, local, remote, ports, wireTcp.sequence(l4), mtu);
+      return;
+    }
     tcp.onError(ns, local, remote, ports);
     const c = tcp.connection;
     if (c && load<u32>(c, R.TCP_OWNER) == R.OWNER_PROGRAM) program.onError(load<u32>(c, R.TCP_ARG), frame);
@@ -984,9 +997,12 @@ function icmpError(ns: usize, frame: usize, at: usize, bytes: i32): void {
   }
   const isUdp = protocol == ipv4.PROTO_UDP;
   if (!isUdp && protocol != ipv4.PROTO_ICMP) return;
+  // Answers to pings are sent by no socket (icmp_err).
+  if (tooLarge && !isUdp && icmp.type(l4) == icmp.ECHO_REPLY) route.learnMtu(ns, remote, mtu);
   const port = isUdp ? <u32>wireUdp.sourcePort(l4) : <u32>icmp.id(l4);
   const socket = sockets.find(ns, <u32>protocol, local, port, remote, isUdp ? <u32>wireUdp.destinationPort(l4) : 0);
   if (!socket) return;
+  if (tooLarge) route.learnMtu(ns, remote, mtu);
   const arg = load<usize>(socket, R.SOCK_ARG);
   const owner = load<u32>(socket, R.SOCK_OWNER);
   if (owner == R.OWNER_FLOW) client.onError(arg, l4, rest);
@@ -1044,8 +1060,20 @@ function ipOutput(ns: usize, frame: usize, input: usize): void {
     return;
   }
   fragment.split(frame, mtu);
-  for (let part = fragment.next(); part; part = fragment.next()) linkOutput(ns, device, part);
+  let first: usize = 0;
+  let last: usize = 0;
+  for (let part = fragment.next(); part; part = fragment.next()) {
+    if (last) store<usize>(last, part, F.FRAME_NEXT);
+    else first = part;
+    last = part;
+  }
   track.consume(frame, USED_SPLIT);
+  // They leave when all are made, as a tunnel may have to cut them once more.
+  for (let part = first; part;) {
+    const next = part == last ? 0 : load<usize>(part, F.FRAME_NEXT);
+    linkOutput(ns, device, part);
+    part = next;
+  }
 }
 
 /** A packet goes to the next hop over a device (ip_finish_output2). */

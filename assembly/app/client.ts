@@ -263,7 +263,8 @@ function sendEcho(session: usize, flow: usize, ns: usize, address: u32, line: u3
   const rest = (load<u32>(flow, FLOW_ID) << 16) | load<u32>(session, SESSION_SEQUENCE);
   icmp.write(at, icmp.ECHO_REQUEST, 0, rest, icmp.ICMP_LENGTH + bytes);
   // ping sends with DF and counts identifications.
-  send(ns, frame, ipv4.PROTO_ICMP, route.source, address, icmp.ICMP_LENGTH + bytes, 0, nextId(ns), ipv4.FLAG_DF);
+  const flag = route.fragmentFlag(ipv4.IPV4_LENGTH + icmp.ICMP_LENGTH + bytes);
+  send(ns, frame, ipv4.PROTO_ICMP, route.source, address, icmp.ICMP_LENGTH + bytes, 0, nextId(ns), flag);
 }
 
 function findSession(flow: usize, sequence: u32): usize {

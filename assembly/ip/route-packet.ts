@@ -35,6 +35,9 @@ import {
   DEV_ROUTE_LOCALNET,
   DEV_RP_FILTER,
   DEV_SEND_REDIRECTS,
+  EXCEPTION_LOCKED,
+  EXCEPTION_MTU,
+  NS_EXCEPTIONS,
   NS_LOOPBACK,
   NS_POLICIES,
   NS_SYSCTLS,
@@ -49,6 +52,7 @@ import {
   SYSCTL_SEND_REDIRECTS,
 } from "../layout/records.ts";
 import { sourceOf } from "../fib/address.ts";
+import * as exceptions from "../fib/exception.ts";
 import { addressType, isOwn, lookup, lookupFrom } from "../fib/route.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 
@@ -180,6 +184,8 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
   // A unicast packet in a broadcast frame is not forwarded.
   if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return refuse(DROP_UNICAST_IN_L2_MULTICAST);
   take(route, to);
+  // A router keeps to its devices' MTUs, whatever it has learned, but for what is locked (ip_forward_use_pmtu).
+  if (load<usize>(ns, NS_EXCEPTIONS)) limit(ns, to, true);
   return TO_FORWARD;
 }
 
@@ -199,6 +205,35 @@ function take(route: usize, to: u32): void {
   const own = load<u32>(route, ROUTE_MTU);
   mtu = own ? own : load<u32>(device, DEV_MTU);
   nextHop = via ? via : to;
+}
+
+/** Whether the way found last takes so little that packets may be fragmented. */
+let locked: bool = false;
+
+/** Lowers `mtu` to what was learned about the way to an address (find_exception). */
+function limit(ns: usize, to: u32, onlyLocked: bool): void {
+  const exception = exceptions.find(ns, to);
+  if (!exception) return;
+  const isLocked = load<u32>(exception, EXCEPTION_LOCKED) != 0;
+  if (onlyLocked && !isLocked) return;
+  mtu = min<u32>(mtu, load<u32>(exception, EXCEPTION_MTU));
+  locked = isLocked;
+}
+
+/** The flag of a packet of `bytes` bytes that goes the way found last: what fits is not to be fragmented (ip_dont_fragment). */
+export function fragmentFlag(bytes: i32): i32 {
+  return <u32>bytes > mtu || locked ? 0 : ipv4.FLAG_DF;
+}
+
+/** The same for a packet to an address that surely fits. */
+export function fragmentFlagTo(ns: usize, to: u32): i32 {
+  const exception = load<usize>(ns, NS_EXCEPTIONS) ? exceptions.find(ns, to) : 0;
+  return exception && load<u32>(exception, EXCEPTION_LOCKED) ? 0 : ipv4.FLAG_DF;
+}
+
+/** No more than `bytes` fit on the way to an address: what this host sends there is no longer from now on (ip_rt_update_pmtu). */
+export function learnMtu(ns: usize, to: u32, bytes: u32): void {
+  if (outgoing(ns, to) == TO_FORWARD) exceptions.learn(ns, to, bytes, mtu);
 }
 
 /** The address of this host that goes with the way out of a packet that came in (ip_rt_get_source). */
@@ -230,9 +265,13 @@ export function outgoing(ns: usize, to: u32, from: u32 = 0): i32 {
   }
   source = sourceOf(route, to);
   take(route, to);
+  locked = false;
   if (type != ROUTE_LOCAL) {
     // What comes from 127.0.0.0/8 leaves the host only where that is allowed (__mkroute_output).
-    if (!ipv4.isLoopback(from) || routesLocalnet(ns, device)) return TO_FORWARD;
+    if (!ipv4.isLoopback(from) || routesLocalnet(ns, device)) {
+      if (load<usize>(ns, NS_EXCEPTIONS)) limit(ns, to, false);
+      return TO_FORWARD;
+    }
     reason = DROP_IP_LOCALNET;
     return TO_NOWHERE;
   }

@@ -90,7 +90,8 @@ export const NS_NFT = NS_EARLIEST_END + LONG; // 1: the rules were loaded by ipt
 export const NS_SOURCES = NS_NFT + WORD; // hash table of connections by their source, where that is translated
 export const NS_BALANCER = NS_SOURCES + WORD; // BALANCER_*, 0: it balances nothing
 export const NS_RULE_BASE = NS_BALANCER + WORD; // what offsets in rules count from
-export const NS_SYSCTLS = NS_RULE_BASE + WORD;
+export const NS_EXCEPTIONS = NS_RULE_BASE + WORD; // hash table of EXCEPTION_*, 0: no path MTU was learned
+export const NS_SYSCTLS = NS_EXCEPTIONS + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
 
@@ -98,6 +99,13 @@ export const NS_SIZE = NS_DROPS + 64 * WORD;
 export const COUNTER_PAGE_SHIFT = 6;
 export const COUNTER_SIZE = 2 * LONG;
 export const COUNTER_PAGE_SIZE = COUNTER_SIZE << COUNTER_PAGE_SHIFT;
+
+// What was learned about the way to an address.
+export const EXCEPTION_ADDRESS = WORD; // after the link of the hash table
+export const EXCEPTION_MTU = EXCEPTION_ADDRESS + WORD;
+export const EXCEPTION_LOCKED = EXCEPTION_MTU + WORD; // 1: too little to be believed, packets may be fragmented
+export const EXCEPTION_UNTIL = 16; // u64
+export const EXCEPTION_SIZE = EXCEPTION_UNTIL + LONG;
 
 // A choice that the kernel leaves to chance and a host has fixed: the first that fits is taken, and is used up.
 export const CHOICE_NEXT = 0;
@@ -518,6 +526,7 @@ export const TCPF_WSCALE = 4;
 export const TCPF_FIN_QUEUED = 8;
 export const TCPF_RECOVERY = 16;
 export const TCPF_ACK_DUE = 32; // the timer is to acknowledge
+export const TCPF_SHRUNK = 64; // segments that are too large for the way wait to be sent again in parts
 
 // A segment on a connection's queue is a frame; these words of its metadata say what it carries.
 export const SEG_SEQ = 84;

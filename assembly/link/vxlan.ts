@@ -48,7 +48,7 @@ import * as udp from "../wire/udp.ts";
 import * as vxlan from "../wire/vxlan.ts";
 
 /** What an inner frame gets in front of it: Ethernet, IPv4, UDP, VXLAN (vxlan_headroom). */
-const OVERHEAD: usize = ethernet.ETHERNET_LENGTH + ipv4.IPV4_LENGTH + udp.UDP_LENGTH + vxlan.VXLAN_LENGTH;
+export const OVERHEAD: usize = ethernet.ETHERNET_LENGTH + ipv4.IPV4_LENGTH + udp.UDP_LENGTH + vxlan.VXLAN_LENGTH;
 const AGEING: u64 = 300 * SECOND;
 const ECN: i32 = 3;
 const CONGESTED: i32 = 3; // INET_ECN_CE

@@ -19,9 +19,19 @@ import {
   FRAME_NEXT_HOP,
   FRAME_ZONE_SHIFT,
 } from "../layout/frame.ts";
-import { ADDR_LOCAL, CT_MARK, DEV_ADDRESSES, DEV_MTU, ROUTE_DEVICE, ROUTE_MTU } from "../layout/records.ts";
+import {
+  ADDR_LOCAL,
+  CT_MARK,
+  DEV_ADDRESSES,
+  DEV_MTU,
+  EXCEPTION_MTU,
+  NS_EXCEPTIONS,
+  ROUTE_DEVICE,
+  ROUTE_MTU,
+} from "../layout/records.ts";
 import * as L from "../layout/rules.ts";
 import { select } from "../fib/address.ts";
+import * as exceptions from "../fib/exception.ts";
 import { lookup } from "../fib/route.ts";
 import { get16, get32, put16 } from "../memory/bytes.ts";
 import * as recorder from "../memory/recorder.ts";
@@ -168,7 +178,8 @@ function netmap(record: usize): i32 {
 function mtuTo(address: u32): i32 {
   const way = lookup(packet.ns, address);
   if (!way) return 65535;
-  const own = load<i32>(way, ROUTE_MTU);
+  const exception = load<usize>(packet.ns, NS_EXCEPTIONS) ? exceptions.find(packet.ns, address) : 0;
+  const own = exception ? load<i32>(exception, EXCEPTION_MTU) : load<i32>(way, ROUTE_MTU);
   const device = load<usize>(way, ROUTE_DEVICE);
   return own || !device ? own : load<i32>(device, DEV_MTU);
 }

@@ -172,11 +172,22 @@ function nextIpId(c: usize): i32 {
 
 // ---- sending
 
-/** The segment that this host can take: the MTU of its way to the peer without the headers, 1460 at most (ipv4_default_advmss). */
+/** The segment that this host can take: the path MTU of its way to the peer without the headers, 1460 at most (ipv4_default_advmss). */
 function ownMss(ns: usize, remote: u32): i32 {
   if (route.outgoing(ns, remote) == route.TO_NOWHERE) return MSS_MAX;
   const headers = ipv4.IPV4_LENGTH + tcp.TCP_LENGTH;
-  return max<i32>(min<i32>(load<i32>(route.device, R.DEV_MTU) - headers, MSS_MAX), 88);
+  return max<i32>(min<i32>(<i32>route.mtu - headers, MSS_MAX), 88);
+}
+
+/** Segments become no larger than what is known to fit on the way (tcp_current_mss). Whether that is less than before. */
+function followPath(c: usize): bool {
+  const ns = load<usize>(c, R.TCP_NAMESPACE);
+  if (!load<usize>(ns, R.NS_EXCEPTIONS)) return false;
+  const options = has(c, R.TCPF_TIMESTAMPS) ? TIMESTAMPS_LENGTH : 0;
+  const mss = ownMss(ns, load<u32>(c, R.TCP_REMOTE)) - options;
+  if (mss >= load<i32>(c, R.TCP_MSS)) return false;
+  store<i32>(c, mss, R.TCP_MSS);
+  return true;
 }
 
 /** Sends one segment: `length` bytes at `from` under `seq`. */
@@ -215,12 +226,13 @@ function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): void {
   tcp.seal(at, header + length, local, remote);
   // Before the handshake is complete there is no socket to count identifications.
   const id = (bits & tcp.SYN && bits & tcp.ACK) || state(c) == R.TCPS_SYN_RECV ? 0 : nextIpId(c);
-  send(ns, frame, ipv4.PROTO_TCP, local, remote, header + length, 0, id, ipv4.FLAG_DF);
+  const flag = bits & tcp.SYN ? ipv4.FLAG_DF : route.fragmentFlagTo(ns, remote);
+  send(ns, frame, ipv4.PROTO_TCP, local, remote, header + length, 0, id, flag);
 }
 
 /** Sets the window that a SYN or its answer offers: as many whole segments as there is room for (tcp_select_initial_window). */
 function openWindow(c: usize, segment: i32): void {
-  store<i32>(c, WINDOW_LARGEST - (WINDOW_LARGEST % segment), R.TCP_RCV_WND);
+  store<i32>(c, min<i32>(RECEIVE_SPACE - (RECEIVE_SPACE % segment), WINDOW_LARGEST), R.TCP_RCV_WND);
   store<u32>(c, load<u32>(c, R.TCP_RCV_NXT), R.TCP_RCV_WUP);
 }
 
@@ -288,6 +300,30 @@ function segmentEnd(segment: usize): u32 {
   );
 }
 
+/** Cuts a segment that is longer than `length` bytes; what is left follows it in the queue (tcp_fragment). */
+function cut(c: usize, segment: usize, length: i32): void {
+  const rest = frames.newFrame();
+  const flags = load<i32>(segment, R.SEG_FLAGS);
+  const left = load<i32>(segment, R.SEG_LENGTH) - length;
+  store<u32>(rest, load<u32>(segment, R.SEG_SEQ) + <u32>length, R.SEG_SEQ);
+  store<i32>(rest, flags, R.SEG_FLAGS);
+  store<i32>(rest, left, R.SEG_LENGTH);
+  store<u32>(rest, load<u32>(segment, R.SEG_RETRIES), R.SEG_RETRIES);
+  store<u64>(rest, load<u64>(segment, R.SEG_SENT), R.SEG_SENT);
+  copy(load<usize>(rest, FRAME_DATA), load<usize>(segment, FRAME_DATA) + <usize>length, left);
+  store<i32>(segment, flags & ~(tcp.PSH | tcp.FIN), R.SEG_FLAGS);
+  store<i32>(segment, length, R.SEG_LENGTH);
+  store<usize>(rest, load<usize>(segment, FRAME_NEXT), FRAME_NEXT);
+  store<usize>(segment, rest, FRAME_NEXT);
+  if (load<usize>(c, R.TCP_QUEUE_TAIL) == segment) store<usize>(c, rest, R.TCP_QUEUE_TAIL);
+}
+
+/** Cuts a segment that was made when more fitted on the way. */
+function cutToFit(c: usize, segment: usize): void {
+  const mss = load<i32>(c, R.TCP_MSS);
+  if (load<i32>(segment, R.SEG_LENGTH) > mss) cut(c, segment, mss);
+}
+
 function transmitSegment(c: usize, segment: usize): void {
   store<u64>(segment, now, R.SEG_SENT);
   const flags = load<i32>(segment, R.SEG_FLAGS);
@@ -302,6 +338,7 @@ function pump(c: usize): void {
   const room = min<u32>(load<u32>(c, R.TCP_CWND) * load<u32>(c, R.TCP_MSS), load<u32>(c, R.TCP_SND_WND));
   const idle = una == load<u32>(c, R.TCP_SND_NXT);
   while (segment) {
+    cutToFit(c, segment);
     const end = segmentEnd(segment);
     if (load<u32>(segment, R.SEG_LENGTH) && end - una > room) break;
     transmitSegment(c, segment);
@@ -314,6 +351,7 @@ function pump(c: usize): void {
 
 /** Gives bytes to a connection; they are sent as the windows allow. */
 export function write(c: usize, from: usize, length: i32): void {
+  followPath(c);
   const mss = load<i32>(c, R.TCP_MSS);
   let at = from;
   let left = length;
@@ -468,7 +506,34 @@ function beginRecovery(c: usize): void {
   store<u32>(c, load<u32>(c, R.TCP_SND_NXT), R.TCP_RECOVER);
 }
 
+/**
+ * Sends again what was sent in segments that are too large for the way, in parts, as far as the congestion window allows: it was not lost
+ * by congestion (tcp_simple_retransmit). The others among what was sent may still arrive.
+ */
+function resendLarge(c: usize): void {
+  const mss = load<i32>(c, R.TCP_MSS);
+  const unsent = load<usize>(c, R.TCP_UNSENT);
+  let room = load<i32>(c, R.TCP_CWND);
+  for (let at = load<usize>(c, R.TCP_QUEUE); at != unsent; at = load<usize>(at, FRAME_NEXT)) {
+    if (load<i32>(at, R.SEG_LENGTH) <= mss) room--;
+  }
+  store<u32>(c, load<u32>(c, R.TCP_FLAGS) & ~R.TCPF_SHRUNK, R.TCP_FLAGS);
+  let isPart = false;
+  for (let at = load<usize>(c, R.TCP_QUEUE); at != unsent; at = load<usize>(at, FRAME_NEXT)) {
+    const isLarge = load<i32>(at, R.SEG_LENGTH) > mss;
+    if (!isLarge && !isPart) continue;
+    if (room <= 0 && !isPart) {
+      setFlag(c, R.TCPF_SHRUNK);
+      break;
+    }
+    retransmit(c, at);
+    room--;
+    isPart = isLarge;
+  }
+}
+
 function retransmit(c: usize, segment: usize): void {
+  cutToFit(c, segment);
   store<u32>(segment, load<u32>(segment, R.SEG_RETRIES) + 1, R.SEG_RETRIES);
   transmitSegment(c, segment);
 }
@@ -529,6 +594,7 @@ function acknowledge(c: usize, ack: u32, window: u32, plain: bool): void {
     // A partial acknowledgement during recovery: the next hole (RFC 6582).
     retransmit(c, segment);
   }
+  if (has(c, R.TCPF_SHRUNK)) resendLarge(c);
   if (ack == load<u32>(c, R.TCP_SND_NXT)) {
     setDeadline(c, 0);
   } else {
@@ -847,4 +913,12 @@ export function onError(ns: usize, local: u32, remote: u32, ports: u32): void {
     happened = REFUSED;
     destroy(connection);
   }
+}
+
+/** A router says that the segment with a sequence number is too large: no more than `mtu` bytes fit on the way (tcp_v4_mtu_reduced). */
+export function onTooLarge(ns: usize, local: u32, remote: u32, ports: u32, seq: u32, mtu: u32): void {
+  const c = find(ns, local, remote, ports);
+  if (!c || before(seq, load<u32>(c, R.TCP_SND_UNA)) || after(seq, load<u32>(c, R.TCP_SND_NXT))) return;
+  route.learnMtu(ns, remote, mtu);
+  if (followPath(c)) resendLarge(c);
 }

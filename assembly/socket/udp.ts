@@ -2,7 +2,6 @@
 import { DROP_NONE, DROP_NO_SOCKET, DROP_PKT_TOO_SMALL, DROP_UDP_CSUM } from "../layout/codes.ts";
 import { FRAME_LENGTH, FRAME_NETWORK, FRAME_SUMMED } from "../layout/frame.ts";
 import {
-  DEV_MTU,
   SOCK_LINE,
   SOCK_LOCAL_PORT,
   SOCK_NAMESPACE,
@@ -55,8 +54,8 @@ function sendRouted(
   const length = udp.UDP_LENGTH + bytes;
   udp.write(at, own, <i32>port, length, address, to);
   // Linux discovers path MTUs with what fits into one packet, fragments what does not, and counts identifications all the same.
-  const flags = ipv4.IPV4_LENGTH + length > load<i32>(route.device, DEV_MTU) ? 0 : ipv4.FLAG_DF;
-  send(ns, frame, ipv4.PROTO_UDP, address, to, length, 0, id, flags);
+  const flag = route.fragmentFlag(ipv4.IPV4_LENGTH + length);
+  send(ns, frame, ipv4.PROTO_UDP, address, to, length, 0, id, flag);
 }
 
 /** The socket, payload and sender of the datagram that `receive` accepted. */

@@ -39,6 +39,10 @@ export function id(at: usize): i32 {
 export function sequence(at: usize): i32 {
   return get16(at + SEQUENCE);
 }
+/** The MTU that "fragmentation needed" tells. */
+export function mtu(at: usize): u32 {
+  return <u32>get16(at + SEQUENCE);
+}
 export function checksumValid(at: usize, bytes: i32): bool {
   return valid(at, bytes, 0);
 }

@@ -1,8 +1,10 @@
 // The mysteries: what comes of each in both positions of its switch, and the frames that show why.
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Capture } from "../tools/capture.ts";
 import { decodeFrame } from "../tools/frame.ts";
-import { runExample } from "../tools/podwire.ts";
+import { ROOT, runExample, runInto, temporaryFolder } from "../tools/podwire.ts";
 import { summary } from "../tools/summary.ts";
 import { firstPacket, walkOf } from "../tools/walk.ts";
 
@@ -211,5 +213,51 @@ describe("local drain", () => {
     expect(fixed.report.healthChanges.at(-1)).toMatchObject({ node: "node-2", healthy: false, result: "503" });
     expect(begun(fixed)).toHaveLength(113);
     expect(callers(fixed.capture, /^default\/web-1\/eth0$/, 8080)).toEqual(["198.51.100.10"]);
+  });
+});
+
+describe("an MTU that does not fit through the tunnel", () => {
+  const { broken, fixed } = both("mtu-black-hole");
+  const full = /^10\.244\.1\.2:\d+ > 10\.96\.0\.12:80 tcp P?\. 1\d\d\d$/;
+
+  test("and nodes that drop ICMP: what is large is repeated until it times out, what is small or stays on the node is answered", () => {
+    const [small, large, near] = broken.report.traffic;
+    expect(small).toMatchObject({ sent: 20, delivered: 20, drops: {} });
+    expect(near).toMatchObject({ sent: 20, delivered: 20, drops: {} });
+    expect(large).toMatchObject({ sent: 20, delivered: 0, timedOut: 20 });
+    // The segment that does not fit, and the error about it.
+    expect(Object.keys(large?.drops ?? {}).sort()).toEqual(["FRAG_NEEDED", "NETFILTER_DROP"]);
+    expect(large?.denied?.rule).toContain("hardening: no ICMP");
+    expect(seen(broken.capture, "node-1/flannel.1", / tcp P?\. 1448$/)).toEqual([]);
+    expect(seen(broken.capture, "default/client/eth0", / icmp 3/)).toEqual([]);
+
+    // One of the large requests, from its own port: the first full segment at once, then after 200 ms, 400 ms and so on.
+    const segments = broken.capture.packets.flatMap(({ device, time, bytes }) => {
+      const { ipv4, tcp, payload } = decodeFrame(bytes);
+      if (device !== "default/client/eth0" || ipv4?.destination !== "10.96.0.12" || payload.length !== 1448) return [];
+      return [{ time, which: `${tcp?.sourcePort} ${tcp?.sequence}` }];
+    });
+    const [begin] = segments;
+    const first = segments
+      .filter(({ which }) => which === begin?.which)
+      .map(({ time }) => Math.round(Number(time - (begin?.time ?? 0n)) / 1e7) * 10);
+    expect(first).toEqual([0, 200, 600, 1400, 3000]);
+  });
+
+  test("the MTU of the tunnel: all is answered, in segments that fit", () => {
+    expect(fixed.report.traffic.map(({ sent, delivered, drops }) => ({ sent, delivered, drops }))).toEqual(
+      [20, 20, 20].map((count) => ({ sent: count, delivered: count, drops: {} })),
+    );
+    const sizes = new Set(seen(fixed.capture, "default/client/eth0", full).map((line) => line.replace(/^.* /, "")));
+    expect(sizes).toEqual(new Set(["1398", "1323"]));
+  });
+
+  test("the wrong MTU alone: pods are told what fits, and all is answered", () => {
+    const folder = temporaryFolder();
+    cpSync(join(ROOT, "examples/mysteries/mtu-black-hole"), folder, { recursive: true });
+    const scenario = readFileSync(join(folder, "broken.yaml"), "utf8").replace(/^ {2}rules:\n.*\n/m, "");
+    writeFileSync(join(folder, "told.yaml"), scenario);
+    const { report } = runInto(join(folder, "out"), join(folder, "told.yaml"));
+    expect(report.traffic[1]).toMatchObject({ sent: 20, delivered: 20, drops: { FRAG_NEEDED: 2 } });
   });
 });

@@ -19,7 +19,7 @@ export interface NamespaceWords {
 /** A machine: its namespaces by name, and what joins them. */
 export interface MachineWords {
   namespaces: Record<string, NamespaceWords>;
-  /** Pairs of ends: `a/eth0 b/eth0`. */
+  /** Pairs of ends: `a/eth0 b/eth0`, `a/eth0 b/eth0 mtu 1400`. */
   veths?: string[];
   /** Bridge and ports: `r/br0: p1 p2+hairpin`. */
   bridges?: Record<string, string>;
@@ -49,8 +49,8 @@ export function machineOf(name: string, words: MachineWords, number = 0): Machin
     }
   }
   const veths = (words.veths ?? []).map((text) => {
-    const [a = "", b = ""] = text.split(" ");
-    return { a: { ...end(a), ...ports.get(a) }, b: { ...end(b), ...ports.get(b) }, mtu };
+    const [a = "", b = "", , own] = text.split(" ");
+    return { a: { ...end(a), ...ports.get(a) }, b: { ...end(b), ...ports.get(b) }, mtu: own ? Number(own) : mtu };
   });
   const wires = (words.wires ?? []).map((text) => {
     const [device = "", segment = ""] = text.split(" ");
