@@ -59,8 +59,8 @@ export function addRunCommand(program: Command): void {
     .command("run")
     .summary("emulate a cluster and its traffic")
     .description(
-      "Emulates the network of the cluster that the manifests describe. A FILE is YAML with Kubernetes manifests, a Scenario, or both;\n" +
-        "a folder stands for the YAML files in it. Without a Scenario three nodes run for five seconds of virtual time, in which every\n" +
+      "Emulates the network of the cluster that the manifests describe. A FILE is YAML or JSON with Kubernetes manifests, a Scenario, or both;\n" +
+        "a folder stands for the YAML and JSON files in it. Without a Scenario three nodes run for five seconds of virtual time, in which every\n" +
         "Deployment's pods call every Service, outside clients call every load balancer, node port and Ingress path, and every pod calls one host outside.",
     )
     .argument("<FILE...>", "manifests, a scenario, or folders of them")

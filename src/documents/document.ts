@@ -1,7 +1,8 @@
 // YAML text to documents that still know where each of their fields stands, and their validation against schemas.
-import { LineCounter, parseAllDocuments, isMap, isPair, type Document as YamlDocument } from "yaml";
+import { isMap, isPair } from "yaml";
 import type { z } from "zod";
 import { InputError, type Place } from "../errors.ts";
+import { readYaml, type YamlDocument } from "./yaml.ts";
 
 export type FieldPath = readonly (string | number)[];
 
@@ -10,14 +11,17 @@ export class Document {
   readonly file: string;
   /** The plain value: maps as objects, sequences as arrays. */
   readonly value: unknown;
-  readonly #yaml: YamlDocument;
-  readonly #lines: LineCounter;
+  /** What is odd, but no error: one sentence for each. */
+  readonly remarks: readonly string[];
+  readonly #yaml: YamlDocument["yaml"];
+  readonly #lineOf: YamlDocument["lineOf"];
 
-  constructor(file: string, yaml: YamlDocument, lines: LineCounter, value: unknown) {
+  constructor(file: string, { yaml, lineOf }: YamlDocument, value: unknown, remarks: readonly string[]) {
     this.file = file;
     this.value = value;
+    this.remarks = remarks;
     this.#yaml = yaml;
-    this.#lines = lines;
+    this.#lineOf = lineOf;
   }
 
   /** Where a field stands; where the nearest map around it begins, if it is not there. */
@@ -47,7 +51,7 @@ export class Document {
   #line(path: FieldPath): number | undefined {
     for (let length = path.length; length >= 0; length--) {
       const offset = this.#offset(path.slice(0, length));
-      if (offset !== undefined) return this.#lines.linePos(offset).line;
+      if (offset !== undefined) return this.#lineOf(offset);
     }
     return undefined;
   }
@@ -57,7 +61,7 @@ export class Document {
     const key = path.at(-1);
     const around = path.length > 1 ? this.#yaml.getIn(path.slice(0, -1), true) : this.#yaml.contents;
     if (key !== undefined && isMap(around)) {
-      const pair = around.items.find((item) => isPair(item) && keyOf(item.key) === key);
+      const pair = around.items.findLast((item) => isPair(item) && keyOf(item.key) === key);
       if (pair) return rangeOf(pair.key)?.[0];
     }
     return rangeOf(path.length > 0 ? this.#yaml.getIn(path, true) : this.#yaml.contents)?.[0];
@@ -82,30 +86,31 @@ export function formatPath(path: FieldPath): string {
     .join("");
 }
 
-/** The documents of a YAML text; empty ones are left out. Throws an InputError if it is not YAML. */
+/** The documents of a YAML or JSON text; empty ones are left out. Throws an InputError if it is neither. */
 export function parseDocuments(text: string, file: string): Document[] {
-  const lines = new LineCounter();
-  const documents: Document[] = [];
-  // YAML 1.1, as Kubernetes reads it: `yes` and `on` are booleans, 0644 is octal, `<<` merges.
-  for (const yaml of parseAllDocuments(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    version: "1.1",
-    merge: true,
-  })) {
-    if (!("contents" in yaml)) continue;
-    const [error] = yaml.errors;
+  return readYaml(text).flatMap((found) => {
+    const { yaml, lineOf } = found;
+    const error = yaml.errors.find(({ code }) => code !== "DUPLICATE_KEY");
     if (error) {
-      const { line } = lines.linePos(error.pos[0]);
-      throw new InputError(
-        { file, line },
-        `this is not YAML: ${complaint(text.split("\n")[line - 1] ?? "", error.message)}`,
-      );
+      const line = lineOf(error.pos[0]);
+      const sentence = complaint(text.split("\n")[line - 1] ?? "", error.message);
+      throw new InputError({ file, line }, `this is not YAML: ${sentence}`);
     }
     const value: unknown = yaml.toJS();
-    if (value !== null && value !== undefined) documents.push(new Document(file, yaml, lines, value));
-  }
-  return documents;
+    if (value === null || value === undefined) return [];
+    const again = yaml.errors.map(({ pos }) => lineOf(pos[0]));
+    const [line] = again;
+    if (line !== undefined && !isKubernetes(value))
+      throw new InputError({ file, line }, "the map has this key already; write it once");
+    const remarks = again.map((line) => `${file}:${line}: the map has this key already; kubectl takes the last`);
+    return [new Document(file, found, value, remarks)];
+  });
+}
+
+/** Whether kubectl would read it: of a key that a map has twice it takes the last, without a word. */
+function isKubernetes(value: unknown): boolean {
+  const { apiVersion } = (typeof value === "object" ? value : {}) as { apiVersion?: unknown };
+  return typeof apiVersion === "string" && !apiVersion.startsWith("podwire.dev/");
 }
 
 /** What is wrong with a line: the end of a document that follows other text, as when files without a last line feed are joined, or the parser's words. */

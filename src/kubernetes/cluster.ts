@@ -53,6 +53,7 @@ export function buildCluster(documents: readonly Document[], options: ClusterOpt
     networkPolicies: own.networkPolicies,
     ingresses,
     pending,
+    remarks: own.remarks,
     ignored: own.ignored,
     notEmulated: [
       ...own.notEmulated,

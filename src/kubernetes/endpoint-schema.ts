@@ -34,7 +34,7 @@ const endpoint = apiObject(
   ["deprecatedTopology"],
 );
 
-const slicePort = apiObject({ name, protocol: protocol.default("TCP"), port: portNumber.optional() }, ["appProtocol"]);
+const slicePort = apiObject({ name, protocol, port: portNumber.optional() }, ["appProtocol"]);
 
 export const endpointSliceSchema = apiKind({
   metadata: namespacedMeta(dnsSubdomain),
@@ -71,9 +71,7 @@ export const endpointsSchema = apiKind({
       apiObject({
         addresses: z.array(endpointAddress).default([]),
         notReadyAddresses: z.array(endpointAddress).default([]),
-        ports: z
-          .array(apiObject({ name, protocol: protocol.default("TCP"), port: portNumber }, ["appProtocol"]))
-          .default([]),
+        ports: z.array(apiObject({ name, protocol, port: portNumber }, ["appProtocol"])).default([]),
       }),
     )
     .default([]),

@@ -20,6 +20,11 @@ export function apiObject<T extends z.ZodRawShape>(shape: T, others: readonly st
     .pipe(z.object(shape));
 }
 
+/** One of `names`; an empty text is as good as none and stands for `otherwise`, as in the API's Go structs. */
+export function oneOf<const T extends readonly [string, ...string[]]>(names: T, otherwise: T[number]) {
+  return z.preprocess((value) => (value === "" || value === undefined ? otherwise : value), z.enum(names));
+}
+
 /** A whole object: with `apiVersion`, `kind` and, unless they are in the shape, `spec` and `status`. */
 export function apiKind<T extends z.ZodRawShape>(shape: T) {
   return apiObject(shape, ["apiVersion", "kind", "spec", "status"]);

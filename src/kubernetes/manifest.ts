@@ -67,6 +67,7 @@ export interface Manifests {
 
 const header = z.object({ apiVersion: z.string(), kind: z.string() });
 const list = z.object({ items: z.array(z.unknown()).default([]) });
+const items = z.object({ items: z.array(z.unknown()) });
 const named = z.object({ metadata: z.object({ name: z.string().default(""), namespace: z.string().optional() }) });
 
 /** The objects of all documents, in order. Throws an InputError for a document that is none, or of a version that there is not. */
@@ -84,6 +85,15 @@ function readObject(manifests: Manifests, document: Document, path: FieldPath, v
     items.forEach((item, i) => readObject(manifests, document, [...path, "items", i], item));
     return;
   }
+  const members = kind.endsWith("List") ? items.safeParse(value).data?.items : undefined;
+  if (members) {
+    // A list of one kind, as the API server answers with: its members need not say what they are.
+    const of = { apiVersion, kind: kind.slice(0, -"List".length) };
+    members.forEach((item, i) =>
+      readObject(manifests, document, [...path, "items", i], isMap(item) ? { ...of, ...item } : item),
+    );
+    return;
+  }
   const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
   if (isKind(kind) && isOwnGroup(group)) {
     if (apiVersion !== VERSIONS[kind])
@@ -94,6 +104,10 @@ function readObject(manifests: Manifests, document: Document, path: FieldPath, v
     const { name, namespace = "default" } = document.validateAt(path, value, named).metadata;
     manifests.notEmulated.push(`${kind} ${namespace}/${name}`);
   } else countIgnored(manifests, isKind(kind) ? `${kind}.${group}` : kind);
+}
+
+function isMap(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isKind(kind: string): kind is Kind {

@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { parseCidr } from "../address.ts";
-import { apiObject } from "./fields.ts";
+import { apiObject, oneOf } from "./fields.ts";
 
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -33,7 +33,8 @@ function isPortName(text: string): boolean {
 }
 
 export const portNumber = z.int().min(1).max(65535);
-export const protocol = z.enum(["TCP", "UDP", "SCTP"]);
+/** TCP if it is left out. */
+export const protocol = oneOf(["TCP", "UDP", "SCTP"], "TCP");
 
 /** A port as a number or as the name of a container port. */
 export const portReference = z.union([portNumber, portName], {

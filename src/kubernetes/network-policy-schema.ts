@@ -34,7 +34,7 @@ const peer = apiObject({
 });
 
 const policyPort = apiObject({
-  protocol: protocol.default("TCP"),
+  protocol,
   port: portReference.optional(),
   endPort: portNumber.optional(),
 }).superRefine(({ port, endPort }, context) => {

@@ -182,6 +182,8 @@ export interface Cluster {
   ingresses?: Ingress[];
   /** Pods that run on no node, as `shop/web-0`, and why. */
   pending: { pod: string; reason: string }[];
+  /** What is odd in the manifests, but no error: one sentence for each. */
+  remarks?: string[];
   /** Kinds without a network meaning, once each with their number, in order of first appearance. */
   ignored: { kind: string; count: number }[];
   /** Objects that have a network meaning which is not emulated yet, such as `TLS of Ingress shop/web`. */

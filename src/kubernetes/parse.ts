@@ -28,6 +28,8 @@ export interface ParsedObjects extends Pick<Manifests, "ignored" | "notEmulated"
   networkPolicies: NetworkPolicy[];
   /** Every object, as `Deployment shop/web`. */
   names: Set<string>;
+  /** What is odd, but no error: one sentence for each. */
+  remarks: string[];
 }
 
 /** The objects of manifests, in their order. Throws an InputError for the first that the API server would refuse. */
@@ -44,78 +46,82 @@ export function parseObjects(documents: readonly Document[]): ParsedObjects {
     namespaces: [],
     networkPolicies: [],
     names: new Set(),
+    remarks: [],
     ignored,
     notEmulated: [...notEmulated],
   };
-  const places = new Map<string, string>();
+  const last = new Map<string, { manifest: Manifest; add: () => void }>();
   for (const manifest of objects) {
-    const { name, namespace } = parseObject(parsed, manifest);
+    const { name, namespace, add } = parseObject(parsed, manifest);
     const path = `${manifest.kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
-    const first = places.get(path);
-    if (first !== undefined)
-      manifest.fail(["metadata", "name"], `there is a ${path} already, at ${first}; give one another name`);
-    places.set(path, manifest.where);
+    const before = last.get(path)?.manifest;
+    if (before && JSON.stringify(before.value) !== JSON.stringify(manifest.value))
+      parsed.remarks.push(
+        `${path} is written twice, at ${before.where} and at ${manifest.where}; the last counts, as with kubectl apply`,
+      );
+    last.set(path, { manifest, add });
+  }
+  for (const [path, { add }] of last) {
+    add();
     parsed.names.add(path);
   }
   return parsed;
 }
 
-interface ObjectName {
+interface ParsedObject {
   name: string;
   /** Absent for what belongs to the whole cluster. */
   namespace?: string;
+  /** Adds it to the objects of its kind. */
+  add: () => void;
 }
 
-function parseObject(parsed: ParsedObjects, manifest: Manifest): ObjectName {
+function parseObject(parsed: ParsedObjects, manifest: Manifest): ParsedObject {
   switch (manifest.kind) {
     case "Namespace": {
       const { metadata } = manifest.validate(namespaceSchema);
-      parsed.namespaces.push(namespaceOf(metadata));
-      return metadata;
+      return addTo(parsed.namespaces, namespaceOf(metadata), { name: metadata.name });
     }
     case "NetworkPolicy": {
       const policy = parseNetworkPolicy(manifest);
-      parsed.networkPolicies.push(policy);
-      return policy;
+      return addTo(parsed.networkPolicies, policy, policy);
     }
     case "CronJob":
-      return manifest.validate(cronJobSchema).metadata;
+      return addTo([], undefined, manifest.validate(cronJobSchema).metadata);
     case "Node": {
       const node = manifest.validate(nodeSchema);
-      parsed.nodes.push({ manifest, node });
-      return node.metadata;
+      return addTo(parsed.nodes, { manifest, node }, { name: node.metadata.name });
     }
     case "Service": {
       const found = parseService(manifest);
-      parsed.services.push(found);
-      return found.service;
+      return addTo(parsed.services, found, found.service);
     }
     case "EndpointSlice": {
       const slice = parseEndpointSlice(manifest);
-      parsed.endpointSlices.push(slice);
-      return slice;
+      return addTo(parsed.endpointSlices, slice, slice);
     }
     case "Endpoints": {
       const endpoints = parseEndpoints(manifest);
-      parsed.endpoints.push(endpoints);
-      return endpoints.metadata;
+      return addTo(parsed.endpoints, endpoints, endpoints.metadata);
     }
     case "Ingress": {
       const found = parseIngress(manifest);
-      parsed.ingresses.push(found);
-      return found.ingress;
+      return addTo(parsed.ingresses, found, found.ingress);
     }
     case "IngressClass": {
       const found = parseIngressClass(manifest);
-      parsed.ingressClasses.push(found);
-      return { name: found.name };
+      return addTo(parsed.ingressClasses, found, { name: found.name });
     }
     default: {
       const workload = parseWorkload(manifest, manifest.kind);
-      parsed.workloads.push(workload);
-      return workload;
+      return addTo(parsed.workloads, workload, workload);
     }
   }
+}
+
+function addTo<T>(list: T[], item: T, { name, namespace }: { name: string; namespace?: string }): ParsedObject {
+  const add = (): void => void list.push(item);
+  return namespace === undefined ? { name, add } : { name, namespace, add };
 }
 
 /** A namespace with the label that the API server puts on each. */

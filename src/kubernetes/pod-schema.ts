@@ -1,6 +1,6 @@
 // Pods and pod templates as far as they are read: containers' ports, and what decides on which node a pod runs.
 import { z } from "zod";
-import { apiKind, apiObject } from "./fields.ts";
+import { apiKind, apiObject, oneOf } from "./fields.ts";
 import {
   dnsLabel,
   dnsSubdomain,
@@ -18,7 +18,7 @@ import { nodeRequirement } from "./selectors.ts";
 const containerPort = apiObject({
   name: portName.optional(),
   containerPort: portNumber,
-  protocol: protocol.default("TCP"),
+  protocol,
   hostPort: z.int().min(0).max(65535).default(0),
   hostIP: z.union([ip, z.literal("")]).default(""),
 });
@@ -36,7 +36,7 @@ const container = apiObject(
 const toleration = apiObject(
   {
     key: z.string().default(""),
-    operator: z.enum(["Equal", "Exists"]).default("Equal"),
+    operator: oneOf(["Equal", "Exists"], "Equal"),
     value: z.string().default(""),
     effect: z.enum(["", "NoSchedule", "PreferNoSchedule", "NoExecute"]).default(""),
   },
@@ -83,7 +83,7 @@ const podSpec = apiObject(
     nodeSelector: labels.default({}),
     affinity: affinity.optional(),
     tolerations: z.array(toleration).default([]),
-    dnsPolicy: z.enum(["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]).default("ClusterFirst"),
+    dnsPolicy: oneOf(["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"], "ClusterFirst"),
     dnsConfig: dnsConfig.default({ nameservers: [], searches: [], options: [] }),
   },
   OTHER_POD_FIELDS,
@@ -93,8 +93,7 @@ const podSpec = apiObject(
   if (dnsPolicy === "None" && dnsConfig.nameservers.length === 0)
     complain(["dnsConfig", "nameservers"], "should name a server at least, as dnsPolicy is None");
   const names = new Set<string>();
-  const hostPorts = new Set<string>();
-  const check = (field: string, one: z.output<typeof container>, i: number): void => {
+  const check = (field: string, one: z.output<typeof container>, i: number, hostPorts: Set<string>): void => {
     if (names.has(one.name)) complain([field, i, "name"], `another container is called ${one.name} already`);
     names.add(one.name);
     const portNames = new Set<string>();
@@ -110,8 +109,10 @@ const podSpec = apiObject(
       if (hostPort !== 0) hostPorts.add(key);
     });
   };
-  containers.forEach((one, i) => check("containers", one, i));
-  initContainers.forEach((one, i) => check("initContainers", one, i));
+  const together = new Set<string>();
+  containers.forEach((one, i) => check("containers", one, i, together));
+  // They run one after the other, before the others.
+  initContainers.forEach((one, i) => check("initContainers", one, i, new Set()));
 });
 
 export type PodSpec = z.output<typeof podSpec>;

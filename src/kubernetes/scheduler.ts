@@ -19,8 +19,8 @@ interface Place {
 
 /**
  * The pods in their order, placed and addressed. A pod goes to the node that fits it with the fewest pods of its own workload, of those
- * to the one with the fewest pods, of those to the first. Pods that fit no node are pending. Throws an InputError for a nodeName that
- * is no node's.
+ * to the one with the fewest pods, of those to the first. Pods that fit no node are pending, and so are those whose nodeName is no
+ * node's.
  */
 export function schedule(
   unplaced: readonly UnplacedPod[],
@@ -41,7 +41,7 @@ export function schedule(
     const place = choose(waiting, candidates);
     if (!place) {
       const { namespace, name } = waiting.pod;
-      pending.push({ pod: `${namespace}/${name}`, reason: reasonOf(waiting, candidates) });
+      pending.push({ pod: `${namespace}/${name}`, reason: reasonOf(waiting, candidates, byName.keys()) });
       return waiting.pod;
     }
     place.own = ownPods(place, waiting) + 1;
@@ -56,15 +56,14 @@ export function schedule(
 
 /** All nodes, or the one that the pod or its DaemonSet names. */
 function candidatesOf(
-  { spec, onlyNode, workload }: UnplacedPod,
+  { spec, onlyNode }: UnplacedPod,
   places: readonly Place[],
   byName: ReadonlyMap<string, Place>,
 ): readonly Place[] {
   const name = onlyNode ?? spec.nodeName;
   if (name === "") return places;
   const place = byName.get(name);
-  if (place) return [place];
-  return workload.manifest.fail([...workload.specPath, "nodeName"], `there is no node ${name}${among(byName.keys())}`);
+  return place ? [place] : [];
 }
 
 function ownPods(place: Place, { workload }: UnplacedPod): number {
@@ -97,13 +96,14 @@ function obstacle(
 }
 
 /** `host port 80/TCP is taken (2 of 3 nodes); it does not tolerate the taint gpu:NoSchedule (1 of 3 nodes)` */
-function reasonOf(waiting: UnplacedPod, candidates: readonly Place[]): string {
+function reasonOf(waiting: UnplacedPod, candidates: readonly Place[], nodes: Iterable<string>): string {
   const counts = new Map<string, number>();
   for (const place of candidates) {
     const why = obstacle(waiting, place) ?? "";
     counts.set(why, (counts.get(why) ?? 0) + 1);
   }
   const [only] = candidates;
-  if (candidates.length === 1 && only) return `${[...counts.keys()].join()} on ${only.node.node.name}`;
+  if (!only) return `there is no node ${waiting.spec.nodeName}${among(nodes)}`;
+  if (candidates.length === 1) return `${[...counts.keys()].join()} on ${only.node.node.name}`;
   return [...counts].map(([why, count]) => `${why} (${count} of ${candidates.length} nodes)`).join("; ");
 }

@@ -1,7 +1,7 @@
 // Services as far as they are read, with the checks that the API server makes on one Service by itself.
 import { isIP } from "node:net";
 import { z } from "zod";
-import { apiKind, apiObject } from "./fields.ts";
+import { apiKind, apiObject, oneOf } from "./fields.ts";
 import {
   cidr,
   dnsLabel,
@@ -20,7 +20,7 @@ const nodePort = z.int().min(0).max(65535);
 const servicePort = apiObject(
   {
     name: z.union([dnsLabel, z.literal("")]).default(""),
-    protocol: protocol.default("TCP"),
+    protocol,
     port: portNumber,
     // An empty targetPort is as good as none.
     targetPort: z.preprocess((value) => (value === 0 || value === "" ? undefined : value), portReference.optional()),
@@ -29,11 +29,9 @@ const servicePort = apiObject(
   ["appProtocol"],
 );
 
-const policy = z.enum(["Cluster", "Local"]);
-
 const spec = apiObject(
   {
-    type: z.enum(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]).default("ClusterIP"),
+    type: oneOf(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"], "ClusterIP"),
     clusterIP: z.string().default(""),
     clusterIPs: z.array(z.string()).default([]),
     ipFamilies: z.array(z.enum(["IPv4", "IPv6"])).default([]),
@@ -42,12 +40,12 @@ const spec = apiObject(
     externalName: z.string().default(""),
     ports: z.array(servicePort).default([]),
     selector: labels.default({}),
-    sessionAffinity: z.enum(["None", "ClientIP"]).default("None"),
+    sessionAffinity: oneOf(["None", "ClientIP"], "None"),
     sessionAffinityConfig: apiObject({
       clientIP: apiObject({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}),
     }).prefault({}),
-    externalTrafficPolicy: policy.default("Cluster"),
-    internalTrafficPolicy: policy.default("Cluster"),
+    externalTrafficPolicy: oneOf(["Cluster", "Local"], "Cluster"),
+    internalTrafficPolicy: z.enum(["Cluster", "Local"]).default("Cluster"),
     trafficDistribution: z.enum(["PreferClose", "PreferSameZone", "PreferSameNode"]).optional(),
     loadBalancerIP: z.union([ip, z.literal("")]).default(""),
     loadBalancerSourceRanges: z.array(cidr).default([]),

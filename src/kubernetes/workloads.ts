@@ -1,5 +1,4 @@
 // Pods and the controllers that make them, brought to one form: a template and how many pods it stands for.
-import type { FieldPath } from "../documents/document.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Labels } from "./objects.ts";
 import { podSchema, type PodTemplate } from "./pod-schema.ts";
@@ -26,11 +25,7 @@ export interface Workload {
   /** Pods are called by their hostname in this headless Service; undefined if the controller gives them no hostname. */
   hostnames?: { subdomain: string };
   manifest: Manifest;
-  /** Where the pod spec stands in the manifest. */
-  specPath: FieldPath;
 }
-
-const TEMPLATE_SPEC = ["spec", "template", "spec"];
 
 function count(from: number, size: number): number[] {
   return Array.from({ length: size }, (_, i) => from + i);
@@ -42,12 +37,12 @@ function noLabels(): Labels {
 
 /** A Pod, or a controller's pods. Throws an InputError at the first field that the API server would refuse. */
 export function parseWorkload(manifest: Manifest, kind: WorkloadKind): Workload {
-  const common = { kind, manifest, specPath: TEMPLATE_SPEC, ownLabels: noLabels };
+  const common = { kind, manifest, ownLabels: noLabels };
   switch (kind) {
     case "Pod": {
       const { metadata, spec } = manifest.validate(podSchema);
       const template = { metadata: { labels: metadata.labels }, spec };
-      return { ...common, ...metadata, template, ordinals: [0], specPath: ["spec"] };
+      return { ...common, ...metadata, template, ordinals: [0] };
     }
     case "Deployment":
     case "ReplicaSet": {
@@ -98,6 +93,5 @@ function parseJob(manifest: Manifest): Workload {
     }),
     ...(indexed ? { hostnames: { subdomain: template.spec.subdomain } } : {}),
     manifest,
-    specPath: TEMPLATE_SPEC,
   };
 }

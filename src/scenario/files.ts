@@ -16,7 +16,7 @@ export interface Sources {
 }
 
 /**
- * Reads YAML files; a folder stands for the `.yaml` and `.yml` files in it, by name. Manifests that a Scenario names are read
+ * Reads YAML files; a folder stands for the `.yaml`, `.yml` and `.json` files in it, by name, as for kubectl. Manifests that a Scenario names are read
  * besides, relative to it; no file is read twice. Throws an InputError for what cannot be read and for a second Scenario.
  */
 export function readSources(paths: readonly string[]): Sources {
@@ -56,16 +56,16 @@ function isScenario({ value }: Document): boolean {
   return kind === "Scenario" || String(apiVersion).startsWith("podwire.dev/");
 }
 
-/** The YAML files of a folder; a file is itself. */
+/** The YAML and JSON files of a folder; a file is itself. */
 function expand(path: string): string[] {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats) throw new InputError({ file: path }, "there is no such file or folder");
   if (!stats.isDirectory()) return [path];
   const files = readdirSync(path)
-    .filter((name) => /\.ya?ml$/.test(name))
+    .filter((name) => /\.(?:ya?ml|json)$/.test(name))
     .sort()
     .map((name) => join(path, name));
-  if (files.length === 0) throw new InputError({ file: path }, "there is no .yaml file in this folder");
+  if (files.length === 0) throw new InputError({ file: path }, "there is no .yaml, .yml or .json file in this folder");
   return files;
 }
 

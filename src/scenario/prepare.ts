@@ -87,6 +87,8 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   checkSysctls(ranges, document);
   const cluster = buildCluster(manifests, { ...ranges, nodes: overrides.nodes ?? ranges.nodes ?? 3 });
   const warnings = [
+    ...manifests.flatMap(({ remarks }) => remarks),
+    ...(cluster.remarks ?? []),
     ...cluster.pending.map(({ pod, reason }) => `pod ${pod} runs on no node: ${reason}`),
     ...unservedPorts(cluster),
     ...proxyModeAddresses(cluster),

@@ -72,12 +72,6 @@ describe("podwire run says in one sentence", () => {
     );
   });
 
-  test("that a pod's node does not exist", () => {
-    expect(complaint(POD.replace("spec:", "spec:\n  nodeName: node-9"))).toMatch(
-      /^podwire: FILE:5: spec\.nodeName: there is no node node-9; there are node-1, node-2, node-3\n$/,
-    );
-  });
-
   test("that a line of traffic calls what does not exist", () => {
     const traffic =
       "  traffic:\n    - {name: a, from: {pod: web}, to: {service: wbe, port: 80}, protocol: http, rate: 1/s}\n";
@@ -156,7 +150,17 @@ describe("files and folders", () => {
     const folder = temporaryFolder();
     expect(podwire("run", folder)).toMatchObject({
       status: 2,
-      stderr: `podwire: ${folder}: there is no .yaml file in this folder\n`,
+      stderr: `podwire: ${folder}: there is no .yaml, .yml or .json file in this folder\n`,
+    });
+  });
+
+  test("a folder's JSON files are read too, and what is wrong in one is told with its line", () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "a.yaml"), POD);
+    writeFileSync(join(folder, "b.json"), '{"apiVersion": "v1",\n "kind": "Service"}\n');
+    expect(podwire("run", folder)).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/b\.json:1: metadata: is missing; it should be a map\n$/) as string,
     });
   });
 

@@ -72,6 +72,61 @@ test("YAML is read as Kubernetes reads it, version 1.1", () => {
   });
 });
 
+describe("as kubectl reads it,", () => {
+  const values = (text: string): unknown[] => parseDocuments(text, "a.yaml").map(({ value }) => value);
+
+  test("dates and times of day are texts, as they are written", () => {
+    expect(values("a: 2026-01-31\nb: 12:30\nc: 2026-01-31T08:00:00Z\n")).toEqual([
+      { a: "2026-01-31", b: "12:30", c: "2026-01-31T08:00:00Z" },
+    ]);
+  });
+
+  test.each([
+    ["single", "'", "it''s one\n\ntext"],
+    ["double", '"', 'it\\"s one\n\ntext'],
+  ])("lines of a text in %s quotes begin at any column, and are folded", (_, quote, text) => {
+    const [document] = parseDocuments(
+      `a:\n    b:\n      rule: ${quote}${text}\n  of words]\n# is no comment${quote}\n    c: 1\n`,
+      "a.yaml",
+    );
+    const folded = text.replace("''", "'").replace("\\", "").replace("\n\n", "\n");
+    expect(document?.value).toEqual({ a: { b: { rule: `${folded} of words] # is no comment` }, c: 1 } });
+    expect(document?.place(["a", "c"]).line).toBe(8);
+  });
+
+  test("a quote that is not closed before the next document is an error", () => {
+    expect(() => parseDocuments("a: 'b\n---\nc: 'd'\n", "a.yaml")).toThrow(/^a\.yaml:1: this is not YAML: /);
+  });
+
+  test("JSON objects may follow one another, each with its own lines", () => {
+    const documents = parseDocuments('{"a": "}{"}\n{\n "b": 2}\n\n {"c": {"d": [3]}}\n', "a.json");
+    expect(documents.map(({ value }) => value)).toEqual([{ a: "}{" }, { b: 2 }, { c: { d: [3] } }]);
+    expect(documents.map((document, i) => document.place([["a", "b", "c"][i] ?? ""]).line)).toEqual([1, 3, 5]);
+  });
+
+  test("one JSON object is YAML too, and maps in braces need not be JSON", () => {
+    expect(values('\uFEFF{"a": "\\u00e9"}')).toEqual([{ a: "\u00e9" }]);
+    expect(values("{a: 1}\n---\n{b: 2}\n")).toEqual([{ a: 1 }, { b: 2 }]);
+  });
+
+  test("line ends of Windows, comments behind tabs and empty documents change nothing", () => {
+    expect(values("---\r\n# only a comment\r\n---\r\na: 1\t# one\r\nb: |\r\n  two\r\n---\r\n")).toEqual([
+      { a: 1, b: "two\n" },
+    ]);
+  });
+
+  test("of a key that an object's map has twice the last counts, and a remark says so", () => {
+    const [document] = parseDocuments("apiVersion: v1\nspec: {a: 1}\nspec:\n  b: 2\n", "a.yaml");
+    expect(document?.value).toEqual({ apiVersion: "v1", spec: { b: 2 } });
+    expect(document?.remarks).toEqual(["a.yaml:3: the map has this key already; kubectl takes the last"]);
+  });
+
+  test("in a file of our own it may not", () => {
+    for (const text of ["apiVersion: podwire.dev/v1alpha1\nspec: 1\nspec: 2\n", "a: 1\nb: 2\nb: 3\n"])
+      expect(() => parseDocuments(text, "a.yaml")).toThrow("a.yaml:3: the map has this key already; write it once");
+  });
+});
+
 describe("one sentence says", () => {
   test.each([
     ["where YAML is broken", "kind: Service\nspec: [\n", /^a\.yaml:3: this is not YAML: /],

@@ -87,16 +87,6 @@ describe("one sentence says that", () => {
       "a.yaml:1: apiVersion: there is no Ingress in extensions/v1beta1; write networking.k8s.io/v1",
     ],
     [
-      "a name is taken",
-      `kind: Namespace\napiVersion: v1\nmetadata: {name: a}\n---\nkind: Namespace\napiVersion: v1\nmetadata: {name: a}\n`,
-      "a.yaml:7: metadata.name: there is a Namespace a already, at a.yaml:1; give one another name",
-    ],
-    [
-      "a name is taken in a list",
-      "kind: List\napiVersion: v1\nitems:\n- {kind: Namespace, apiVersion: v1, metadata: {name: a}}\n- {kind: Namespace, apiVersion: v1, metadata: {name: a}}\n",
-      "a.yaml:5: items[1].metadata.name: there is a Namespace a already, at a.yaml:4 items[0]; give one another name",
-    ],
-    [
       "a name is not one",
       "kind: Namespace\napiVersion: v1\nmetadata: {name: My_Shop}\n",
       'a.yaml:3: metadata.name: "My_Shop" should be lower-case letters, digits and - between them, such as web-1, of at most 63 characters',
@@ -128,6 +118,66 @@ describe("one sentence says that", () => {
     ],
   ])("%s", (_, text, expected) => {
     expect(complaint(text)).toBe(expected);
+  });
+});
+
+test("of an object that is written twice the last counts, as with kubectl apply, and one sentence says so", () => {
+  const web = (selector: string): string => service("web", `selector: {app: ${selector}}, ports: [{port: 80}]`);
+  const cluster = build(web("one") + pod("a") + web("two") + pod("a"));
+  expect(cluster.services.find(({ name }) => name === "web")?.selector).toEqual({ app: "two" });
+  expect(places(cluster)).toEqual(["default/a node-1 10.244.1.2"]);
+  expect(cluster.remarks).toEqual([
+    expect.stringMatching(
+      /^Service default\/web is written twice, at a\.yaml:\d+ and at a\.yaml:\d+; the last counts, as with kubectl apply$/,
+    ),
+  ]);
+});
+
+test("a list of one kind is unpacked; its members need not say what they are", () => {
+  const cluster = build(`apiVersion: v1
+kind: PodList
+metadata: {resourceVersion: "1"}
+items:
+- {metadata: {name: a}, spec: {containers: [{name: main}]}}
+- {apiVersion: v1, kind: Pod, metadata: {name: b}, spec: {containers: [{name: main}]}}
+---
+apiVersion: apps/v1
+kind: DeploymentList
+items: []
+---
+apiVersion: v1
+kind: ConfigMapList
+items: [{metadata: {name: c}}, {metadata: {name: d}}]
+---
+apiVersion: example.com/v1
+kind: AllowList
+spec: {}
+`);
+  expect(places(cluster)).toEqual(["default/a node-1 10.244.1.2", "default/b node-2 10.244.2.2"]);
+  expect(cluster.ignored).toEqual([
+    { kind: "ConfigMap", count: 2 },
+    { kind: "AllowList", count: 1 },
+  ]);
+});
+
+test("an empty text is as good as none where the API has a default", () => {
+  const cluster = build(`apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: ""}
+spec: {type: "", sessionAffinity: "", externalTrafficPolicy: "", ports: [{port: 80, protocol: "", name: ""}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec:
+  dnsPolicy: ""
+  tolerations: [{key: a, operator: "", value: b}]
+  containers: [{name: main, ports: [{containerPort: 80, protocol: ""}]}]
+`);
+  expect(cluster.services.find(({ name }) => name === "web")).toMatchObject({
+    type: "ClusterIP",
+    sessionAffinity: "None",
+    ports: [{ protocol: "TCP" }],
   });
 });
 

@@ -223,10 +223,12 @@ describe("the scheduler", () => {
     });
   });
 
-  test("knows the nodes that there are", () => {
-    expect(complaint(pod("a", "nodeName: node-9"))).toBe(
-      "a.yaml:5: spec.nodeName: there is no node node-9; there are node-1, node-2, node-3",
-    );
-    expect(complaint(deployment("a", 1, "nodeName: node-9"))).toMatch(/^a\.yaml:10: spec\.template\.spec\.nodeName: /);
+  test("waits for a node that there is not", () => {
+    const cluster = build(pod("a", "nodeName: node-9") + deployment("b", 1, "nodeName: node-9"));
+    const reason = "there is no node node-9; there are node-1, node-2, node-3";
+    expect(cluster.pending).toEqual([
+      { pod: "default/a", reason },
+      { pod: "default/b-0", reason },
+    ]);
   });
 });

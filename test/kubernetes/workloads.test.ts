@@ -224,3 +224,13 @@ test("fields that podwire does not need are not looked at", () => {
   const text = pod("a", "restartPolicy: 7, volumes: nothing, securityContext: []");
   expect(places(build(text))).toEqual(["default/a node-1 10.244.1.2"]);
 });
+
+test("an init container may have a host port that a container has: it ends before", () => {
+  const port = "ports: [{containerPort: 80, hostPort: 80}]";
+  const cluster = build(`apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec: {initContainers: [{name: before, ${port}}, {name: then, ${port}}], containers: [{name: main, ${port}}]}
+`);
+  expect(places(cluster)).toEqual(["default/a node-1 10.244.1.2"]);
+});
