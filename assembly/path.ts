@@ -69,6 +69,7 @@ import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
 import * as ingress from "./app/ingress.ts";
 import * as program from "./app/program.ts";
+import * as relay from "./app/relay.ts";
 import * as service from "./app/service.ts";
 import * as stream from "./app/stream.ts";
 import { addressType } from "./fib/route.ts";
@@ -894,6 +895,10 @@ function connectionEvent(c: usize, origin: u32): void {
   }
   if (owner == R.OWNER_PROGRAM) {
     program.onConnection(c);
+    return;
+  }
+  if (owner == R.OWNER_RELAY || owner == R.OWNER_RELAYED) {
+    relay.onConnection(c);
     return;
   }
   const what = tcp.happened;

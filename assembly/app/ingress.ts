@@ -2,15 +2,11 @@
 import {
   CHUNK_BYTES,
   CHUNK_DATA,
-  CHUNK_MAX,
-  CHUNK_NEXT,
-  CHUNK_SIZE,
   LOCATION_SERVERS,
   PROXY_ANSWERED,
   PROXY_BODY,
   PROXY_BYTES,
   PROXY_CHUNK,
-  PROXY_CHUNK_LAST,
   PROXY_CLIENT,
   PROXY_CONNECTING,
   PROXY_GENERATION,
@@ -48,6 +44,7 @@ import { now, SECOND } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
 import { give, take } from "../memory/pool.ts";
 import * as tcp from "../socket/tcp.ts";
+import * as chunks from "./chunks.ts";
 import { BODY, endsHead, LENGTH, MODE } from "./http.ts";
 import * as request from "./ingress-request.ts";
 
@@ -56,17 +53,13 @@ const CONNECT_TIMEOUT: u64 = 5 * SECOND;
 const TRIES_MAX: u32 = 3;
 
 let proxies: usize = 0;
-let chunks: usize = 0;
 
 // The client's connection keeps its proxy record in the word in which a service's says what it speaks.
 
 function proxyOf(c: usize): usize {
   const known = load<usize>(c, MODE);
   if (known) return known;
-  if (!proxies) {
-    proxies = allocate(64);
-    chunks = allocate(64);
-  }
+  if (!proxies) proxies = allocate(64);
   const proxy = take(proxies, PROXY_SIZE);
   const generation = load<u32>(proxy, PROXY_GENERATION) + 1;
   memory.fill(proxy, 0, PROXY_HEAD);
@@ -140,7 +133,7 @@ function begin(proxy: usize, head: i32, body: i32): void {
   store<u32>(proxy, 0, PROXY_ANSWERED);
   const served = offset != 0 && load<u32>(servers, SERVERS_COUNT) != 0;
   if (served) {
-    const chunk = newChunk(proxy);
+    const chunk = chunks.add(proxy + PROXY_CHUNK);
     store<i32>(chunk, request.rewrite(c, start, head, chunk + CHUNK_DATA), CHUNK_BYTES);
   }
   // What follows the head: the body, then perhaps the next request.
@@ -170,40 +163,7 @@ function passBody(proxy: usize, at: usize, length: i32): void {
   }
   // The body of a request that nobody serves is of no use.
   if (state == PROXY_READING) return;
-  let p = at;
-  let left = length;
-  while (left > 0) {
-    let chunk = load<usize>(proxy, PROXY_CHUNK_LAST);
-    if (load<i32>(chunk, CHUNK_BYTES) == CHUNK_MAX) chunk = newChunk(proxy);
-    const bytes = load<i32>(chunk, CHUNK_BYTES);
-    const part = min<i32>(left, CHUNK_MAX - bytes);
-    memory.copy(chunk + CHUNK_DATA + <usize>bytes, p, <usize>part);
-    store<i32>(chunk, bytes + part, CHUNK_BYTES);
-    p += <usize>part;
-    left -= part;
-  }
-}
-
-function newChunk(proxy: usize): usize {
-  const chunk = take(chunks, CHUNK_SIZE);
-  store<usize>(chunk, 0, CHUNK_NEXT);
-  store<i32>(chunk, 0, CHUNK_BYTES);
-  const last = load<usize>(proxy, PROXY_CHUNK_LAST);
-  if (last) store<usize>(last, chunk, CHUNK_NEXT);
-  else store<usize>(proxy, chunk, PROXY_CHUNK);
-  store<usize>(proxy, chunk, PROXY_CHUNK_LAST);
-  return chunk;
-}
-
-function freeChunks(proxy: usize): void {
-  let chunk = load<usize>(proxy, PROXY_CHUNK);
-  while (chunk) {
-    const next = load<usize>(chunk, CHUNK_NEXT);
-    give(chunks, chunk);
-    chunk = next;
-  }
-  store<usize>(proxy, 0, PROXY_CHUNK);
-  store<usize>(proxy, 0, PROXY_CHUNK_LAST);
+  chunks.append(proxy + PROXY_CHUNK, at, length);
 }
 
 /** Sends one of the proxy's own answers. */
@@ -220,7 +180,7 @@ export function onGone(c: usize): void {
   if (!proxy) return;
   store<usize>(c, 0, MODE);
   leave(proxy);
-  freeChunks(proxy);
+  chunks.free(proxy + PROXY_CHUNK);
   store<u32>(proxy, load<u32>(proxy, PROXY_GENERATION) + 1, PROXY_GENERATION);
   give(proxies, proxy);
 }
@@ -275,7 +235,7 @@ function fail(proxy: usize, response: i32): void {
 /** On to the next request of the connection. */
 function next(proxy: usize): void {
   leave(proxy);
-  freeChunks(proxy);
+  chunks.free(proxy + PROXY_CHUNK);
   store<u32>(proxy, load<u32>(proxy, PROXY_GENERATION) + 1, PROXY_GENERATION);
   store<i32>(proxy, PROXY_READING, PROXY_STATE);
   if (load<i32>(proxy, PROXY_BYTES)) readHead(proxy, 0);
@@ -302,10 +262,7 @@ export function onUpstream(upstream: usize): void {
   }
   if (what & tcp.CONNECTED) {
     store<i32>(proxy, PROXY_PASSING, PROXY_STATE);
-    for (let chunk = load<usize>(proxy, PROXY_CHUNK); chunk; chunk = load<usize>(chunk, CHUNK_NEXT)) {
-      tcp.write(upstream, chunk + CHUNK_DATA, load<i32>(chunk, CHUNK_BYTES));
-    }
-    freeChunks(proxy);
+    chunks.send(proxy + PROXY_CHUNK, upstream);
   }
   if (what & tcp.DATA) {
     const c = load<usize>(proxy, PROXY_CLIENT);

@@ -172,6 +172,29 @@ function refresh(balancer: usize, at: usize): void {
   store<u32>(at, version, VIRTUAL_VERSION);
 }
 
+/** Chooses a healthy server by a hash, into `server`; false: none is. */
+function pick(balancer: usize, at: usize, key: u32): bool {
+  refresh(balancer, at);
+  const healthy = load<u32>(at, VIRTUAL_HEALTHY);
+  if (!healthy) return false;
+  const list = at + VIRTUAL_REALS + <usize>load<u32>(at, VIRTUAL_COUNT) * REAL_SIZE;
+  // The hash's upper bits choose, as its lower ones choose the bucket.
+  const turn = <u32>((<u64>key * <u64>healthy) >> 32);
+  server = load<usize>(list + ((<usize>turn) << 2));
+  store<u32>(server, load<u32>(server, REAL_CONNECTIONS) + 1, REAL_CONNECTIONS);
+  return true;
+}
+
+function keyOf(at: usize, client: u32, address: u32, h: u32): u32 {
+  return load<u32>(at, VIRTUAL_BY_SOURCE) ? hash.mix(client, address) : h;
+}
+
+/** Chooses a server for a TCP connection that this host has accepted; `ports`: client's << 16 | virtual server's. */
+export function pickFor(ns: usize, at: usize, client: u32, address: u32, ports: u32): bool {
+  const h = hashOf(client, address, ports, ipv4.PROTO_TCP);
+  return pick(load<usize>(ns, NS_BALANCER), at, keyOf(at, client, address, h));
+}
+
 // ---- connections
 
 /** The connection that was added last. */
@@ -223,16 +246,8 @@ function tidy(balancer: usize, table: usize): void {
 function hand(balancer: usize, client: u32, address: u32, ports: u32, protocol: u32): i32 {
   const at = virtualServer(balancer, address, protocol, ports & 0xffff);
   if (!at) return NOT_OURS;
-  refresh(balancer, at);
-  const healthy = load<u32>(at, VIRTUAL_HEALTHY);
-  if (!healthy) return NO_SERVER;
   const h = hashOf(client, address, ports, protocol);
-  const key = load<u32>(at, VIRTUAL_BY_SOURCE) ? hash.mix(client, address) : h;
-  const list = at + VIRTUAL_REALS + <usize>load<u32>(at, VIRTUAL_COUNT) * REAL_SIZE;
-  // The hash's upper bits choose, as its lower ones choose the bucket.
-  const turn = <u32>((<u64>key * <u64>healthy) >> 32);
-  server = load<usize>(list + ((<usize>turn) << 2));
-  store<u32>(server, load<u32>(server, REAL_CONNECTIONS) + 1, REAL_CONNECTIONS);
+  if (!pick(balancer, at, keyOf(at, client, address, h))) return NO_SERVER;
   const table = load<usize>(balancer, BALANCER_CONNECTIONS);
   if (hash.crowded(table)) tidy(balancer, table);
   added = take(balancer + BALANCER_FREE, HANDED_SIZE);

@@ -22,7 +22,8 @@ export const VIRTUAL_BY_SOURCE = VIRTUAL_PORT + WORD; // 1: a client's connectio
 export const VIRTUAL_COUNT = VIRTUAL_BY_SOURCE + WORD;
 export const VIRTUAL_HEALTHY = VIRTUAL_COUNT + WORD; // how many are, as of VIRTUAL_VERSION
 export const VIRTUAL_VERSION = VIRTUAL_HEALTHY + WORD; // BALANCER_VERSION then
-export const VIRTUAL_REALS = VIRTUAL_VERSION + WORD;
+export const VIRTUAL_RELAY_PORT = VIRTUAL_VERSION + WORD; // of the servers, for connections that end here; 0: packets are handed on as they are
+export const VIRTUAL_REALS = VIRTUAL_RELAY_PORT + WORD;
 
 export const REAL_ADDRESS = 0;
 export const REAL_CHECK = REAL_ADDRESS + WORD; // CHECK_*

@@ -461,6 +461,8 @@ export const OWNER_INGRESS = 9; // a reverse proxy's, towards its clients
 export const OWNER_UPSTREAM = 10; // and towards the servers behind it
 export const OWNER_CHECK = 11; // a load balancer's health check
 export const OWNER_PROGRAM = 12; // a program of the host
+export const OWNER_RELAY = 13; // a load balancer's that ends connections, towards its clients; the listener's argument: VIRTUAL_*
+export const OWNER_RELAYED = 14; // and towards a server
 
 // A packet being put together from fragments (assembly/ip/fragment.ts draws the rest).
 export const REASSEMBLY_NEXT = 0;

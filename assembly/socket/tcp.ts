@@ -147,6 +147,16 @@ function state(c: usize): i32 {
   return load<i32>(c, R.TCP_STATE);
 }
 
+/** Whether the peer has not answered the SYN yet. */
+export function isOpening(c: usize): bool {
+  return state(c) == R.TCPS_SYN_SENT;
+}
+
+/** Whether the peer will send no more, while this side may. */
+export function isHalfClosed(c: usize): bool {
+  return state(c) == R.TCPS_CLOSE_WAIT;
+}
+
 function setState(c: usize, value: i32): void {
   store<i32>(c, value, R.TCP_STATE);
 }

@@ -24,11 +24,12 @@ export function addBalancer(kernel: Kernel, ns: Handle, config: BalancerConfig):
     kernel.calls.startCheck(at, i * STAGGER_NS);
     return at;
   });
-  const virtuals = config.virtualServers.map(({ address, protocol, port, bySource, servers }) => {
+  const virtuals = config.virtualServers.map(({ address, protocol, port, relayPort = 0, bySource, servers }) => {
     const words = new Uint32Array((B.VIRTUAL_REALS + servers.length * (B.REAL_SIZE + 4)) / 4);
     words[B.VIRTUAL_ADDRESS / 4] = addressOf(address);
     words[B.VIRTUAL_PROTO / 4] = protocol === "tcp" ? PROTO_TCP : PROTO_UDP;
     words[B.VIRTUAL_PORT / 4] = port;
+    words[B.VIRTUAL_RELAY_PORT / 4] = relayPort;
     words[B.VIRTUAL_BY_SOURCE / 4] = bySource ? 1 : 0;
     words[B.VIRTUAL_COUNT / 4] = servers.length;
     servers.forEach((server, i) => {
@@ -38,8 +39,13 @@ export function addBalancer(kernel: Kernel, ns: Handle, config: BalancerConfig):
     });
     return kernel.placeWords(words);
   });
-  virtuals.forEach((at, i) => kernel.setWord(at + B.VIRTUAL_NEXT, virtuals[i + 1] ?? 0));
-  kernel.setWord(record + B.BALANCER_VIRTUALS, virtuals[0] ?? 0);
+  const relayed = (i: number): boolean => config.virtualServers[i]?.relayPort !== undefined;
+  const handed = virtuals.filter((_, i) => !relayed(i));
+  handed.forEach((at, i) => kernel.setWord(at + B.VIRTUAL_NEXT, handed[i + 1] ?? 0));
+  kernel.setWord(record + B.BALANCER_VIRTUALS, handed[0] ?? 0);
+  config.virtualServers.forEach(({ address, port }, i) => {
+    if (relayed(i)) kernel.listen(ns, "tcp", addressOf(address), port, "relay", virtuals[i] ?? 0);
+  });
   return { config, record, virtuals };
 }
 

@@ -32,6 +32,8 @@ const OWNERS = new Map<number, Extract<Detail, { kind: "socket" }>["owner"]>([
   [R.OWNER_INGRESS, "ingress"],
   [R.OWNER_UPSTREAM, "ingress"],
   [R.OWNER_CHECK, "check"],
+  [R.OWNER_RELAY, "relay"],
+  [R.OWNER_RELAYED, "relay"],
 ]);
 
 /** By ROUTE_*. */

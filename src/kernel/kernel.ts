@@ -46,6 +46,8 @@ const APPLICATIONS = {
   /** Takes what comes, never answers and never closes. */
   sink: R.OWNER_SINK,
   meter: R.OWNER_METER,
+  /** A load balancer's virtual server that ends connections. */
+  relay: R.OWNER_RELAY,
 } as const;
 
 /** The names of drop reasons by code: 5 is `NETFILTER_DROP`. */

@@ -1,8 +1,9 @@
 // The load balancer outside the nodes: it owns the external addresses of Services, asks the nodes for their health, and hands every
-// connection to one node as it is, so that the node's kube-proxy sees the client and answers it directly (ipMode VIP).
+// connection to one node: as it is, so that the node's kube-proxy sees the client and answers it directly (ipMode VIP), or by one of
+// its own to a node port (ipMode Proxy).
 import { formatIpv4, parseCidr, parseIpv4, prefixMask } from "../address.ts";
 import { InputError } from "../errors.ts";
-import type { Cluster, Node, Service } from "../kubernetes/objects.ts";
+import type { Cluster, LoadBalancerIngress, Node, Service, ServicePort } from "../kubernetes/objects.ts";
 import type { BalancerConfig, Machine } from "../seam/machine.ts";
 import { PROXY_HEALTH_PATH, PROXY_HEALTH_PORT } from "./kube-proxy/health.ts";
 import { cardMac } from "./macs.ts";
@@ -28,31 +29,57 @@ export const HEALTH_CHECKS: HealthChecks = {
   unhealthyThreshold: 3,
 };
 
-/** Every IPv4 address of mode VIP that a Service has from a load balancer, once, with the first Service that has it. */
+/** Every IPv4 address that a Service has from a load balancer, once, with the first Service that has it. */
 export function balancedAddresses(cluster: Pick<Cluster, "services">): { address: string; service: Service }[] {
   const owners = new Map<string, Service>();
   for (const service of cluster.services)
-    for (const address of virtualAddresses(service)) if (!owners.has(address)) owners.set(address, service);
+    for (const { ip } of ingressIPs(service)) if (!owners.has(ip)) owners.set(ip, service);
   return [...owners].map(([address, service]) => ({ address, service }));
 }
 
+function ingressIPs({ loadBalancerIngress }: Service): LoadBalancerIngress[] {
+  return loadBalancerIngress.filter(({ ip }) => parseIpv4(ip) !== undefined);
+}
+
+/** The IPv4 addresses of a Service, of mode VIP first. */
+export function loadBalancerAddresses(service: Service): string[] {
+  const [handing, relaying] = (["VIP", "Proxy"] as const).map((mode) => addressesOfMode(service, mode));
+  return [...(handing ?? []), ...(relaying ?? [])];
+}
+
 /** The IPv4 addresses of mode VIP of a Service. */
-export function virtualAddresses({ loadBalancerIngress }: Service): string[] {
-  return loadBalancerIngress
-    .filter(({ ip, ipMode }) => ipMode === "VIP" && parseIpv4(ip) !== undefined)
+export function virtualAddresses(service: Service): string[] {
+  return addressesOfMode(service, "VIP");
+}
+
+function addressesOfMode(service: Service, mode: LoadBalancerIngress["ipMode"]): string[] {
+  return ingressIPs(service)
+    .filter(({ ipMode }) => ipMode === mode)
     .map(({ ip }) => ip);
 }
 
-/** A sentence for every address that is a load balancer's of mode Proxy: no such one is emulated. */
-export function proxyModeAddresses(cluster: Pick<Cluster, "services">): string[] {
-  return cluster.services.flatMap(({ namespace, name, loadBalancerIngress }) =>
-    loadBalancerIngress
-      .filter(({ ip, ipMode }) => ipMode === "Proxy" && ip !== "")
-      .map(
-        ({ ip }) =>
-          `nothing answers on ${ip} of Service ${namespace}/${name}: load balancers of ipMode Proxy are not emulated`,
-      ),
-  );
+/** A sentence for everything of a Service that its load balancer of mode Proxy cannot do. */
+export function notRelayed(cluster: Pick<Cluster, "services">): string[] {
+  return cluster.services.flatMap((service) => {
+    const { namespace, name, ports, loadBalancerSourceRanges } = service;
+    return addressesOfMode(service, "Proxy").flatMap((address) => {
+      const silent = (port: ServicePort, why: string): string =>
+        `nothing answers on ${address}:${port.port}/${port.protocol} of Service ${namespace}/${name}: ${why}`;
+      return [
+        ...ports.flatMap((port) => {
+          if (port.protocol !== "TCP") return silent(port, "load balancers of ipMode Proxy relay TCP alone");
+          return port.nodePort === 0
+            ? silent(port, "a load balancer of ipMode Proxy relays to a node port, and it has none")
+            : [];
+        }),
+        ...(loadBalancerSourceRanges.length > 0
+          ? [
+              `loadBalancerSourceRanges of Service ${namespace}/${name} do not hold for ${address}: kube-proxy has no rules for ipMode Proxy, and the load balancer lets everybody in`,
+            ]
+          : []),
+      ];
+    });
+  });
 }
 
 /** What the load balancer knows of the cluster: virtual servers in the order of Services, and a check for each node and port. */
@@ -69,10 +96,11 @@ export function balancerConfig(cluster: Cluster, how: HealthChecks): BalancerCon
   };
   const taken = new Set<string>();
   const virtualServers = cluster.services.flatMap((service) =>
-    virtualAddresses(service).flatMap((address) =>
-      service.ports.flatMap(({ port, protocol }) => {
+    ingressIPs(service).flatMap(({ ip: address, ipMode }) =>
+      service.ports.flatMap(({ port, protocol, nodePort }) => {
         const key = `${address} ${protocol} ${port}`;
-        if (protocol === "SCTP" || taken.has(key)) return [];
+        const relays = ipMode === "Proxy";
+        if (protocol === "SCTP" || (relays && (protocol === "UDP" || nodePort === 0)) || taken.has(key)) return [];
         taken.add(key);
         const [healthPort, path] = healthOf(service);
         return {
@@ -80,6 +108,7 @@ export function balancerConfig(cluster: Cluster, how: HealthChecks): BalancerCon
           address,
           protocol: protocol === "TCP" ? ("tcp" as const) : ("udp" as const),
           port,
+          ...(relays ? { relayPort: nodePort } : {}),
           bySource: service.sessionAffinity === "ClientIP",
           servers: nodes.map((node) => ({ address: node.address, check: checkOf(node, healthPort, path) })),
         };

@@ -2,7 +2,7 @@
 import { INGRESS_NAMESPACE } from "../kubernetes/ingress-controller.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
 import { isIpv6Only } from "../kubernetes/services.ts";
-import { virtualAddresses } from "../node/load-balancer.ts";
+import { loadBalancerAddresses, virtualAddresses } from "../node/load-balancer.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import type { FlowProtocol, FlowTarget } from "../seam/plan.ts";
 import { INTERNET_CLIENT, podClient } from "./clients.ts";
@@ -66,7 +66,8 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
   }
   for (const service of services.filter((one) => !isIpv6Only(one))) {
     for (const port of callable(service, [])) {
-      const [address] = virtualAddresses(service);
+      // Load balancers of ipMode Proxy relay TCP alone.
+      const [address] = (port.protocol === "TCP" ? loadBalancerAddresses : virtualAddresses)(service);
       if (address !== undefined)
         add(`internet > ${portLabel(service, port)}`, protocolOf(port), outside([{ address, port: port.port }]));
       if (port.nodePort === 0) continue;

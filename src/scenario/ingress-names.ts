@@ -1,7 +1,7 @@
 // The hosts of Ingresses, as names in the world outside that lead to the ingress controller's load balancer.
 import type { Cluster, Ingress } from "../kubernetes/objects.ts";
 import { isIngressController } from "../kubernetes/ingresses.ts";
-import { virtualAddresses } from "../node/load-balancer.ts";
+import { loadBalancerAddresses } from "../node/load-balancer.ts";
 
 /** What stands for the star of a wildcard host where a name is needed. */
 const STAR = "www";
@@ -15,7 +15,7 @@ export function ingressAddress({ services, pods }: Cluster): string | undefined 
       isIngressController(selector) &&
       controllers.some((pod) => pod.namespace === namespace),
   );
-  return service && virtualAddresses(service)[0];
+  return service && loadBalancerAddresses(service)[0];
 }
 
 /** A name that a rule's host fits. */

@@ -7,7 +7,7 @@ import { buildCluster } from "../kubernetes/cluster.ts";
 import { dnsRecords } from "../kubernetes/dns.ts";
 import { unusedBlocks } from "../kubernetes/network-policy-schema.ts";
 import type { Cluster, Node } from "../kubernetes/objects.ts";
-import { proxyModeAddresses } from "../node/load-balancer.ts";
+import { notRelayed } from "../node/load-balancer.ts";
 import { unservedPorts } from "../node/kubelet.ts";
 import { compileFilter, FilterError } from "../pcap/filter.ts";
 import { nodeDatagrams, nodeMachine, NODES_SEGMENT } from "../node/machine.ts";
@@ -91,7 +91,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     ...(cluster.remarks ?? []),
     ...cluster.pending.map(({ pod, reason }) => `pod ${pod} runs on no node: ${reason}`),
     ...unservedPorts(cluster),
-    ...proxyModeAddresses(cluster),
+    ...notRelayed(cluster),
     ...cluster.networkPolicies.flatMap(unusedBlocks),
   ];
   const lines = overrides.requests

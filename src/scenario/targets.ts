@@ -4,7 +4,7 @@ import type { Document, FieldPath } from "../documents/document.ts";
 import { among } from "../errors.ts";
 import { searchNames } from "../kubernetes/dns.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
-import { virtualAddresses } from "../node/load-balancer.ts";
+import { loadBalancerAddresses } from "../node/load-balancer.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import type { FlowTarget } from "../seam/plan.ts";
 import type { Client } from "./clients.ts";
@@ -98,11 +98,11 @@ function endpointPort(cluster: Cluster, service: Service, port: ServicePort): nu
 
 function loadBalancerTarget(to: Traffic["to"], context: TargetContext): FlowTarget {
   const service = serviceOf(to.loadBalancer ?? "", to.namespace, "loadBalancer", context);
-  const address = virtualAddresses(service)[0];
+  const address = loadBalancerAddresses(service)[0];
   if (address === undefined)
     return context.document.fail(
       [...context.path, "loadBalancer"],
-      `Service ${label(service)} has no IPv4 load balancer address of ipMode VIP; it should be of type LoadBalancer`,
+      `Service ${label(service)} has no IPv4 load balancer address; it should be of type LoadBalancer`,
     );
   return { address, port: numberOf(portOf(service, to, context)) };
 }

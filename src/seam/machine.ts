@@ -131,8 +131,8 @@ export interface DnsServerConfig {
 }
 
 /**
- * A load balancer in a namespace: connections to a virtual server are handed, as they are, to one of its servers that is healthy, by
- * a hash over addresses and ports, and stay with it.
+ * A load balancer in a namespace: connections to a virtual server are handed to one of its servers that is healthy, by a hash over
+ * addresses and ports, and stay with it.
  */
 export interface BalancerConfig {
   namespace: string;
@@ -147,6 +147,11 @@ export interface VirtualServerConfig {
   address: string;
   protocol: "tcp" | "udp";
   port: number;
+  /**
+   * The load balancer ends connections itself, and opens one of its own to this port of a server; TCP alone. Absent: packets are handed
+   * on as they are.
+   */
+  relayPort?: number;
   /** All connections of a client go to one server, as long as none comes or goes. */
   bySource: boolean;
   /** `check`: index into `checks`. */

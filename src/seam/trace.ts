@@ -102,7 +102,7 @@ export type Detail =
   | { kind: "neighbour"; device: string; address: string; state: "known" | "asked" | "queued" }
   | {
       kind: "socket";
-      owner: "service" | "dns" | "client" | "echo" | "sink" | "kernel" | "ingress" | "check" | "tunnel";
+      owner: "service" | "dns" | "client" | "echo" | "sink" | "kernel" | "ingress" | "check" | "relay" | "tunnel";
     }
   | { kind: "drop"; reason: string }
   | { kind: "answer"; type: number; code: number }

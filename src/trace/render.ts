@@ -93,6 +93,7 @@ const OWNER_TEXT: Readonly<Record<Extract<Step, { kind: "socket" }>["owner"], st
   ingress: "taken by the ingress controller",
   check: "taken by the load balancer's health check",
   tunnel: "taken by the tunnel, which unpacks it",
+  relay: "taken by the load balancer, which relays it",
   kernel: "taken by the kernel itself",
 };
 

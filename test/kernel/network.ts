@@ -27,6 +27,7 @@ export interface MachineWords {
   wires?: string[];
   /** Of every device but loopback. */
   mtu?: number;
+  balancer?: Machine["balancer"];
   /** What listeners that are an `ingress` hand on. */
   ingress?: IngressLocation[];
 }
@@ -84,6 +85,7 @@ export function machineOf(name: string, words: MachineWords, number = 0): Machin
     listeners: all.flatMap(([namespace, { listen = [] }]) =>
       listen.map((text) => listenerOf(namespace, text, words.ingress)),
     ),
+    ...(words.balancer ? { balancer: words.balancer } : {}),
   };
 }
 

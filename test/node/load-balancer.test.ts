@@ -6,7 +6,7 @@ import { parseRules } from "../../src/iptables/parse.ts";
 import { printRules } from "../../src/iptables/print.ts";
 import { restore } from "../../src/iptables/restore.ts";
 import type { Plan } from "../../src/seam/plan.ts";
-import { ended, play, podOn, prepared, serviceOf, sourcesSeen, type Played } from "./play.ts";
+import { ended, play, podOn, serviceOf, sourcesSeen, type Played } from "./play.ts";
 
 const CLIENT = "198.51.100.10";
 const NODES = ["192.168.0.11", "192.168.0.12", "192.168.0.13"];
@@ -280,14 +280,4 @@ test("UDP is spread and answered like TCP", async () => {
   // One socket of the client is one connection.
   expect(spread(played).filter((count) => count > 0)).toEqual([1]);
   expect(ended(played, "calls")).toBe("delivered 10");
-});
-
-test("a load balancer of ipMode Proxy is not emulated, which is said by name", () => {
-  const proxy = `${serviceOf("web", `type: LoadBalancer, ${PORTS}`)}
-status: {loadBalancer: {ingress: [{ip: 192.0.2.9, ipMode: Proxy}]}}`;
-  const { warnings, plan } = prepared("  duration: 1s", [proxy]).prepared;
-  expect(warnings).toContain(
-    "nothing answers on 192.0.2.9 of Service default/web: load balancers of ipMode Proxy are not emulated",
-  );
-  expect(plan.machines.map(({ name }) => name)).not.toContain("load-balancer");
 });
