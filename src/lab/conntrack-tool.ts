@@ -7,7 +7,7 @@ import type { Network } from "./build.ts";
 
 type Test = (kernel: Kernel, entry: Handle) => boolean;
 
-const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17 };
+const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, sctp: 132 };
 
 /** The options that choose connections; each takes a word, which `parse` turns into a number. */
 const OPTIONS: Readonly<Record<string, { parse(word: string): number | undefined; test(value: number): Test }>> = {

@@ -1,0 +1,34 @@
+// Policies on the live kernel: the rules and sets that they become, packets between pods of two nodes, and the same frames, counters
+// and connections here.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, it } from "vitest";
+import { compileKernel } from "../../src/kernel/load.ts";
+import { readCase } from "../../src/lab/case.ts";
+import { readRecording } from "../../src/lab/recording.ts";
+import { runLab } from "../../src/lab/run.ts";
+import { hasProgram, record, refusal } from "../fuzz/oracle.ts";
+import { modulePath } from "../kernel/lab.ts";
+import { differences } from "../kernel/recorded.ts";
+import { CASES } from "./kernel-cases.ts";
+
+const why = refusal(process.getuid?.(), hasProgram);
+if (why) console.warn(`SKIPPED: policies are not held against Linux; ${why}`);
+const kept = process.env.PODWIRE_KEEP_CASES;
+const folder = kept ?? mkdtempSync(join(tmpdir(), "podwire-policy-"));
+afterAll(() => {
+  if (kept === undefined) rmSync(folder, { recursive: true });
+});
+
+it.skipIf(why).each(Object.entries(CASES))(
+  "Linux does with its rules and sets what podwire does: %s",
+  (name, write) => {
+    const path = join(folder, `policy-${name}`);
+    write(path);
+    record(path);
+    const result = runLab(readCase(path), compileKernel(modulePath("release")), { recording: readRecording(path) });
+    expect(differences(result, path)).toEqual([]);
+  },
+  120_000,
+);
