@@ -71,7 +71,7 @@ function rootOf(sources: Sources, { node, nodes }: RulesFlags): NamespaceConfig 
 function proxyRules({ document, manifests }: Sources, file: string): string {
   document?.fail(["kind"], "a Scenario has no part in the rules of --context; leave one of them out");
   const context = readDocument(file, { file, field: "--context" }).validate(contextSchema);
-  const { services, endpointSlices } = parseObjects(withoutContext(manifests, file));
+  const { services, endpointSlices } = parseObjects(withoutContext(manifests, file), { stored: true });
   for (const { service } of services)
     if (service.type !== "ExternalName" && service.clusterIPs.length === 0)
       process.stderr.write(

@@ -32,8 +32,11 @@ export interface ParsedObjects extends Pick<Manifests, "ignored" | "notEmulated"
   remarks: string[];
 }
 
-/** The objects of manifests, in their order. Throws an InputError for the first that the API server would refuse. */
-export function parseObjects(documents: readonly Document[]): ParsedObjects {
+/**
+ * The objects of manifests, in their order. Throws an InputError for the first that the API server would refuse; of `stored` objects, as
+ * a component is told of them, each field is looked at by itself.
+ */
+export function parseObjects(documents: readonly Document[], { stored = false } = {}): ParsedObjects {
   const { objects, ignored, notEmulated } = readManifests(documents);
   const parsed: ParsedObjects = {
     nodes: [],
@@ -52,7 +55,7 @@ export function parseObjects(documents: readonly Document[]): ParsedObjects {
   };
   const last = new Map<string, { manifest: Manifest; add: () => void }>();
   for (const manifest of objects) {
-    const { name, namespace, add } = parseObject(parsed, manifest);
+    const { name, namespace, add } = parseObject(parsed, manifest, stored);
     const path = `${manifest.kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
     const before = last.get(path)?.manifest;
     if (before && JSON.stringify(before.value) !== JSON.stringify(manifest.value))
@@ -76,7 +79,7 @@ interface ParsedObject {
   add: () => void;
 }
 
-function parseObject(parsed: ParsedObjects, manifest: Manifest): ParsedObject {
+function parseObject(parsed: ParsedObjects, manifest: Manifest, stored: boolean): ParsedObject {
   switch (manifest.kind) {
     case "Namespace": {
       const { metadata } = manifest.validate(namespaceSchema);
@@ -93,7 +96,7 @@ function parseObject(parsed: ParsedObjects, manifest: Manifest): ParsedObject {
       return addTo(parsed.nodes, { manifest, node }, { name: node.metadata.name });
     }
     case "Service": {
-      const found = parseService(manifest);
+      const found = parseService(manifest, stored);
       return addTo(parsed.services, found, found.service);
     }
     case "EndpointSlice": {

@@ -29,7 +29,7 @@ const servicePort = apiObject(
   ["appProtocol"],
 );
 
-const spec = apiObject(
+const storedSpec = apiObject(
   {
     type: oneOf(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"], "ClusterIP"),
     clusterIP: z.string().default(""),
@@ -54,7 +54,9 @@ const spec = apiObject(
     publishNotReadyAddresses: z.boolean().default(false),
   },
   ["loadBalancerClass"],
-).superRefine((value, context) => {
+);
+
+const spec = storedSpec.superRefine((value, context) => {
   for (const [path, message] of [...addressComplaints(value), ...portComplaints(value), ...policyComplaints(value)])
     context.addIssue({ code: "custom", path, message });
 });
@@ -130,5 +132,12 @@ const loadBalancer = apiObject({ ingress: z.array(ingress).default([]) }).prefau
 export const serviceSchema = apiKind({
   metadata: namespacedMeta(dnsLabel1035),
   spec,
+  status: apiObject({ loadBalancer }, ["conditions"]).prefault({}),
+});
+
+/** A Service as a kube-proxy is told of it: each field by itself is as the API has it, what they say together is not looked at. */
+export const storedServiceSchema = apiKind({
+  metadata: namespacedMeta(dnsLabel1035),
+  spec: storedSpec,
   status: apiObject({ loadBalancer }, ["conditions"]).prefault({}),
 });

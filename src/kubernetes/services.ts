@@ -2,7 +2,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import type { Manifest } from "./manifest.ts";
 import type { Service } from "./objects.ts";
-import { serviceSchema, type ServiceSpec } from "./service-schema.ts";
+import { serviceSchema, storedServiceSchema, type ServiceSpec } from "./service-schema.ts";
 
 export interface ParsedService {
   manifest: Manifest;
@@ -11,10 +11,11 @@ export interface ParsedService {
   spec: ServiceSpec;
 }
 
-/** Throws an InputError at the first field that the API server would refuse. */
-export function parseService(manifest: Manifest): ParsedService {
-  const { metadata, spec, status } = manifest.validate(serviceSchema);
-  const { clusterIP, clusterIPs } = spec;
+/** Throws an InputError at the first field that the API server would refuse; of a `stored` Service only for its own sake. */
+export function parseService(manifest: Manifest, stored = false): ParsedService {
+  const { metadata, spec, status } = manifest.validate(stored ? storedServiceSchema : serviceSchema);
+  const { clusterIP } = spec;
+  const clusterIPs = spec.clusterIPs.filter((address) => address !== "");
   const service: Service = {
     ...metadata,
     type: spec.type,

@@ -29,6 +29,27 @@ describe("with --context it prints the rules of the recorded case", () => {
   });
 });
 
+test("with --context objects are taken as kube-proxy is told of them, also where the API server would not store them", () => {
+  const folder = temporaryFolder();
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const service = (name: string, spec: string): string =>
+    `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}, namespace: shop}\nspec: ${spec}\n---\n`;
+  const manifests =
+    service(
+      "outside",
+      "{type: ExternalName, clusterIP: 10.96.0.9, externalName: a.example, ports: [{port: 80, nodePort: 30001}]}",
+    ) + service("web", '{clusterIP: 10.96.0.8, clusterIPs: [""], healthCheckNodePort: 30002, ports: [{port: 80}]}');
+  const context = write("context.yaml", "nodeName: node-1\n");
+  const { status, stdout, stderr } = podwire("rules", write("m.yaml", manifests), "--context", context);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(stdout.split("\n").filter((line) => line.includes("shop/"))).toEqual([
+    '-A KUBE-SERVICES -d 10.96.0.8/32 -p tcp -m comment --comment "shop/web has no endpoints" -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable',
+  ]);
+});
+
 test("without --context it prints the rules that the node has in a run, the first node's unless another is named", () => {
   const { status, stdout, stderr } = podwire("rules", "examples/walks/07-node-port", "--counters");
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
