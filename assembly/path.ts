@@ -1075,7 +1075,7 @@ function ipOutput(ns: usize, frame: usize, input: usize): void {
   track.consume(frame, USED_SPLIT);
   // They leave when all are made, as a tunnel may have to cut them once more.
   for (let part = first; part;) {
-    const next = part == last ? 0 : load<usize>(part, F.FRAME_NEXT);
+    const next: usize = part == last ? <usize>0 : load<usize>(part, F.FRAME_NEXT);
     linkOutput(ns, device, part);
     part = next;
   }
