@@ -28,6 +28,8 @@ export function drawPicture(
   const shown = new Set(order.slice(0, LINES));
   const charted = new Set(order.slice(0, LINES_WITH_SERIES));
   const sources = sourcesOf(plan);
+  const protocols: string[] = [];
+  for (const { line, protocol } of plan.flows) protocols[line] ??= protocol;
   const drops = Object.entries(result.drops)
     .flatMap(([namespace, reasons]) => Object.entries(reasons).map(([reason, count]) => ({ namespace, reason, count })))
     .sort((a, b) => b.count - a.count);
@@ -46,7 +48,7 @@ export function drawPicture(
     lines: result.lines.flatMap((line, i) => {
       if (!shown.has(i)) return [];
       const series = charted.has(i) ? (result.series.lines[i] ?? null) : null;
-      return [drawLine(line, protocolOf(plan, i), sources[i] ?? [], series, walks.get(i) ?? null)];
+      return [drawLine(line, protocols[i] ?? "", sources[i] ?? [], series, walks.get(i) ?? null)];
     }),
     otherLines: result.lines.length - shown.size,
     atNs: result.series.atNs,
@@ -69,10 +71,6 @@ function weight(line: LineResult | undefined): number {
   return line?.sent ?? 0;
 }
 
-function protocolOf(plan: Plan, line: number): string {
-  return plan.flows.find((flow) => flow.line === line)?.protocol ?? "";
-}
-
 /** The namespaces that send each line, in the order of its flows. */
 function sourcesOf(plan: Plan): string[][] {
   const sources = plan.lines.map(() => new Set<string>());
@@ -85,6 +83,9 @@ function drawMachine(machine: Machine, sentBy: RunResult["sentBy"]): PictureMach
   const sent = (namespace: string, device: string): number => sentBy[`${namespace}/${device}`] ?? 0;
   const addresses = new Map(
     machine.addresses.map(({ namespace, device, cidr }) => [`${namespace}/${device}`, cidr.replace(/\/.*/, "")]),
+  );
+  const proxies = new Set(
+    machine.listeners.filter(({ application }) => application === "ingress").map(({ namespace }) => namespace),
   );
   // The other end of a namespace's wire.
   const peers = new Map(machine.veths.flatMap(({ a, b }) => [[b.namespace, a] as const, [a.namespace, b] as const]));
@@ -100,6 +101,7 @@ function drawMachine(machine: Machine, sentBy: RunResult["sentBy"]): PictureMach
         address: addresses.get(`${name}/eth0`) ?? "",
         sent: sent(name, "eth0"),
         received: peer ? sent(peer.namespace, peer.name) : 0,
+        ...(proxies.has(name) ? { proxy: true } : {}),
       };
     }),
   };

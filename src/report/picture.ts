@@ -11,6 +11,8 @@ export interface PicturePlace {
   /** Frames that it sent, and that were sent to it over its wire. */
   sent: number;
   received: number;
+  /** Whether an ingress controller listens there. */
+  proxy?: true;
 }
 
 export interface PictureMachine {

@@ -50,6 +50,22 @@ describe("the page of examples/policies", () => {
     await page.close();
   });
 
+  testWith("chromium", "shows the gateway and the load balancer between the outside and the nodes", async () => {
+    const { page } = await pages.open(PAGE);
+    for (const name of ["gateway", "load-balancer"])
+      expect(await page.locator(`.machine[data-name='${name}'] .name`).textContent()).toBe(name.replace("-", " "));
+    await page.close();
+  });
+
+  testWith("chromium", "marks the pods of an ingress controller", async () => {
+    const html = join(temporaryFolder(), "ingress.html");
+    runInto(temporaryFolder(), "examples/walks/08-ingress", "--capture", "none", "--html", html);
+    const { page } = await pages.open(html);
+    expect(await page.locator(".place.proxy").count()).toBeGreaterThan(0);
+    expect(await page.locator(".place.proxy title").first().textContent()).toMatch(/, an ingress controller: /);
+    await page.close();
+  });
+
   testWith("chromium", "a click on a line shows the walk of its packet, up to the rule that dropped it", async () => {
     const { page } = await pages.open(PAGE);
     await page.click(".flows tbody tr:has-text('intruder to API')");
@@ -202,15 +218,35 @@ describe("with 5,000 pods", () => {
     expect(drawn.idleRules).toBe(1);
   });
 
-  testWith("chromium", "each pod is a cell of its node, and a line can be found and chosen", async () => {
+  const pods = drawn.machines.filter(({ role }) => role === "node").flatMap(({ places }) => places);
+
+  testWith("chromium", "shows nodes, and the pods of one that is clicked; a line can be found and chosen", async () => {
     const { page, complaints } = await pages.open(html);
-    expect(await page.locator(".machine.node").count()).toBeGreaterThanOrEqual(100);
-    expect(await page.locator(".place.cell").count()).toBe(
-      drawn.machines.filter(({ role }) => role === "node").reduce((sum, { places }) => sum + places.length, 0),
-    );
+    expect(await page.locator(".tile").count()).toBe(100);
+    expect(await page.locator(".place:not(.machine.internet *)").count()).toBe(0);
+    expect(await page.locator(".cluster svg *").count()).toBeLessThan(1500);
+    await page.click(".tile[data-name='node-7']");
+    const own = drawn.machines.find(({ name }) => name === "node-7")?.places.map(({ name }) => name);
+    expect(await namesOf(page.locator(".machine.node .place"))).toEqual(own);
+    await page.click(".zoom button:has-text('nodes')");
     await page.fill("input[aria-label='find a line']", "line 77");
     await page.click(".flows tbody tr:nth-child(2)");
     expect(await page.locator("#walk").textContent()).toBe("One request of line 770");
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  testWith("chromium", "shows namespaces, their workloads, and the pods of one", async () => {
+    const { page, complaints } = await pages.open(html);
+    await page.click(".zoom button:has-text('namespaces')");
+    const namespaces = new Set(pods.map(({ name }) => name.slice(0, name.indexOf("/"))));
+    expect(new Set(await namesOf(page.locator(".tile")))).toEqual(namespaces);
+    await page.click(".tile[data-name='kube-system']");
+    await page.click(".tile[data-name='coredns']");
+    const shown = await namesOf(page.locator(".machine.node .place"));
+    expect(shown).toEqual(pods.map(({ name }) => name).filter((name) => name.startsWith("kube-system/coredns-")));
+    await page.click(".zoom .crumb:has-text('kube-system')");
+    expect(await page.locator(".tile[data-name='coredns']").count()).toBe(1);
     expect(complaints).toEqual([]);
     await page.close();
   });
