@@ -21,14 +21,16 @@ export function followLines(plan: Plan, result: RunResult): Map<number, PictureW
     .slice(0, FOLLOWED);
   if (lines.length === 0) return new Map();
   const followed = walkPlan(plan, lines);
-  const { steps, result: outcome } = new PreparedRun(followed).trace(false);
   const byLine = new Map<number, Step[]>();
-  for (const step of steps) {
-    if (step.line === undefined) continue;
-    const own = byLine.get(step.line);
-    if (own) own.push(step);
-    else byLine.set(step.line, [step]);
-  }
+  // What belongs to no line is forgotten at once: the health checks of a large cluster alone would fill the memory.
+  const outcome = new PreparedRun(followed).follow(false, (steps) => {
+    for (const step of steps) {
+      if (step.line === undefined) continue;
+      const own = byLine.get(step.line);
+      if (own) own.push(step);
+      else byLine.set(step.line, [step]);
+    }
+  });
   return new Map(
     lines.flatMap((line, i) => {
       const asksNames = followed.flows.some((flow) => flow.line === i && "names" in flow.target);
