@@ -15,14 +15,14 @@ export interface PlacedChange {
   atNs: number;
   namespace: string;
   namespaceId: number;
-  action: Exclude<Action, { kind: "rules" }> | PlacedRules;
+  action: Exclude<Action, { kind: "rules" }> | RulesInPlace;
 }
 
 /**
  * A set that takes the place of another. `changed`: it was made by changing that one, and counters go on but for those of `anew`, each a
  * number of a rule (RULE_INDEX) and how many; else `kept` has pairs of a number in the old set and one in the new, whose counters go on.
  */
-export type PlacedRules = { kind: "rules"; block: Handle; ruleSet: number } & (
+export type RulesInPlace = { kind: "rules"; block: Handle; ruleSet: number } & (
   { changed: true; anew: Uint32Array } | { changed: false; kept: Uint32Array }
 );
 
@@ -48,7 +48,7 @@ export function applyChange(kernel: Kernel, { namespace, action }: PlacedChange,
   }
 }
 
-function replaceRules(kernel: Kernel, ns: Handle, rules: PlacedRules): void {
+function replaceRules(kernel: Kernel, ns: Handle, rules: RulesInPlace): void {
   if (rules.changed) {
     kernel.calls.changeRules(ns, rules.block);
     for (let i = 0; i < rules.anew.length; i += 2)

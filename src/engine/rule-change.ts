@@ -15,7 +15,7 @@ import {
   RULE_SIZE,
   RULE_TARGET_ARG,
 } from "../../assembly/layout/rules.ts";
-import type { Destination, Line } from "../iptables/line.ts";
+import type { Destinations, Line } from "../iptables/line.ts";
 import { isChainName } from "../iptables/quick.ts";
 import { compilePolicy } from "../iptables/records.ts";
 import { surveyChange, type Survey, type SurveyedChain } from "../iptables/survey.ts";
@@ -41,15 +41,25 @@ export interface ChangedRules {
 export function changeRules(before: ChangeableRules, text: string): ChangedRules | undefined {
   const found = before.family.broken ? undefined : surveyChange(text);
   if (!found?.chains.every(({ name, hook }) => hook >= 0 || isChainName(name))) return undefined;
+  if (!found.tables.every(({ number }) => before.hasTable(number))) return undefined;
   return new RuleChange(before, text, found).make();
 }
 
-/** A chain that a change writes anew: how many of its rules stay at its beginning and at its end. */
+/** A chain that a change writes anew: what it was, and how many of its rules stay at its beginning and at its end. */
 interface Rewritten {
   chain: number;
   from: SurveyedChain;
+  /** Undefined for a chain that is new. */
+  old: (Range & { at: Handle }) | undefined;
   head: number;
   tail: number;
+}
+
+/** A place that rules are written to before they go to the kernel. */
+interface Space {
+  words: Uint32Array;
+  /** Where the words will lie. */
+  at: Handle;
 }
 
 class RuleChange {
@@ -58,7 +68,9 @@ class RuleChange {
   readonly #text: string;
   readonly #found: Survey;
   readonly #chains: Chains;
-  readonly #rewritten: Rewritten[] = [];
+  /** Chains that are written anew, and those that the text deletes. */
+  readonly #written: Rewritten[] = [];
+  readonly #gone: number[] = [];
   readonly #anew: number[] = [];
   /** By number of a chain: it lies elsewhere in the new set. */
   readonly #moved: Uint8Array;
@@ -74,8 +86,7 @@ class RuleChange {
 
   make(): ChangedRules | undefined {
     for (const chain of this.#found.chains) if (chain.hook < 0) this.#compare(chain);
-    const copied = this.#findCallers();
-    const made = copied && this.#write(copied);
+    const made = this.#write(this.#findCallers());
     if (!made) this.#family.broken = true;
     return made;
   }
@@ -89,16 +100,22 @@ class RuleChange {
       numbers.set(key, chain);
       names.push({ table: from.table, name: from.name, hook: -1, policy: undefined });
     }
-    const isThere = (this.#chains.address[chain] ?? 0) !== 0;
-    const old = isThere ? ranges[this.#chains.range[chain] ?? 0] : undefined;
+    const at = this.#chains.address[chain] ?? 0;
+    const range = at === 0 ? undefined : ranges[this.#chains.range[chain] ?? 0];
+    const old = range && { ...range, at };
+    if (this.#found.deleted.has(from)) {
+      this.#gone.push(chain);
+      this.#moved[chain] = 1;
+      return;
+    }
     const most = Math.min(old?.rules ?? 0, from.rules);
     const head = old ? this.#equal(old, from, most, false) : 0;
-    if (old && head === old.rules && head === from.rules && !this.#found.deleted.has(from)) {
+    if (old && head === old.rules && head === from.rules) {
       this.#anew.push(old.first, old.rules + 1);
       return;
     }
     const tail = old ? this.#equal(old, from, most - head, true) : 0;
-    this.#rewritten.push({ chain, from, head, tail });
+    this.#written.push({ chain, from, old, head, tail });
     this.#moved[chain] = 1;
   }
 
@@ -124,12 +141,11 @@ class RuleChange {
     return equal;
   }
 
-  /** The chains, besides those written anew, that lead to one that moves. Undefined if one leads to a chain that is deleted. */
-  #findCallers(): number[] | undefined {
+  /** The chains, besides those written anew, that lead to one that moves. */
+  #findCallers(): number[] {
     const { to, owner, ranges } = this.#family;
     const copied: number[] = [];
-    const isNew = new Set(this.#rewritten.map(({ chain }) => chain));
-    let again = this.#rewritten.length > 0;
+    let again = this.#written.length + this.#gone.length > 0;
     while (again) {
       again = false;
       for (let index = 0; index < this.#before.count; index++) {
@@ -144,157 +160,159 @@ class RuleChange {
         again = true;
       }
     }
-    const gone = new Set(this.#rewritten.filter(({ from }) => this.#found.deleted.has(from)).map(({ chain }) => chain));
-    if (gone.size === 0) return copied;
-    const leads = copied.some((chain) => {
-      const { first = 0, rules = 0 } = ranges[this.#chains.range[chain] ?? 0] ?? {};
-      return to.slice(first, first + rules).some((next) => gone.has(next) && !isNew.has(chain));
-    });
-    return leads ? undefined : copied;
+    return copied;
   }
 
-  /** Writes the new set to the kernel's memory. */
+  /** Writes the new set to the kernel's memory. Undefined if a line is not understood, or a rule may not stand where it does. */
   #write(copied: readonly number[]): ChangedRules | undefined {
-    const { kernel, base, ranges, quick, to, owner, allowed, names } = this.#family;
-    const { address, range } = this.#chains;
-    const gone = this.#rewritten.filter(({ from }) => this.#found.deleted.has(from));
-    const written = this.#rewritten.filter(({ from }) => !this.#found.deleted.has(from));
-    const lines = written.reduce((sum, { from, head, tail }) => sum + from.rules - head - tail, 0);
-    const lengthOf = (chain: number): number => (ranges[range[chain] ?? 0]?.rules ?? 0) + 1;
+    const { kernel, base, quick } = this.#family;
+    const chains = [...copied, ...this.#written.map(({ chain }) => chain)];
     const count =
-      written.reduce((sum, { from }) => sum + from.rules + 1, 0) +
-      copied.reduce((sum, chain) => sum + lengthOf(chain), 0);
+      this.#written.reduce((sum, { from }) => sum + from.rules + 1, 0) +
+      copied.reduce((sum, chain) => sum + this.#lengthOf(chain), 0);
+    const lines = this.#written.reduce((sum, { from, head, tail }) => sum + from.rules - head - tail, 0);
     const room = RECORD_ROOM + lines * RECORD_ROOM_PER_RULE;
     const place = kernel.calls.reserve(BLOCK_HEADER + count * RULE_SIZE + room) >>> 0;
-    const rulesPlace = place + BLOCK_HEADER;
-    const recordsPlace = rulesPlace + count * RULE_SIZE;
-    const words = new Uint32Array((count * RULE_SIZE) / WORD);
-    quick.block.extend(rulesPlace - base, words, recordsPlace - base);
+    const space = { words: new Uint32Array(count * RULE_WORDS), at: place + BLOCK_HEADER };
+    const recordsAt = space.at + count * RULE_SIZE;
+    quick.block.extend(space.at - base, space.words, recordsAt - base);
 
-    const places = new Map(copied.map((chain) => [chain, address[chain] ?? 0]));
-    const old = new Map(
-      written.map(({ chain }) => [chain, { at: address[chain] ?? 0, range: ranges[range[chain] ?? 0] }]),
-    );
-    let next = rulesPlace;
-    let number = owner.length;
-    for (const { chain, from } of written) {
+    const places = copied.map((chain) => this.#chains.address[chain] ?? 0);
+    this.#layOut(copied, space.at);
+    if (!this.#written.every((one) => this.#writeAnew(one, space))) return undefined;
+    copied.forEach((chain, i) => {
+      this.#copy(space, this.#chains.address[chain] ?? 0, places[i] ?? 0, this.#lengthOf(chain));
+    });
+    const { records } = quick.block;
+    if (!this.#mayStand() || !this.#lead(chains, space) || records.byteLength > room) return undefined;
+    kernel.words(space.at, space.words.length).set(space.words);
+    kernel.words(recordsAt, records.length).set(records);
+    return this.#finish(place, chains);
+  }
+
+  /** How many rules a chain has, with its policy. */
+  #lengthOf(chain: number): number {
+    return (this.#family.ranges[this.#chains.range[chain] ?? 0]?.rules ?? 0) + 1;
+  }
+
+  /** The number of a chain's first rule. */
+  #firstOf(chain: number): number {
+    return this.#family.ranges[this.#chains.range[chain] ?? 0]?.first ?? 0;
+  }
+
+  /** Gives chains their places from `at` on, one behind the other, and those that are written anew their numbers. */
+  #layOut(copied: readonly number[], at: Handle): void {
+    const { ranges, owner, to, allowed } = this.#family;
+    const { address, range } = this.#chains;
+    const { starts, ends } = this.#found;
+    let next = at;
+    for (const { chain, from } of this.#written) {
+      const { rules, first: offset } = from;
       address[chain] = next;
       range[chain] = ranges.length;
-      ranges.push({
-        chain,
-        first: number,
-        rules: from.rules,
-        text: this.#text,
-        starts: this.#found.starts,
-        ends: this.#found.ends,
-        offset: from.first,
-      });
-      next += (from.rules + 1) * RULE_SIZE;
-      number += from.rules + 1;
-    }
-    for (const chain of copied) {
-      address[chain] = next;
-      next += lengthOf(chain) * RULE_SIZE;
-    }
-    for (const { chain } of gone) address[chain] = 0;
-
-    const leading = this.#leading();
-    for (const { chain, from, head, tail } of written) {
-      const was = old.get(chain);
-      const wasRules = was?.range?.rules ?? 0;
-      const start = ((address[chain] ?? 0) - rulesPlace) / WORD;
-      this.#copy(words, start, was?.at ?? 0, head);
-      this.#copy(words, start + (from.rules - tail) * RULE_WORDS, (was?.at ?? 0) + (wasRules - tail) * RULE_SIZE, tail);
-      const first = ranges[range[chain] ?? 0]?.first ?? 0;
-      const at = address[chain] ?? 0;
-      const table = names[chain]?.table ?? 0;
-      const line: Line = { text: this.#text, from: 0, end: 0, index: 0, offset: 0, table };
-      for (let i = 0; i <= from.rules; i++) {
+      ranges.push({ chain, first: owner.length, rules, text: this.#text, starts, ends, offset });
+      for (let i = 0; i <= rules; i++) {
         owner.push(chain);
         to.push(-1);
         allowed.push(0);
-        const offset = at + i * RULE_SIZE;
-        if (i === from.rules) {
-          compilePolicy(quick.block, offset - base, first + i, table, undefined);
-          continue;
-        }
-        const kept = i < head ? i : i >= from.rules - tail ? i - from.rules + wasRules : -1;
-        if (kept >= 0) {
-          words[start + i * RULE_WORDS + RULE_INDEX / WORD] = first + i;
-          const index = (was?.range?.first ?? 0) + kept;
-          to[first + i] = to[index] ?? -1;
-          allowed[first + i] = allowed[index] ?? 0;
-          continue;
-        }
-        line.from = this.#found.starts[from.first + i] ?? 0;
-        line.end = this.#found.ends[from.first + i] ?? 0;
-        line.index = first + i;
-        line.offset = offset - base;
-        const states = quick.block.states;
-        if (!quick.reader.read(line, leading(table))) return undefined;
-        if (quick.block.states !== states || (quick.reader.tables & (1 << table)) === 0) return undefined;
-        to[first + i] = quick.reader.to;
-        allowed[first + i] = quick.reader.hooks;
       }
+      next += (rules + 1) * RULE_SIZE;
     }
     for (const chain of copied) {
-      const start = ((address[chain] ?? 0) - rulesPlace) / WORD;
-      this.#copy(words, start, places.get(chain) ?? 0, lengthOf(chain));
+      address[chain] = next;
+      next += this.#lengthOf(chain) * RULE_SIZE;
     }
-    if (!this.#mayStand(written)) return undefined;
-    // Jumps lead to where chains are now.
-    for (const chain of [...copied, ...written.map((one) => one.chain)]) {
-      const start = ((address[chain] ?? 0) - rulesPlace) / WORD;
-      const first = ranges[range[chain] ?? 0]?.first ?? 0;
-      for (let i = 0; i < lengthOf(chain); i++) {
-        const target = to[first + i] ?? -1;
-        if (target < 0) continue;
-        if ((address[target] ?? 0) === 0) return undefined;
-        words[start + i * RULE_WORDS + RULE_TARGET_ARG / WORD] = (address[target] ?? 0) - base;
-      }
-    }
-    const records = quick.block.records;
-    if (records.byteLength > room) return undefined;
-    kernel.words(rulesPlace, words.length).set(words);
-    kernel.words(recordsPlace, records.length).set(records);
-    return this.#finish(place, [...copied, ...written.map((one) => one.chain)], lengthOf, number);
+    for (const chain of this.#gone) address[chain] = 0;
   }
 
-  /** Copies rules as they were. The kernel makes their index anew. */
-  #copy(words: Uint32Array, at: number, from: Handle, count: number): void {
+  /** Writes a chain: rules that stay are copied, others are read. False if one is not understood. */
+  #writeAnew({ chain, from, old, head, tail }: Rewritten, space: Space): boolean {
+    const { base, quick, to, allowed, names } = this.#family;
+    const at = this.#chains.address[chain] ?? 0;
+    const first = this.#firstOf(chain);
+    const table = names[chain]?.table ?? 0;
+    if (old) {
+      this.#copy(space, at, old.at, head);
+      this.#copy(space, at + (from.rules - tail) * RULE_SIZE, old.at + (old.rules - tail) * RULE_SIZE, tail);
+    }
+    const chains = this.#destinations(table);
+    const line: Line = { text: this.#text, from: 0, end: 0, index: 0, offset: 0, table };
+    for (let i = 0; i < from.rules; i++) {
+      const index = first + i;
+      const offset = at + i * RULE_SIZE;
+      if (old && (i < head || i >= from.rules - tail)) {
+        const was = old.first + (i < head ? i : i - from.rules + old.rules);
+        space.words[(offset - space.at + RULE_INDEX) / WORD] = index;
+        to[index] = to[was] ?? -1;
+        allowed[index] = allowed[was] ?? 0;
+        continue;
+      }
+      line.from = this.#found.starts[from.first + i] ?? 0;
+      line.end = this.#found.ends[from.first + i] ?? 0;
+      line.index = index;
+      line.offset = offset - base;
+      const states = quick.block.states;
+      if (!quick.reader.read(line, chains)) return false;
+      if (quick.block.states !== states || (quick.reader.tables & (1 << table)) === 0) return false;
+      to[index] = quick.reader.to;
+      allowed[index] = quick.reader.hooks;
+    }
+    compilePolicy(quick.block, at + from.rules * RULE_SIZE - base, first + from.rules, table, undefined);
+    return true;
+  }
+
+  /** Has the jumps of chains lead to where chains are now. False if one leads to a chain that is gone. */
+  #lead(chains: readonly number[], { words, at }: Space): boolean {
+    const { to, base } = this.#family;
+    const { address } = this.#chains;
+    for (const chain of chains) {
+      const first = this.#firstOf(chain);
+      const start = (address[chain] ?? 0) - at;
+      for (let i = 0; i < this.#lengthOf(chain); i++) {
+        const target = to[first + i] ?? -1;
+        if (target < 0) continue;
+        const place = address[target] ?? 0;
+        if (place === 0) return false;
+        words[(start + i * RULE_SIZE + RULE_TARGET_ARG) / WORD] = place - base;
+      }
+    }
+    return true;
+  }
+
+  /** Copies rules as they were to a place of the space. The kernel makes their index anew. */
+  #copy({ words, at }: Space, to: Handle, from: Handle, count: number): void {
     if (count === 0) return;
-    words.set(this.#family.kernel.words(from, count * RULE_WORDS), at);
-    for (let i = at; i < at + count * RULE_WORDS; i += RULE_WORDS) {
+    const start = (to - at) / WORD;
+    words.set(this.#family.kernel.words(from, count * RULE_WORDS), start);
+    for (let i = start; i < start + count * RULE_WORDS; i += RULE_WORDS) {
       words[i + RULE_RUN / WORD] = 0;
       words[i + RULE_NEXT_ALIKE / WORD] = 0;
     }
   }
 
   /** The user chains of a table in the new set. */
-  #leading(): (table: number) => ReadonlyMap<string, Destination> {
+  #destinations(table: number): Destinations {
     const { numbers, names, base } = this.#family;
     const { address } = this.#chains;
-    const view = (table: number): ReadonlyMap<string, Destination> => {
-      const get = (name: string): Destination | undefined => {
+    return {
+      get(name) {
         const number = numbers.get(keyOf(table, name));
         const at = number === undefined ? 0 : (address[number] ?? 0);
         if (number === undefined || at === 0 || (names[number]?.hook ?? 0) >= 0) return undefined;
         return { number, offset: at - base };
-      };
-      return { get } as ReadonlyMap<string, Destination>;
+      },
     };
-    return view;
   }
 
   /** Whether no way leads back to a chain that was written anew, and all rules may stand where packets come to them now. */
-  #mayStand(written: readonly Rewritten[]): boolean {
-    const { to, ranges, allowed } = this.#family;
-    const { range, reached } = this.#chains;
+  #mayStand(): boolean {
+    const { to, allowed } = this.#family;
+    const { reached } = this.#chains;
     const rulesOf = (chain: number): [number, number] => {
-      const { first = 0, rules = 0 } = ranges[range[chain] ?? 0] ?? {};
-      return [first, first + rules];
+      const first = this.#firstOf(chain);
+      return [first, first + this.#lengthOf(chain) - 1];
     };
-    for (const { chain, head, tail } of written) {
+    for (const { chain, head, tail } of this.#written) {
       const [first, end] = rulesOf(chain);
       const hooks = reached[chain] ?? 0;
       for (let index = first; index < end; index++) if ((hooks & ~(allowed[index] ?? 0)) !== 0) return false;
@@ -318,14 +336,10 @@ class RuleChange {
   }
 
   /** Gives the new set its header and has the kernel look at its rules. */
-  #finish(
-    place: Handle,
-    chains: readonly number[],
-    lengthOf: (chain: number) => number,
-    count: number,
-  ): ChangedRules | undefined {
-    const { kernel, base, names } = this.#family;
+  #finish(place: Handle, chains: readonly number[]): ChangedRules | undefined {
+    const { kernel, base, names, owner } = this.#family;
     const { address } = this.#chains;
+    const count = owner.length;
     const header = kernel.words(this.#before.block, BLOCK_HEADER / WORD).slice();
     header[BLOCK_BASE / WORD] = base - place;
     header[BLOCK_RULES / WORD] = count;
@@ -334,14 +348,14 @@ class RuleChange {
       if (hook < 0) continue;
       const slot = table * HOOK_COUNT + hook;
       header[BLOCK_ENTRIES / WORD + slot] = (address[chain] ?? 0) - base;
-      header[BLOCK_UNDERFLOWS / WORD + slot] = (address[chain] ?? 0) + (lengthOf(chain) - 1) * RULE_SIZE - base;
+      header[BLOCK_UNDERFLOWS / WORD + slot] = (address[chain] ?? 0) + (this.#lengthOf(chain) - 1) * RULE_SIZE - base;
     }
     kernel.words(place, header.length).set(header);
-    for (const chain of chains) kernel.calls.indexRules(place, address[chain] ?? 0, lengthOf(chain), 0);
-    for (const { chain, from, head, tail } of this.#rewritten) {
+    for (const chain of chains) kernel.calls.indexRules(place, address[chain] ?? 0, this.#lengthOf(chain), 0);
+    for (const { chain, from, head, tail } of this.#written) {
       const first = (address[chain] ?? 0) + head * RULE_SIZE;
-      const count = from.rules - head - tail;
-      if (count > 0 && kernel.calls.admitRules(place, first, count) !== 0) return undefined;
+      const lines = from.rules - head - tail;
+      if (lines > 0 && kernel.calls.admitRules(place, first, lines) !== 0) return undefined;
     }
     const rules = new ChangeableRules(this.#family, place, count, this.#chains);
     return { rules, anew: Uint32Array.from(this.#anew) };

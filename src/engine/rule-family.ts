@@ -1,8 +1,8 @@
 // Rule sets in the kernel that were made of one text by changes: which chains each has, and where its rules stand in their texts.
 import { BLOCK_HEADER, RULE_SIZE } from "../../assembly/layout/rules.ts";
-import { TABLE_NAMES, type Rule, type TableName } from "../iptables/model.ts";
+import { TABLE_NAMES, type Rule } from "../iptables/model.ts";
 import type { QuickRules } from "../iptables/quick.ts";
-import type { RuleReference } from "../iptables/records.ts";
+import { referenceTo, type RuleReference } from "../iptables/records.ts";
 import { readWhole } from "../iptables/rule.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 
@@ -84,14 +84,17 @@ export class ChangeableRules {
     });
   }
 
+  /** Whether it has a table (TABLE_*). */
+  hasTable(table: number): boolean {
+    return this.family.quick.survey.tables.some(({ number }) => number === table);
+  }
+
   /** Where a rule stands; undefined for numbers that this set does not have. */
   reference(index: number): RuleReference | undefined {
     const range = this.#rangeOf(index);
     const chain = range && this.family.names[range.chain];
     if (!range || !chain) return undefined;
-    const place = index - range.first;
-    const table: TableName = TABLE_NAMES[chain.table] ?? "filter";
-    return { table, chain: chain.name, index: place === range.rules ? "policy" : place };
+    return referenceTo(chain, range, index);
   }
 
   /** A rule; undefined for policies. */

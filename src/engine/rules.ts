@@ -185,7 +185,7 @@ function keptRules(before: LoadedRules, after: LoadedRules, restored: string): U
     if (line.startsWith("*")) restoring = line.slice(1);
     else if (line.startsWith(":")) rewritten.add(`${restoring} ${line.slice(1, line.indexOf(" "))}`);
   }
-  const old = new Map(references(before).map(({ table, chain, index }, i) => [`${table} ${chain} ${index}`, i]));
+  const old = new Map(references(before).map(([i, { table, chain, index }]) => [`${table} ${chain} ${index}`, i]));
   const pairs: number[] = [];
   const texts = new Map<string, string[]>();
   const [chainsBefore, chainsAfter] = [before, after].map((loaded) => chainsByName(loaded.model()));
@@ -195,7 +195,7 @@ function keptRules(before: LoadedRules, after: LoadedRules, restored: string): U
     texts.set(key, known);
     return known;
   };
-  references(after).forEach(({ table, chain, index }, i) => {
+  references(after).forEach(([i, { table, chain, index }]) => {
     if (rewritten.has(`${table} ${chain}`)) return;
     const was = textsOf(chainsBefore, table, chain, "before");
     const is = textsOf(chainsAfter, table, chain, "after");
@@ -207,9 +207,10 @@ function keptRules(before: LoadedRules, after: LoadedRules, restored: string): U
   return Uint32Array.from(pairs);
 }
 
-function references(loaded: LoadedRules): RuleReference[] {
-  return Array.from({ length: loaded.count }, (_, index) => loaded.reference(index)).filter(
-    (found) => found !== undefined,
+/** The numbers that a set has, with where their rules stand. A set that was made by changes does not have all numbers. */
+function references(loaded: LoadedRules): [index: number, reference: RuleReference][] {
+  return Array.from({ length: loaded.count }, (_, index) => [index, loaded.reference(index)] as const).flatMap(
+    ([index, reference]): [number, RuleReference][] => (reference ? [[index, reference]] : []),
   );
 }
 

@@ -1,28 +1,31 @@
 // What the kernel refuses when a table is committed: jumps to nowhere, loops, matches and targets in the wrong table or hook.
 import { InputError, type Place } from "../errors.ts";
-import { jumpedTo, jumpOrder } from "./graph.ts";
+import { graphOf, jumpedTo } from "./graph.ts";
 import { findMatch } from "./matches/table.ts";
 import { HOOK_NAMES, type Chain, type HookName, type Rule, type Table } from "./model.ts";
+import { callersFirst, hooksTo } from "./reach.ts";
 import { findTarget } from "./targets/table.ts";
 
 /** Throws an InputError for the first rule that the kernel would refuse. `place` says where a rule was read. */
 export function checkTable(table: Table, place: (rule: Rule) => Place): void {
   const chains = new Map(table.chains.map((chain) => [chain.name, chain]));
   for (const chain of table.chains) for (const rule of chain.rules) checkJump(table, chains, rule, place);
-  const result = jumpOrder(table);
-  if ("loop" in result) {
-    const { chain, rule } = result.loop;
+  const graph = graphOf(table);
+  const calls = callersFirst(graph);
+  if ("loop" in calls) {
+    const chain = table.chains[calls.loop.chain];
+    const rule = chain?.rules[calls.loop.rule - (graph.first[calls.loop.chain] ?? 0)];
+    if (!chain || !rule) throw new TypeError("a loop of no chain");
     throw new InputError(
       { ...place(rule), field: "-j" },
       `the jump from chain "${chain.name}" to "${jumpedTo(rule) ?? ""}" closes a loop; a packet may not come to a chain twice`,
     );
   }
-  const reached = hooksOfChains(result.order, chains);
-  for (const chain of table.chains)
-    for (const rule of chain.rules) checkExtensions(table, reached.get(chain) ?? NO_HOOKS, rule, place);
+  const reached = hooksTo(graph, calls.order);
+  table.chains.forEach((chain, number) => {
+    for (const rule of chain.rules) checkExtensions(table, reached[number] ?? 0, rule, place);
+  });
 }
-
-const NO_HOOKS: ReadonlySet<HookName> = new Set();
 
 function checkJump(table: Table, chains: ReadonlyMap<string, Chain>, rule: Rule, place: (rule: Rule) => Place): void {
   const name = jumpedTo(rule);
@@ -41,24 +44,8 @@ function checkJump(table: Table, chains: ReadonlyMap<string, Chain>, rule: Rule,
     );
 }
 
-/** From which hooks a packet can come to each chain. `order` has callers first. */
-function hooksOfChains(
-  order: readonly Chain[],
-  chains: ReadonlyMap<string, Chain>,
-): ReadonlyMap<Chain, ReadonlySet<HookName>> {
-  const reached = new Map(order.map((chain) => [chain, new Set(HOOK_NAMES.filter((hook) => hook === chain.name))]));
-  for (const chain of order) {
-    const hooks = reached.get(chain) ?? NO_HOOKS;
-    for (const rule of chain.rules) {
-      const next = chains.get(jumpedTo(rule) ?? "");
-      const nextHooks = next && reached.get(next);
-      if (nextHooks) for (const hook of hooks) nextHooks.add(hook);
-    }
-  }
-  return reached;
-}
-
-function checkExtensions(table: Table, hooks: ReadonlySet<HookName>, rule: Rule, place: (rule: Rule) => Place): void {
+/** `hooks`: those from which packets come to the rule, as bits 1 << HOOK_*. */
+function checkExtensions(table: Table, hooks: number, rule: Rule, place: (rule: Rule) => Place): void {
   for (const match of rule.matches) {
     const extension = findMatch(match.kind);
     check(`match "${match.kind}"`, "-m", extension?.tables, extension?.hooks?.(match));
@@ -79,7 +66,8 @@ function checkExtensions(table: Table, hooks: ReadonlySet<HookName>, rule: Rule,
         { ...place(rule), field },
         `${what} is not allowed in table ${table.name}, only in ${tables.join(", ")}`,
       );
-    const refused = allowed && [...hooks].find((hook) => !allowed.includes(hook));
+    const refused =
+      allowed && HOOK_NAMES.findLast((hook, number) => (hooks & (1 << number)) !== 0 && !allowed.includes(hook));
     if (refused)
       throw new InputError(
         { ...place(rule), field },

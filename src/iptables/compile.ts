@@ -1,9 +1,9 @@
 // iptables-save text to a block, with a way back from the number of a rule to the rule. Models are made when somebody asks.
-import { TABLE_NAMES, type Rule, type RuleSet } from "./model.ts";
+import { type Rule, type RuleSet } from "./model.ts";
 import type { NameTable } from "./names.ts";
 import { parseRules } from "./parse.ts";
 import { compileQuickly, type QuickRules } from "./quick.ts";
-import { chainsByName, compileRules, referenced, type RuleReference } from "./records.ts";
+import { chainsByName, compileRules, referenced, referenceTo, type RuleReference } from "./records.ts";
 import { readWhole } from "./rule.ts";
 import { setsNamed } from "./sets.ts";
 import type { SurveyedChain } from "./survey.ts";
@@ -50,10 +50,7 @@ function fromText(text: string, quick: QuickRules, model: () => RuleSet): Compil
     quick: { ...quick, text },
     reference(index) {
       const chain = index < count ? chainAt(chains, index) : undefined;
-      if (!chain) return undefined;
-      const place = index - chain.first;
-      const table = TABLE_NAMES[chain.table] ?? "filter";
-      return { table, chain: chain.name, index: place === chain.rules ? "policy" : place };
+      return chain && referenceTo(chain, chain, index);
     },
     end(index) {
       const chain = chainAt(chains, index);

@@ -1,48 +1,29 @@
-// How the chains of a table jump to each other: an order in which callers come first, or the rule that closes a loop.
-import type { Chain, Rule, Table } from "./model.ts";
-
-export type JumpOrder =
-  | {
-      /** The chains that a packet can reach, every chain before those that it jumps to. */
-      order: Chain[];
-    }
-  | {
-      /** A rule that leads back to a chain on the way to it. */
-      loop: { chain: Chain; rule: Rule };
-    };
-
-/** Walks from the built-in chains. Jumps to chains that are not there are passed over. Its own stack, since chains may nest deeply. */
-export function jumpOrder(table: Table): JumpOrder {
-  const byName = new Map(table.chains.map((chain) => [chain.name, chain]));
-  const done = new Set<Chain>();
-  const open = new Set<Chain>();
-  const finished: Chain[] = [];
-  for (const root of table.chains) {
-    if (root.policy === undefined || done.has(root)) continue;
-    const stack = [{ chain: root, next: 0 }];
-    open.add(root);
-    for (let frame = stack.at(-1); frame; frame = stack.at(-1)) {
-      const rule = frame.chain.rules[frame.next++];
-      if (!rule) {
-        stack.pop();
-        open.delete(frame.chain);
-        done.add(frame.chain);
-        finished.push(frame.chain);
-        continue;
-      }
-      const name = jumpedTo(rule);
-      const chain = name === undefined ? undefined : byName.get(name);
-      if (!chain || done.has(chain)) continue;
-      if (open.has(chain)) return { loop: { chain: frame.chain, rule } };
-      open.add(chain);
-      stack.push({ chain, next: 0 });
-    }
-  }
-  return { order: finished.reverse() };
-}
+// How the chains of a table lead to each other.
+import { HOOK_NAMES, type Rule, type Table } from "./model.ts";
+import type { ChainGraph } from "./reach.ts";
 
 /** The chain that a rule jumps or goes to. */
 export function jumpedTo(rule: Rule): string | undefined {
   const target = rule.target;
   return target?.kind === "jump" || target?.kind === "goto" ? target.chain : undefined;
+}
+
+/** The chains of a table as numbers, and its rules one behind the other. Jumps to chains that are not there are none. */
+export function graphOf({ chains }: Table): ChainGraph {
+  const numbers = new Map(chains.map(({ name }, number) => [name, number]));
+  const first = new Uint32Array(chains.length);
+  let next = 0;
+  chains.forEach(({ rules }, number) => {
+    first[number] = next;
+    next += rules.length;
+  });
+  return {
+    first,
+    rules: Uint32Array.from(chains, ({ rules }) => rules.length),
+    hook: Int32Array.from(chains, ({ name }) => HOOK_NAMES.findIndex((hook) => hook === name)),
+    to: Int32Array.from(
+      chains.flatMap(({ rules }) => rules),
+      (rule) => numbers.get(jumpedTo(rule) ?? "") ?? -1,
+    ),
+  };
 }

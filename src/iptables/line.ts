@@ -52,8 +52,10 @@ export interface Line {
   table: number;
 }
 
-/** Where a line may lead. */
-export type Destinations = ReadonlyMap<string, Destination>;
+/** Where a line may lead: the user chains of its table, by name. */
+export interface Destinations {
+  get(name: string): Destination | undefined;
+}
 
 const SPACE = 0x20;
 const BANG = 0x21;

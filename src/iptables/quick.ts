@@ -8,7 +8,7 @@ import {
   RULE_OUT,
 } from "../../assembly/layout/rules.ts";
 import { Block } from "./block.ts";
-import { LineReader, type Destination, type Line } from "./line.ts";
+import { LineReader, type Destination, type Destinations, type Line } from "./line.ts";
 import type { NameTable } from "./names.ts";
 import { callersFirst, hooksTo, type ChainGraph } from "./reach.ts";
 import { compileChain } from "./records.ts";
@@ -81,9 +81,10 @@ class QuickCompiler {
           if (!this.#rule(index, table, chain.hook, leading)) return undefined;
       }
     }
-    const order = callersFirst(this.#graph);
-    const reached = order && hooksTo(this.#graph, order);
-    if (!reached || !this.#mayStand(reached)) return undefined;
+    const calls = callersFirst(this.#graph);
+    if ("loop" in calls) return undefined;
+    const reached = hooksTo(this.#graph, calls.order);
+    if (!this.#mayStand(reached)) return undefined;
     return {
       words: block.finish(),
       survey: this.#survey,
@@ -95,7 +96,7 @@ class QuickCompiler {
     };
   }
 
-  #rule(index: number, table: number, hook: number, leading: ReadonlyMap<string, Destination>): boolean {
+  #rule(index: number, table: number, hook: number, leading: Destinations): boolean {
     const line = this.#line;
     line.from = this.#survey.starts[index] ?? 0;
     line.end = this.#survey.ends[index] ?? 0;

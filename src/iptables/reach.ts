@@ -10,8 +10,11 @@ export interface ChainGraph {
   to: Int32Array;
 }
 
-/** The chains that a packet can come to, callers first; undefined if a way leads back to a chain. */
-export function callersFirst({ first, rules, hook, to }: ChainGraph): Uint32Array | undefined {
+/** The chains that a packet can come to, callers first; or the number of a rule that leads back to a chain on the way to it. */
+export type CallOrder = { order: Uint32Array } | { loop: { chain: number; rule: number } };
+
+/** Walks from the built-in chains, with a stack of its own, since chains may nest deeply. */
+export function callersFirst({ first, rules, hook, to }: ChainGraph): CallOrder {
   const count = first.length;
   const state = new Uint8Array(count); // 1: on the way, 2: done
   const order = new Uint32Array(count);
@@ -34,16 +37,17 @@ export function callersFirst({ first, rules, hook, to }: ChainGraph): Uint32Arra
         continue;
       }
       next[depth] = rule + 1;
-      const target = to[(first[chain] ?? 0) + rule] ?? -1;
+      const index = (first[chain] ?? 0) + rule;
+      const target = to[index] ?? -1;
       if (target < 0 || state[target] === 2) continue;
-      if (state[target] === 1) return undefined;
+      if (state[target] === 1) return { loop: { chain, rule: index } };
       state[target] = 1;
       depth++;
       stack[depth] = target;
       next[depth] = 0;
     }
   }
-  return order.subarray(place);
+  return { order: order.subarray(place) };
 }
 
 /** By chain: from which hooks a packet can come to it, as bits 1 << HOOK_*. `order` has callers first. */

@@ -57,6 +57,16 @@ export interface RuleReference {
   index: number | "policy";
 }
 
+/** The rule with a number of a chain whose numbers begin at `first`, and which has `rules` rules. */
+export function referenceTo(
+  chain: { table: number; name: string },
+  { first, rules }: { first: number; rules: number },
+  index: number,
+): RuleReference {
+  const place = index - first;
+  return { table: TABLE_NAMES[chain.table] ?? "filter", chain: chain.name, index: place === rules ? "policy" : place };
+}
+
 export interface CompiledRules {
   /** The block; little-endian words. */
   words: Uint32Array;

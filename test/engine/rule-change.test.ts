@@ -21,6 +21,7 @@ import {
 import { clusterOf, rulesOf } from "../../src/bench/cluster.ts";
 import { changeRules } from "../../src/engine/rule-change.ts";
 import { ChangeableRules } from "../../src/engine/rule-family.ts";
+import { RuleSets } from "../../src/engine/rules.ts";
 import { compileText } from "../../src/iptables/compile.ts";
 import { NameTable } from "../../src/iptables/names.ts";
 import { parseRules } from "../../src/iptables/parse.ts";
@@ -29,6 +30,7 @@ import { restore } from "../../src/iptables/restore.ts";
 import { Kernel, type Handle } from "../../src/kernel/kernel.ts";
 import { compileKernel, newMemory } from "../../src/kernel/load.ts";
 import { partialSync } from "../../src/node/kube-proxy/partial-sync.ts";
+import type { Plan } from "../../src/seam/plan.ts";
 
 const kernel = new Kernel(compileKernel(), newMemory());
 const names = new NameTable();
@@ -120,6 +122,37 @@ test("changes follow each other, and earlier sets stay what they were", () => {
   texts.forEach((text, i) => expect(reachable(sets[i] ?? set)).toEqual(reachable(loaded(text))));
 });
 
+test("a set that is loaded as a whole after a change keeps the counters of the rules that stay, and no others", () => {
+  const text = (c: string, forward = "") =>
+    `*filter\n:FORWARD ACCEPT [0:0]\n:B - [0:0]\n:C - [0:0]\n${forward}-A FORWARD -j B\n-A B -j C\n${c}COMMIT\n`;
+  const [first, second, third] = [
+    text("-A C -s 10.0.0.1/32 -j ACCEPT\n"),
+    text("-A C -s 10.0.0.2/32 -j ACCEPT\n"),
+    text("-A C -s 10.0.0.2/32 -j ACCEPT\n", "-A FORWARD -s 10.0.0.3/32 -j DROP\n"),
+  ];
+  const own = new Kernel(compileKernel(), newMemory());
+  const namespace = { name: "n", role: "node", sysctls: [], rules: first };
+  const plan = {
+    machines: [{ namespaces: [namespace] }],
+    changes: [
+      { atNs: 1, namespace: "n", action: { kind: "rules", restored: partialSync(first, second), rules: second } },
+      { atNs: 2, namespace: "n", action: { kind: "rules", restored: partialSync(second, third), rules: third } },
+    ],
+  } as unknown as Plan;
+  const sets = new RuleSets(plan, own);
+  const [changed, whole] = sets.place(plan, ["n"]).map(({ action }) => action);
+  expect(changed).toMatchObject({ kind: "rules", changed: true });
+  if (whole?.kind !== "rules" || whole.changed) throw new Error("not loaded as a whole");
+  const pairs = Array.from({ length: whole.kept.length / 2 }, (_, i) => whole.kept.slice(2 * i, 2 * i + 2));
+  const textAt = (index: number, atNs: number) => sets.denial("n", index, atNs);
+  expect(pairs.map(([is = -1]) => textAt(is, 1)?.rule)).toEqual(pairs.map(([, is = -1]) => textAt(is, 2)?.rule));
+  expect(pairs.map(([is = -1]) => textAt(is, 1)?.rule).filter((rule) => rule?.startsWith("-A"))).toEqual([
+    "-A FORWARD -j B",
+    "-A B -j C",
+    "-A C -s 10.0.0.2/32 -j ACCEPT",
+  ]);
+});
+
 const line = (chain: string, chains: string[]) =>
   fc
     .tuple(
@@ -155,6 +188,7 @@ test.each([
   ["a loop", "*filter\n:B - [0:0]\n-A B -j A\nCOMMIT\n"],
   ["a jump to nowhere", "*filter\n:B - [0:0]\n-A B -j C\nCOMMIT\n"],
   ["a chain that is deleted while a rule leads to it", "*filter\n:B - [0:0]\n-X B\nCOMMIT\n"],
+  ["a chain in a table that is not there", "*mangle\n:C - [0:0]\n-A C -j RETURN\nCOMMIT\n"],
   ["a rule in a built-in chain", "*filter\n-A INPUT -j DROP\nCOMMIT\n"],
   ["a match with a state of its own", "*filter\n:B - [0:0]\n-A B -m limit --limit 1/s\nCOMMIT\n"],
   [
