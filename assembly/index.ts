@@ -142,6 +142,10 @@ export function newSegment(latency: f64, rate: f64, ports: u32): usize {
   return segment.newSegment(<u64>latency, <u64>rate, ports);
 }
 
+export function setDuplicates(at: usize, share: u32, delay: f64): void {
+  segment.setDuplicates(at, share, <u64>delay);
+}
+
 export function plug(at: usize, port: u32, device: usize, worker: u32): void {
   segment.plug(at, port, device, worker, load<u32>(device, R.DEV_MAC_HIGH), load<u32>(device, R.DEV_MAC_LOW));
 }

@@ -48,7 +48,8 @@ export const SYSCTL_BC_FORWARDING = 41;
 export const SYSCTL_ACCEPT_SOURCE_ROUTE = 42;
 export const SYSCTL_ACCEPT_LOCAL = 43;
 export const SYSCTL_ERRORS_USE_INBOUND = 44; // icmp_errors_use_inbound_ifaddr
-export const SYSCTL_COUNT = 45;
+export const SYSCTL_CT_DELAYED_INVALID = 45; // no sysctl of Linux: 1 as kernels before 6.1 were, see inWindow
+export const SYSCTL_COUNT = 46;
 
 // A network namespace (struct net).
 export const NS_ID = 0;
@@ -208,6 +209,7 @@ export const DEV_GROUP_FORWARD = DEV_NEIGH_DELAY + WORD; // bridge: group_fwd_ma
 export const DEV_RUNNING = DEV_GROUP_FORWARD + WORD; // up, and so is the other end of a veth: there is a carrier
 export const DEV_NEIGH_PROXY_DELAY = DEV_RUNNING + WORD; // milliseconds
 export const DEV_TUNNEL = DEV_NEIGH_PROXY_DELAY + WORD; // vxlan: TUNNEL_*
+export const DEV_LINK_RANDOM = 208; // u64: wire: generator state of what its link does by chance
 export const DEV_SIZE = 256;
 
 // What a vxlan device is set to (struct vxlan_config).
@@ -236,6 +238,8 @@ export const SEGMENT_PORTS = SEGMENT_RATE + LONG; // address of the table
 export const SEGMENT_PORT_COUNT = SEGMENT_PORTS + WORD;
 export const SEGMENT_MACS = SEGMENT_PORT_COUNT + WORD; // open hash table: port number + 1 for each slot
 export const SEGMENT_MACS_MASK = SEGMENT_MACS + WORD;
+export const SEGMENT_DUPLICATE = SEGMENT_MACS_MASK + WORD; // of 2^32: the share of frames that also arrive a second time
+export const SEGMENT_DUPLICATE_DELAY = 40; // u64 nanoseconds that the copy arrives after the frame
 export const SEGMENT_SIZE = 64;
 
 export const PORT_DEVICE = 0;

@@ -25,17 +25,21 @@ import {
   CROSS_SUMMED,
   CROSS_TIME,
   DEV_BUSY_UNTIL,
+  DEV_LINK_RANDOM,
   DEV_MTU,
   DEV_NAMESPACE,
   DEV_PORT_ID,
   DEV_SEGMENT,
   NS_MACHINE,
+  NS_RANDOM,
   PORT_DEVICE,
   PORT_MACHINE,
   PORT_MAC_HIGH,
   PORT_MAC_LOW,
   PORT_SIZE,
   PORT_WORKER,
+  SEGMENT_DUPLICATE,
+  SEGMENT_DUPLICATE_DELAY,
   SEGMENT_LATENCY,
   SEGMENT_MACS,
   SEGMENT_MACS_MASK,
@@ -53,6 +57,7 @@ import { machine, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
 import * as frames from "../memory/frames.ts";
 import { mix } from "../memory/hash.ts";
+import { next32 } from "../memory/random.ts";
 import { consume } from "../track/table.ts";
 import * as ethernet from "../wire/ethernet.ts";
 
@@ -77,6 +82,12 @@ export function newSegment(latency: u64, rate: u64, ports: u32): usize {
   return segment;
 }
 
+/** Lets frames of a segment arrive twice: `share` of 2^32 of them, drawn by the port that sends, the copy `delay` later. */
+export function setDuplicates(segment: usize, share: u32, delay: u64): void {
+  store<u32>(segment, share, SEGMENT_DUPLICATE);
+  store<u64>(segment, delay, SEGMENT_DUPLICATE_DELAY);
+}
+
 /** Plugs a device of a worker into port `port` of a segment. Each port is written by its own worker. */
 export function plug(segment: usize, port: u32, device: usize, worker: u32, macHigh: u32, macLow: u32): void {
   const record = load<usize>(segment, SEGMENT_PORTS) + <usize>port * PORT_SIZE;
@@ -87,6 +98,8 @@ export function plug(segment: usize, port: u32, device: usize, worker: u32, macH
   store<u32>(record, macLow, PORT_MAC_LOW);
   store<usize>(device, segment, DEV_SEGMENT);
   store<u32>(device, port, DEV_PORT_ID);
+  const seed = load<u64>(load<usize>(device, DEV_NAMESPACE), NS_RANDOM);
+  store<u64>(device, seed ^ (((<u64>mix(port + 1, macLow)) << 32) | port), DEV_LINK_RANDOM);
 }
 
 /** Makes the address table of a segment once all its ports are plugged in. One worker does it. */
@@ -183,6 +196,16 @@ export function transmit(device: usize, frame: usize): i32 {
   store<u64>(device, gone, DEV_BUSY_UNTIL);
   const arrival = gone + load<u64>(segment, SEGMENT_LATENCY);
 
+  const share = load<u32>(segment, SEGMENT_DUPLICATE);
+  if (share && next32(device + DEV_LINK_RANDOM) < share) {
+    distribute(segment, device, frames.clone(frame), arrival + load<u64>(segment, SEGMENT_DUPLICATE_DELAY));
+  }
+  distribute(segment, device, frame, arrival);
+  return OK;
+}
+
+/** Hands a frame to the port with its destination, or to all but the one that it came from; it is gone from here afterwards. */
+function distribute(segment: usize, device: usize, frame: usize, arrival: u64): void {
   const at = load<usize>(frame, FRAME_DATA);
   const high = ethernet.destinationHigh(at);
   const ports = load<usize>(segment, SEGMENT_PORTS);
@@ -191,14 +214,13 @@ export function transmit(device: usize, frame: usize): i32 {
   if (known) {
     if (known - 1 == own) consume(frame, USED_WIRE);
     else deliver(ports + <usize>(known - 1) * PORT_SIZE, arrival, frame);
-    return OK;
+    return;
   }
   const count = load<u32>(segment, SEGMENT_PORT_COUNT);
   for (let i: u32 = 0; i < count; i++) {
     if (i != own) deliver(ports + <usize>i * PORT_SIZE, arrival, frames.clone(frame));
   }
   consume(frame, USED_WIRE);
-  return OK;
 }
 
 /** The earliest arrival that this worker has sent to others since the last call; u64.MAX_VALUE if none. */

@@ -17,6 +17,7 @@ import {
   SEEN_MAX_WIN,
   SEEN_SCALE,
   SEEN_SIZE,
+  SYSCTL_CT_DELAYED_INVALID,
   SYSCTL_CT_LIBERAL,
 } from "../layout/records.ts";
 import { get32 } from "../memory/bytes.ts";
@@ -180,7 +181,11 @@ export function inWindow(entry: usize, ns: usize, direction: u32, index: i32, at
     return outside(sender, ns, WINDOW_INVALID);
   }
   if (!ackSeen) return outside(sender, ns, WINDOW_INVALID);
-  if ((receiverWindow && !notTooOld) || !ackNotTooOld) return outside(sender, ns, WINDOW_IGNORE);
+  // Long delayed, and acknowledged since: harmless. Kernels before 6.1 took it for invalid.
+  if ((receiverWindow && !notTooOld) || !ackNotTooOld) {
+    const invalid = load<u32>(ns + NS_SYSCTLS, SYSCTL_CT_DELAYED_INVALID << 2);
+    return outside(sender, ns, invalid ? WINDOW_INVALID : WINDOW_IGNORE);
+  }
 
   if (!(bits & tcp.SYN)) win <<= load<u32>(sender, SEEN_SCALE);
   noteShown(sender, receiver, bits, end, ack, sack, win);

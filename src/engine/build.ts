@@ -1,4 +1,5 @@
 // Builds a machine in a kernel: what a boot and the Kubernetes components do with ip, bridge, sysctl and iptables-restore.
+import * as R from "../../assembly/layout/records.ts";
 import { parseCidr, parseIpv4, parseMac } from "../address.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import { findSysctl } from "../seam/sysctls.ts";
@@ -130,6 +131,7 @@ function addAddresses(kernel: Kernel, machine: Machine, built: Built): void {
 
 function setSysctls(kernel: Kernel, config: NamespaceConfig, built: Built): void {
   const ns = namespace(built, config.name);
+  if (config.delayedSegments === "invalid") kernel.calls.setSysctl(ns, R.SYSCTL_CT_DELAYED_INVALID, 1);
   for (const [key, value] of config.sysctls) {
     const sysctl = findSysctl(key);
     if (!sysctl) throw new Error(`sysctl ${key} is not supported`);

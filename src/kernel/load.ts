@@ -29,6 +29,7 @@ export interface KernelExports {
   addPort(master: number, device: number, flags: number): void;
   setLink(device: number, up: number): void;
   newSegment(latency: number, rate: number, ports: number): number;
+  setDuplicates(segment: number, share: number, delay: number): void;
   plug(segment: number, port: number, device: number, worker: number): void;
   indexPorts(segment: number, ports: number): void;
   addAddress(ns: number, device: number, local: number, prefix: number): void;

@@ -36,9 +36,9 @@ export function sandbox(pod: Pod): NamespaceConfig {
 /**
  * A listener for every TCP and UDP container port. Two containers that want the same port both have one here: the kernel refuses the
  * second. The cluster DNS's own pods answer DNS on port 53, an ingress controller's hand HTTP requests on from port 80 or the one
- * called http.
+ * called http. `responseBytes`: the length of the bodies that the others answer HTTP requests with.
  */
-export function podListeners(pod: Pod, ingress: IngressLocation[] = []): ListenerConfig[] {
+export function podListeners(pod: Pod, ingress: IngressLocation[] = [], responseBytes?: number): ListenerConfig[] {
   return pod.containers.flatMap((container) =>
     container.ports.flatMap((port) => {
       if (port.protocol === "SCTP") return [];
@@ -54,6 +54,7 @@ export function podListeners(pod: Pod, ingress: IngressLocation[] = []): Listene
           : `container ${container.name}`,
         ...(isClusterDns(pod, port) ? { dns: { names: "zone", forward: RESOLVER_ADDRESS } } : {}),
         ...(isIngress(pod, port) ? { ingress } : {}),
+        ...(responseBytes === undefined ? {} : { responseBytes }),
       } satisfies ListenerConfig;
     }),
   );

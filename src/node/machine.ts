@@ -2,7 +2,7 @@
 import { formatIpv4, parseCidr } from "../address.ts";
 import type { Cluster, Node } from "../kubernetes/objects.ts";
 import type { ServedDatagrams } from "../seam/change.ts";
-import type { Machine } from "../seam/machine.ts";
+import type { Machine, NamespaceConfig } from "../seam/machine.ts";
 import { addBridge, addPodMasquerade, addPodRangeExemption, connectPod, podSubnet } from "./cni-bridge.ts";
 import { addHostPorts } from "./cni-portmap.ts";
 import { addFlannel, addFlannelRules, TUNNEL_OVERHEAD } from "./flannel.ts";
@@ -38,6 +38,12 @@ export interface NodeOptions {
   /** The nodes' network; its first address is the gateway's. */
   nodeCIDR: string;
   network?: NetworkOptions;
+  /** How the nodes' kernel differs from today's. */
+  kernel?: Pick<NamespaceConfig, "delayedSegments">;
+  /** `dropInvalid`: whether kube-proxy has its rule against INVALID packets, as from 1.15 on. Default true. */
+  kubeProxy?: { dropInvalid?: boolean };
+  /** The length of the bodies that pods answer HTTP requests with; by default those of `ListenerConfig`. */
+  responseBytes?: number;
   /** `sysctl -w` on every node, after what kubelet and kube-proxy set. */
   sysctls?: Readonly<Record<string, string | number>>;
   /** Processor cores, from which kube-proxy derives the size of the connection table. Default 4. */
@@ -62,7 +68,13 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
   const machine: Machine = {
     name: root,
     namespaces: [
-      { name: root, role: "node", sysctls: nodeSysctls(cores, options), ...nodeFilters(cluster, node, options) },
+      {
+        name: root,
+        role: "node",
+        sysctls: nodeSysctls(cores, options),
+        ...options.kernel,
+        ...nodeFilters(cluster, node, options),
+      },
       ...ownPods.map(sandbox),
     ],
     bridges: [],
@@ -74,7 +86,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
     listeners: [
       proxyHealthListener(node),
       ...healthCheckListeners(cluster.services, cluster.endpointSlices, nodeContext(node, options)),
-      ...pods.flatMap((pod) => podListeners(pod, ingress)),
+      ...pods.flatMap((pod) => podListeners(pod, ingress, options.responseBytes)),
     ],
   };
   const others = cluster.nodes.filter(({ name }) => name !== root);
@@ -101,7 +113,7 @@ export function nodeRules(cluster: RulesCluster, node: Node, options: RulesOptio
   return nodeFilters(cluster, node, options).rules;
 }
 
-type RulesOptions = Pick<NodeOptions, "podCIDR" | "sysctls" | "network">;
+type RulesOptions = Pick<NodeOptions, "podCIDR" | "sysctls" | "network" | "kubeProxy">;
 type RulesCluster = Pick<Cluster, "pods" | "services" | "endpointSlices" | "namespaces" | "networkPolicies">;
 
 /** The node's rules, and the `ipset save` text of the sets that they name, if any. */
@@ -126,13 +138,15 @@ export function nodeDatagrams(cluster: RulesCluster, node: Node, options: RulesO
 }
 
 /** The node's kube-proxy, with the flags that kubeadm gives it. */
-function nodeContext(node: Node, { podCIDR, sysctls = {} }: RulesOptions): ProxyContext {
+function nodeContext(node: Node, { podCIDR, sysctls = {}, kubeProxy }: RulesOptions): ProxyContext {
+  const liberal = Number(sysctls["net.netfilter.nf_conntrack_tcp_be_liberal"] ?? 0) !== 0;
   return proxyContext({
     nodeName: node.name,
     nodeIP: node.address,
     topologyLabels: node.labels,
     detectLocal: { mode: "ClusterCIDR", value: podCIDR },
-    conntrackTCPBeLiberal: Number(sysctls["net.netfilter.nf_conntrack_tcp_be_liberal"] ?? 0) !== 0,
+    // What it decides is whether there is a rule against INVALID packets, and older ones have none.
+    conntrackTCPBeLiberal: liberal || kubeProxy?.dropInvalid === false,
   });
 }
 

@@ -13,7 +13,7 @@ import { compileFilter, FilterError } from "../pcap/filter.ts";
 import { nodeDatagrams, nodeMachine, NODES_SEGMENT } from "../node/machine.ts";
 import { addressNames } from "../node/names.ts";
 import { INTERNET_SEGMENT, outsideMachines } from "../node/outside.ts";
-import type { CaptureConfig, Plan } from "../seam/plan.ts";
+import type { CaptureConfig, Plan, SegmentConfig } from "../seam/plan.ts";
 import { defaultLines } from "./default-lines.ts";
 import { requestLines, type Ends } from "./ends.ts";
 import { parseExpectations, type Expectation } from "./expectation.ts";
@@ -25,7 +25,7 @@ import { addOwnRules } from "./own-rules.ts";
 import { clusterMatrix, type Matrix } from "./matrix.ts";
 import { checkRanges } from "./ranges.ts";
 import { parseReaches, type Reach } from "./reach.ts";
-import type { Scenario } from "./schema.ts";
+import type { LinkSpec, Scenario } from "./schema.ts";
 import { checkSysctls } from "./sysctls.ts";
 import { isHostName } from "./targets.ts";
 import { prepareTimeline, type PreparedEvent } from "./timeline.ts";
@@ -141,10 +141,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
       durationNs,
       machines,
       changes,
-      segments: [
-        { name: NODES_SEGMENT, latencyNs: links.nodes.latency, rate: links.nodes.rate },
-        { name: INTERNET_SEGMENT, latencyNs: links.internet.latency, rate: links.internet.rate },
-      ],
+      segments: [segmentOf(NODES_SEGMENT, links.nodes), segmentOf(INTERNET_SEGMENT, links.internet)],
       lines: names,
       flows: lines.flatMap(flowsOf),
       zone,
@@ -156,6 +153,11 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
 }
 
 /** The names that the scenario gives addresses outside. Throws an InputError for what is no name or no address. */
+function segmentOf(name: string, { latency, rate, duplicate, duplicateDelay }: LinkSpec): SegmentConfig {
+  const segment = { name, latencyNs: latency, rate };
+  return duplicate > 0 ? { ...segment, duplicate: { probability: duplicate, delayNs: duplicateDelay } } : segment;
+}
+
 function hostsOf({ spec }: Scenario, document: Document | undefined): Map<string, string> {
   return new Map(
     Object.entries(spec.hosts).map(([name, address]) => {

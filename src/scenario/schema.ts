@@ -3,7 +3,7 @@ import { z } from "zod";
 import { parseCidr } from "../address.ts";
 import { TO_BE_DELETED } from "../kubernetes/nodes.ts";
 import { HEALTH_CHECKS } from "../node/load-balancer.ts";
-import { bitRate, duration, moment, rate } from "./units.ts";
+import { bitRate, duration, moment, rate, share } from "./units.ts";
 
 export const API_VERSION = "podwire.dev/v1alpha1";
 
@@ -126,6 +126,11 @@ const network = z.strictObject({
   mtu: z.int().min(576).max(9000).optional(),
 });
 
+/** How the nodes' kernel differs from today's. */
+const kernel = z.strictObject({
+  delayedSegments: z.enum(["accept", "invalid"], "should be accept or invalid").default("accept"),
+});
+
 const sysctls = z.record(name, z.union([z.string(), z.int()], "should be a number"));
 
 const threshold = z.int().min(1).max(100);
@@ -158,9 +163,15 @@ const cluster = z.strictObject({
   proxyMode: z.literal("iptables", "should be iptables; other modes are not emulated yet").default("iptables"),
   network: network.prefault({}),
   kubeProxy: z
-    .strictObject({ minSyncPeriod: duration.default(1e9), conntrackCleanup: z.boolean().default(true) })
+    .strictObject({
+      minSyncPeriod: duration.default(1e9),
+      conntrackCleanup: z.boolean().default(true),
+      dropInvalid: z.boolean().default(true),
+    })
     .prefault({}),
+  kernel: kernel.prefault({}),
   sysctls: sysctls.default({}),
+  responseBytes: z.int().min(1).max(10_000_000).default(200),
 });
 
 const link = (latencyNs: number, bits: number) =>
@@ -168,8 +179,10 @@ const link = (latencyNs: number, bits: number) =>
     .strictObject({
       latency: duration.refine((ns) => ns >= 1000, "should be at least 1us").default(latencyNs),
       rate: bitRate.default(bits),
+      duplicate: share.default(0),
+      duplicateDelay: moment.default(0),
     })
-    .default({ latency: latencyNs, rate: bits });
+    .prefault({});
 
 const spec = z.strictObject({
   seed: z
@@ -201,6 +214,7 @@ export type Traffic = z.output<typeof traffic>;
 export type ExpectationSpec = z.output<typeof expectation>;
 export type ReachSpec = z.output<typeof reach>;
 export type TimelineSpec = z.output<typeof event>;
+export type LinkSpec = z.output<typeof spec>["links"]["nodes"];
 export type ClusterSpec = z.output<typeof cluster>;
 
 /** The scenario that says nothing: every default. */

@@ -49,3 +49,10 @@ export const bitRate = unit((text) => {
   const value = Number(number) * (BIT_RATES[name] ?? NaN);
   return value >= 1000 && value <= 1e12 ? value : undefined;
 }, "is not a bit rate; write bit, kbit, Mbit or Gbit, such as 10Gbit");
+
+/** A share from 0 to 1, written as a percentage. */
+export const share = unit((text) => {
+  const [, number = ""] = /^(\d+(?:\.\d+)?)%$/.exec(text) ?? [];
+  const value = number === "" ? NaN : Number(number) / 100;
+  return value <= 1 ? value : undefined;
+}, "is not a share; write a percentage from 0% to 100%, such as 0.1%");

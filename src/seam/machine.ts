@@ -9,6 +9,8 @@ export interface NamespaceConfig {
   role: "node" | "pod" | "gateway" | "internet" | "host" | "load balancer";
   /** `sysctl -w` settings in order, such as ["net.ipv4.ip_forward", "1"]; an unknown key is refused. */
   sysctls: [key: string, value: string][];
+  /** What conntrack says of TCP segments that were delayed until their window had passed. Default: accept, as Linux from 6.1 on. */
+  delayedSegments?: "accept" | "invalid";
   /** iptables-save text loaded into the namespace; without it no table exists and nothing is tracked. */
   rules?: string;
   /** `ipset save` text of the sets that the rules name. */

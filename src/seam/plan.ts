@@ -9,6 +9,8 @@ export interface SegmentConfig {
   latencyNs: number;
   /** Bits per second of each port. */
   rate: number;
+  /** Frames that also arrive a second time, as over a second and longer way. */
+  duplicate?: { probability: number; delayNs: number };
 }
 
 /** `dns`: asks the resolver of the target for its first name; any answer will do. `connect`: TCP that is closed once it is open. */

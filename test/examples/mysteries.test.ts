@@ -261,3 +261,53 @@ describe("an MTU that does not fit through the tunnel", () => {
     expect(report.traffic[1]).toMatchObject({ sent: 20, delivered: 20, drops: { FRAG_NEEDED: 2 } });
   });
 });
+
+describe("INVALID packets and the reset", () => {
+  const { broken, fixed } = both("invalid-reset");
+  const own = /10\.244\.2\.2/;
+
+  test("without kube-proxy's rule the late copy of a segment reaches the client from the pod's own address, and both ends reset", () => {
+    expect(broken.report.traffic[0]).toMatchObject({ sent: 20, delivered: 8, refused: 12, timedOut: 0 });
+    const [copy, reset, ...others] = seen(broken.capture, "default/client/eth0", own);
+    const port = /10\.244\.1\.2:(\d+)/.exec(copy ?? "")?.[1] ?? "";
+    expect(copy).toBe(`10.244.2.2:9000 > 10.244.1.2:${port} tcp . 1448`);
+    expect(reset).toBe(`10.244.1.2:${port} > 10.244.2.2:9000 tcp R`);
+    // The server, which has dropped the connection by then, resets what the client still acknowledges.
+    expect(others.some((line) => line.startsWith("10.244.2.2:9000 > ") && line.endsWith(" tcp R"))).toBe(true);
+  });
+
+  test("with it the copies end at the client's node, and every download arrives", () => {
+    expect(fixed.report.traffic[0]).toMatchObject({ sent: 20, delivered: 20, refused: 0, timedOut: 0 });
+    expect(fixed.report.traffic[0]?.drops["NETFILTER_DROP"]).toBeGreaterThan(0);
+    expect(seen(fixed.capture, "default/client/eth0", own)).toEqual([]);
+  });
+
+  test("a copy is the same bytes, 1 ms after the frame", () => {
+    const came = fixed.capture.packets.filter(
+      ({ device, direction }) => device === "node-1/eth0" && direction === "inbound",
+    );
+    const times = new Map<string, bigint[]>();
+    for (const { bytes, time } of came) {
+      const key = Buffer.from(bytes).toString("latin1");
+      times.set(key, [...(times.get(key) ?? []), time]);
+    }
+    const pairs = [...times.values()].filter(({ length }) => length > 1);
+    expect(pairs.length).toBeGreaterThan(20);
+    expect(pairs.length).toBeLessThan(came.length / 50);
+    expect(new Set(pairs.map(([first = 0n, second = 0n]) => second - first))).toEqual(new Set([1_000_000n]));
+  });
+
+  test("a kernel of today takes the copy for what it is, and nothing is reset", () => {
+    const folder = temporaryFolder();
+    cpSync(join(ROOT, "examples/mysteries/invalid-reset"), folder, { recursive: true });
+    const scenario = readFileSync(join(folder, "broken.yaml"), "utf8").replace("delayedSegments: invalid", "");
+    writeFileSync(join(folder, "today.yaml"), scenario);
+    const { report } = runInto(join(folder, "out"), join(folder, "today.yaml"));
+    expect(report.traffic[0]).toMatchObject({ sent: 20, delivered: 20, refused: 0 });
+  });
+
+  test("two workers draw the same copies as one", () => {
+    const two = runExample("mysteries/invalid-reset/fixed.yaml", "--workers", "2");
+    expect(readFileSync(two.path).equals(readFileSync(fixed.path))).toBe(true);
+  });
+});
