@@ -101,14 +101,17 @@ describe("the endpoints of a cluster IP", () => {
     expect(members(chain("nat", SVC, WEB, [slice(WEB, withoutHint)], zone))).toHaveLength(4);
   });
 
-  it("count once for each address and port: who stays wins over who ends, then this node's entry over another's", () => {
+  it("count once for each address and port: who stays wins over who ends, and of those who stay the last", () => {
     const ends = { ready: false, terminating: true };
     const entries = (...nodes: [node: string, more: Partial<Endpoint>][]) =>
       nodes.map(([node, more], i) => slice(WEB, [endpoint("10.244.1.2", node, more)], { name: `web-${i}` }));
     const local: Partial<Service> = { internalTrafficPolicy: "Local" };
     const served = (...slices: EndpointSlice[]) => members(chain("nat", SVL, { ...WEB, ...local }, slices));
-    for (const slices of [entries(["node-1", {}], ["node-2", {}]), entries(["node-1", {}], ["node-2", ends])])
-      for (const order of [slices, [...slices].reverse()]) expect(served(...order)).toEqual(["10.244.1.2:8080"]);
+    const left = entries(["node-1", {}], ["node-2", ends]);
+    for (const order of [left, [...left].reverse()]) expect(served(...order)).toEqual(["10.244.1.2:8080"]);
+    const [here, there] = [endpoint("10.244.1.2", "node-1"), endpoint("10.244.1.2", "node-2")];
+    expect(served(slice(WEB, [there, here]))).toEqual(["10.244.1.2:8080"]);
+    expect(served(slice(WEB, [here, there]))).toEqual([]);
     const moved = entries(["node-1", ends], ["node-2", {}]);
     for (const order of [moved, [...moved].reverse()]) expect(served(...order)).toEqual([]);
   });

@@ -50,7 +50,7 @@ export class EndpointIndex {
 
   /**
    * All endpoints of a service port, sorted by text. The same `ip:port` counts once: an address that a new pod got before the old
-   * one was gone is the new pod's, and an entry on this node wins over another.
+   * one was gone is the new pod's; of several that do not terminate the last one counts (addEndpoints in endpointslicecache.go).
    */
   endpoints(port: ProxyServicePort): ProxyEndpoint[] {
     const found = new Map<string, ProxyEndpoint>();
@@ -58,7 +58,7 @@ export class EndpointIndex {
       for (const { name, protocol, port: number } of slice.ports)
         if (name === port.port && protocol.toLowerCase() === port.protocol && number !== 0)
           for (const endpoint of this.#ofSlice(slice, number))
-            if (precedence(endpoint) > precedence(found.get(endpoint.text))) found.set(endpoint.text, endpoint);
+            if (!endpoint.terminating || !found.has(endpoint.text)) found.set(endpoint.text, endpoint);
     return [...found.values()].sort(byText);
   }
 
@@ -71,12 +71,6 @@ export class EndpointIndex {
       yield { ip, text: joinHostPort(ip, port), local, ready, serving, terminating, forZones, forNodes };
     }
   }
-}
-
-/** Which of two entries for one `ip:port` counts: the greater. */
-function precedence(endpoint: ProxyEndpoint | undefined): number {
-  if (!endpoint) return -1;
-  return (endpoint.terminating ? 0 : 2) + (endpoint.local ? 1 : 0);
 }
 
 /** Chooses among a service port's endpoints as kube-proxy's topology code does. */
