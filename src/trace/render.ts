@@ -221,6 +221,7 @@ export function endText(end: End): string {
 /** A line for a packet that is not told in full: `+201 us  TCP SYN, ACK 10.96.12.9:7070 > 10.244.1.3:32768: delivered in default/web-0`. */
 export function walkLine(walk: Walk, startNs: number): string {
   const [first] = walk.steps;
-  const after = `+${formatTime((first?.timeNs ?? 0) - startNs)}`;
+  const afterNs = (first?.timeNs ?? 0) - startNs;
+  const after = afterNs < 0 ? `-${formatTime(-afterNs)}` : `+${formatTime(afterNs)}`;
   return `  packet ${walk.packet}, ${after}: ${walk.summary}. ${endText(walk.end)}`;
 }

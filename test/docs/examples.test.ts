@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { projectFiles } from "../structure/tree.ts";
 import { podwire, ROOT, temporaryFolder } from "../tools/podwire.ts";
+import { shownTraces } from "./shown-traces.ts";
 
 const pages = [
   ...projectFiles("docs", ".md"),
@@ -59,11 +60,13 @@ test.each(scenarios)("the scenario in $path runs, and what it expects holds", ({
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
 });
 
+/** Those shown with what they print have a test of their own, walks.test.ts. */
+const elsewhere = shownTraces().map(({ line }) => line);
 const commands = [
   ...new Set(
     pages.flatMap(({ text }) => [...text.matchAll(/npx podwire (\w+ [^\n`|]*)/g)].map(([, line = ""]) => line.trim())),
   ),
-];
+].filter((line) => !elsewhere.includes(line));
 
 describe("this command line of the pages works:", () => {
   test.each(commands)("podwire %s", (line) => {
