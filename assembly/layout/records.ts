@@ -49,7 +49,8 @@ export const SYSCTL_ACCEPT_SOURCE_ROUTE = 42;
 export const SYSCTL_ACCEPT_LOCAL = 43;
 export const SYSCTL_ERRORS_USE_INBOUND = 44; // icmp_errors_use_inbound_ifaddr
 export const SYSCTL_CT_DELAYED_INVALID = 45; // no sysctl of Linux: 1 as kernels before 6.1 were, see inWindow
-export const SYSCTL_COUNT = 46;
+export const SYSCTL_CT_DROP_CLASH = 46; // nor is this: 1 as kernels before 2020 were, see resolveClash
+export const SYSCTL_COUNT = 47;
 
 // A network namespace (struct net).
 export const NS_ID = 0;

@@ -46,6 +46,7 @@ import {
   NS_CONNECTION_COUNT,
   NS_SYSCTLS,
   SYSCTL_CT_CHECKSUM,
+  SYSCTL_CT_DROP_CLASH,
   SYSCTL_CT_GENERIC,
   SYSCTL_CT_ICMP,
   SYSCTL_CT_MAX,
@@ -305,7 +306,8 @@ export function confirm(ns: usize, frame: usize): bool {
 /**
  * Two first packets of one conversation were under way at once, as A and AAAA questions from one socket are on a machine with
  * several processors. Where the protocol allows it (UDP), the later one joins the entry of the first if both were translated
- * alike; else its own entry is kept for the reply alone (nf_ct_resolve_clash). False: it must be dropped.
+ * alike; else its own entry is kept for the reply alone (nf_ct_resolve_clash; kernels before 2020 dropped the packet, and so
+ * does a namespace that is told to). False: it must be dropped.
  */
 function resolveClash(ns: usize, frame: usize, entry: usize, other: usize): bool {
   tuple.read(entry + CT_ORIGINAL);
@@ -320,7 +322,7 @@ function resolveClash(ns: usize, frame: usize, entry: usize, other: usize): bool
     table.attach(frame, other, load<u32>(frame, FRAME_CT_INFO));
     return true;
   }
-  if (table.find(ns)) return false;
+  if (sysctl(ns, SYSCTL_CT_DROP_CLASH) || table.find(ns)) return false;
   table.insertReply(entry);
   return true;
 }

@@ -132,6 +132,7 @@ function addAddresses(kernel: Kernel, machine: Machine, built: Built): void {
 function setSysctls(kernel: Kernel, config: NamespaceConfig, built: Built): void {
   const ns = namespace(built, config.name);
   if (config.delayedSegments === "invalid") kernel.calls.setSysctl(ns, R.SYSCTL_CT_DELAYED_INVALID, 1);
+  if (config.conntrackClash === "drop") kernel.calls.setSysctl(ns, R.SYSCTL_CT_DROP_CLASH, 1);
   for (const [key, value] of config.sysctls) {
     const sysctl = findSysctl(key);
     if (!sysctl) throw new Error(`sysctl ${key} is not supported`);

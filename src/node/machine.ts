@@ -39,7 +39,7 @@ export interface NodeOptions {
   nodeCIDR: string;
   network?: NetworkOptions;
   /** How the nodes' kernel differs from today's. */
-  kernel?: Pick<NamespaceConfig, "delayedSegments">;
+  kernel?: Pick<NamespaceConfig, "delayedSegments" | "conntrackClash">;
   /** `dropInvalid`: whether kube-proxy has its rule against INVALID packets, as from 1.15 on. Default true. */
   kubeProxy?: { dropInvalid?: boolean };
   /** The length of the bodies that pods answer HTTP requests with; by default those of `ListenerConfig`. */

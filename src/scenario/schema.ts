@@ -129,6 +129,7 @@ const network = z.strictObject({
 /** How the nodes' kernel differs from today's. */
 const kernel = z.strictObject({
   delayedSegments: z.enum(["accept", "invalid"], "should be accept or invalid").default("accept"),
+  conntrackClash: z.enum(["keep", "drop"], "should be keep or drop").default("keep"),
 });
 
 const sysctls = z.record(name, z.union([z.string(), z.int()], "should be a number"));

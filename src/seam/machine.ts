@@ -11,6 +11,8 @@ export interface NamespaceConfig {
   sysctls: [key: string, value: string][];
   /** What conntrack says of TCP segments that were delayed until their window had passed. Default: accept, as Linux from 6.1 on. */
   delayedSegments?: "accept" | "invalid";
+  /** What becomes of a first packet whose connection clashes with one that was translated otherwise. Default: keep, as Linux does today. */
+  conntrackClash?: "keep" | "drop";
   /** iptables-save text loaded into the namespace; without it no table exists and nothing is tracked. */
   rules?: string;
   /** `ipset save` text of the sets that the rules name. */

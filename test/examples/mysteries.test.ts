@@ -311,3 +311,47 @@ describe("INVALID packets and the reset", () => {
     expect(readFileSync(two.path).equals(readFileSync(fixed.path))).toBe(true);
   });
 });
+
+describe("A and AAAA at once", () => {
+  const { broken, fixed } = both("dns-race");
+  const first = /^10\.244\.1\.2:\d+ > \S+ dns A{1,4}\? example\.com\.default\.svc/;
+  /** Questions for the first name on any DNS pod's eth0 before the second request, 200 ms in. */
+  const arrived = ({ capture }: typeof broken): string[] => {
+    const begin = capture.packets[0]?.time ?? 0n;
+    return capture.packets
+      .filter(({ device, time }) => device.startsWith("kube-system/") && time - begin < 200_000_000n)
+      .map(({ bytes }) => summary(bytes))
+      .filter((line) => first.test(line));
+  };
+
+  test("translated to two DNS pods: the later is dropped, and the lookup waits for the resolver's five seconds", () => {
+    expect(broken.report.traffic[0]).toMatchObject({ sent: 5, delivered: 5, drops: { CONNTRACK_INSERT_FAILED: 1 } });
+    expect(broken.report.traffic[0]?.latencyNs?.max).toBeGreaterThan(5e9);
+    expect(broken.report.traffic[0]?.latencyNs?.p50).toBeLessThan(1e8);
+    expect(seen(broken.capture, "default/client/eth0", first).slice(0, 2)).toEqual([
+      "10.244.1.2:60050 > 10.96.0.10:53 dns A? example.com.default.svc.cluster.local",
+      "10.244.1.2:60050 > 10.96.0.10:53 dns AAAA? example.com.default.svc.cluster.local",
+    ]);
+    expect(arrived(broken)).toEqual(["10.244.1.2:60050 > 10.244.1.3:53 dns A? example.com.default.svc.cluster.local"]);
+  });
+
+  test("one after the other, each from its own port: both arrive, and nothing waits", () => {
+    expect(fixed.report.traffic[0]).toMatchObject({ sent: 5, delivered: 5, drops: {} });
+    expect(fixed.report.traffic[0]?.latencyNs?.max).toBeLessThan(5e8);
+    expect(arrived(fixed)).toEqual([
+      "10.244.1.2:60050 > 10.244.1.3:53 dns A? example.com.default.svc.cluster.local",
+      "10.244.1.2:60051 > 10.244.1.4:53 dns AAAA? example.com.default.svc.cluster.local",
+    ]);
+  });
+
+  test("a kernel of today keeps both connections, and nothing waits", () => {
+    const folder = temporaryFolder();
+    cpSync(join(ROOT, "examples/mysteries/dns-race"), folder, { recursive: true });
+    const scenario = readFileSync(join(folder, "broken.yaml"), "utf8")
+      .replace("conntrackClash: drop", "conntrackClash: keep")
+      .replace(">= 5s", "<= 500ms");
+    writeFileSync(join(folder, "today.yaml"), scenario);
+    const { report } = runInto(join(folder, "out"), join(folder, "today.yaml"));
+    expect(report.traffic[0]).toMatchObject({ sent: 5, delivered: 5, drops: {} });
+  });
+});

@@ -113,7 +113,7 @@ function statistics({ emulation, namespace, out }: Context): number {
     (code) => drops[code] ?? 0,
   );
   out(
-    `cpu=0   \tfound=0 invalid=${invalid ?? 0} insert=0 insert_failed=${failed ?? 0} drop=${full ?? 0} early_drop=0 error=0 search_restart=0 clash_resolve=0 chaintoolong=0 \n`,
+    `cpu=0   \tfound=0 invalid=${invalid ?? 0} insert=0 insert_failed=${failed ?? 0} drop=${(failed ?? 0) + (full ?? 0)} early_drop=0 error=0 search_restart=0 clash_resolve=0 chaintoolong=0 \n`,
   );
   return 0;
 }
