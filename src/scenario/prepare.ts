@@ -152,12 +152,13 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   };
 }
 
-/** The names that the scenario gives addresses outside. Throws an InputError for what is no name or no address. */
+/** A segment as the scenario says its links are. */
 function segmentOf(name: string, { latency, rate, duplicate, duplicateDelay }: LinkSpec): SegmentConfig {
   const segment = { name, latencyNs: latency, rate };
   return duplicate > 0 ? { ...segment, duplicate: { probability: duplicate, delayNs: duplicateDelay } } : segment;
 }
 
+/** The names that the scenario gives addresses outside. Throws an InputError for what is no name or no address. */
 function hostsOf({ spec }: Scenario, document: Document | undefined): Map<string, string> {
   return new Map(
     Object.entries(spec.hosts).map(([name, address]) => {
