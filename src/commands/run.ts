@@ -225,10 +225,10 @@ async function execute(
 /** report.json, and the rules of every machine with their counters as iptables-save -c prints them. */
 function writeResults(report: Report, result: RunResult, outDir: string): void {
   writeFileSync(join(outDir, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
-  const rules = Object.entries(result.rules);
-  if (rules.length > 0) mkdirSync(join(outDir, "rules"), { recursive: true });
-  for (const [namespace, text] of rules)
-    writeFileSync(join(outDir, "rules", `${namespace.replaceAll("/", ".")}.v4`), text);
+  const namespaces = Object.keys(result.rules);
+  if (namespaces.length > 0) mkdirSync(join(outDir, "rules"), { recursive: true });
+  for (const namespace of namespaces)
+    writeFileSync(join(outDir, "rules", `${namespace.replaceAll("/", ".")}.v4`), result.rules[namespace] ?? "");
 }
 
 /** picture.json, and the page that shows it if it is asked for; then with the walks of packets, which take a cluster of their own. */

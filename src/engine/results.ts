@@ -47,12 +47,17 @@ export function combine(
     series: seriesOf(plan, workers),
     endNs,
     interrupted: workers.some(({ interrupted }) => interrupted),
-    rules: Object.fromEntries(
-      namespaces
-        .filter(({ name }) => rules.has(name))
-        .map(({ name, counters }) => [name, rules.print(name, counters, endNs)]),
-    ),
+    rules: rulesOf(namespaces, rules, endNs),
   };
+}
+
+/** By namespace, its rules as text, which is printed when it is asked for: those of a large cluster do not fit into memory together. */
+function rulesOf(namespaces: readonly NamespaceResult[], rules: RuleSets, endNs: number): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const { name, counters } of namespaces)
+    if (rules.has(name))
+      Object.defineProperty(texts, name, { enumerable: true, get: () => rules.print(name, counters, endNs) });
+  return texts;
 }
 
 function seriesOf(plan: Plan, workers: readonly WorkerResult[]): Series {

@@ -164,7 +164,8 @@ export class RuleSets {
   counted(namespace: string, counters: RuleCounters, atNs: number): RuleSet {
     const loaded = this.#at(namespace, atNs);
     if (!loaded) return { tables: [] };
-    const set = structuredClone(loaded.model());
+    // Nothing is kept: the models of all nodes of a large cluster would fill the memory.
+    const set = loaded.ownModel();
     const chains = chainsByName(set);
     for (let index = 0; index < loaded.count; index++) {
       const reference = loaded.reference(index);
@@ -238,6 +239,7 @@ function loadedFrom(rules: ChangeableRules, before: LoadedRules, text: string, f
     rule: (index) => rules.rule(index),
     end: (index) => rules.end(index),
     model: () => (model ??= parseRules(text, file)),
+    ownModel: () => parseRules(text, file),
     changeable: () => rules,
   };
 }

@@ -26,6 +26,8 @@ export interface CompiledText {
   quick?: QuickRules & { text: string };
   /** The whole set as parseRules reads it. */
   model(): RuleSet;
+  /** The same, read anew: the caller's own, and nothing of it is kept. */
+  ownModel(): RuleSet;
 }
 
 export interface ChainEnd {
@@ -38,10 +40,11 @@ export function compileText(text: string, names: NameTable, file: string): Compi
   const quick = compileQuickly(text, names);
   let model: RuleSet | undefined;
   const read = (): RuleSet => (model ??= parseRules(text, file));
-  return quick ? fromText(text, quick, read) : fromModel(read, names);
+  const ownModel = (): RuleSet => parseRules(text, file);
+  return { ...(quick ? fromText(text, quick, read) : fromModel(read, names)), ownModel };
 }
 
-function fromText(text: string, quick: QuickRules, model: () => RuleSet): CompiledText {
+function fromText(text: string, quick: QuickRules, model: () => RuleSet): Omit<CompiledText, "ownModel"> {
   const { chains, count, starts, ends } = quick.survey;
   return {
     words: quick.words,
@@ -73,7 +76,7 @@ function chainAt(chains: readonly SurveyedChain[], index: number): SurveyedChain
   return chains[low];
 }
 
-function fromModel(model: () => RuleSet, names: NameTable): CompiledText {
+function fromModel(model: () => RuleSet, names: NameTable): Omit<CompiledText, "ownModel"> {
   const set = model();
   const { words, rules } = compileRules(set, names);
   const chains = chainsByName(set);

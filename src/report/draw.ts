@@ -162,7 +162,8 @@ const RULE = /^\[(\d+):(\d+)\] -A (\S+) (.*)$/;
 /** Every rule of all namespaces with its counters added up, the hottest first. Namespaces with one text share its rules. */
 function heatOf(rules: RunResult["rules"]): PictureRule[] {
   const found = new Map<string, PictureRule>();
-  for (const text of Object.values(rules)) {
+  for (const namespace of Object.keys(rules)) {
+    const text = rules[namespace] ?? "";
     let table = "";
     for (const line of text.split("\n")) {
       if (line.startsWith("*")) table = line.slice(1);
@@ -176,9 +177,21 @@ function heatOf(rules: RunResult["rules"]): PictureRule[] {
         known.bytes += Number(bytes);
         known.namespaces += hit;
       } else {
-        found.set(key, { table, chain, text: rest, packets: Number(packets), bytes: Number(bytes), namespaces: hit });
+        found.set(key, {
+          table,
+          chain: copyOf(chain),
+          text: copyOf(rest),
+          packets: Number(packets),
+          bytes: Number(bytes),
+          namespaces: hit,
+        });
       }
     }
   }
   return [...found.values()].sort((a, b) => b.packets - a.packets);
+}
+
+/** The same characters, without the whole text that they were cut out of, which would stay in memory with them. */
+function copyOf(part: string): string {
+  return Buffer.from(part).toString();
 }

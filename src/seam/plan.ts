@@ -204,7 +204,10 @@ export interface RunResult {
   /** Virtual time reached. */
   endNs: number;
   interrupted: boolean;
-  /** By namespace: iptables-save -c text at the end. Only for namespaces that have rules. */
+  /**
+   * By namespace: iptables-save -c text at the end, printed anew whenever it is read. Only for namespaces that have rules.
+   * Those of a large cluster together are larger than the memory: read one after the other.
+   */
   rules: Record<string, string>;
 }
 
