@@ -95,6 +95,12 @@ export class RuleSets {
   place(plan: Plan, namespaces: readonly string[]): PlacedChange[] {
     const sets = [...this.#all];
     const current = new Map(this.#byNamespace);
+    const chains = new Map<LoadedRules, ChainsByName>();
+    const chainsOf = (loaded: LoadedRules): ChainsByName => {
+      const known = chains.get(loaded) ?? chainsByName(loaded.model());
+      chains.set(loaded, known);
+      return known;
+    };
     return (plan.changes ?? []).map(({ atNs, namespace, action }, index) => {
       const placed = { index, atNs, namespace, namespaceId: namespaces.indexOf(namespace) };
       const change = this.#later.get(index);
@@ -105,7 +111,8 @@ export class RuleSets {
       current.set(namespace, loaded);
       const rules = { kind: "rules", block: loaded.block, ruleSet: sets.indexOf(loaded) } as const;
       if (anew) return { ...placed, action: { ...rules, changed: true, anew } };
-      return { ...placed, action: { ...rules, changed: false, kept: keptRules(before, loaded, action.restored) } };
+      const kept = keptRules(before, loaded, action.restored, chainsOf);
+      return { ...placed, action: { ...rules, changed: false, kept } };
     });
   }
 
@@ -164,8 +171,7 @@ export class RuleSets {
   counted(namespace: string, counters: RuleCounters, atNs: number): RuleSet {
     const loaded = this.#at(namespace, atNs);
     if (!loaded) return { tables: [] };
-    // Nothing is kept: the models of all nodes of a large cluster would fill the memory.
-    const set = loaded.ownModel();
+    const set = loaded.model();
     const chains = chainsByName(set);
     for (let index = 0; index < loaded.count; index++) {
       const reference = loaded.reference(index);
@@ -179,7 +185,12 @@ export class RuleSets {
 }
 
 /** Pairs of RULE_INDEX, old and new, of the rules that stay as they are: in whole user chains, in built-in chains one by one. */
-function keptRules(before: LoadedRules, after: LoadedRules, restored: string): Uint32Array {
+function keptRules(
+  before: LoadedRules,
+  after: LoadedRules,
+  restored: string,
+  chainsOf: (loaded: LoadedRules) => ChainsByName,
+): Uint32Array {
   const rewritten = new Set<string>();
   let restoring = "";
   for (const line of restored.split("\n")) {
@@ -189,10 +200,10 @@ function keptRules(before: LoadedRules, after: LoadedRules, restored: string): U
   const old = new Map(references(before).map(([i, { table, chain, index }]) => [`${table} ${chain} ${index}`, i]));
   const pairs: number[] = [];
   const texts = new Map<string, string[]>();
-  const [chainsBefore, chainsAfter] = [before, after].map((loaded) => chainsByName(loaded.model()));
-  const textsOf = (chains: ChainsByName | undefined, table: string, chain: string, which: string): string[] => {
+  const [chainsBefore, chainsAfter] = [chainsOf(before), chainsOf(after)];
+  const textsOf = (chains: ChainsByName, table: string, chain: string, which: string): string[] => {
     const key = `${which} ${table} ${chain}`;
-    const known = texts.get(key) ?? (chains?.get(table)?.get(chain)?.rules ?? []).map((rule) => printRule(chain, rule));
+    const known = texts.get(key) ?? (chains.get(table)?.get(chain)?.rules ?? []).map((rule) => printRule(chain, rule));
     texts.set(key, known);
     return known;
   };
@@ -200,7 +211,7 @@ function keptRules(before: LoadedRules, after: LoadedRules, restored: string): U
     if (rewritten.has(`${table} ${chain}`)) return;
     const was = textsOf(chainsBefore, table, chain, "before");
     const is = textsOf(chainsAfter, table, chain, "after");
-    const builtIn = chainsAfter?.get(table)?.get(chain)?.policy !== undefined;
+    const builtIn = chainsAfter.get(table)?.get(chain)?.policy !== undefined;
     if (!builtIn && (was.length !== is.length || was.some((text, j) => text !== is[j]))) return;
     const from = old.get(`${table} ${chain} ${index === "policy" ? index : was.indexOf(is[index] ?? "")}`);
     if (from !== undefined) pairs.push(from, i);
@@ -230,7 +241,6 @@ function load(text: string, file: string, kernel: Kernel, names: NameTable): Loa
 
 /** What was made by changing `before`; `text` is what is there then. */
 function loadedFrom(rules: ChangeableRules, before: LoadedRules, text: string, file: string): LoadedRules {
-  let model: RuleSet | undefined;
   return {
     block: rules.block,
     count: rules.count,
@@ -238,8 +248,7 @@ function loadedFrom(rules: ChangeableRules, before: LoadedRules, text: string, f
     reference: (index) => rules.reference(index),
     rule: (index) => rules.rule(index),
     end: (index) => rules.end(index),
-    model: () => (model ??= parseRules(text, file)),
-    ownModel: () => parseRules(text, file),
+    model: () => parseRules(text, file),
     changeable: () => rules,
   };
 }

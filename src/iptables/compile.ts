@@ -24,10 +24,8 @@ export interface CompiledText {
   rule(index: number): Rule | undefined;
   /** What a change goes on from; undefined for a text that was read by way of its model. */
   quick?: QuickRules & { text: string };
-  /** The whole set as parseRules reads it. */
+  /** The whole set as parseRules reads it, anew each time: the caller's own, and nothing of it is kept. */
   model(): RuleSet;
-  /** The same, read anew: the caller's own, and nothing of it is kept. */
-  ownModel(): RuleSet;
 }
 
 export interface ChainEnd {
@@ -38,13 +36,11 @@ export interface ChainEnd {
 /** Compiles iptables-save text. `file` is for error messages. Throws an InputError with file, line and option. */
 export function compileText(text: string, names: NameTable, file: string): CompiledText {
   const quick = compileQuickly(text, names);
-  let model: RuleSet | undefined;
-  const read = (): RuleSet => (model ??= parseRules(text, file));
-  const ownModel = (): RuleSet => parseRules(text, file);
-  return { ...(quick ? fromText(text, quick, read) : fromModel(read, names)), ownModel };
+  const model = (): RuleSet => parseRules(text, file);
+  return quick ? fromText(text, quick, model) : fromModel(model, names);
 }
 
-function fromText(text: string, quick: QuickRules, model: () => RuleSet): Omit<CompiledText, "ownModel"> {
+function fromText(text: string, quick: QuickRules, model: () => RuleSet): CompiledText {
   const { chains, count, starts, ends } = quick.survey;
   return {
     words: quick.words,
@@ -76,7 +72,7 @@ function chainAt(chains: readonly SurveyedChain[], index: number): SurveyedChain
   return chains[low];
 }
 
-function fromModel(model: () => RuleSet, names: NameTable): Omit<CompiledText, "ownModel"> {
+function fromModel(model: () => RuleSet, names: NameTable): CompiledText {
   const set = model();
   const { words, rules } = compileRules(set, names);
   const chains = chainsByName(set);

@@ -43,7 +43,7 @@ export interface NodeOptions {
   /** `dropInvalid`: whether kube-proxy has its rule against INVALID packets, as from 1.15 on. Default true. */
   kubeProxy?: { dropInvalid?: boolean };
   /** The length of the bodies that pods answer HTTP requests with; by default those of `ListenerConfig`. */
-  responseBytes?: number;
+  responseBytes?: number | undefined;
   /** `sysctl -w` on every node, after what kubelet and kube-proxy set. */
   sysctls?: Readonly<Record<string, string | number>>;
   /** Processor cores, from which kube-proxy derives the size of the connection table. Default 4. */

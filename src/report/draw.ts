@@ -14,12 +14,13 @@ const RULES = 300;
 const STEPS_A_DECADE = 10;
 const LEAST_NS = 1000;
 
-/** The whole picture. `walks`: by the index of the line. */
+/** The whole picture. `walks`: by the index of the line. `rules`: the hottest first. */
 export function drawPicture(
   plan: Plan,
   result: RunResult,
   report: Report,
   walks: ReadonlyMap<number, PictureWalk>,
+  rules: readonly PictureRule[],
 ): Picture {
   const { podwire, scenario, seed, durationNs, endNs, interrupted, cluster, frames, warnings } = report;
   const order = result.lines
@@ -33,7 +34,6 @@ export function drawPicture(
   const drops = Object.entries(result.drops)
     .flatMap(([namespace, reasons]) => Object.entries(reasons).map(([reason, count]) => ({ namespace, reason, count })))
     .sort((a, b) => b.count - a.count);
-  const rules = heatOf(result.rules);
   const hit = rules.filter(({ packets }) => packets > 0);
   return {
     podwire,
@@ -155,43 +155,4 @@ function addUp({ atNs, lines }: Series): Series["lines"][number] {
   const sum = (field: "sent" | "delivered" | "failed"): number[] =>
     atNs.map((_, i) => lines.reduce((total, line) => total + (line[field][i] ?? 0), 0));
   return { sent: sum("sent"), delivered: sum("delivered"), failed: sum("failed") };
-}
-
-const RULE = /^\[(\d+):(\d+)\] -A (\S+) (.*)$/;
-
-/** Every rule of all namespaces with its counters added up, the hottest first. Namespaces with one text share its rules. */
-function heatOf(rules: RunResult["rules"]): PictureRule[] {
-  const found = new Map<string, PictureRule>();
-  for (const namespace of Object.keys(rules)) {
-    const text = rules[namespace] ?? "";
-    let table = "";
-    for (const line of text.split("\n")) {
-      if (line.startsWith("*")) table = line.slice(1);
-      const [, packets = "", bytes = "", chain = "", rest = ""] = line.startsWith("[") ? (RULE.exec(line) ?? []) : [];
-      if (chain === "") continue;
-      const key = `${table} ${chain} ${rest}`;
-      const known = found.get(key);
-      const hit = packets === "0" ? 0 : 1;
-      if (known) {
-        known.packets += Number(packets);
-        known.bytes += Number(bytes);
-        known.namespaces += hit;
-      } else {
-        found.set(key, {
-          table,
-          chain: copyOf(chain),
-          text: copyOf(rest),
-          packets: Number(packets),
-          bytes: Number(bytes),
-          namespaces: hit,
-        });
-      }
-    }
-  }
-  return [...found.values()].sort((a, b) => b.packets - a.packets);
-}
-
-/** The same characters, without the whole text that they were cut out of, which would stay in memory with them. */
-function copyOf(part: string): string {
-  return Buffer.from(part).toString();
 }

@@ -172,7 +172,7 @@ const cluster = z.strictObject({
     .prefault({}),
   kernel: kernel.prefault({}),
   sysctls: sysctls.default({}),
-  responseBytes: z.int().min(1).max(10_000_000).default(200),
+  responseBytes: z.int().min(1).max(10_000_000).optional(),
 });
 
 const link = (latencyNs: number, bits: number) =>

@@ -2,6 +2,7 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { Report } from "../../src/report/report.ts";
 import type { Capture } from "../tools/capture.ts";
 import { decodeFrame } from "../tools/frame.ts";
 import { ROOT, runExample, runInto, temporaryFolder } from "../tools/podwire.ts";
@@ -10,6 +11,15 @@ import { firstPacket, walkOf } from "../tools/walk.ts";
 
 function both(name: string): Record<"broken" | "fixed", ReturnType<typeof runExample>> {
   return { broken: runExample(`mysteries/${name}/broken.yaml`), fixed: runExample(`mysteries/${name}/fixed.yaml`) };
+}
+
+/** What comes of the broken position of a mystery with its scenario edited. */
+function reportOf(name: string, edit: (scenario: string) => string): Report {
+  const folder = temporaryFolder();
+  cpSync(join(ROOT, "examples/mysteries", name), folder, { recursive: true });
+  const scenario = join(folder, "edited.yaml");
+  writeFileSync(scenario, edit(readFileSync(join(folder, "broken.yaml"), "utf8")));
+  return runInto(join(folder, "out"), scenario).report;
 }
 
 /** Lines of the frames on a device that fit, in order. */
@@ -253,11 +263,7 @@ describe("an MTU that does not fit through the tunnel", () => {
   });
 
   test("the wrong MTU alone: pods are told what fits, and all is answered", () => {
-    const folder = temporaryFolder();
-    cpSync(join(ROOT, "examples/mysteries/mtu-black-hole"), folder, { recursive: true });
-    const scenario = readFileSync(join(folder, "broken.yaml"), "utf8").replace(/^ {2}rules:\n.*\n/m, "");
-    writeFileSync(join(folder, "told.yaml"), scenario);
-    const { report } = runInto(join(folder, "out"), join(folder, "told.yaml"));
+    const report = reportOf("mtu-black-hole", (scenario) => scenario.replace(/^ {2}rules:\n.*\n/m, ""));
     expect(report.traffic[1]).toMatchObject({ sent: 20, delivered: 20, drops: { FRAG_NEEDED: 2 } });
   });
 });
@@ -298,11 +304,7 @@ describe("INVALID packets and the reset", () => {
   });
 
   test("a kernel of today takes the copy for what it is, and nothing is reset", () => {
-    const folder = temporaryFolder();
-    cpSync(join(ROOT, "examples/mysteries/invalid-reset"), folder, { recursive: true });
-    const scenario = readFileSync(join(folder, "broken.yaml"), "utf8").replace("delayedSegments: invalid", "");
-    writeFileSync(join(folder, "today.yaml"), scenario);
-    const { report } = runInto(join(folder, "out"), join(folder, "today.yaml"));
+    const report = reportOf("invalid-reset", (scenario) => scenario.replace("delayedSegments: invalid", ""));
     expect(report.traffic[0]).toMatchObject({ sent: 20, delivered: 20, refused: 0 });
   });
 
@@ -345,13 +347,9 @@ describe("A and AAAA at once", () => {
   });
 
   test("a kernel of today keeps both connections, and nothing waits", () => {
-    const folder = temporaryFolder();
-    cpSync(join(ROOT, "examples/mysteries/dns-race"), folder, { recursive: true });
-    const scenario = readFileSync(join(folder, "broken.yaml"), "utf8")
-      .replace("conntrackClash: drop", "conntrackClash: keep")
-      .replace(">= 5s", "<= 500ms");
-    writeFileSync(join(folder, "today.yaml"), scenario);
-    const { report } = runInto(join(folder, "out"), join(folder, "today.yaml"));
+    const report = reportOf("dns-race", (scenario) =>
+      scenario.replace("conntrackClash: drop", "conntrackClash: keep").replace(">= 5s", "<= 500ms"),
+    );
     expect(report.traffic[0]).toMatchObject({ sent: 5, delivered: 5, drops: {} });
   });
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parseDocuments } from "../../src/documents/document.ts";
 import { drawPicture } from "../../src/report/draw.ts";
+import { RuleHeat } from "../../src/report/heat.ts";
 import { htmlPage } from "../../src/report/page.ts";
 import type { Picture } from "../../src/report/picture.ts";
 import { makeReport } from "../../src/report/report.ts";
@@ -203,7 +204,9 @@ describe("with 5,000 pods", () => {
     rules: Object.fromEntries(plan.machines.slice(0, 100).map(({ name }) => [name, rules])),
   };
   const report = makeReport(prepared, result, "", "0", { seconds: 1, workers: 1 });
-  const drawn = drawPicture(plan, result, report, new Map());
+  const heat = new RuleHeat();
+  for (const text of Object.values(result.rules)) heat.add(text);
+  const drawn = drawPicture(plan, result, report, new Map(), heat.hottest());
   writeFileSync(html, htmlPage(drawn));
 
   test("the page is smaller than 10 MiB, as it cuts what is much and counts what it cuts", () => {
