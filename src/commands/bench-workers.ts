@@ -23,7 +23,7 @@ export function addWorkers(bench: Command): void {
     )
     .option("--nodes <N>", "number of nodes", integer(2, 250), 16)
     .option("--workers <N>", "the most threads", integer(1, 64), availableParallelism())
-    .option("--frames <N>", "frames to be timed", integer(1000, 1e9), 1_000_000)
+    .option("--frames <N>", "frames to be timed", integer(1000, 1e9), 8_000_000)
     .option("--repeat <N>", "runs, of which the fastest counts", integer(1, 100), 5);
   withOutput(command).action(async (flags: WorkersFlags) => {
     checkOutput(flags);

@@ -38,23 +38,57 @@ export function lookAheadOf(plan: Plan): number {
   return Math.min(...plan.segments.map(({ latencyNs }) => latencyNs), plan.durationNs);
 }
 
-/** The heaviest machine first, each to the worker with the least so far. */
+/** How much more than the heaviest-first spread gives it may the busiest worker have, so that neighbours stay together. */
+const UNEVEN = 1.05;
+
+/** A worker for each machine. Machines that stand beside each other go to one worker where that keeps the loads even. */
 function spread(plan: Plan, workers: number): number[] {
+  const loads = loadsOf(plan);
+  const even = heaviestFirst(loads, workers);
+  const neighbours = inRuns(loads, workers);
+  const most = (places: readonly number[]): number => Math.max(...sumsOf(loads, places, workers));
+  return most(neighbours) <= most(even) * UNEVEN ? neighbours : even;
+}
+
+/** What each machine has to do: requests a second, and a little for each namespace. */
+function loadsOf(plan: Plan): number[] {
   const owner = machineOfNamespaces(plan);
-  const weights = plan.machines.map((machine) => machine.namespaces.length);
+  const loads = plan.machines.map((machine) => machine.namespaces.length);
   for (const flow of plan.flows) {
     const machine = owner.get(flow.namespace);
-    if (machine !== undefined) weights[machine] = (weights[machine] ?? 0) + flow.rate;
+    if (machine !== undefined) loads[machine] = (loads[machine] ?? 0) + flow.rate;
   }
-  const loads = new Array<number>(workers).fill(0);
-  const places = new Array<number>(plan.machines.length).fill(0);
-  const order = weights.map((_, i) => i).sort((a, b) => (weights[b] ?? 0) - (weights[a] ?? 0) || a - b);
+  return loads;
+}
+
+function sumsOf(loads: readonly number[], places: readonly number[], workers: number): number[] {
+  const sums = new Array<number>(workers).fill(0);
+  places.forEach((worker, i) => (sums[worker] = (sums[worker] ?? 0) + (loads[i] ?? 0)));
+  return sums;
+}
+
+/** The heaviest machine first, each to the worker with the least so far. */
+function heaviestFirst(loads: readonly number[], workers: number): number[] {
+  const sums = new Array<number>(workers).fill(0);
+  const places = new Array<number>(loads.length).fill(0);
+  const order = loads.map((_, i) => i).sort((a, b) => (loads[b] ?? 0) - (loads[a] ?? 0) || a - b);
   for (const i of order) {
-    const worker = loads.indexOf(Math.min(...loads));
+    const worker = sums.indexOf(Math.min(...sums));
     places[i] = worker;
-    loads[worker] = (loads[worker] ?? 0) + (weights[i] ?? 0);
+    sums[worker] = (sums[worker] ?? 0) + (loads[i] ?? 0);
   }
   return places;
+}
+
+/** The machines in their order, each to the worker in whose equal share of the whole load its middle lies. */
+function inRuns(loads: readonly number[], workers: number): number[] {
+  const total = loads.reduce((sum, load) => sum + load, 0);
+  let before = 0;
+  return loads.map((load) => {
+    const middle = before + load / 2;
+    before += load;
+    return Math.min(Math.floor((middle / total) * workers), workers - 1);
+  });
 }
 
 /** What a request costs, in round figures: passes of its packets through devices, and nanoseconds for one of them. */
