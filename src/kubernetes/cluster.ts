@@ -29,7 +29,11 @@ export interface ClusterOptions extends NodeOptions {
  * address is left for.
  */
 export function buildCluster(documents: readonly Document[], options: ClusterOptions): Cluster {
-  const own = parseObjects(documents);
+  return settleCluster(parseObjects(documents), options);
+}
+
+/** The same from objects that have been parsed. */
+export function settleCluster(own: ParsedObjects, options: ClusterOptions): Cluster {
   const clusterNodes = buildNodes(own.nodes, options);
   const nodes = clusterNodes.map(({ node }) => node);
   const { taken: ingresses, notEmulated } = takenIngresses(own.ingresses, own.ingressClasses);

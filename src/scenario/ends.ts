@@ -3,7 +3,8 @@ import { parseDocuments } from "../documents/document.ts";
 import { InputError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
 import { scenarioLines, type Line } from "./lines.ts";
-import { API_VERSION, scenarioSchema, type ClusterSpec, type Traffic } from "./schema.ts";
+import type { ClusterSpec } from "./ranges.ts";
+import { API_VERSION, scenarioSchema, type Traffic } from "./schema.ts";
 
 export interface Ends {
   /** `NAMESPACE/POD`, `pod/NAME`, `deployment/NAME` and the like, `node/NAME` or `internet`. */
@@ -71,8 +72,7 @@ export function requestLines(
     const [document] = parseDocuments(text, "");
     if (!document) throw new TypeError("the requests' document is empty");
     const scenario = document.validate(scenarioSchema);
-    const spec = { ...scenario.spec, cluster: ranges };
-    return scenarioLines({ ...scenario, spec }, document, cluster, durationNs).map((line) => {
+    return scenarioLines(scenario, ranges, document, cluster, durationNs).map((line) => {
       const [pair] = line.pairs;
       if (!pair) throw new TypeError("the request has no client");
       return { ...line, pairs: [pair] };

@@ -6,7 +6,8 @@ import type { Document } from "../documents/document.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
 import { clientsOf, type Client } from "./clients.ts";
 import { RANGE_FIELDS } from "./ranges.ts";
-import type { ClusterSpec, Scenario, Traffic } from "./schema.ts";
+import type { ClusterSpec } from "./ranges.ts";
+import type { Scenario, Traffic } from "./schema.ts";
 import { targetsOf } from "./targets.ts";
 
 /** Ethernet's 1500 less the headers of IPv4 and UDP or ICMP: more would have to be fragmented. */
@@ -33,14 +34,20 @@ export interface Line {
 }
 
 /** The lines that a scenario says. Throws an InputError for the first that cannot be. */
-export function scenarioLines(scenario: Scenario, document: Document, cluster: Cluster, durationNs: number): Line[] {
+export function scenarioLines(
+  scenario: Scenario,
+  ranges: ClusterSpec,
+  document: Document,
+  cluster: Cluster,
+  durationNs: number,
+): Line[] {
   const names = new Set<string>();
   return (scenario.spec.traffic ?? []).map((traffic, i) => {
     const path = ["spec", "traffic", i];
     if (names.has(traffic.name))
       document.fail([...path, "name"], `${traffic.name} is the name of another line already`);
     names.add(traffic.name);
-    return resolve(traffic, scenario.spec.cluster, document, path, cluster, durationNs);
+    return resolve(traffic, ranges, document, path, cluster, durationNs);
   });
 }
 

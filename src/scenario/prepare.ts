@@ -3,8 +3,9 @@ import { isAbsolute, join, normalize } from "node:path";
 import { parseIpv4 } from "../address.ts";
 import type { Document } from "../documents/document.ts";
 import { InputError, type Place } from "../errors.ts";
-import { buildCluster } from "../kubernetes/cluster.ts";
+import { settleCluster } from "../kubernetes/cluster.ts";
 import { dnsRecords } from "../kubernetes/dns.ts";
+import { parseObjects } from "../kubernetes/parse.ts";
 import { unusedBlocks } from "../kubernetes/network-policy-schema.ts";
 import type { Cluster, Node } from "../kubernetes/objects.ts";
 import { notRelayed } from "../node/load-balancer.ts";
@@ -23,7 +24,7 @@ import { ingressNames } from "./ingress-names.ts";
 import { flowsOf, outsideHosts, outsideNames, scenarioLines } from "./lines.ts";
 import { addOwnRules } from "./own-rules.ts";
 import { clusterMatrix, type Matrix } from "./matrix.ts";
-import { checkRanges } from "./ranges.ts";
+import { checkRanges, settleRanges } from "./ranges.ts";
 import { parseReaches, type Reach } from "./reach.ts";
 import type { LinkSpec, Scenario } from "./schema.ts";
 import { checkSysctls } from "./sysctls.ts";
@@ -81,11 +82,13 @@ const CAPTURE_FILE = "capture.pcapng";
 /** Builds the plan of a run. Throws an InputError for whatever in the input is wrong. */
 export function prepare(sources: Sources, overrides: Overrides): PreparedScenario {
   const { scenario, document, manifests } = sources;
-  const { cluster: ranges, links } = scenario.spec;
+  const { links } = scenario.spec;
   const durationNs = overrides.durationNs ?? scenario.spec.duration;
+  checkSysctls(scenario.spec.cluster, document);
+  const objects = parseObjects(manifests);
+  const ranges = settleRanges(scenario.spec.cluster, objects);
   checkRanges(ranges, document);
-  checkSysctls(ranges, document);
-  const cluster = buildCluster(manifests, { ...ranges, nodes: overrides.nodes ?? ranges.nodes ?? 3 });
+  const cluster = settleCluster(objects, { ...ranges, nodes: overrides.nodes ?? ranges.nodes ?? 3 });
   const warnings = [
     ...manifests.flatMap(({ remarks }) => remarks),
     ...(cluster.remarks ?? []),
@@ -97,7 +100,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const lines = overrides.requests
     ? requestLines(overrides.requests, cluster, ranges, durationNs)
     : document && scenario.spec.traffic
-      ? scenarioLines(scenario, document, cluster, durationNs)
+      ? scenarioLines(scenario, ranges, document, cluster, durationNs)
       : defaultLines(cluster, ranges.nodeCIDR, durationNs, warnings);
   const names = lines.map(({ name }) => name);
   const captures = chooseCaptures(scenario, document, overrides);
@@ -132,7 +135,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     cluster,
     events,
     expectations: overrides.requests ? [] : parseExpectations(scenario, document, names),
-    reaches: overrides.requests ? [] : parseReaches(scenario, document, cluster),
+    reaches: overrides.requests ? [] : parseReaches(scenario, ranges.nodeCIDR, document, cluster),
     matrix: () => clusterMatrix(cluster, ranges.nodeCIDR),
     devices: captures.flatMap(({ devices }) => devices),
     warnings,

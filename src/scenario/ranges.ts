@@ -1,19 +1,86 @@
 // The address ranges of a cluster: none may share an address with another, nor with the networks outside.
-import { cidrsOverlap, formatCidr, parseCidr } from "../address.ts";
+import { cidrContains, cidrsOverlap, formatCidr, parseCidr, prefixMask } from "../address.ts";
 import type { Document } from "../documents/document.ts";
 import { InputError } from "../errors.ts";
+import type { ParsedObjects } from "../kubernetes/parse.ts";
 import { CLIENT_ADDRESS, externalNetwork } from "../node/outside-addresses.ts";
-import type { ClusterSpec } from "./schema.ts";
+import type { WrittenCluster } from "./schema.ts";
 
 export const RANGE_FIELDS = ["podCIDR", "serviceCIDR", "nodeCIDR", "loadBalancerCIDR"] as const;
 
-/** Throws an InputError for the first two ranges that overlap. */
-export function checkRanges(cluster: ClusterSpec, document: Document | undefined): void {
-  const outside: [string, string][] = [
-    ["the network outside the gateway", formatCidr(externalNetwork(cluster.nodeCIDR))],
+/** The cluster with its ranges. */
+export type ClusterSpec = WrittenCluster & Record<(typeof RANGE_FIELDS)[number], string>;
+
+/** The ranges of a cluster of which neither the scenario nor the manifests say anything, and the smallest that manifests make. */
+const DEFAULTS = {
+  podCIDR: { range: "10.244.0.0/16", longest: 16 },
+  serviceCIDR: { range: "10.96.0.0/12", longest: 16 },
+  nodeCIDR: { range: "192.168.0.0/24", longest: 24 },
+} as const;
+/** No cluster has a range larger than this. */
+const SHORTEST = 8;
+
+/**
+ * The ranges that the scenario says; of the others, the usual one, or if objects have addresses outside of it, the smallest that holds
+ * theirs. If that one overlaps another it is not taken: who builds the cluster will then say which address is wrong.
+ */
+export function settleRanges(cluster: WrittenCluster, objects: ParsedObjects): ClusterSpec {
+  const given = addressesOf(objects);
+  const ranges: ClusterSpec = {
+    ...cluster,
+    podCIDR: cluster.podCIDR ?? DEFAULTS.podCIDR.range,
+    serviceCIDR: cluster.serviceCIDR ?? DEFAULTS.serviceCIDR.range,
+    nodeCIDR: cluster.nodeCIDR ?? DEFAULTS.nodeCIDR.range,
+  };
+  for (const field of ["podCIDR", "serviceCIDR", "nodeCIDR"] as const) {
+    if (cluster[field] !== undefined) continue;
+    const { range, longest } = DEFAULTS[field];
+    const usual = parseCidr(range);
+    if (!usual || given[field].every((address) => cidrContains(usual, address))) continue;
+    const found = holding(given[field], longest);
+    if (found === undefined) continue;
+    const others = RANGE_FIELDS.filter((other) => other !== field).map((other) => ranges[other]);
+    if (![...others, ...outsideOf(ranges).map(([, other]) => other)].some((other) => overlap(found, other)))
+      ranges[field] = found;
+  }
+  return ranges;
+}
+
+/** The addresses that objects have been given already, as numbers. */
+function addressesOf({ nodes, services }: ParsedObjects): Record<keyof typeof DEFAULTS, number[]> {
+  const numbers = (texts: (string | undefined)[]): number[] =>
+    texts.flatMap((text) => parseCidr(text ?? "")?.network ?? []);
+  return {
+    podCIDR: numbers(nodes.map(({ node }) => node.spec.podCIDR)),
+    serviceCIDR: numbers(services.flatMap(({ service }) => service.clusterIPs)),
+    nodeCIDR: numbers(
+      nodes.map(({ node }) => node.status.addresses.find(({ type }) => type === "InternalIP")?.address),
+    ),
+  };
+}
+
+/** The smallest block with a prefix of at most `longest` bits that holds all addresses; undefined if it would be too large. */
+function holding(addresses: readonly number[], longest: number): string | undefined {
+  const [first = 0] = addresses;
+  for (let prefix = longest; prefix >= SHORTEST; prefix--) {
+    const block = { network: (first & prefixMask(prefix)) >>> 0, prefix };
+    if (addresses.every((address) => cidrContains(block, address))) return formatCidr(block);
+  }
+  return undefined;
+}
+
+/** The networks that no range may overlap, with what they are. */
+function outsideOf({ nodeCIDR }: { nodeCIDR: string }): [string, string][] {
+  return [
+    ["the network outside the gateway", formatCidr(externalNetwork(nodeCIDR))],
     ["the outside client's network", `${CLIENT_ADDRESS}/24`],
     ["the loopback network", "127.0.0.0/8"],
   ];
+}
+
+/** Throws an InputError for the first two ranges that overlap. */
+export function checkRanges(cluster: ClusterSpec, document: Document | undefined): void {
+  const outside = outsideOf(cluster);
   RANGE_FIELDS.forEach((field, i) => {
     const range = cluster[field];
     const others = [...RANGE_FIELDS.slice(0, i).map((other): [string, string] => [other, cluster[other]]), ...outside];

@@ -34,17 +34,21 @@ const NAMESPACE = "default";
 const DRAWS = 8;
 
 /** What a scenario expects of who reaches whom. Throws an InputError for an end that is not there. */
-export function parseReaches(scenario: Scenario, document: Document | undefined, cluster: Cluster): Reach[] {
+export function parseReaches(
+  scenario: Scenario,
+  nodeCIDR: string,
+  document: Document | undefined,
+  cluster: Cluster,
+): Reach[] {
   if (!document) return [];
   return scenario.spec.expect.flatMap((spec, i) => {
     if (!("is" in spec)) return [];
-    return [{ expected: spec.is, probes: probesOf(spec, scenario, document, ["spec", "expect", i], cluster) }];
+    return [{ expected: spec.is, probes: probesOf(spec, nodeCIDR, document, ["spec", "expect", i], cluster) }];
   });
 }
 
-function probesOf(spec: ReachSpec, scenario: Scenario, document: Document, path: FieldPath, cluster: Cluster): Probe[] {
+function probesOf(spec: ReachSpec, nodeCIDR: string, document: Document, path: FieldPath, cluster: Cluster): Probe[] {
   const { protocol } = spec;
-  const { nodeCIDR } = scenario.spec.cluster;
   const line = { from: fromOf(spec, document, [...path, "from"]), to: toOf(spec, document, [...path, "to"]) };
   const { from, to } = complete(line, document, path);
   if (protocol === "icmp" && to.port !== undefined)

@@ -156,9 +156,9 @@ const cluster = z.strictObject({
       "should be a number from 1 to 5000, or a list of nodes such as {name: node-1}",
     )
     .optional(),
-  podCIDR: cidr.default("10.244.0.0/16"),
-  serviceCIDR: cidr.default("10.96.0.0/12"),
-  nodeCIDR: cidr.default("192.168.0.0/24"),
+  podCIDR: cidr.optional(),
+  serviceCIDR: cidr.optional(),
+  nodeCIDR: cidr.optional(),
   loadBalancerCIDR: cidr.default("192.0.2.0/24"),
   loadBalancer: loadBalancer.prefault({}),
   proxyMode: z.literal("iptables", "should be iptables; other modes are not emulated yet").default("iptables"),
@@ -216,7 +216,8 @@ export type ExpectationSpec = z.output<typeof expectation>;
 export type ReachSpec = z.output<typeof reach>;
 export type TimelineSpec = z.output<typeof event>;
 export type LinkSpec = z.output<typeof spec>["links"]["nodes"];
-export type ClusterSpec = z.output<typeof cluster>;
+/** The cluster as a scenario writes it. */
+export type WrittenCluster = z.output<typeof cluster>;
 
 /** The scenario that says nothing: every default. */
 export function defaultScenario(): Scenario {

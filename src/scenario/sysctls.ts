@@ -4,15 +4,15 @@ import { among } from "../errors.ts";
 import { findSysctl } from "../seam/sysctls.ts";
 import { BRIDGE } from "../node/cni-bridge.ts";
 import { TUNNEL } from "../node/flannel.ts";
-import type { ClusterSpec } from "./schema.ts";
+import type { WrittenCluster } from "./schema.ts";
 
 /** Devices that every node has. */
-function devicesOf({ network }: ClusterSpec): string[] {
+function devicesOf({ network }: WrittenCluster): string[] {
   return ["lo", "eth0", BRIDGE, ...(network.mode === "vxlan" ? [TUNNEL] : [])];
 }
 
 /** Throws an InputError for a key that no node has, or a value that is no number. */
-export function checkSysctls(cluster: ClusterSpec, document: Document | undefined): void {
+export function checkSysctls(cluster: WrittenCluster, document: Document | undefined): void {
   const devices = devicesOf(cluster);
   for (const [key, value] of Object.entries(cluster.sysctls)) {
     const path = ["spec", "cluster", "sysctls", key];
