@@ -56,6 +56,9 @@ const CALLS: [line: string, from: string, to: string, service: string, seen: str
   ["a hostPort, from outside", "internet", "{node: node-1, port: 9013}", "", "198.51.100.10"],
   ["a hostPort, from a pod of the node", "{pod: near}", "{node: node-1, port: 9014}", "", "10.244.1.1"],
   ["a hostPort, from another node", "{node: node-2}", "{node: node-1, port: 9015}", "", "192.168.0.12"],
+  ["a hostPort, from the pod that has it", "{pod: p16}", "{node: node-1, port: 9016}", "", "10.244.1.1"],
+  ["a hostPort, from its own node", "{node: node-1}", "{node: node-1, port: 9017}", "", "192.168.0.11"],
+  ["a hostPort, from a pod of another node", "{pod: far}", "{node: node-1, port: 9018}", "", "192.168.0.12"],
 ];
 
 describe("what a pod sees as its client's address", () => {

@@ -1,7 +1,9 @@
 // A session of the shell on an example, in this process: lines in, what it said and its status out.
 import { join } from "node:path";
-import { readSources } from "../../src/scenario/files.ts";
+import { parseDocuments } from "../../src/documents/document.ts";
+import { readSources, type Sources } from "../../src/scenario/files.ts";
 import { prepare } from "../../src/scenario/prepare.ts";
+import { defaultScenario } from "../../src/scenario/schema.ts";
 import { Emulation } from "../../src/shell/emulation.ts";
 import { Session } from "../../src/shell/session.ts";
 import { ROOT } from "../tools/podwire.ts";
@@ -22,7 +24,16 @@ export interface Shell {
 
 /** Opens a session on an example, such as `walks/02-same-node`. */
 export function shellOn(example: string): Shell {
-  const sources = readSources([join(ROOT, "examples", example)]);
+  return shellOf(readSources([join(ROOT, "examples", example)]));
+}
+
+/** Opens a session on manifests. */
+export function shellOnManifests(...manifests: readonly string[]): Shell {
+  const documents = parseDocuments(manifests.join("\n---\n"), "manifests.yaml");
+  return shellOf({ scenario: defaultScenario(), document: undefined, manifests: documents });
+}
+
+function shellOf(sources: Sources): Shell {
   const emulation = new Emulation(prepare(sources, { capture: [], outDir: "" }));
   let said = { out: "", err: "" };
   const session = new Session(emulation, {
