@@ -115,6 +115,7 @@ function isKubernetes(value: unknown): boolean {
 
 /** What is wrong with a line: the end of a document that follows other text, as when files without a last line feed are joined, or the parser's words. */
 function complaint(line: string, message: string): string {
+  if (/\{\{.*\}\}/.test(line)) return "it is a template; write it out first, such as with helm template";
   if (!/\S\s*---\s*$/.test(line)) return message;
   return "--- should stand on a line of its own; files that end without a line feed should be joined with one between them";
 }

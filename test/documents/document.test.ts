@@ -98,6 +98,12 @@ describe("as kubectl reads it,", () => {
     expect(() => parseDocuments("a: 'b\n---\nc: 'd'\n", "a.yaml")).toThrow(/^a\.yaml:1: this is not YAML: /);
   });
 
+  test("a template is told to be one", () => {
+    expect(() => parseDocuments("kind: Service\n{{- if .Values.web }}\na: b\n{{- end }}\n", "web.yaml")).toThrow(
+      "web.yaml:2: this is not YAML: it is a template; write it out first, such as with helm template",
+    );
+  });
+
   test("JSON objects may follow one another, each with its own lines", () => {
     const documents = parseDocuments('{"a": "}{"}\n{\n "b": 2}\n\n {"c": {"d": [3]}}\n', "a.json");
     expect(documents.map(({ value }) => value)).toEqual([{ a: "}{" }, { b: 2 }, { c: { d: [3] } }]);
