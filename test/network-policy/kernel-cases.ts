@@ -1,6 +1,8 @@
 // Cases of policies for the live kernel, each with its own question.
+import fc from "fast-check";
 import { KernelCase, type Protocol } from "./kernel-case.ts";
 import { documents, namespace, pod, podOf, policy, prepared } from "./reach.ts";
+import { manifestsOf, world } from "./worlds.ts";
 
 const PORTS = [
   { name: "http", containerPort: 8080 },
@@ -25,10 +27,35 @@ function start(...policies: string[]) {
 }
 
 /** Everybody calls everybody. */
-function mesh({ made, ip }: ReturnType<typeof start>, calls: [Protocol, number][]): void {
-  for (const from of PODS)
-    for (const to of PODS)
+function mesh(
+  { made, ip }: ReturnType<typeof start>,
+  calls: [Protocol, number][],
+  pods: readonly string[] = PODS,
+): void {
+  for (const from of pods)
+    for (const to of pods)
       if (from !== to) for (const [protocol, port] of calls) made.call(from, ip(to), protocol, port);
+}
+
+/** Random pods and policies, by the number of a seed. */
+export function writeRandom(seed: number, folder: string): void {
+  const [random] = fc.sample(world, { seed, numRuns: 1 });
+  if (!random) throw new Error("there is no world");
+  const scenario = prepared(manifestsOf(random));
+  const made = new KernelCase(scenario);
+  const pods = random.pods.map(({ at }, i) => `${at}/p${i}`);
+  const ip = (path: string): string => podOf(scenario.cluster, path).podIP;
+  mesh(
+    { scenario, made, ip },
+    [
+      ["tcp", 8080],
+      ["tcp", 8081],
+      ["udp", 8081],
+      ["icmp", 0],
+    ],
+    pods,
+  );
+  made.write(folder);
 }
 
 const DB = { podSelector: { matchLabels: { app: "db" } } };
