@@ -40,6 +40,14 @@ export function parseCidr(text: string): Cidr | undefined {
   return { address, network: (address & prefixMask(prefix)) >>> 0, prefix };
 }
 
+/**
+ * The text without leading zeros in the numbers of a dotted quad and in a prefix length: `010.0.0.08/016` is `10.0.0.8/16`. So
+ * Kubernetes reads addresses that were stored before it became strict about them, where most of the world would read octal.
+ */
+export function withoutLeadingZeros(text: string): string {
+  return text.replace(/(^|:)0*(\d+)\.0*(\d+)\.0*(\d+)\.0*(\d+)(?=$|\/)/, "$1$2.$3.$4.$5").replace(/\/0+(?=\d+$)/, "/");
+}
+
 /** The network form of a block: `10.244.1.0/24`. */
 export function formatCidr(cidr: { network: number; prefix: number }): string {
   return `${formatIpv4(cidr.network)}/${cidr.prefix}`;

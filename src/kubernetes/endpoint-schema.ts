@@ -1,8 +1,9 @@
 // EndpointSlices and Endpoints as far as they are read.
-import { isIP } from "node:net";
 import { z } from "zod";
+import { withoutLeadingZeros } from "../address.ts";
+import { ipFamily, reachableComplaint, reachableIp } from "./addresses.ts";
 import { apiKind, apiObject } from "./fields.ts";
-import { dnsLabel, dnsSubdomain, ip, namespacedMeta, portNumber, protocol } from "./meta.ts";
+import { dnsLabel, dnsSubdomain, namespacedMeta, portNumber, protocol } from "./meta.ts";
 
 const name = z.union([dnsLabel, z.literal("")]).default("");
 const hint = apiObject({ name: z.string() });
@@ -36,29 +37,47 @@ const endpoint = apiObject(
 
 const slicePort = apiObject({ name, protocol, port: portNumber.optional() }, ["appProtocol"]);
 
-export const endpointSliceSchema = apiKind({
+const endpointSlice = apiKind({
   metadata: namespacedMeta(dnsSubdomain),
   addressType: z.enum(["IPv4", "IPv6", "FQDN"]),
   ports: z.array(slicePort).max(100).default([]),
   endpoints: z.array(endpoint).max(1000).default([]),
-}).superRefine(({ addressType, ports, endpoints }, context) => {
-  const complain = (path: (string | number)[], message: string): void =>
-    context.addIssue({ code: "custom", path, message });
+}).superRefine(({ ports }, context) => {
   const names = new Set<string>();
   ports.forEach(({ name }, i) => {
-    if (names.has(name)) complain(["ports", i, "name"], `another port is called "${name}" already`);
+    const message = `another port is called "${name}" already`;
+    if (names.has(name)) context.addIssue({ code: "custom", path: ["ports", i, "name"], message });
     names.add(name);
   });
-  endpoints.forEach(({ addresses }, i) =>
-    addresses.forEach((address, j) => {
-      if (addressType !== "FQDN" && `IPv${isIP(address)}` !== addressType)
-        complain(["endpoints", i, "addresses", j], `"${address}" is not an ${addressType} address`);
-    }),
-  );
 });
 
+/** The slice with a check of its addresses: `complaint` says what is wrong with one, undefined if nothing is. */
+function checked(complaint: (address: string, family: 4 | 6) => string | undefined) {
+  return endpointSlice.superRefine(({ addressType, endpoints }, context) => {
+    if (addressType === "FQDN") return;
+    endpoints.forEach(({ addresses }, i) =>
+      addresses.forEach((address, j) => {
+        const message = complaint(address, addressType === "IPv4" ? 4 : 6);
+        if (message !== undefined)
+          context.addIssue({ code: "custom", path: ["endpoints", i, "addresses", j], message });
+      }),
+    );
+  });
+}
+
+function familyComplaint(address: string, family: 4 | 6): string | undefined {
+  return ipFamily(withoutLeadingZeros(address)) === family ? undefined : `"${address}" is not an IPv${family} address`;
+}
+
+export const endpointSliceSchema = checked(
+  (address, family) => familyComplaint(address, family) ?? reachableComplaint(address),
+);
+
+/** A slice as a kube-proxy is told of it, with addresses as the API had them at any time. */
+export const storedEndpointSliceSchema = checked(familyComplaint);
+
 const endpointAddress = apiObject({
-  ip,
+  ip: reachableIp,
   hostname: name,
   nodeName: z.string().default(""),
   targetRef: targetRef.optional(),

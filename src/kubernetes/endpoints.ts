@@ -1,6 +1,12 @@
 // EndpointSlices as manifests have them, and the slices that EndpointSliceMirroring makes of Endpoints.
-import { isIP } from "node:net";
-import { endpointSliceSchema, endpointsSchema, type EndpointAddress, type Endpoints } from "./endpoint-schema.ts";
+import { ipFamily } from "./addresses.ts";
+import {
+  endpointSliceSchema,
+  endpointsSchema,
+  storedEndpointSliceSchema,
+  type EndpointAddress,
+  type Endpoints,
+} from "./endpoint-schema.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Endpoint, EndpointSlice, Service } from "./objects.ts";
 
@@ -8,9 +14,11 @@ import type { Endpoint, EndpointSlice, Service } from "./objects.ts";
 export const SERVICE_NAME = "kubernetes.io/service-name";
 const SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror";
 
-/** Throws an InputError at the first field that the API server would refuse. */
-export function parseEndpointSlice(manifest: Manifest): EndpointSlice {
-  const { metadata, addressType, ports, endpoints } = manifest.validate(endpointSliceSchema);
+/** Throws an InputError at the first field that the API server would refuse; of a `stored` slice addresses may be as they once were. */
+export function parseEndpointSlice(manifest: Manifest, stored = false): EndpointSlice {
+  const { metadata, addressType, ports, endpoints } = manifest.validate(
+    stored ? storedEndpointSliceSchema : endpointSliceSchema,
+  );
   return {
     ...metadata,
     addressType,
@@ -47,7 +55,7 @@ export function mirrorEndpoints(endpoints: Endpoints, services: readonly Service
       endpoints: [
         ...addresses.map((address) => mirrored(address, true)),
         ...notReadyAddresses.map((address) => mirrored(address, false)),
-      ].filter(({ addresses: [ip = ""] }) => `IPv${isIP(ip)}` === addressType),
+      ].filter(({ addresses: [ip = ""] }) => `IPv${ipFamily(ip)}` === addressType),
     })),
   );
   return slices

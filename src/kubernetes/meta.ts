@@ -1,7 +1,5 @@
-// What the schemas of several kinds share: names, labels, addresses and ports as the API server checks them.
-import { isIP } from "node:net";
+// What the schemas of several kinds share: names, labels and ports as the API server checks them.
 import { z } from "zod";
-import { parseCidr } from "../address.ts";
 import { apiObject, oneOf } from "./fields.ts";
 
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -40,21 +38,6 @@ export const protocol = oneOf(["TCP", "UDP", "SCTP"], "TCP");
 export const portReference = z.union([portNumber, portName], {
   error: (issue) => `${String(issue.input)} should be a port from 1 to 65535 or a container port's name`,
 });
-
-export const ip = z.string().refine((text) => isIP(text) !== 0, {
-  error: (issue) => `"${String(issue.input)}" is not an IP address`,
-});
-
-/** A block of either family. */
-export const cidr = z.string().refine(isCidr, {
-  error: (issue) => `"${String(issue.input)}" is not an address block such as 192.0.2.0/24`,
-});
-
-function isCidr(text: string): boolean {
-  const [head = "", prefix = "", ...rest] = text.trim().split("/");
-  if (isIP(head) === 4) return parseCidr(text.trim()) !== undefined && prefix !== "";
-  return isIP(head) === 6 && rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= 128;
-}
 
 export const labels = z.record(z.string(), z.string()).superRefine((map, context) => {
   for (const [key, value] of Object.entries(map)) {

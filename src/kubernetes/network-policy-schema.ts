@@ -2,9 +2,10 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { cidrContains, parseCidr } from "../address.ts";
+import { cidr } from "./addresses.ts";
 import { apiKind, apiObject } from "./fields.ts";
 import type { Manifest } from "./manifest.ts";
-import { cidr, dnsSubdomain, namespacedMeta, portNumber, portReference, protocol } from "./meta.ts";
+import { dnsSubdomain, namespacedMeta, portNumber, portReference, protocol } from "./meta.ts";
 import type { NetworkPolicy } from "./objects.ts";
 import { labelSelector } from "./selectors.ts";
 

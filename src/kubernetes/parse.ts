@@ -1,5 +1,6 @@
 // Documents to objects, each checked by itself and against others of its name, before anything is allocated.
 import type { Document } from "../documents/document.ts";
+import { ambiguity } from "./addresses.ts";
 import type { Endpoints } from "./endpoint-schema.ts";
 import { parseEndpoints, parseEndpointSlice } from "./endpoints.ts";
 import { readManifests, type Manifest, type Manifests } from "./manifest.ts";
@@ -7,7 +8,7 @@ import { parseNetworkPolicy } from "./network-policy-schema.ts";
 import { parseIngress, parseIngressClass, type IngressClass, type ParsedIngress } from "./ingresses.ts";
 import { nodeSchema, type NodeManifest } from "./node-schema.ts";
 import type { EndpointSlice, Namespace, NetworkPolicy } from "./objects.ts";
-import { parseService, type ParsedService } from "./services.ts";
+import { parseService, serviceLabel, type ParsedService } from "./services.ts";
 import { cronJobSchema, namespaceSchema } from "./workload-schema.ts";
 import { parseWorkload, type Workload } from "./workloads.ts";
 
@@ -68,7 +69,28 @@ export function parseObjects(documents: readonly Document[], { stored = false } 
     add();
     parsed.names.add(path);
   }
+  if (!stored) parsed.remarks.push(...ambiguousBlocks(parsed));
   return parsed;
+}
+
+/** A sentence for every block that has bits after its prefix. */
+function ambiguousBlocks({ services, networkPolicies }: ParsedObjects): string[] {
+  const owned: [owner: string, blocks: string[]][] = [
+    ...services.map(({ service }): [string, string[]] => [serviceLabel(service), service.loadBalancerSourceRanges]),
+    ...networkPolicies.map((policy): [string, string[]] => [
+      `NetworkPolicy ${policy.namespace}/${policy.name}`,
+      [...(policy.ingress ?? []), ...(policy.egress ?? [])].flatMap(({ peers }) =>
+        peers.flatMap(({ ipBlock }) => (ipBlock ? [ipBlock.cidr, ...ipBlock.except] : [])),
+      ),
+    ]),
+  ];
+  return owned.flatMap(([owner, blocks]) =>
+    blocks.flatMap((block) => {
+      const [network, address] = ambiguity(block) ?? [];
+      if (network === undefined) return [];
+      return `${owner}: ${block} is taken for ${network}; since 1.36 the API server refuses it, as it might be ${address}`;
+    }),
+  );
 }
 
 interface ParsedObject {
@@ -100,7 +122,7 @@ function parseObject(parsed: ParsedObjects, manifest: Manifest, stored: boolean)
       return addTo(parsed.services, found, found.service);
     }
     case "EndpointSlice": {
-      const slice = parseEndpointSlice(manifest);
+      const slice = parseEndpointSlice(manifest, stored);
       return addTo(parsed.endpointSlices, slice, slice);
     }
     case "Endpoints": {

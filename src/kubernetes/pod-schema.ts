@@ -1,17 +1,8 @@
 // Pods and pod templates as far as they are read: containers' ports, and what decides on which node a pod runs.
 import { z } from "zod";
+import { ip } from "./addresses.ts";
 import { apiKind, apiObject, oneOf } from "./fields.ts";
-import {
-  dnsLabel,
-  dnsSubdomain,
-  ip,
-  labels,
-  namespacedMeta,
-  OTHER_META,
-  portName,
-  portNumber,
-  protocol,
-} from "./meta.ts";
+import { dnsLabel, dnsSubdomain, labels, namespacedMeta, OTHER_META, portName, portNumber, protocol } from "./meta.ts";
 import { OTHER_CONTAINER_FIELDS, OTHER_POD_FIELDS } from "./pod-fields.ts";
 import { nodeRequirement } from "./selectors.ts";
 
@@ -20,7 +11,7 @@ const containerPort = apiObject({
   containerPort: portNumber,
   protocol,
   hostPort: z.int().min(0).max(65535).default(0),
-  hostIP: z.union([ip, z.literal("")]).default(""),
+  hostIP: ip("").default(""),
 });
 
 const container = apiObject(
@@ -67,7 +58,7 @@ const affinity = apiObject(
 );
 
 const dnsConfig = apiObject({
-  nameservers: z.array(ip).max(3).default([]),
+  nameservers: z.array(ip()).max(3).default([]),
   searches: z.array(z.string()).max(32).default([]),
   options: z.array(apiObject({ name: z.string().min(1), value: z.string().optional() })).default([]),
 });

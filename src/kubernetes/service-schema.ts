@@ -1,13 +1,11 @@
 // Services as far as they are read, with the checks that the API server makes on one Service by itself.
-import { isIP } from "node:net";
 import { z } from "zod";
+import { addressComplaint, ip, paddedCidr, reachableIp, storedIp, storedPaddedCidr } from "./addresses.ts";
 import { apiKind, apiObject, oneOf } from "./fields.ts";
 import {
-  cidr,
   dnsLabel,
   dnsLabel1035,
   dnsSubdomain,
-  ip,
   labels,
   namespacedMeta,
   portNumber,
@@ -29,34 +27,33 @@ const servicePort = apiObject(
   ["appProtocol"],
 );
 
-const storedSpec = apiObject(
-  {
-    type: oneOf(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"], "ClusterIP"),
-    clusterIP: z.string().default(""),
-    clusterIPs: z.array(z.string()).default([]),
-    ipFamilies: z.array(z.enum(["IPv4", "IPv6"])).default([]),
-    ipFamilyPolicy: z.enum(["SingleStack", "PreferDualStack", "RequireDualStack"]).optional(),
-    externalIPs: z.array(ip).default([]),
-    externalName: z.string().default(""),
-    ports: z.array(servicePort).default([]),
-    selector: labels.default({}),
-    sessionAffinity: oneOf(["None", "ClientIP"], "None"),
-    sessionAffinityConfig: apiObject({
-      clientIP: apiObject({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}),
-    }).prefault({}),
-    externalTrafficPolicy: oneOf(["Cluster", "Local"], "Cluster"),
-    internalTrafficPolicy: z.enum(["Cluster", "Local"]).default("Cluster"),
-    trafficDistribution: z.enum(["PreferClose", "PreferSameZone", "PreferSameNode"]).optional(),
-    loadBalancerIP: z.union([ip, z.literal("")]).default(""),
-    loadBalancerSourceRanges: z.array(cidr).default([]),
-    allocateLoadBalancerNodePorts: z.boolean().default(true),
-    healthCheckNodePort: nodePort.default(0),
-    publishNotReadyAddresses: z.boolean().default(false),
-  },
-  ["loadBalancerClass"],
-);
+const fields = {
+  type: oneOf(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"], "ClusterIP"),
+  clusterIP: z.string().default(""),
+  clusterIPs: z.array(z.string()).default([]),
+  ipFamilies: z.array(z.enum(["IPv4", "IPv6"])).default([]),
+  ipFamilyPolicy: z.enum(["SingleStack", "PreferDualStack", "RequireDualStack"]).optional(),
+  externalIPs: z.array(reachableIp).default([]),
+  externalName: z.string().default(""),
+  ports: z.array(servicePort).default([]),
+  selector: labels.default({}),
+  sessionAffinity: oneOf(["None", "ClientIP"], "None"),
+  sessionAffinityConfig: apiObject({
+    clientIP: apiObject({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}),
+  }).prefault({}),
+  externalTrafficPolicy: oneOf(["Cluster", "Local"], "Cluster"),
+  internalTrafficPolicy: z.enum(["Cluster", "Local"]).default("Cluster"),
+  trafficDistribution: z.enum(["PreferClose", "PreferSameZone", "PreferSameNode"]).optional(),
+  loadBalancerIP: ip("").default(""),
+  loadBalancerSourceRanges: z.array(paddedCidr).default([]),
+  allocateLoadBalancerNodePorts: z.boolean().default(true),
+  healthCheckNodePort: nodePort.default(0),
+  publishNotReadyAddresses: z.boolean().default(false),
+};
 
-const spec = storedSpec.superRefine((value, context) => {
+const OTHERS = ["loadBalancerClass"];
+
+const spec = apiObject(fields, OTHERS).superRefine((value, context) => {
   for (const [path, message] of [...addressComplaints(value), ...portComplaints(value), ...policyComplaints(value)])
     context.addIssue({ code: "custom", path, message });
 });
@@ -81,8 +78,10 @@ function* addressComplaints(spec: ServiceSpec): Generator<Complaint> {
       yield [path(0), `should be an address in a Service of type ${type}: it cannot be headless`];
     return;
   }
-  for (const [i, address] of given.entries())
-    if (isIP(address) === 0) yield [path(i), `"${address}" is neither an IP address nor None`];
+  for (const [i, address] of given.entries()) {
+    const message = addressComplaint(address, "is neither an IP address nor None");
+    if (message !== undefined) yield [path(i), message];
+  }
 }
 
 function* portComplaints({ type, clusterIP, clusterIPs, ports }: ServiceSpec): Generator<Complaint> {
@@ -118,26 +117,37 @@ function* policyComplaints(spec: ServiceSpec): Generator<Complaint> {
     yield [["healthCheckNodePort"], "is for Services of type LoadBalancer with externalTrafficPolicy Local"];
 }
 
-const ingress = apiObject(
-  {
-    ip: z.union([ip, z.literal("")]).default(""),
-    hostname: z.string().default(""),
-    ipMode: z.enum(["VIP", "Proxy"]).default("VIP"),
-  },
-  ["ports"],
-);
+/** `address`: what an ingress address may be. */
+function status(address: z.ZodString) {
+  const ingress = apiObject(
+    {
+      ip: address.default(""),
+      hostname: z.string().default(""),
+      ipMode: z.enum(["VIP", "Proxy"]).default("VIP"),
+    },
+    ["ports"],
+  );
+  const loadBalancer = apiObject({ ingress: z.array(ingress).default([]) }).prefault({});
+  return apiObject({ loadBalancer }, ["conditions"]).prefault({});
+}
 
-const loadBalancer = apiObject({ ingress: z.array(ingress).default([]) }).prefault({});
+export const serviceSchema = apiKind({ metadata: namespacedMeta(dnsLabel1035), spec, status: status(ip("")) });
 
-export const serviceSchema = apiKind({
-  metadata: namespacedMeta(dnsLabel1035),
-  spec,
-  status: apiObject({ loadBalancer }, ["conditions"]).prefault({}),
-});
-
-/** A Service as a kube-proxy is told of it: each field by itself is as the API has it, what they say together is not looked at. */
+/**
+ * A Service as a kube-proxy is told of it: each field by itself is as the API has it, addresses as it had them at any time, what they
+ * say together is not looked at.
+ */
 export const storedServiceSchema = apiKind({
   metadata: namespacedMeta(dnsLabel1035),
-  spec: storedSpec,
-  status: apiObject({ loadBalancer }, ["conditions"]).prefault({}),
+  spec: apiObject(
+    {
+      ...fields,
+      clusterIP: storedIp("", "None").default(""),
+      clusterIPs: z.array(storedIp("", "None")).default([]),
+      externalIPs: z.array(storedIp("")).default([]),
+      loadBalancerSourceRanges: z.array(storedPaddedCidr).default([]),
+    },
+    OTHERS,
+  ),
+  status: status(storedIp("")),
 });

@@ -41,6 +41,7 @@ export const ORDERS: Order[] = [
     parts: [
       "errors",
       "address",
+      "address6",
       "documents",
       "pcap",
       "extcap",

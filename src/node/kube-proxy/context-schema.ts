@@ -1,9 +1,9 @@
 // The file that describes one kube-proxy and its node: flags, addresses and settings, field by field with their defaults.
-import { isIP } from "node:net";
 import { z } from "zod";
-import { cidr, ip, labels } from "../../kubernetes/meta.ts";
+import { storedCidr, storedIp } from "../../kubernetes/addresses.ts";
+import { labels } from "../../kubernetes/meta.ts";
 import { proxyContext, type ProxyContext } from "./context.ts";
-import { isLoopback } from "./ip.ts";
+import { familyOf, isLoopback, networkForm } from "./ip.ts";
 
 /** The longest name that Linux lets an interface have. */
 const INTERFACE_NAME = 15;
@@ -17,7 +17,7 @@ const detectLocal = z
     const values = value === undefined ? [] : [value].flat();
     const complain = (message: string): void => context.addIssue({ code: "custom", path: ["value"], message });
     if (mode === "ClusterCIDR" || mode === "NodeCIDR") {
-      const wrong = values.find((text) => !cidr.safeParse(text).success);
+      const wrong = values.find((text) => !storedCidr.safeParse(text).success);
       if (wrong !== undefined) complain(`"${wrong}" is not an address block such as 10.244.0.0/16`);
     } else if (mode !== "None") {
       const [name = "", ...more] = values;
@@ -26,12 +26,12 @@ const detectLocal = z
     }
   });
 
-const address = z.string().refine((text) => ip.safeParse(text).success || cidr.safeParse(text).success, {
+const address = z.string().refine((text) => familyOf(text) !== undefined, {
   error: (issue) => `"${String(issue.input)}" is not an address, with or without a prefix length`,
 });
 
 const nodePortAddresses = z.union(
-  [z.array(cidr), z.tuple([z.literal("primary")])],
+  [z.array(storedCidr), z.tuple([z.literal("primary")])],
   "should be a list of address blocks such as 192.168.0.0/24, or [primary]",
 );
 
@@ -40,7 +40,7 @@ export const contextSchema = z
   .strictObject({
     note: z.string().optional(),
     nodeName: z.string().optional(),
-    nodeIP: ip.optional(),
+    nodeIP: storedIp().optional(),
     ipFamily: z.enum(["IPv4", "IPv6"]).optional(),
     topologyLabels: labels.optional(),
     detectLocal: detectLocal.optional(),
@@ -63,5 +63,5 @@ export const contextSchema = z
 /** `primary` stands for the node's own address; without one, as with none at all, node ports are everywhere. */
 function resolvePrimary(blocks: readonly string[], nodeIP: string): string[] {
   if (blocks[0] !== "primary") return [...blocks];
-  return isLoopback(nodeIP) ? [] : [`${nodeIP}/${isIP(nodeIP) === 4 ? 32 : 128}`];
+  return isLoopback(nodeIP) ? [] : [networkForm(nodeIP)];
 }
