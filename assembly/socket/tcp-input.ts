@@ -1,0 +1,272 @@
+// TCP segments that come in: listeners, the handshake, and the checks of RFC 9293, 3.10.7.
+import {
+  DROP_NONE,
+  DROP_NO_SOCKET,
+  DROP_PKT_TOO_SMALL,
+  DROP_TCP_CSUM,
+  DROP_TCP_FLAGS,
+  DROP_TCP_INVALID_ACK_SEQUENCE,
+  DROP_TCP_OFOMERGE,
+  DROP_TCP_OLD_DATA,
+} from "../layout/codes.ts";
+import { FRAME_NETWORK, FRAME_SUMMED } from "../layout/frame.ts";
+import * as R from "../layout/records.ts";
+import * as route from "../ip/route-packet.ts";
+import { MILLISECOND, now } from "../memory/clock.ts";
+import { packetLength } from "../track/conntrack.ts";
+import { after, before } from "../track/tcp-window.ts";
+import * as ipv4 from "../wire/ipv4.ts";
+import * as tcp from "../wire/tcp.ts";
+import * as sockets from "./table.ts";
+import { acknowledge } from "./tcp-acknowledge.ts";
+import { TIME_WAIT, enterTimeWait, peerClosed } from "./tcp-close.ts";
+import { countEarly, setDelivered, dropEarly, keepEarly } from "./tcp-early.ts";
+import {
+  CONNECTED,
+  DATA,
+  REFUSED,
+  RESET,
+  begin,
+  dataLength,
+  note,
+  setData,
+  setConnection,
+  setHappened,
+} from "./tcp-outcome.ts";
+import { followPath, newSegment, pump, resendLarge, sendAck, transmitSegment } from "./tcp-output.ts";
+import { MSS_MAX, TIMESTAMPS_LENGTH, boundWindow, openWindow, ownMss, windowLeft } from "./tcp-receive-window.ts";
+import { destroy, find, has, newConnection, setFlag, setState, state } from "./tcp-record.ts";
+import { setDeadline } from "./tcp-timer.ts";
+
+const DELAYED_ACK: u64 = 42 * MILLISECOND; // TCP_ATO_MIN, and until the clock has ticked
+
+/** A SYN for a listener: a new connection that answers it. */
+function accept(ns: usize, listener: usize, ip: usize, at: usize, line: u32): void {
+  const ports = ((<u32>tcp.destinationPort(at)) << 16) | (<u32>tcp.sourcePort(at));
+  const owner = load<u32>(listener, R.SOCK_OWNER);
+  const c = newConnection(
+    ns,
+    ipv4.destination(ip),
+    ipv4.source(ip),
+    ports,
+    owner,
+    load<u32>(listener, R.SOCK_ARG),
+    line,
+  );
+  setConnection(c);
+  setState(c, R.TCPS_SYN_RECV);
+  store<u32>(c, tcp.sequence(at) + 1, R.TCP_RCV_NXT);
+  store<u32>(c, <u32>tcp.window(at), R.TCP_SND_WND);
+  learnOptions(c, at);
+  const mss = ownMss(ns, load<u32>(c, R.TCP_REMOTE));
+  openWindow(c, has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss);
+  newSegment(c, tcp.SYN | tcp.ACK, 0);
+  pump(c);
+}
+
+/** What the peer's SYN offers. */
+function learnOptions(c: usize, at: usize): void {
+  tcp.readOptions(at);
+  let mss = min<i32>(
+    tcp.optionMss ? tcp.optionMss : 536,
+    ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE)),
+  );
+  if (tcp.optionTimestamps) {
+    setFlag(c, R.TCPF_TIMESTAMPS);
+    store<u32>(c, tcp.optionValue, R.TCP_TS_RECENT);
+    mss -= TIMESTAMPS_LENGTH;
+  }
+  if (tcp.optionSack) setFlag(c, R.TCPF_SACK);
+  if (tcp.optionScale >= 0) {
+    setFlag(c, R.TCPF_WSCALE);
+    store<i32>(c, tcp.optionScale, R.TCP_PEER_SCALE);
+  }
+  store<i32>(c, max<i32>(mss, 1), R.TCP_MSS);
+}
+
+/** SYN-SENT: the answer to our SYN. */
+function answered(c: usize, at: usize, bits: i32): i32 {
+  const ack = tcp.acknowledgement(at);
+  if (bits & tcp.ACK && ack != load<u32>(c, R.TCP_SND_NXT)) {
+    return bits & tcp.RST ? DROP_TCP_INVALID_ACK_SEQUENCE : -1;
+  }
+  if (bits & tcp.RST) {
+    if (!(bits & tcp.ACK)) return DROP_TCP_FLAGS;
+    setHappened(REFUSED);
+    destroy(c);
+    return DROP_NONE;
+  }
+  if (!(bits & tcp.SYN) || !(bits & tcp.ACK)) return DROP_TCP_FLAGS;
+  learnOptions(c, at);
+  store<u32>(c, tcp.sequence(at) + 1, R.TCP_RCV_NXT);
+  setState(c, R.TCPS_ESTABLISHED);
+  const mss = ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE));
+  boundWindow(c, has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss);
+  acknowledge(c, ack, <u32>tcp.window(at), false);
+  sendAck(c);
+  setHappened(CONNECTED);
+  return DROP_NONE;
+}
+
+/**
+ * Handles a segment for this host. DROP_NONE: taken, see `connection`, `happened`, `data`. DROP_NO_SOCKET or -1: the caller
+ * answers with a reset (-1: without a drop being counted). Other reasons: dropped.
+ */
+export function receive(ns: usize, frame: usize, line: u32): i32 {
+  begin(0);
+  dropEarly();
+  const ip = load<usize>(frame, FRAME_NETWORK);
+  const at = ipv4.payload(ip);
+  const there = packetLength(frame) - ipv4.headerLength(ip);
+  if (there < tcp.TCP_LENGTH) return DROP_PKT_TOO_SMALL;
+  const header = tcp.headerLength(at);
+  if (header < tcp.TCP_LENGTH || header > there) return DROP_PKT_TOO_SMALL;
+  const local = ipv4.destination(ip);
+  const remote = ipv4.source(ip);
+  if (!load<u32>(frame, FRAME_SUMMED) && !tcp.checksumValid(at, there, remote, local)) return DROP_TCP_CSUM;
+  const bits = tcp.flags(at);
+  const ports = ((<u32>tcp.destinationPort(at)) << 16) | (<u32>tcp.sourcePort(at));
+  let c = find(ns, local, remote, ports);
+  if (c && state(c) == R.TCPS_TIME_WAIT && bits & tcp.SYN && !(bits & (tcp.ACK | tcp.RST))) {
+    // The peer opens the connection anew (RFC 6191).
+    destroy(c);
+    setHappened(0);
+    c = 0;
+  }
+  if (!c) {
+    const listener = sockets.find(ns, ipv4.PROTO_TCP, local, ports >> 16, remote, ports & 0xffff);
+    if (!listener || bits & tcp.ACK) return DROP_NO_SOCKET;
+    if (bits & tcp.RST) return DROP_NO_SOCKET;
+    if (!(bits & tcp.SYN)) return DROP_TCP_FLAGS;
+    if (bits & tcp.FIN) return DROP_TCP_FLAGS;
+    accept(ns, listener, ip, at, line);
+    return DROP_NONE;
+  }
+  setConnection(c);
+  if (state(c) == R.TCPS_SYN_SENT) return answered(c, at, bits);
+  return segmentArrives(c, at, bits, at + <usize>header, there - header);
+}
+
+const ANSWER_GAP: u32 = 500; // ms: net.ipv4.tcp_invalid_ratelimit
+
+/**
+ * Acknowledges what is expected to a segment that cannot be taken. Without data it is answered twice a second at most, or two ends
+ * that both find each other wrong would never stop (tcp_oow_rate_limited).
+ */
+function answerInvalid(c: usize, hasData: bool): void {
+  if (!hasData) {
+    const at = <u32>(now / MILLISECOND) + 1;
+    const last = load<u32>(c, R.TCP_ANSWERED);
+    if (last && at - last < ANSWER_GAP) return;
+    store<u32>(c, at, R.TCP_ANSWERED);
+  }
+  sendAck(c);
+}
+
+/** A segment for a connection past SYN-SENT (RFC 9293, 3.10.7.4). */
+function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: i32): i32 {
+  const seq = tcp.sequence(at);
+  const expected = load<u32>(c, R.TCP_RCV_NXT);
+  const fin = (bits & tcp.FIN) != 0;
+  const end = seq + <u32>length + (fin ? 1 : 0);
+  const room = windowLeft(c);
+  if (bits & tcp.RST) {
+    if (seq != expected) {
+      // In the window but not exact: challenge it (RFC 5961).
+      if (!before(seq, expected) && before(seq, expected + room)) answerInvalid(c, false);
+      return DROP_TCP_INVALID_ACK_SEQUENCE;
+    }
+    setHappened(state(c) == R.TCPS_SYN_RECV ? 0 : RESET);
+    destroy(c);
+    return DROP_NONE;
+  }
+  if (bits & tcp.SYN) {
+    if (state(c) == R.TCPS_SYN_RECV && seq + 1 == expected) transmitSegment(c, load<usize>(c, R.TCP_QUEUE));
+    else answerInvalid(c, false);
+    return DROP_NONE;
+  }
+  if (after(end, expected + room)) {
+    answerInvalid(c, end != seq);
+    return DROP_TCP_OFOMERGE;
+  }
+  if (!(bits & tcp.ACK)) return DROP_TCP_FLAGS;
+  const ack = tcp.acknowledgement(at);
+  if (after(ack, load<u32>(c, R.TCP_SND_NXT))) {
+    answerInvalid(c, end != seq);
+    return DROP_TCP_INVALID_ACK_SEQUENCE;
+  }
+  if (has(c, R.TCPF_TIMESTAMPS) && !after(seq, expected)) {
+    tcp.readOptions(at);
+    if (tcp.optionTimestamps && !before(tcp.optionValue, load<u32>(c, R.TCP_TS_RECENT))) {
+      store<u32>(c, tcp.optionValue, R.TCP_TS_RECENT);
+    }
+  }
+  if (state(c) == R.TCPS_SYN_RECV) {
+    if (ack != load<u32>(c, R.TCP_SND_NXT)) return -1;
+    setState(c, R.TCPS_ESTABLISHED);
+    boundWindow(c, ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE)));
+    note(CONNECTED);
+  }
+  if (!before(ack, load<u32>(c, R.TCP_SND_UNA))) {
+    const window = (<u32>tcp.window(at)) << (has(c, R.TCPF_WSCALE) ? load<u32>(c, R.TCP_PEER_SCALE) : 0);
+    acknowledge(c, ack, window, length == 0 && !fin);
+  }
+  if (load<u32>(c, R.TCP_SND_UNA) == load<u32>(c, R.TCP_WRITE_SEQ)) {
+    const current = state(c);
+    if (current == R.TCPS_FIN_WAIT1) setState(c, R.TCPS_FIN_WAIT2);
+    else if (current == R.TCPS_CLOSING) enterTimeWait(c);
+    else if (current == R.TCPS_LAST_ACK) {
+      destroy(c);
+      return DROP_NONE;
+    }
+  }
+  if (!length && !fin) return DROP_NONE;
+  if (!after(end, expected)) {
+    // All of it came before: the acknowledgement was lost.
+    if (state(c) == R.TCPS_TIME_WAIT) setDeadline(c, now + TIME_WAIT);
+    sendAck(c);
+    return length ? DROP_TCP_OLD_DATA : DROP_NONE;
+  }
+  if (after(seq, expected)) {
+    keepEarly(c, seq, payload, length, fin);
+    sendAck(c);
+    return DROP_NONE;
+  }
+  const skip = expected - seq;
+  setData(payload + <usize>skip, length - <i32>skip);
+  setDelivered(expected + <u32>dataLength);
+  store<u32>(c, end, R.TCP_RCV_NXT);
+  if (dataLength) {
+    note(DATA);
+    if (dataLength > load<i32>(c, R.TCP_RCV_MSS)) store<i32>(c, min<i32>(dataLength, MSS_MAX), R.TCP_RCV_MSS);
+  }
+  if (fin) peerClosed(c);
+  else countEarly(c);
+  if (fin && load<u32>(c, R.TCP_OWNER) == R.OWNER_SINK && !load<usize>(c, R.TCP_QUEUE)) {
+    // An application that does not close either leaves the acknowledgement to the timer (tcp_fin: inet_csk_enter_pingpong_mode).
+    setFlag(c, R.TCPF_ACK_DUE);
+    setDeadline(c, now + DELAYED_ACK);
+    return DROP_NONE;
+  }
+  // At once, as Linux does at the start of a connection (quick ack).
+  sendAck(c);
+  return DROP_NONE;
+}
+
+/** An ICMP error about a segment that this host sent. */
+export function onError(ns: usize, local: u32, remote: u32, ports: u32): void {
+  const c = find(ns, local, remote, ports);
+  begin(c);
+  if (c && state(c) == R.TCPS_SYN_SENT) {
+    setHappened(REFUSED);
+    destroy(c);
+  }
+}
+
+/** A router says that the segment with a sequence number is too large: no more than `mtu` bytes fit on the way (tcp_v4_mtu_reduced). */
+export function onTooLarge(ns: usize, local: u32, remote: u32, ports: u32, seq: u32, mtu: u32): void {
+  const c = find(ns, local, remote, ports);
+  if (!c || before(seq, load<u32>(c, R.TCP_SND_UNA)) || after(seq, load<u32>(c, R.TCP_SND_NXT))) return;
+  route.learnMtu(ns, remote, mtu);
+  if (followPath(c)) resendLarge(c);
+}
