@@ -96,6 +96,7 @@ const PLACE_ALONE: u32 = 4; // no other frame waits its turn
 // A path; PATH_COUNTERS addresses (lowest bit: with bytes), then PATH_CAUGHT captures, follow it.
 const PATH_DEVICE: usize = 4; // by which it leaves, or, if it is for a socket, came in last
 const PATH_FLAGS: usize = 8;
+const PATH_TRACKER: usize = 12; // the namespace that tracks the connection
 const PATH_LINK: usize = 16; // 16 bytes, the new SLOT_LINK
 const PATH_LONGEST: usize = 32;
 const PATH_NEIGHBOURS: usize = 36; // two
@@ -314,7 +315,7 @@ function tracked(slot: usize, path: usize, at: usize, length: u32, protocol: i32
   const direction: u32 = flags & PATH_REPLY ? 1 : 0;
   if (protocol == ipv4.PROTO_TCP && (flags & PATH_UNREPLIED || !isSteady(entry, direction, at + L4))) return false;
   const bytes = <i32>length - <i32>L4;
-  return follow(load<usize>(entry, CT_NAMESPACE), entry, direction, protocol, at + L4, bytes) == TRACK_ACCEPT;
+  return follow(load<usize>(path, PATH_TRACKER), entry, direction, protocol, at + L4, bytes) == TRACK_ACCEPT;
 }
 
 function replay(slot: usize, frame: usize, at: usize, length: u32, protocol: i32): i32 {
@@ -544,6 +545,7 @@ function takeSteps(): bool {
     }
   }
   store<u32>(draft, flags, PATH_FLAGS);
+  store<usize>(draft, connection ? load<usize>(connection, CT_NAMESPACE) : 0, PATH_TRACKER);
   store<u32>(draft, counters, PATH_COUNTERS);
   return true;
 }

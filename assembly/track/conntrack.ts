@@ -82,8 +82,8 @@ function sysctl(ns: usize, which: i32): u32 {
   return load<u32>(ns + NS_SYSCTLS + ((<usize>which) << 2));
 }
 
-function refresh(entry: usize, seconds: u32): void {
-  if (!(load<u32>(entry, CT_STATUS) & IPS_FIXED_TIMEOUT)) table.setEnd(entry, now + <u64>seconds * SECOND);
+function refresh(ns: usize, entry: usize, seconds: u32): void {
+  if (!(load<u32>(entry, CT_STATUS) & IPS_FIXED_TIMEOUT)) table.setEnd(ns, entry, now + <u64>seconds * SECOND);
 }
 
 /** Bytes from the IPv4 header to the end of the packet. */
@@ -183,25 +183,25 @@ function begin(ns: usize, l4: usize, bytes: i32): usize {
 export function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: usize, bytes: i32): i32 {
   if (proto == ipv4.PROTO_TCP) {
     const outcome = trackTcp.follow(entry, ns, direction, l4, bytes);
-    if (outcome == trackTcp.TRACK_ACCEPT && trackTcp.timeout) refresh(entry, trackTcp.timeout);
+    if (outcome == trackTcp.TRACK_ACCEPT && trackTcp.timeout) refresh(ns, entry, trackTcp.timeout);
     return outcome;
   }
   if (proto == ipv4.PROTO_UDP) {
     const status = load<u32>(entry, CT_STATUS);
     let stream = false;
     if (status & IPS_SEEN_REPLY) stream = now > load<u64>(entry, CT_STREAM_FROM);
-    refresh(entry, sysctl(ns, stream ? SYSCTL_CT_UDP_STREAM : SYSCTL_CT_UDP));
+    refresh(ns, entry, sysctl(ns, stream ? SYSCTL_CT_UDP_STREAM : SYSCTL_CT_UDP));
     if (stream && !(status & IPS_NAT_CLASH)) store<u32>(entry, status | IPS_ASSURED, CT_STATUS);
     return trackTcp.TRACK_ACCEPT;
   }
   if (proto == ipv4.PROTO_GRE || proto == ipv4.PROTO_UDPLITE) {
     const answered = (load<u32>(entry, CT_STATUS) & IPS_SEEN_REPLY) != 0;
     if (answered) store<u32>(entry, load<u32>(entry, CT_STATUS) | IPS_ASSURED, CT_STATUS);
-    if (proto == ipv4.PROTO_GRE) refresh(entry, answered ? GRE_STREAM_SECONDS : GRE_SECONDS);
-    else refresh(entry, sysctl(ns, answered ? SYSCTL_CT_UDP_STREAM : SYSCTL_CT_UDP));
+    if (proto == ipv4.PROTO_GRE) refresh(ns, entry, answered ? GRE_STREAM_SECONDS : GRE_SECONDS);
+    else refresh(ns, entry, sysctl(ns, answered ? SYSCTL_CT_UDP_STREAM : SYSCTL_CT_UDP));
     return trackTcp.TRACK_ACCEPT;
   }
-  refresh(entry, sysctl(ns, proto == ipv4.PROTO_ICMP ? SYSCTL_CT_ICMP : SYSCTL_CT_GENERIC));
+  refresh(ns, entry, sysctl(ns, proto == ipv4.PROTO_ICMP ? SYSCTL_CT_ICMP : SYSCTL_CT_GENERIC));
   return trackTcp.TRACK_ACCEPT;
 }
 

@@ -143,7 +143,7 @@ function insertTuple(entry: usize, record: usize): void {
 
 function confirmed(entry: usize, status: u32): void {
   const ns = load<usize>(entry, CT_NAMESPACE);
-  setEnd(entry, load<u64>(entry, CT_TIMEOUT));
+  setEnd(ns, entry, load<u64>(entry, CT_TIMEOUT));
   store<u32>(entry, load<u32>(entry, CT_STATUS) | IPS_CONFIRMED | status, CT_STATUS);
   store<u32>(ns, load<u32>(ns, NS_CONNECTION_COUNT) + 1, NS_CONNECTION_COUNT);
   hold(entry);
@@ -162,9 +162,8 @@ export function remove(entry: usize): void {
   put(entry);
 }
 
-/** Sets when an entry ends. NS_EARLIEST_END stays at or before the end of every entry. */
-export function setEnd(entry: usize, at: u64): void {
-  const ns = load<usize>(entry, CT_NAMESPACE);
+/** Sets when an entry of a namespace ends. NS_EARLIEST_END stays at or before the end of every entry. */
+export function setEnd(ns: usize, entry: usize, at: u64): void {
   store<u64>(entry, at, CT_TIMEOUT);
   if (at < load<u64>(ns, NS_EARLIEST_END)) store<u64>(ns, at, NS_EARLIEST_END);
 }

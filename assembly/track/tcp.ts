@@ -237,7 +237,7 @@ function noteInvalid(entry: usize, ns: usize, direction: u32, index: i32): void 
   }
   const left = load<u64>(entry, CT_TIMEOUT) - now;
   const limit = <u64>load<u32>(ns + NS_SYSCTLS, SYSCTL_CT_TCP_UNACK << 2) * SECOND;
-  if (left >= 120 * SECOND && left > limit) setEnd(entry, now + limit);
+  if (left >= 120 * SECOND && left > limit) setEnd(ns, entry, now + limit);
 }
 
 /** Follows a connection by one segment. Returns TRACK_*; `timeout` is set if it is accepted, 0: the time stays. */
