@@ -97,6 +97,64 @@ const EXPECTED: Record<string, Expected> = {
     end: "Delivered in ingress-nginx/ingress-nginx-controller-0",
     steps: ["-j KUBE-SVL-", "destination rewritten 192.0.2.1:80 -> 10.244.1.3:80", "taken by the ingress controller"],
   },
+  "trace examples/mysteries/br-netfilter/broken.yaml --from pod/client --to svc/web": {
+    said: "no answer. Delivered in default/web-near: taken by the server that listens there. Then ICMP redirect 10.244.1.1 > 10.244.1.2: Dropped in node-1 (NETFILTER_DROP).",
+    end: "Delivered in default/web-near",
+    steps: [
+      "for the bridge's own interface",
+      "destination rewritten 10.96.0.11:80 -> 10.244.1.3:8080",
+      "TCP SYN, ACK 10.244.1.3:8080 > 10.244.1.2:60050. Refused with TCP reset in default/client (NO_SOCKET).",
+    ],
+  },
+  "trace examples/mysteries/br-netfilter/fixed.yaml --from pod/client --to svc/web": {
+    said: "answered by default/web-near after 0 ns",
+    end: "Delivered in default/web-near",
+    steps: [
+      "PREROUTING   in vbr0 (port veth",
+      "is behind veth",
+      "TCP SYN, ACK 10.244.1.3:8080 > 10.244.1.2:60050. Delivered",
+    ],
+  },
+  "trace examples/mysteries/hairpin/broken.yaml --from pod/web-0 --to svc/web": {
+    said: "answered by default/web-1 after 1 s",
+    end: "Dropped in node-1 (BRIDGE_NO_EGRESS_PORT)",
+    steps: ["--to-destination 10.244.1.2:8080", "it came from there, and hairpin is off", "+1 s: TCP SYN"],
+  },
+  "trace examples/mysteries/hairpin/fixed.yaml --from pod/web-0 --to svc/web": {
+    said: "answered by default/web-0 after 0 ns",
+    end: "Delivered in default/web-0",
+    steps: ["--to-destination 10.244.1.2:8080", "is behind veth", "source rewritten 10.244.1.2:33732 -> 10.244.1.1:"],
+  },
+  "trace examples/mysteries/source-address/broken.yaml --from internet --to lb/web": {
+    said: "answered by default/web-0 after 60.3 ms",
+    end: "Delivered in default/web-0",
+    steps: ["-j KUBE-MARK-MASQ", "destination rewritten", "source rewritten 198.51.100.10:50642 -> 10.244.3.1:"],
+  },
+  "trace examples/mysteries/source-address/fixed.yaml --from internet --to lb/web": {
+    said: "answered by default/web-0 after 60.3 ms",
+    end: "Delivered in default/web-0",
+    steps: ["-j KUBE-SVL-", "destination rewritten", "TCP SYN, ACK 10.244.3.2:8080 > 198.51.100.10:50642."],
+  },
+  "trace examples/mysteries/policy-and-or/broken.yaml --from shop/page --to pod/shop/db:5432": {
+    said: "answered by shop/db after 300 us",
+    end: "Delivered in shop/db",
+    steps: ["ingress to shop/db", "NetworkPolicy shop/database ingress[0]", "-m mark --mark 0x10000/0x10000 -j RETURN"],
+  },
+  "trace examples/mysteries/policy-and-or/fixed.yaml --from shop/page --to pod/shop/db:5432": {
+    said: 'no answer. Dropped in node-2 by filter NETPOL-POD-IN-TANWNMBZ4A4K 5 (-A NETPOL-POD-IN-TANWNMBZ4A4K -m comment --comment "ingress to shop/db denied by NetworkPolicy shop/database" -j DROP).',
+    end: "Dropped in node-2 by filter NETPOL-POD-IN-TANWNMBZ4A4K 5",
+    steps: ["NETPOL-POD-IN-TANWNMBZ4A4K 5", "drop         NETFILTER_DROP"],
+  },
+  "trace examples/mysteries/ndots/broken.yaml --from pod/client --to example.com:443": {
+    said: "answered by internet/93.184.216.34 after 101 ms",
+    end: "Delivered in internet/93.184.216.34",
+    steps: Array<string>(8).fill("UDP 10.244.1.2:60050 > 10.96.0.10:53."),
+  },
+  "trace examples/mysteries/ndots/fixed.yaml --from pod/client --to example.com:443": {
+    said: "answered by internet/93.184.216.34 after 100 ms",
+    end: "Delivered in internet/93.184.216.34",
+    steps: Array<string>(2).fill("UDP 10.244.1.2:60050 > 10.96.0.10:53."),
+  },
 };
 
 const traces = shownTraces();
