@@ -10,11 +10,10 @@ import { globMatches } from "../engine/glob.ts";
 import { worthwhileWorkers } from "../engine/place.ts";
 import { PreparedRun } from "../engine/run.ts";
 import { drawPicture } from "../report/draw.ts";
-import { RuleHeat } from "../report/heat.ts";
 import { formatTime } from "../report/format.ts";
 import { junitXml } from "../report/junit.ts";
 import { htmlPage } from "../report/page.ts";
-import type { PictureRule, PictureWalk } from "../report/picture.ts";
+import type { PictureWalk } from "../report/picture.ts";
 import { makeReport, type Report } from "../report/report.ts";
 import { summarize } from "../report/summary.ts";
 import { readSources } from "../scenario/files.ts";
@@ -183,9 +182,9 @@ export async function run(files: readonly string[], flags: RunFlags): Promise<nu
   const wall = { seconds: (performance.now() - started) / 1000, workers };
   const report = makeReport(prepared, result, flags.out, version, wall, reached);
   writeReport(report, flags.out);
-  const rules = writeRules(result, flags.out);
+  writePicture(prepared, ready, result, report, flags);
+  writeRules(result, flags.out);
   writeSets(prepared, flags.out);
-  writePicture(prepared, result, report, rules, flags);
   if (flags.junit !== undefined) writeOutput(flags.junit, junitXml(name, report.expectations), "--junit");
   const output = flags.write === STANDARD_OUTPUT ? process.stderr : process.stdout;
   if (flags.json) output.write(`${JSON.stringify(report, null, 2)}\n`);
@@ -228,29 +227,24 @@ function writeReport(report: Report, outDir: string): void {
   writeFileSync(join(outDir, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
 }
 
-/** The rules of every machine with their counters as iptables-save -c prints them. Returns them by heat: each text is printed once. */
-function writeRules({ rules }: RunResult, outDir: string): PictureRule[] {
+/** The rules of every machine with their counters as iptables-save -c prints them. */
+function writeRules({ rules }: RunResult, outDir: string): void {
   const namespaces = Object.keys(rules);
   if (namespaces.length > 0) mkdirSync(join(outDir, "rules"), { recursive: true });
-  const heat = new RuleHeat();
-  for (const namespace of namespaces) {
-    const text = rules[namespace] ?? "";
-    writeFileSync(join(outDir, "rules", `${namespace.replaceAll("/", ".")}.v4`), text);
-    heat.add(text);
-  }
-  return heat.hottest();
+  for (const namespace of namespaces)
+    writeFileSync(join(outDir, "rules", `${namespace.replaceAll("/", ".")}.v4`), rules[namespace] ?? "");
 }
 
-/** picture.json, and the page that shows it if it is asked for; then with the walks of packets, which take a cluster of their own. */
+/** picture.json, and the page that shows it if it is asked for; then with the walks of packets, which take a cluster of their own that shares the rules of `run`. */
 function writePicture(
   { plan }: PreparedScenario,
+  run: PreparedRun,
   result: RunResult,
   report: Report,
-  rules: readonly PictureRule[],
   { html, out }: RunFlags,
 ): void {
-  const walks = html === undefined ? new Map<number, PictureWalk>() : followLines(plan, result);
-  const picture = drawPicture(plan, result, report, walks, rules);
+  const walks = html === undefined ? new Map<number, PictureWalk>() : followLines(plan, run, result);
+  const picture = drawPicture(plan, result, report, walks);
   writeFileSync(join(out, PICTURE_FILE), `${JSON.stringify(picture)}\n`);
   if (html !== undefined) writeOutput(html, htmlPage(picture), "--html");
 }

@@ -9,8 +9,8 @@ import { pictureWalk } from "../trace/picture-walk.ts";
 /** So many lines are followed: first those of which something did not come through, then those with most requests. */
 const FOLLOWED = 100;
 
-/** What became of one request of each line, by the line's index. */
-export function followLines(plan: Plan, result: RunResult): Map<number, PictureWalk> {
+/** What became of one request of each line, by the line's index. `run`: of the plan, and over. */
+export function followLines(plan: Plan, run: PreparedRun, result: RunResult): Map<number, PictureWalk> {
   const failed = (i: number): number => {
     const line = result.lines[i];
     return line ? line.refused + line.timedOut + line.unresolved : 0;
@@ -23,7 +23,7 @@ export function followLines(plan: Plan, result: RunResult): Map<number, PictureW
   const followed = walkPlan(plan, lines);
   const byLine = new Map<number, Step[]>();
   // What belongs to no line is forgotten at once: the health checks of a large cluster alone would fill the memory.
-  const outcome = new PreparedRun(followed).follow(false, (steps) => {
+  const outcome = new PreparedRun(followed, { like: run }).follow(false, (steps) => {
     for (const step of steps) {
       if (step.line === undefined) continue;
       const own = byLine.get(step.line);

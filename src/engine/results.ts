@@ -48,6 +48,9 @@ export function combine(
     endNs,
     interrupted: workers.some(({ interrupted }) => interrupted),
     rules: rulesOf(namespaces, rules, endNs),
+    get heat() {
+      return rules.heat(namespaces, endNs);
+    },
   };
 }
 

@@ -4,23 +4,35 @@ import { InputError } from "../errors.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { compileText, type ChainEnd, type CompiledText } from "../iptables/compile.ts";
 import { parseRules } from "../iptables/parse.ts";
+import { SavedRules } from "../iptables/saved.ts";
+import { survey, type Survey } from "../iptables/survey.ts";
 import { printRule, printRules } from "../iptables/print.ts";
 import { chainsByName, compileRules, referenced, type ChainsByName, type RuleReference } from "../iptables/records.ts";
 import { NameTable } from "../iptables/names.ts";
-import type { Rule, RuleSet } from "../iptables/model.ts";
-import { countedBy, type RuleCounters } from "../kernel/counters.ts";
+import type { Counters, Rule, RuleSet } from "../iptables/model.ts";
+import { countedBy, countedIn, type RuleCounters } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
-import type { Denial, Plan } from "../seam/plan.ts";
+import type { Denial, Plan, RuleHeat } from "../seam/plan.ts";
 import type { PlacedChange } from "./changes.ts";
 import type { PlacedNamespace } from "./job.ts";
+import { heatOf } from "./heat.ts";
 import { changeRules } from "./rule-change.ts";
-import { ChangeableRules } from "./rule-family.ts";
+import { ChangeableRules, keyOf } from "./rule-family.ts";
 import { numberSets, type NumberedSet } from "./sets.ts";
 
-interface LoadedRules extends Omit<CompiledText, "words" | "quick"> {
+export interface LoadedRules extends Omit<CompiledText, "words" | "quick"> {
   block: Handle;
+  text: string;
+  /** Of the text, if the numbers of its rules are those of the block. */
+  survey?: Survey;
   /** What a change goes on from; undefined for a text that was read by way of its model. */
   changeable(): ChangeableRules | undefined;
+}
+
+/** What a rule, or a policy, has counted. */
+export interface CountedRule extends Counters {
+  /** RULE_INDEX */
+  index: number;
 }
 
 /** The set that a change of another leaves behind. */
@@ -40,15 +52,17 @@ export class RuleSets {
   readonly #later = new Map<number, Change>();
   /** What a namespace has from which moment on, the latest last. */
   readonly #history = new Map<string, { atNs: number; loaded: LoadedRules }[]>();
+  readonly #saved = new SavedRules();
 
   /** Compiles all rules of a plan. Throws an InputError for what the parser or the kernel does not know. */
   constructor(plan: Plan, kernel: Kernel) {
     const names = new NameTable();
+    const changing = (plan.changes ?? []).some(({ action }) => action.kind === "rules");
     for (const { name, rules, sets = "" } of plan.machines.flatMap(({ namespaces }) => namespaces)) {
       if (rules === undefined) continue;
       const known = parseSets(sets, `ipsets of ${name}`);
       this.#sets.set(name, numberSets(known, names));
-      const loaded = this.#byText.get(rules) ?? load(rules, `rules of ${name}`, kernel, names);
+      const loaded = this.#byText.get(rules) ?? load(rules, `rules of ${name}`, kernel, names, changing);
       this.#byText.set(rules, loaded);
       this.#byNamespace.set(name, loaded);
       const missing = loaded.sets.find((set) => known.every((one) => one.name !== set));
@@ -85,7 +99,7 @@ export class RuleSets {
       this.#all.add(loaded);
       return { loaded, anew: changed.anew };
     }
-    const loaded = this.#byText.get(rules) ?? load(rules, file, kernel, names);
+    const loaded = this.#byText.get(rules) ?? load(rules, file, kernel, names, true);
     this.#byText.set(rules, loaded);
     this.#all.add(loaded);
     return { loaded };
@@ -164,7 +178,23 @@ export class RuleSets {
 
   /** `iptables-save -c` of a namespace at a moment with the counters that the kernel has kept. */
   print(namespace: string, counters: RuleCounters, atNs: number): string {
-    return printRules(this.counted(namespace, counters, atNs), { counters: true });
+    const loaded = this.#at(namespace, atNs);
+    if (!loaded) return "";
+    const { text, survey: found = survey(text) } = loaded;
+    const numberOf = found && numbersIn(loaded, found);
+    const counted = new Map([...countedIn(counters)].map(({ index, ...value }) => [numberOf?.(index) ?? -1, value]));
+    const saved = found && this.#saved.print(text, found, counted);
+    return saved ?? printRules(this.counted(namespace, counters, atNs), { counters: true });
+  }
+
+  /** The rules of these namespaces at a moment by what they have counted. */
+  heat(namespaces: readonly { name: string; counters: RuleCounters }[], atNs: number): RuleHeat {
+    return heatOf(
+      namespaces.flatMap(({ name, counters }) => {
+        const loaded = this.#at(name, atNs);
+        return loaded ? [{ loaded, counted: [...countedIn(counters)] }] : [];
+      }),
+    );
   }
 
   /** The rules of a namespace at a moment with the counters that the kernel has kept. */
@@ -182,6 +212,18 @@ export class RuleSets {
     }
     return set;
   }
+}
+
+/** From the numbers of a set's rules to those in a survey of its text; undefined for one that it does not have. */
+function numbersIn(loaded: LoadedRules, found: Survey): (index: number) => number | undefined {
+  if (found === loaded.survey) return (index) => index;
+  const chains = new Map(found.chains.map((chain) => [keyOf(chain.table, chain.name), chain]));
+  return (index) => {
+    const reference = loaded.reference(index);
+    const chain = reference && chains.get(`${reference.table} ${reference.chain}`);
+    if (!chain) return undefined;
+    return chain.first + (reference.index === "policy" ? chain.rules : reference.index);
+  };
 }
 
 /** Pairs of RULE_INDEX, old and new, of the rules that stay as they are: in whole user chains, in built-in chains one by one. */
@@ -226,23 +268,23 @@ function references(loaded: LoadedRules): [index: number, reference: RuleReferen
   );
 }
 
-function load(text: string, file: string, kernel: Kernel, names: NameTable): LoadedRules {
+/** `changes`: whether it is to be changed, which takes memory. */
+function load(text: string, file: string, kernel: Kernel, names: NameTable, changes: boolean): LoadedRules {
   const { words, quick, ...compiled } = compileText(text, names, file);
   const { block, unknown } = placeBlock(kernel, words, compiled.count);
   const reference = unknown === undefined ? undefined : compiled.reference(unknown);
   if (reference) throw notEmulated(file, compiled.model(), reference);
+  const loaded = { ...compiled, block, text, ...(quick && { survey: quick.survey }) };
+  if (!changes || !quick) return { ...loaded, changeable: () => undefined };
   let changeable: ChangeableRules | undefined;
-  return {
-    ...compiled,
-    block,
-    changeable: () => (changeable ??= quick && ChangeableRules.of(kernel, block, text, quick)),
-  };
+  return { ...loaded, changeable: () => (changeable ??= ChangeableRules.of(kernel, block, text, quick)) };
 }
 
 /** What was made by changing `before`; `text` is what is there then. */
 function loadedFrom(rules: ChangeableRules, before: LoadedRules, text: string, file: string): LoadedRules {
   return {
     block: rules.block,
+    text,
     count: rules.count,
     sets: before.sets,
     reference: (index) => rules.reference(index),

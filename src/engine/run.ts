@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import { DROP_REASONS, Kernel } from "../kernel/kernel.ts";
-import { compileKernel, newMemory } from "../kernel/load.ts";
+import { compileKernel, forgetMail, newMemory } from "../kernel/load.ts";
 import type { Plan, RunOptions, RunResult } from "../seam/plan.ts";
 import type { Step } from "../seam/trace.ts";
 import { Barrier } from "./barrier.ts";
@@ -25,7 +25,7 @@ const PROGRESS_MS = 100;
 export class PreparedRun {
   readonly #plan: Plan;
   readonly #module: WebAssembly.Module;
-  readonly #memory = newMemory();
+  readonly #memory: WebAssembly.Memory;
   readonly #kernel: Kernel;
   readonly #rules: RuleSets;
   readonly #zones: Job["zones"];
@@ -33,17 +33,22 @@ export class PreparedRun {
 
   /**
    * Compiles the rules of a plan. Throws an InputError for those that the parser or the kernel does not know.
-   * `modulePath`: another build of the kernel module than the release.
+   * `modulePath`: another build of the kernel module than the release. `like`: a plan of the same machines, prepared before and not
+   * running now: its compiled rules are taken as they lie in memory.
    */
-  constructor(plan: Plan, modulePath?: string) {
+  constructor(plan: Plan, { modulePath, like }: { modulePath?: string | undefined; like?: PreparedRun } = {}) {
     this.#plan = plan;
-    this.#module = compileKernel(modulePath);
+    this.#module = like ? like.#module : compileKernel(modulePath);
+    this.#memory = like ? like.#memory : newMemory();
+    if (like) forgetMail(this.#memory);
     this.#kernel = new Kernel(this.#module, this.#memory);
-    this.#rules = new RuleSets(plan, this.#kernel);
-    this.#zones = {
-      zone: this.#kernel.placeWords(clusterZone(plan.zone)),
-      outside: this.#kernel.placeWords(worldZone(plan.outside ?? [])),
-    };
+    this.#rules = like ? like.#rules : new RuleSets(plan, this.#kernel);
+    this.#zones = like
+      ? like.#zones
+      : {
+          zone: this.#kernel.placeWords(clusterZone(plan.zone)),
+          outside: this.#kernel.placeWords(worldZone(plan.outside ?? [])),
+        };
   }
 
   /** Runs the plan to its end, or until the signal says stop. Once only. */

@@ -195,10 +195,11 @@ export class Worker {
 
   #result(endNs: number, wallMs: number): WorkerResult {
     const sent = new Map([...this.#built.namespaces.keys()].map((name) => [name, new Map<string, number>()]));
-    for (const [path, device] of this.#built.devices) {
+    const frames = this.kernel.transmittedBy([...this.#built.devices.values()]);
+    [...this.#built.devices.keys()].forEach((path, i) => {
       const slash = path.lastIndexOf("/");
-      sent.get(path.slice(0, slash))?.set(path.slice(slash + 1), this.kernel.transmitted(device));
-    }
+      sent.get(path.slice(0, slash))?.set(path.slice(slash + 1), frames[i] ?? 0);
+    });
     const namespaces = [...this.#built.namespaces].map(([name, ns]): NamespaceResult => ({
       name,
       drops: this.kernel.drops(ns),

@@ -23,7 +23,7 @@ export interface CompiledText {
   /** A rule; undefined for policies. */
   rule(index: number): Rule | undefined;
   /** What a change goes on from; undefined for a text that was read by way of its model. */
-  quick?: QuickRules & { text: string };
+  quick?: QuickRules;
   /** The whole set as parseRules reads it, anew each time: the caller's own, and nothing of it is kept. */
   model(): RuleSet;
 }
@@ -46,7 +46,7 @@ function fromText(text: string, quick: QuickRules, model: () => RuleSet): Compil
     words: quick.words,
     count,
     sets: quick.block.sets,
-    quick: { ...quick, text },
+    quick,
     reference(index) {
       const chain = index < count ? chainAt(chains, index) : undefined;
       return chain && referenceTo(chain, chain, index);

@@ -14,7 +14,7 @@ export interface PrintOptions {
 }
 
 // The order in which iptables-save visits the tables.
-const PRINT_ORDER: readonly TableName[] = ["mangle", "raw", "filter", "nat"];
+export const PRINT_ORDER: readonly TableName[] = ["mangle", "raw", "filter", "nat"];
 
 /** The text of the rule set; it ends with a line break, or is empty if there is no table. User chains come in the order of their names. */
 export function printRules(ruleSet: RuleSet, options: PrintOptions = {}): string {
@@ -59,7 +59,8 @@ export function printRule(chain: string, rule: Rule): string {
   return text + printTarget(target);
 }
 
-function printCounters({ packets, bytes }: Counters): string {
+/** `[packets:bytes]` */
+export function printCounters({ packets, bytes }: Counters): string {
   return `[${packets}:${bytes}]`;
 }
 

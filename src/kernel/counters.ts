@@ -4,6 +4,18 @@ import { COUNTER_PAGE_SHIFT } from "../../assembly/layout/records.ts";
 /** By page, packets and bytes of each of its rules. May be sent from worker to worker. */
 export type RuleCounters = ReadonlyMap<number, BigUint64Array>;
 
+/** The rules that have counted, by RULE_INDEX. */
+export function* countedIn(counters: RuleCounters): Generator<{ index: number; packets: number; bytes: number }> {
+  for (const [page, values] of counters)
+    for (let at = 0; at < values.length; at += 2)
+      if (values[at] !== 0n || values[at + 1] !== 0n)
+        yield {
+          index: (page << COUNTER_PAGE_SHIFT) + at / 2,
+          packets: Number(values[at]),
+          bytes: Number(values[at + 1]),
+        };
+}
+
 /** What the rule with a RULE_INDEX has counted. */
 export function countedBy(counters: RuleCounters, index: number): { packets: number; bytes: number } {
   const page = counters.get(index >>> COUNTER_PAGE_SHIFT);

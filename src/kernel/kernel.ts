@@ -224,8 +224,13 @@ export class Kernel {
 
   /** The frames that a device has sent. */
   transmitted(device: Handle): number {
+    return this.transmittedBy([device])[0] ?? 0;
+  }
+
+  /** The frames that each of these devices has sent. */
+  transmittedBy(devices: readonly Handle[]): number[] {
     this.calls.settleCounters();
-    return Number(this.#readLong(device + R.DEV_TX_PACKETS));
+    return devices.map((device) => Number(this.#readLong(device + R.DEV_TX_PACKETS)));
   }
 
   // ---- sockets and flows

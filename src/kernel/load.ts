@@ -155,6 +155,11 @@ export function newMemory(): WebAssembly.Memory {
   return memory;
 }
 
+/** Forgets what the workers of a run that is over have left for each other. */
+export function forgetMail(memory: WebAssembly.Memory): void {
+  new Uint8Array(memory.buffer, records.SHARED_OUTBOXES, records.SHARED_END - records.SHARED_OUTBOXES).fill(0);
+}
+
 /** An instance over the memory. Throws if the module was built from other layouts than this program. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });

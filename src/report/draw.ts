@@ -1,7 +1,7 @@
 // Draws the picture of a run from its plan and its results: what is much is cut to what a page can show, and counted.
 import type { Machine } from "../seam/machine.ts";
 import type { LineResult, Plan, RunResult, Series } from "../seam/plan.ts";
-import type { Picture, PictureLine, PictureMachine, PicturePlace, PictureRule, PictureWalk } from "./picture.ts";
+import type { Picture, PictureLine, PictureMachine, PicturePlace, PictureWalk } from "./picture.ts";
 import type { Report } from "./report.ts";
 import { failure } from "./summary.ts";
 
@@ -14,13 +14,12 @@ const RULES = 300;
 const STEPS_A_DECADE = 10;
 const LEAST_NS = 1000;
 
-/** The whole picture. `walks`: by the index of the line. `rules`: the hottest first. */
+/** The whole picture. `walks`: by the index of the line. */
 export function drawPicture(
   plan: Plan,
   result: RunResult,
   report: Report,
   walks: ReadonlyMap<number, PictureWalk>,
-  rules: readonly PictureRule[],
 ): Picture {
   const { podwire, scenario, seed, durationNs, endNs, interrupted, cluster, frames, warnings } = report;
   const order = result.lines
@@ -34,7 +33,7 @@ export function drawPicture(
   const drops = Object.entries(result.drops)
     .flatMap(([namespace, reasons]) => Object.entries(reasons).map(([reason, count]) => ({ namespace, reason, count })))
     .sort((a, b) => b.count - a.count);
-  const hit = rules.filter(({ packets }) => packets > 0);
+  const { hit, idle } = result.heat;
   return {
     podwire,
     scenario,
@@ -56,7 +55,7 @@ export function drawPicture(
     drops: drops.slice(0, DROPS),
     otherDrops: Math.max(0, drops.length - DROPS),
     rules: hit.slice(0, RULES),
-    idleRules: rules.length - hit.length,
+    idleRules: idle,
     otherRules: Math.max(0, hit.length - RULES),
     expectations: report.expectations.map((one) =>
       "sentence" in one

@@ -2,7 +2,7 @@
 //
 // Everything is what the engine counted or noted. Nothing depends on the machine that ran it, so equal runs give equal bytes.
 import type { NamespaceConfig } from "../seam/machine.ts";
-import type { LineResult, Series } from "../seam/plan.ts";
+import type { LineResult, RuleHits, Series } from "../seam/plan.ts";
 
 /** A namespace that is not a machine's own: a pod, or a host outside. */
 export interface PicturePlace {
@@ -70,17 +70,6 @@ export interface PictureWalk {
   packets: { title: string; end: string; delivered: boolean; places: string[]; steps: PictureStep[] }[];
 }
 
-/** A rule as it was hit on all nodes together. */
-export interface PictureRule {
-  table: string;
-  chain: string;
-  text: string;
-  packets: number;
-  bytes: number;
-  /** How many namespaces have hit it. */
-  namespaces: number;
-}
-
 export interface Picture {
   podwire: string;
   scenario: string;
@@ -99,7 +88,7 @@ export interface Picture {
   total: Series["lines"][number];
   drops: { namespace: string; reason: string; count: number }[];
   otherDrops: number;
-  rules: PictureRule[];
+  rules: RuleHits[];
   /** Rules that no packet matched, and hit ones that are left out. */
   idleRules: number;
   otherRules: number;

@@ -185,6 +185,26 @@ export interface Series {
   lines: { sent: number[]; delivered: number[]; failed: number[] }[];
 }
 
+/** A rule as it was hit in all namespaces together. */
+export interface RuleHits {
+  table: string;
+  chain: string;
+  /** As iptables-save prints it, without its chain. */
+  text: string;
+  packets: number;
+  bytes: number;
+  /** How many namespaces have hit it. */
+  namespaces: number;
+}
+
+/** The rules of all namespaces, each once. */
+export interface RuleHeat {
+  /** Those that packets matched, the hottest first. */
+  hit: RuleHits[];
+  /** How many others there are. */
+  idle: number;
+}
+
 export interface RunResult {
   lines: LineResult[];
   balancers: BalancerResult[];
@@ -209,6 +229,8 @@ export interface RunResult {
    * Those of a large cluster together are larger than the memory: read one after the other.
    */
   rules: Record<string, string>;
+  /** The same rules by heat, worked out anew whenever it is read. */
+  heat: RuleHeat;
 }
 
 export interface RunOptions {

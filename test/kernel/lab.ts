@@ -60,7 +60,7 @@ export class Lab {
       closeCaptures(this.#files);
       rmSync(folder, { recursive: true });
     });
-    const { worker, built } = new PreparedRun(this.#plan, modulePath(build)).alone();
+    const { worker, built } = new PreparedRun(this.#plan, { modulePath: modulePath(build) }).alone();
     this.kernel = worker.kernel;
     this.#built = built;
     const records = newFileRecords(this.kernel, this.#files);

@@ -1,0 +1,53 @@
+// The rules of all namespaces by heat: their counters added up, rule by rule. Only those that packets matched are put into words.
+import { survey } from "../iptables/survey.ts";
+import { TABLE_NAMES } from "../iptables/model.ts";
+import { printRule } from "../iptables/print.ts";
+import type { RuleHeat, RuleHits } from "../seam/plan.ts";
+import type { CountedRule, LoadedRules } from "./rules.ts";
+
+/** Adds up what each namespace's rules have counted. Namespaces with one set share its rules, and so do sets with rules alike. */
+export function heatOf(namespaces: Iterable<{ loaded: LoadedRules; counted: readonly CountedRule[] }>): RuleHeat {
+  const hits = new Map<string, RuleHits>();
+  const chains = new Map<string, Set<string>>();
+  const seen = new Set<LoadedRules>();
+  for (const { loaded, counted } of namespaces) {
+    if (!seen.has(loaded)) addRules(loaded, chains);
+    seen.add(loaded);
+    for (const { index, packets, bytes } of counted) {
+      const rule = loaded.rule(index);
+      const reference = loaded.reference(index);
+      if (!rule || !reference || packets === 0) continue;
+      const { table, chain } = reference;
+      const text = printRule(chain, rule).slice(`-A ${chain} `.length);
+      const key = `${table} ${chain} ${text}`;
+      const known = hits.get(key) ?? { table, chain, text, packets: 0, bytes: 0, namespaces: 0 };
+      hits.set(key, known);
+      known.packets += packets;
+      known.bytes += bytes;
+      known.namespaces++;
+    }
+  }
+  const all = [...chains.values()].reduce((sum, rules) => sum + rules.size, 0);
+  return { hit: [...hits.values()].sort((a, b) => b.packets - a.packets), idle: Math.max(0, all - hits.size) };
+}
+
+/** Adds the rules of a set, as they are written, to those of each chain. */
+function addRules({ text, survey: known = survey(text), model }: LoadedRules, chains: Map<string, Set<string>>): void {
+  const rulesOf = (table: string | undefined, chain: string): Set<string> => {
+    const key = `${table} ${chain}`;
+    const rules = chains.get(key) ?? new Set();
+    chains.set(key, rules);
+    return rules;
+  };
+  if (!known) {
+    for (const { name: table, chains } of model().tables)
+      for (const { name, rules } of chains)
+        for (const rule of rules) rulesOf(table, name).add(printRule("", rule).slice("-A ".length));
+    return;
+  }
+  const { starts, ends } = known;
+  for (const { table, name, first, rules } of known.chains) {
+    const own = rulesOf(TABLE_NAMES[table], name);
+    for (let index = first; index < first + rules; index++) own.add(text.slice(starts[index], ends[index]));
+  }
+}
