@@ -58,7 +58,7 @@ const traffic = z.strictObject({
 
 const comparison = z.union([z.string(), z.number()]);
 
-const expectation = z.strictObject({
+export const expectationSchema = z.strictObject({
   traffic: name,
   sent: comparison.optional(),
   delivered: comparison.optional(),
@@ -73,7 +73,7 @@ const expectation = z.strictObject({
 });
 
 /** Who reaches whom: a probe, apart from all traffic. */
-const reach = z.strictObject({
+export const reachSchema = z.strictObject({
   from: z.union(
     [name, client],
     "should be an end such as deployment/frontend, or a map such as {deployment: frontend}",
@@ -84,13 +84,15 @@ const reach = z.strictObject({
 });
 
 /** What names a source is about reach; so an entry is told what is wrong with it as what it was meant to be. */
-const expected = z.unknown().transform((value, context): z.output<typeof expectation> | z.output<typeof reach> => {
-  const isReach = typeof value === "object" && value !== null && ("from" in value || "is" in value);
-  const result = isReach ? reach.safeParse(value) : expectation.safeParse(value);
-  if (result.success) return result.data;
-  for (const issue of result.error.issues) context.issues.push({ ...issue, input: value } as z.core.$ZodRawIssue);
-  return z.NEVER;
-});
+const expected = z
+  .unknown()
+  .transform((value, context): z.output<typeof expectationSchema> | z.output<typeof reachSchema> => {
+    const isReach = typeof value === "object" && value !== null && ("from" in value || "is" in value);
+    const result = isReach ? reachSchema.safeParse(value) : expectationSchema.safeParse(value);
+    if (result.success) return result.data;
+    for (const issue of result.error.issues) context.issues.push({ ...issue, input: value } as z.core.$ZodRawIssue);
+    return z.NEVER;
+  });
 
 /** What happens at a moment: one of delete, scale, taint and flush. */
 const event = z
@@ -212,8 +214,8 @@ export const scenarioSchema = z.strictObject({
 
 export type Scenario = z.output<typeof scenarioSchema>;
 export type Traffic = z.output<typeof traffic>;
-export type ExpectationSpec = z.output<typeof expectation>;
-export type ReachSpec = z.output<typeof reach>;
+export type ExpectationSpec = z.output<typeof expectationSchema>;
+export type ReachSpec = z.output<typeof reachSchema>;
 export type TimelineSpec = z.output<typeof event>;
 export type LinkSpec = z.output<typeof spec>["links"]["nodes"];
 /** The cluster as a scenario writes it. */
