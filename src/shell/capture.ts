@@ -1,6 +1,7 @@
-// A capture under way on one device: what it saw since the last look, chosen by a filter, as records of a classic pcap file.
+// A capture under way on some devices: what they saw since the last look, chosen by a filter, with who saw it in which direction.
+import * as P from "../../assembly/layout/pcap.ts";
 import {
-  CAPTURE_PCAP,
+  CAPTURE_PCAPNG,
   DEV_CAPTURE,
   FILE_BUFFER,
   FILE_FILTER,
@@ -12,14 +13,14 @@ import { compileFilter } from "../pcap/filter.ts";
 import type { Emulation } from "./emulation.ts";
 
 const BUFFER_BYTES = 1 << 18;
-const RECORD_HEAD = 16;
 
 export interface CapturedFrame {
   /** Nanoseconds since 1970. */
   time: bigint;
   frame: Buffer;
-  /** The whole record, as a pcap file has it. */
-  record: Buffer;
+  /** Its place among the devices of the capture. */
+  device: number;
+  outgoing: boolean;
 }
 
 /** All captures of an emulation share the kernel's stream of caught frames, so they are read together. */
@@ -35,19 +36,21 @@ export class Captures {
     });
   }
 
-  /** Hands every frame of a device that the filter wants to `take`. Throws a FilterError. Returns how to stop it. */
-  start(device: Handle, filter: string, take: (frame: CapturedFrame) => void): () => void {
+  /** Hands every frame of some devices that the filter wants to `take`. Throws a FilterError. Returns how to stop it. */
+  start(devices: readonly Handle[], filter: string, take: (frame: CapturedFrame) => void): () => void {
     const { kernel } = this.#emulation;
     const program = filter === "" ? undefined : compileFilter(filter);
-    const file = kernel.calls.newFile(this.#files++, CAPTURE_PCAP, BUFFER_BYTES, 1) >>> 0;
+    const file = kernel.calls.newFile(this.#files++, CAPTURE_PCAPNG, BUFFER_BYTES, devices.length) >>> 0;
     if (program) kernel.setWord(file + FILE_FILTER, kernel.placeWords(program));
-    kernel.calls.addSink(device, file, 0);
-    const sink = kernel.word(device + DEV_CAPTURE);
+    const sinks = devices.map((device, i) => {
+      kernel.calls.addSink(device, file, i);
+      return { device, sink: kernel.word(device + DEV_CAPTURE) };
+    });
     this.#open.set(file, take);
     return () => {
       this.#read();
       this.#open.delete(file);
-      this.#unlink(device, sink);
+      for (const { device, sink } of sinks) this.#unlink(device, sink);
     };
   }
 
@@ -75,10 +78,16 @@ export class Captures {
     const bytes = Buffer.from(kernel.bytes(kernel.word(file + FILE_BUFFER), kernel.word(file + FILE_USED)).slice());
     kernel.setWord(file + FILE_USED, 0);
     for (let at = 0; at < bytes.length;) {
-      const end = at + RECORD_HEAD + bytes.readUInt32LE(at + 8);
-      const time = BigInt(bytes.readUInt32LE(at)) * 1_000_000_000n + BigInt(bytes.readUInt32LE(at + 4));
-      this.#open.get(file)?.({ time, frame: bytes.subarray(at + RECORD_HEAD, end), record: bytes.subarray(at, end) });
-      at = end;
+      const word = (field: number): number => bytes.readUInt32LE(at + field);
+      const length = word(P.EPB_CAPTURED);
+      const tail = P.EPB_FRAME + ((length + 3) & ~3);
+      this.#open.get(file)?.({
+        time: (BigInt(word(P.EPB_TIME_HIGH)) << 32n) | BigInt(word(P.EPB_TIME_LOW)),
+        frame: bytes.subarray(at + P.EPB_FRAME, at + P.EPB_FRAME + length),
+        device: word(P.EPB_INTERFACE),
+        outgoing: (word(tail + P.EPB_FLAGS) & 3) === P.EPB_OUTBOUND,
+      });
+      at += word(P.EPB_LENGTH);
     }
   }
 }

@@ -30,6 +30,35 @@ describe("tcpdump", () => {
     `);
   });
 
+  test("-i any says which device saw a packet, and whether it came or went", async () => {
+    const { out, err } = await shell.run("node-1 tcpdump -n -i any icmp -- client ping -q -c 1 10.244.2.2");
+    expect(err).toBe(
+      "tcpdump: data link type LINUX_SLL2\n" +
+        "tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n" +
+        "listening on any, link-type LINUX_SLL2 (Linux cooked v2), snapshot length 262144 bytes\n" +
+        "6 packets captured\n6 packets received by filter\n0 packets dropped by kernel\n",
+    );
+    // The bridge's port does not have the address that the frame is for; the bridge has.
+    const [request, reply] = ["10.244.1.2 > 10.244.2.2: ICMP echo request", "10.244.2.2 > 10.244.1.2: ICMP echo reply"];
+    expect(framesIn(out).map((line) => line.slice(16).replace(/, id.*/, ""))).toEqual([
+      `veth6844d090 P   IP ${request}`,
+      `vbr0  In  IP ${request}`,
+      `eth0  Out IP ${request}`,
+      `eth0  In  IP ${reply}`,
+      `vbr0  Out IP ${reply}`,
+      `veth6844d090 Out IP ${reply}`,
+    ]);
+  });
+
+  test("-i any shows what a host says to itself once, as it comes in", async () => {
+    const { out } = await shell.run("client tcpdump -n -i any icmp -- ping -q -c 1 127.0.0.1");
+    const lines = out.split("\n").filter((line) => line.includes("ICMP"));
+    expect(lines.map((line) => line.slice(16, 52))).toEqual([
+      "lo    In  IP 127.0.0.1 > 127.0.0.1: ",
+      "lo    In  IP 127.0.0.1 > 127.0.0.1: ",
+    ]);
+  });
+
   test("runs in the background until it has enough, or is ended", async () => {
     const { out, err } = await shell.run("client tcpdump -c 1 icmp & client ping -q -c 1 10.244.2.2");
     expect(out.split("\n").filter((line) => line.includes("ICMP"))).toHaveLength(1);
@@ -76,12 +105,32 @@ describe("tcpdump", () => {
         encoding: "utf8",
         env: { ...process.env, TZ: "UTC" },
       });
-      const frames = printed
-        .join("")
-        .split("\n")
-        .filter((line) => /^\d\d:\d\d:\d\d\.\d{6} /.test(line));
+      const frames = framesIn(printed.join(""));
       expect(frames.length).toBeGreaterThan(40);
       expect(frames).toEqual(stdout.trimEnd().split("\n"));
     },
   );
+
+  test.skipIf(spawnSync("tcpdump", ["--version"]).status !== 0)(
+    "writes what all devices see so that tcpdump reads it, but for the devices' names, which are this machine's",
+    async () => {
+      const file = join(temporaryFolder(), "any.pcap");
+      await shell.run(`node-1 tcpdump -i any -w ${file} &`);
+      await shell.run("node-1 tcpdump -n -i any &");
+      const { out } = await shell.run("client curl -s -o /dev/null http://far; node-1 ping -q -c 1 127.0.0.1; sleep 5");
+      await shell.run("kill %1; kill %2");
+      const { stdout } = spawnSync("tcpdump", ["-n", "-r", file], {
+        encoding: "utf8",
+        env: { ...process.env, TZ: "UTC" },
+      });
+      const nameless = (line: string): string => line.replace(/^(\S+) \S+ +/, "$1 ");
+      expect(framesIn(out).length).toBeGreaterThan(40);
+      expect(framesIn(out).map(nameless)).toEqual(stdout.trimEnd().split("\n").map(nameless));
+    },
+  );
 });
+
+/** The lines of frames among what commands print. */
+function framesIn(text: string): string[] {
+  return text.split("\n").filter((line) => /^\d\d:\d\d:\d\d\.\d{6} /.test(line));
+}
