@@ -18,8 +18,8 @@ export function addCapture(bench: Command): void {
     .command("capture")
     .summary("what capturing to disk costs")
     .description(
-      "Sends datagrams of established connections from a pod through a Service to a pod on another node: with nothing captured, with\n" +
-        "the network cards of both nodes captured, and with every interface captured, as pcapng. Tells frames and megabytes a\n" +
+      "Sends datagrams of established connections from a pod through a Service to a pod on another node: with nothing captured, with " +
+        "the network cards of both nodes captured, and with every interface captured, as pcapng. Tells frames and megabytes a " +
         "second, and the ratio to the rate without captures. The runs take turns, and the fastest of each counts.",
     )
     .option(

@@ -20,10 +20,10 @@ export function addRules(bench: Command): void {
     .command("rules")
     .summary("kube-proxy's rules by the number of Services")
     .description(
-      "For each number of Services, of one UDP port and one endpoint each: how long the rules of a node take to parse, to compile\n" +
-        "and to index; the memory that they take in the kernel; how long it takes to change one Service, by what kube-proxy writes\n" +
-        "then; and the first packets of connections from a pod to a Service whose pod is on another node, both with all rules:\n" +
-        "how many a second, the time of one, and how many rules it is held against. As root on Linux, iptables-legacy-restore\n" +
+      "For each number of Services, of one UDP port and one endpoint each: how long the rules of a node take to parse, to compile " +
+        "and to index; the memory that they take in the kernel; how long it takes to change one Service, by what kube-proxy writes " +
+        "then; and the first packets of connections from a pod to a Service whose pod is on another node, both with all rules: " +
+        "how many a second, the time of one, and how many rules it is held against. As root on Linux, iptables-legacy-restore " +
         "loads and changes the same text in a network namespace of its own.",
     )
     .option("--services <N,N>", "numbers of Services", integersOption(1, 100_000), [10, 100, 1000, 10_000, 100_000])

@@ -20,8 +20,8 @@ export function addScale(bench: Command): void {
     .command("scale")
     .summary("large clusters: time to build, memory, traffic")
     .description(
-      "Builds a cluster: its objects, the machines with kube-proxy's rules, the compiled rules, namespaces and links. Then 1,000\n" +
-        "pods send datagrams through Services to random others. With several sizes, one for each of the three options, a row for\n" +
+      "Builds a cluster: its objects, the machines with kube-proxy's rules, the compiled rules, namespaces and links. Then 1,000 " +
+        "pods send datagrams through Services to random others. With several sizes, one for each of the three options, a row for " +
         "each. Kubernetes' own limits are 5,000 nodes, 150,000 pods and 10,000 Services.",
     )
     .option("--nodes <N,N>", "numbers of nodes", integersOption(1, 5000), [100])

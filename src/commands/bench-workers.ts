@@ -18,7 +18,7 @@ export function addWorkers(bench: Command): void {
     .command("workers")
     .summary("one scenario of busy nodes over one worker and more")
     .description(
-      "Runs the same scenario with one worker, with two, and so on: each node's client sends datagrams through a Service to a pod on\n" +
+      "Runs the same scenario with one worker, with two, and so on: each node's client sends datagrams through a Service to a pod on " +
         "the next node. Tells how many times as fast as with one worker it is. The runs take turns, and the fastest of each counts.",
     )
     .option("--nodes <N>", "number of nodes", integer(2, 250), 16)

@@ -36,8 +36,8 @@ function addPath(bench: Command): void {
     .command("path")
     .summary("datagrams through a Service to a pod on another node")
     .description(
-      "Sends UDP datagrams from pods on one node through the cluster IP of a Service to a pod on another node; both nodes have\n" +
-        "kube-proxy's full rules. `established`: connections that both sides have seen take turns. `new`: every frame begins a\n" +
+      "Sends UDP datagrams from pods on one node through the cluster IP of a Service to a pod on another node; both nodes have " +
+        "kube-proxy's full rules. `established`: connections that both sides have seen take turns. `new`: every frame begins a " +
         "connection. The floor is a bare loop of one NATed hop in the same module, measured in the same run.",
     )
     .option("--services <N>", "number of Services; the last one is called", integer(1, 100_000), 1000)

@@ -34,7 +34,7 @@ export function addExtcapCommand(program: Command): void {
     .command("extcap")
     .summary("make the emulated network an interface of Wireshark")
     .description(
-      "With --install puts a plug-in where Wireshark looks for external capture programs; then podwire is among Wireshark's interfaces,\n" +
+      "With --install puts a plug-in where Wireshark looks for external capture programs; then podwire is among Wireshark's interfaces, " +
         "and asks for a scenario when it is opened. The other options are Wireshark's.",
     )
     .option("--install", "install the plug-in for this user")

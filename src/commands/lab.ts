@@ -33,10 +33,10 @@ export function addLabCommand(program: Command): void {
     .command("lab")
     .summary("play a network case without any Kubernetes")
     .description(
-      "Plays a case in one emulated kernel: namespaces, links, bridges, addresses and routes of CASE/topology.json, rules of\n" +
-        "CASE/rules/NAMESPACE.v4, and the steps of CASE/inject.json. Writes observed.jsonl, counters.json, conntrack.txt, fdb.json\n" +
+      "Plays a case in one emulated kernel: namespaces, links, bridges, addresses and routes of CASE/topology.json, rules of " +
+        "CASE/rules/NAMESPACE.v4, and the steps of CASE/inject.json. Writes observed.jsonl, counters.json, conntrack.txt, fdb.json " +
         "and frames.pcapng. docs/lab.md describes the files.\n\n" +
-        "The short form, --rules and --in, needs no case: one host with the rules, a neighbour behind each of its interfaces that has\n" +
+        "The short form, --rules and --in, needs no case: one host with the rules, a neighbour behind each of its interfaces that has " +
         "every other address, and the frames of a capture file, which come in at their own times.",
     )
     .argument("[CASE]", "the folder of the case")

@@ -16,7 +16,7 @@ export function addReportCommand(program: Command): void {
     .command("report")
     .summary("show a run as one HTML page")
     .description(
-      "Makes one self-contained HTML page of a run: the cluster with its traffic, tables, charts, and the rules by heat. The walks of\n" +
+      "Makes one self-contained HTML page of a run: the cluster with its traffic, tables, charts, and the rules by heat. The walks of " +
         "packets are in it if the run was told --html.",
     )
     .argument("<DIR>", "the folder of the run, or the report.json in it")

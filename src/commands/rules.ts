@@ -26,8 +26,8 @@ export function addRulesCommand(program: Command): void {
     .command("rules")
     .summary("print a node's iptables rules")
     .description(
-      "Prints the rules of a node as iptables-save would: kubelet's, kube-proxy's and the CNI plugins' chains, and whatever else the\n" +
-        "node has. FILE is as for podwire run. With --context the Services and EndpointSlices of the FILEs are taken as they are written,\n" +
+      "Prints the rules of a node as iptables-save would: kubelet's, kube-proxy's and the CNI plugins' chains, and whatever else the " +
+        "node has. FILE is as for podwire run. With --context the Services and EndpointSlices of the FILEs are taken as they are written, " +
         "for the one kube-proxy that its file describes; docs/rules.md has the fields.",
     )
     .argument("<FILE...>", "manifests, a scenario, or folders of them")

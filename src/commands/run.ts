@@ -59,8 +59,8 @@ export function addRunCommand(program: Command): void {
     .command("run")
     .summary("emulate a cluster and its traffic")
     .description(
-      "Emulates the network of the cluster that the manifests describe. A FILE is YAML or JSON with Kubernetes manifests, a Scenario, or both;\n" +
-        "a folder stands for the YAML and JSON files in it. Without a Scenario three nodes run for five seconds of virtual time, in which every\n" +
+      "Emulates the network of the cluster that the manifests describe. A FILE is YAML or JSON with Kubernetes manifests, a Scenario, or both; " +
+        "a folder stands for the YAML and JSON files in it. Without a Scenario three nodes run for five seconds of virtual time, in which every " +
         "Deployment's pods call every Service, outside clients call every load balancer, node port and Ingress path, and every pod calls one host outside.",
     )
     .argument("<FILE...>", "manifests, a scenario, or folders of them")
@@ -75,7 +75,7 @@ export function addRunCommand(program: Command): void {
     .addOption(
       new Option(
         "--matcher <HOW>",
-        "how packets find their rules: index, by hash tables, or linear, one rule after the other as Linux does;\nthe results are the same",
+        "how packets find their rules: index, by hash tables, or linear, one rule after the other as Linux does; the results are the same",
       )
         .choices(["index", "linear"])
         .default("index"),
@@ -83,7 +83,7 @@ export function addRunCommand(program: Command): void {
     .addOption(
       new Option(
         "--flow-cache <WHETHER>",
-        "whether packets of a connection may take the way that the one before them took, without asking every\nrule and table again; the results are the same",
+        "whether packets of a connection may take the way that the one before them took, without asking every rule and table again; the results are the same",
       )
         .choices(["on", "off"])
         .default("on"),
@@ -91,19 +91,19 @@ export function addRunCommand(program: Command): void {
     .option("--out <DIR>", "folder for report.json, captures and rules", "podwire-out")
     .option(
       "--capture <GLOBS>",
-      "devices to capture into capture.pcapng, in place of the scenario's captures: names or globs such as\nnode-*/vbr0,default/frontend-0/eth0; none captures nothing",
+      "devices to capture into capture.pcapng, in place of the scenario's captures: names or globs such as node-*/vbr0,default/frontend-0/eth0; none captures nothing",
       globsOption,
     )
     .option("--pcap", "write classic pcap, one file for each device, in place of pcapng")
     .option(
       "--matrix",
-      "probe in place of all traffic: every pod, and the outside, calls every Service and every pod on each of their ports;\nprints who reaches whom, and what stopped the others, and writes matrix.json",
+      "probe in place of all traffic: every pod, and the outside, calls every Service and every pod on each of their ports; prints who reaches whom, and what stopped the others, and writes matrix.json",
     )
     .option("--junit <FILE>", "write expectations, and the probes of --matrix, as JUnit XML")
     .addOption(
       new Option(
         "-w, --write <FILE>",
-        "write one capture of everything captured to FILE, in place of the captures' own files; - for standard output,\nas for wireshark -k -i -, then the summary goes to standard error",
+        "write one capture of everything captured to FILE, in place of the captures' own files; - for standard output, as for wireshark -k -i -, then the summary goes to standard error",
       ).conflicts("pcap"),
     )
     .addOption(

@@ -19,7 +19,7 @@ export function addShellCommand(program: Command): void {
     .command("sh")
     .summary("a prompt on the paused cluster: ip, iptables, ping, curl, dig and more")
     .description(
-      "Builds the cluster, without traffic, and runs commands in its namespaces: node-1 ip r, shop/frontend-0 curl http://cart.\n" +
+      "Builds the cluster, without traffic, and runs commands in its namespaces: node-1 ip r, shop/frontend-0 curl http://cart. " +
         "Virtual time passes while a command waits for something. Lines come from the terminal, from a pipe, or from -c.",
     )
     .argument("<FILE...>", "manifests, a scenario, or folders of them, as for podwire run")

@@ -28,14 +28,14 @@ export function addTraceCommand(program: Command): void {
     .command("trace")
     .summary("follow one request through the cluster, step by step")
     .description(
-      "Sends one request through the emulated cluster and prints the walk of its first packet: every device, bridge decision, hook,\n" +
+      "Sends one request through the emulated cluster and prints the walk of its first packet: every device, bridge decision, hook, " +
         "rule, connection, rewrite, route and neighbour, and its end; then a line for each packet that followed.",
     )
     .argument("<FILE...>", "manifests, a scenario, or folders of them, as for podwire run")
     .requiredOption("--from <END>", "NAMESPACE/POD, deployment/NAME, node/NAME or internet")
     .requiredOption(
       "--to <END>",
-      "svc/NAME:PORT, lb/NAME:PORT, nodeport/NAME:PORT, pod/NAME:PORT, node/NAME:PORT, ADDRESS:PORT or DNS-NAME:PORT;\n" +
+      "svc/NAME:PORT, lb/NAME:PORT, nodeport/NAME:PORT, pod/NAME:PORT, node/NAME:PORT, ADDRESS:PORT or DNS-NAME:PORT; " +
         "a name may be NAMESPACE/NAME",
     )
     .addOption(new Option("--protocol <P>", "of the request").choices(["tcp", "udp", "icmp"]).default("tcp"))
