@@ -17,6 +17,8 @@ import * as neighbour from "./ip/neighbour.ts";
 import * as ways from "./ip/route-packet.ts";
 import * as bridge from "./link/bridge.ts";
 import * as devices from "./link/device.ts";
+import * as netem from "./link/netem.ts";
+import * as partition from "./link/partition.ts";
 import * as segment from "./link/segment.ts";
 import * as vxlan from "./link/vxlan.ts";
 import { allocate, taken } from "./memory/arena.ts";
@@ -138,12 +140,38 @@ export function setLink(device: usize, up: u32): void {
   if (peer && load<usize>(peer, R.DEV_MASTER)) bridge.flush(load<usize>(peer, R.DEV_MASTER), peer);
 }
 
+/** Takes the carrier of a link away (0), for both ends of a veth, or gives it back. Routes stay, as Linux has it. */
+export function setCarrier(device: usize, on: u32): void {
+  devices.setCarrier(device, on);
+  if (on) return;
+  loseCarrier(device);
+  if (load<usize>(device, R.DEV_PEER)) loseCarrier(load<usize>(device, R.DEV_PEER));
+}
+
+/** What is known to be behind a device is forgotten. */
+function loseCarrier(device: usize): void {
+  route.flushCache(load<usize>(device, R.DEV_NAMESPACE));
+  neighbour.forgetLearned(device);
+  if (load<usize>(device, R.DEV_MASTER)) bridge.flush(load<usize>(device, R.DEV_MASTER), device);
+}
+
 export function newSegment(latency: f64, rate: f64, ports: u32): usize {
   return segment.newSegment(<u64>latency, <u64>rate, ports);
 }
 
-export function setDuplicates(at: usize, share: u32, delay: f64): void {
-  segment.setDuplicates(at, share, <u64>delay);
+/** A NETEM_* record for the link of a device, to be filled by the host. */
+export function newNetem(device: usize): usize {
+  return netem.newNetem(device);
+}
+
+/** Puts a port of a segment into a set of a partition, from 1 on; all workers are told of all ports. */
+export function placeInSet(at: usize, port: u32, ports: u32, set: u32): void {
+  partition.place(at, port, ports, set);
+}
+
+/** Ends a partition. */
+export function heal(): void {
+  partition.heal();
 }
 
 export function plug(at: usize, port: u32, device: usize, worker: u32): void {

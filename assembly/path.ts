@@ -9,7 +9,6 @@ import {
   DEVICE_LOOPBACK,
   DEVICE_VETH,
   DEVICE_VXLAN,
-  DEVICE_WIRE,
   DROP_ARP_IGNORED,
   DROP_BRIDGE_NO_EGRESS_PORT,
   DROP_DEV_HDR,
@@ -40,7 +39,6 @@ import {
   DROP_VXLAN_INVALID_HDR,
   DROP_VXLAN_VNI_NOT_FOUND,
   NF_ACCEPT,
-  OK,
   PORT_BCAST_FLOOD,
   PORT_FLOOD,
   PORT_MCAST_FLOOD,
@@ -84,7 +82,7 @@ import * as options from "./ip/options.ts";
 import * as route from "./ip/route-packet.ts";
 import * as balancer from "./ip/virtual-server.ts";
 import * as bridge from "./link/bridge.ts";
-import * as segment from "./link/segment.ts";
+import * as netem from "./link/netem.ts";
 import * as vxlan from "./link/vxlan.ts";
 import * as backlog from "./memory/backlog.ts";
 import { copy } from "./memory/bytes.ts";
@@ -166,7 +164,7 @@ function transport(ns: usize, frame: usize): void {
 /** A frame comes in by a device. */
 export function receive(device: usize, frame: usize): void {
   const ns = namespaceOf(device);
-  if (!load<u32>(device, R.DEV_UP)) {
+  if (!load<u32>(device, R.DEV_RUNNING)) {
     drop(ns, frame, DROP_DEV_READY);
     return;
   }
@@ -1021,6 +1019,7 @@ function icmpError(ns: usize, frame: usize, at: usize, bytes: i32): void {
 /** A packet of this host's own sockets (ip_local_out). */
 function output(sent: usize): void {
   const ns = load<usize>(sent, F.FRAME_NAMESPACE);
+  store<i32>(sent, F.STAGE_OUTPUT, F.FRAME_STAGE);
   const frame = gathered(ns, sent, fragment.FOR_TRACKING_OUT);
   if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
@@ -1192,16 +1191,10 @@ export function transmit(device: usize, frame: usize): void {
       drop(ns, frame, DROP_PKT_TOO_BIG);
       return;
     }
-    flows.remember(device, frame);
-    scrub(frame);
-    store<usize>(frame, peer, F.FRAME_DEVICE);
-    backlog.push(frame, F.STAGE_RECEIVE);
-    return;
   }
-  if (kind == DEVICE_WIRE) flows.remember(device, frame);
+  flows.remember(device, frame);
   scrub(frame);
-  const reason = segment.transmit(device, frame);
-  if (reason != OK) drop(ns, frame, reason);
+  netem.send(device, frame);
 }
 
 /** A packet of a raw socket, header included (raw_send_hdrinc): length and checksum are filled in, an identification if it is 0. */

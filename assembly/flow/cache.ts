@@ -21,7 +21,6 @@ import {
   IP_CT_ESTABLISHED_REPLY,
   IP_CT_NEW,
   IP_CT_NONE,
-  OK,
   ROUTE_LOCAL,
 } from "../layout/codes.ts";
 import * as F from "../layout/frame.ts";
@@ -31,14 +30,13 @@ import {
   CT_STATUS,
   CT_TIMEOUT,
   DEV_KIND,
-  DEV_NAMESPACE,
-  DEV_PEER,
+  DEV_NETEM,
   FDB_UPDATED,
   NEIGH_USED,
 } from "../layout/records.ts";
 import { isQuiet } from "../ip/neighbour.ts";
 import { aged } from "../link/bridge.ts";
-import * as segment from "../link/segment.ts";
+import * as netem from "../link/netem.ts";
 import { allocate } from "../memory/arena.ts";
 import * as backlog from "../memory/backlog.ts";
 import { clear } from "../memory/bytes.ts";
@@ -46,7 +44,6 @@ import { now } from "../memory/clock.ts";
 import * as hash from "../memory/hash.ts";
 import * as recorder from "../memory/recorder.ts";
 import { capture } from "../observe/capture.ts";
-import { drop } from "../observe/drops.ts";
 import * as trace from "../observe/trace.ts";
 import { follow, transportValid } from "../track/conntrack.ts";
 import { TRACK_ACCEPT, isSteady } from "../track/tcp.ts";
@@ -348,13 +345,7 @@ function replay(slot: usize, frame: usize, at: usize, length: u32, protocol: i32
     store<u32>(frame, ROUTE_LOCAL, F.FRAME_ROUTE_TYPE);
     return DELIVERED;
   }
-  if (load<i32>(device, DEV_KIND) == DEVICE_VETH) {
-    store<usize>(frame, load<usize>(device, DEV_PEER), F.FRAME_DEVICE);
-    backlog.push(frame, F.STAGE_RECEIVE);
-    return TAKEN;
-  }
-  const reason = segment.transmit(device, frame);
-  if (reason != OK) drop(load<usize>(device, DEV_NAMESPACE), frame, reason);
+  netem.send(device, frame);
   return TAKEN;
 }
 
@@ -428,7 +419,8 @@ function put(to: usize, at: usize, field: usize, from: usize, bytes: usize): u32
  */
 export function remember(device: usize, frame: usize): void {
   if (recorder.frame != frame) return;
-  const goesOn = (entry & PLACE_ALONE) != 0 && load<i32>(device, DEV_KIND) == DEVICE_VETH && backlog.isEmpty();
+  const direct = load<i32>(device, DEV_KIND) == DEVICE_VETH && !load<usize>(device, DEV_NETEM);
+  const goesOn = (entry & PLACE_ALONE) != 0 && direct && backlog.isEmpty();
   keep(device, frame, 0);
   if (goesOn) recorder.goOn();
   else recorder.spoil();

@@ -1,5 +1,6 @@
 // Neighbours: who has which IPv4 address on a link, the frames that wait for the answer, and the timers (net/core/neighbour.c).
 import {
+  DROP_NEIGH_FAILED,
   NUD_DELAY,
   NUD_FAILED,
   NUD_INCOMPLETE,
@@ -40,6 +41,7 @@ import { MILLISECOND, SECOND, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
 import * as hash from "../memory/hash.ts";
 import * as recorder from "../memory/recorder.ts";
+import { drop } from "../observe/drops.ts";
 
 const REACHABLE_TIME: u64 = 30 * SECOND; // base_reachable_time; the kernel varies it by half
 const PROBES: u32 = 3; // mcast_solicit and ucast_solicit
@@ -192,6 +194,23 @@ export function headerCached(entry: usize): bool {
 export function locked(entry: usize): bool {
   if (load<u32>(entry, NEIGH_STATE) == NUD_NONE) return false;
   return now < load<u64>(entry, NEIGH_UPDATED) + timeOf(entry, DEV_NEIGH_LOCKTIME, MILLISECOND);
+}
+
+/** A device has lost its carrier: link addresses that were learned are forgotten, and what waits for one is dropped (neigh_carrier_down). */
+export function forgetLearned(device: usize): void {
+  recorder.changed();
+  const ns = load<usize>(device, DEV_NAMESPACE);
+  const table = load<usize>(ns, NS_NEIGHBOURS);
+  const buckets = hash.bucketCount(table);
+  for (let i: u32 = 0; i < buckets; i++) {
+    for (let entry = load<usize>(hash.bucket(table, i)); entry; entry = load<usize>(entry)) {
+      if (load<usize>(entry, NEIGH_DEVICE) != device || load<u32>(entry, NEIGH_STATE) == NUD_PERMANENT) continue;
+      store<u32>(entry, NUD_NONE, NEIGH_STATE);
+      store<u32>(entry, 0, NEIGH_CACHED);
+      store<u32>(entry, load<u32>(entry, NEIGH_GENERATION) + 1, NEIGH_GENERATION);
+      for (let frame = takeFirst(entry); frame; frame = takeFirst(entry)) drop(ns, frame, DROP_NEIGH_FAILED);
+    }
+  }
 }
 
 export const TIMER_NOTHING: i32 = 0;

@@ -210,8 +210,50 @@ export const DEV_GROUP_FORWARD = DEV_NEIGH_DELAY + WORD; // bridge: group_fwd_ma
 export const DEV_RUNNING = DEV_GROUP_FORWARD + WORD; // up, and so is the other end of a veth: there is a carrier
 export const DEV_NEIGH_PROXY_DELAY = DEV_RUNNING + WORD; // milliseconds
 export const DEV_TUNNEL = DEV_NEIGH_PROXY_DELAY + WORD; // vxlan: TUNNEL_*
-export const DEV_LINK_RANDOM = 208; // u64: wire: generator state of what its link does by chance
+export const DEV_LINK_RANDOM = 208; // u64: generator state of what its link does by chance
+export const DEV_NETEM = DEV_LINK_RANDOM + LONG; // NETEM_*, 0: frames leave as the wire or veth has it
+export const DEV_CUT = DEV_NETEM + WORD; // 1: there is no carrier, whatever the other end does
 export const DEV_SIZE = 256;
+
+// What the link of a device does to the frames that it sends (struct netem_sched_data). Probabilities are shares of 2^32 - 1; a
+// correlation is two words, the last number and rho (struct crndstate).
+export const NETEM_LATENCY = 0; // u64 nanoseconds
+export const NETEM_JITTER = NETEM_LATENCY + LONG; // u64 nanoseconds
+export const NETEM_LEAST = NETEM_JITTER + LONG; // u64: no frame arrives sooner than so many nanoseconds after it was sent
+export const NETEM_RATE = NETEM_LEAST + LONG; // u64 bits per second, 0: any
+export const NETEM_DUPLICATE_DELAY = NETEM_RATE + LONG; // u64 nanoseconds that a copy comes after the frame
+export const NETEM_LAST = NETEM_DUPLICATE_DELAY + LONG; // u64: when the last frame that the rate held has arrived
+export const NETEM_TABLE = NETEM_LAST + LONG; // 16-bit samples of the jitter in 1/8192 of it, 0: it is uniform
+export const NETEM_TABLE_SIZE = NETEM_TABLE + WORD;
+export const NETEM_LIMIT = NETEM_TABLE_SIZE + WORD; // frames, 0: see link/netem.ts
+export const NETEM_LIMIT_BYTES = NETEM_LIMIT + WORD; // bytes, 0: any
+export const NETEM_DUPLICATE = NETEM_LIMIT_BYTES + WORD;
+export const NETEM_CORRUPT = NETEM_DUPLICATE + WORD;
+export const NETEM_REORDER = NETEM_CORRUPT + WORD;
+export const NETEM_GAP = NETEM_REORDER + WORD; // 0: no frame overtakes others
+export const NETEM_COUNTER = NETEM_GAP + WORD; // frames since the last that did
+export const NETEM_LOSS_MODEL = NETEM_COUNTER + WORD; // LOSS_*
+export const NETEM_LOSS = NETEM_LOSS_MODEL + WORD; // random: of all frames; gemodel: p, then r, h and 1-k
+export const NETEM_LOSS_R = NETEM_LOSS + WORD;
+export const NETEM_LOSS_H = NETEM_LOSS_R + WORD;
+export const NETEM_LOSS_K1 = NETEM_LOSS_H + WORD;
+export const NETEM_LOSS_BAD = NETEM_LOSS_K1 + WORD; // gemodel: 1 in the bad state
+export const NETEM_JITTER_CORRELATION = NETEM_LOSS_BAD + WORD;
+export const NETEM_LOSS_CORRELATION = NETEM_JITTER_CORRELATION + LONG;
+export const NETEM_DUPLICATE_CORRELATION = NETEM_LOSS_CORRELATION + LONG;
+export const NETEM_CORRUPT_CORRELATION = NETEM_DUPLICATE_CORRELATION + LONG;
+export const NETEM_REORDER_CORRELATION = NETEM_CORRUPT_CORRELATION + LONG;
+export const NETEM_QUEUE = NETEM_REORDER_CORRELATION + LONG; // heap of QUEUED_*, the frame that leaves first on top
+export const NETEM_QUEUE_ROOM = NETEM_QUEUE + WORD;
+export const NETEM_QUEUED = NETEM_QUEUE_ROOM + WORD; // frames
+export const NETEM_QUEUED_BYTES = NETEM_QUEUED + WORD;
+export const NETEM_SIZE = 256;
+export const LOSS_RANDOM = 0;
+export const LOSS_GEMODEL = 1;
+
+export const QUEUED_UNTIL = 0; // u64: when the frame leaves the queue
+export const QUEUED_BYTES = QUEUED_UNTIL + LONG;
+export const QUEUED_SIZE = 16;
 
 // What a vxlan device is set to (struct vxlan_config).
 export const TUNNEL_VNI = 0;
@@ -239,8 +281,6 @@ export const SEGMENT_PORTS = SEGMENT_RATE + LONG; // address of the table
 export const SEGMENT_PORT_COUNT = SEGMENT_PORTS + WORD;
 export const SEGMENT_MACS = SEGMENT_PORT_COUNT + WORD; // open hash table: port number + 1 for each slot
 export const SEGMENT_MACS_MASK = SEGMENT_MACS + WORD;
-export const SEGMENT_DUPLICATE = SEGMENT_MACS_MASK + WORD; // of 2^32: the share of frames that also arrive a second time
-export const SEGMENT_DUPLICATE_DELAY = 40; // u64 nanoseconds that the copy arrives after the frame
 export const SEGMENT_SIZE = 64;
 
 export const PORT_DEVICE = 0;

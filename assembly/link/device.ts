@@ -2,6 +2,7 @@
 import { DEVICE_LOOPBACK, PORT_BCAST_FLOOD, PORT_FLOOD, PORT_LEARNING, PORT_MCAST_FLOOD } from "../layout/codes.ts";
 import {
   DEV_AGEING,
+  DEV_CUT,
   DEV_FDB,
   DEV_FORWARDING,
   DEV_INDEX,
@@ -172,10 +173,22 @@ export function newDevice(ns: usize, kind: i32, macHigh: u32, macLow: u32, mtu: 
 
 /** Sets a link up or down; the other end of a veth then has a carrier, or none. */
 export function setUp(device: usize, up: u32): void {
-  recorder.changed();
   store<u32>(device, up, DEV_UP);
+  settleRunning(device);
+}
+
+/** Takes the carrier of a link away, for both ends of a veth, or gives it back. */
+export function setCarrier(device: usize, on: u32): void {
+  store<u32>(device, on ^ 1, DEV_CUT);
+  settleRunning(device);
+}
+
+/** Frames pass if both ends are up and nobody has cut the link. */
+function settleRunning(device: usize): void {
+  recorder.changed();
   const peer = load<usize>(device, DEV_PEER);
-  const running: u32 = up && (!peer || load<u32>(peer, DEV_UP)) ? 1 : 0;
+  let running = load<u32>(device, DEV_UP) & (load<u32>(device, DEV_CUT) ^ 1);
+  if (peer) running &= load<u32>(peer, DEV_UP) & (load<u32>(peer, DEV_CUT) ^ 1);
   store<u32>(device, running, DEV_RUNNING);
   if (peer) store<u32>(peer, running, DEV_RUNNING);
 }

@@ -25,21 +25,17 @@ import {
   CROSS_SUMMED,
   CROSS_TIME,
   DEV_BUSY_UNTIL,
-  DEV_LINK_RANDOM,
   DEV_MTU,
   DEV_NAMESPACE,
   DEV_PORT_ID,
   DEV_SEGMENT,
   NS_MACHINE,
-  NS_RANDOM,
   PORT_DEVICE,
   PORT_MACHINE,
   PORT_MAC_HIGH,
   PORT_MAC_LOW,
   PORT_SIZE,
   PORT_WORKER,
-  SEGMENT_DUPLICATE,
-  SEGMENT_DUPLICATE_DELAY,
   SEGMENT_LATENCY,
   SEGMENT_MACS,
   SEGMENT_MACS_MASK,
@@ -57,9 +53,10 @@ import { machine, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
 import * as frames from "../memory/frames.ts";
 import { mix } from "../memory/hash.ts";
-import { next32 } from "../memory/random.ts";
+import { drop } from "../observe/drops.ts";
 import { consume } from "../track/table.ts";
 import * as ethernet from "../wire/ethernet.ts";
+import * as partition from "./partition.ts";
 
 let self: u32 = 0; // this worker
 let side: u32 = 0; // of the outboxes being written; the other one is being read
@@ -82,12 +79,6 @@ export function newSegment(latency: u64, rate: u64, ports: u32): usize {
   return segment;
 }
 
-/** Lets frames of a segment arrive twice: `share` of 2^32 of them, drawn by the port that sends, the copy `delay` later. */
-export function setDuplicates(segment: usize, share: u32, delay: u64): void {
-  store<u32>(segment, share, SEGMENT_DUPLICATE);
-  store<u64>(segment, delay, SEGMENT_DUPLICATE_DELAY);
-}
-
 /** Plugs a device of a worker into port `port` of a segment. Each port is written by its own worker. */
 export function plug(segment: usize, port: u32, device: usize, worker: u32, macHigh: u32, macLow: u32): void {
   const record = load<usize>(segment, SEGMENT_PORTS) + <usize>port * PORT_SIZE;
@@ -98,8 +89,6 @@ export function plug(segment: usize, port: u32, device: usize, worker: u32, macH
   store<u32>(record, macLow, PORT_MAC_LOW);
   store<usize>(device, segment, DEV_SEGMENT);
   store<u32>(device, port, DEV_PORT_ID);
-  const seed = load<u64>(load<usize>(device, DEV_NAMESPACE), NS_RANDOM);
-  store<u64>(device, seed ^ (((<u64>mix(port + 1, macLow)) << 32) | port), DEV_LINK_RANDOM);
 }
 
 /** Makes the address table of a segment once all its ports are plugged in. One worker does it. */
@@ -178,7 +167,7 @@ function deliver(record: usize, arrival: u64, frame: usize): void {
   consume(frame, USED_WIRE);
 }
 
-const QUEUE_FRAMES: u64 = 1000; // txqueuelen
+export const QUEUE_FRAMES: u64 = 1000; // txqueuelen
 
 /**
  * Puts a frame on the wire: it leaves when the frames before it have left, at the segment's rate, and arrives after its
@@ -196,16 +185,16 @@ export function transmit(device: usize, frame: usize): i32 {
   store<u64>(device, gone, DEV_BUSY_UNTIL);
   const arrival = gone + load<u64>(segment, SEGMENT_LATENCY);
 
-  const share = load<u32>(segment, SEGMENT_DUPLICATE);
-  if (share && next32(device + DEV_LINK_RANDOM) < share) {
-    distribute(segment, device, frames.clone(frame), arrival + load<u64>(segment, SEGMENT_DUPLICATE_DELAY));
-  }
-  distribute(segment, device, frame, arrival);
+  distribute(device, frame, arrival);
   return OK;
 }
 
-/** Hands a frame to the port with its destination, or to all but the one that it came from; it is gone from here afterwards. */
-function distribute(segment: usize, device: usize, frame: usize, arrival: u64): void {
+/**
+ * Hands a frame to the port with its destination, or to all but the one that it came from; it is gone from here afterwards. Ports
+ * that a partition keeps apart from the sender do not get it.
+ */
+export function distribute(device: usize, frame: usize, arrival: u64): void {
+  const segment = load<usize>(device, DEV_SEGMENT);
   const at = load<usize>(frame, FRAME_DATA);
   const high = ethernet.destinationHigh(at);
   const ports = load<usize>(segment, SEGMENT_PORTS);
@@ -213,12 +202,17 @@ function distribute(segment: usize, device: usize, frame: usize, arrival: u64): 
   const known = ethernet.isGroup(high) ? 0 : portOf(segment, high, ethernet.destinationLow(at));
   if (known) {
     if (known - 1 == own) consume(frame, USED_WIRE);
+    else if (partition.separates(segment, own, known - 1))
+      drop(load<usize>(device, DEV_NAMESPACE), frame, DROP_QDISC_DROP);
     else deliver(ports + <usize>(known - 1) * PORT_SIZE, arrival, frame);
     return;
   }
   const count = load<u32>(segment, SEGMENT_PORT_COUNT);
   for (let i: u32 = 0; i < count; i++) {
-    if (i != own) deliver(ports + <usize>i * PORT_SIZE, arrival, frames.clone(frame));
+    if (i == own) continue;
+    const twin = frames.clone(frame);
+    if (partition.separates(segment, own, i)) drop(load<usize>(device, DEV_NAMESPACE), twin, DROP_QDISC_DROP);
+    else deliver(ports + <usize>i * PORT_SIZE, arrival, twin);
   }
   consume(frame, USED_WIRE);
 }
@@ -253,7 +247,7 @@ export function collect(workers: u32): void {
 
 function receive(at: usize): usize {
   const length = load<u32>(at, CROSS_LENGTH);
-  const frame = frames.newFrame();
+  const frame = frames.newFrameFor(<i32>length);
   store<u32>(frame, length, FRAME_LENGTH);
   store<u32>(frame, load<u32>(at, CROSS_ID_LOW), FRAME_ID_LOW);
   store<u32>(frame, load<u32>(at, CROSS_ID_HIGH), FRAME_ID_HIGH);

@@ -6,7 +6,7 @@ import { performance } from "node:perf_hooks";
 import { SingleBar } from "cli-progress";
 import { Option, type Command } from "commander";
 import { interfacesOf } from "../engine/devices.ts";
-import { globMatches } from "../engine/glob.ts";
+import { globMatches } from "../seam/glob.ts";
 import { worthwhileWorkers } from "../engine/place.ts";
 import { PreparedRun } from "../engine/run.ts";
 import { drawPicture } from "../report/draw.ts";

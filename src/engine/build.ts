@@ -4,9 +4,11 @@ import { parseCidr, parseIpv4, parseMac } from "../address.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import { findSysctl } from "../seam/sysctls.ts";
 import type { ListenerConfig, Machine, NamespaceConfig } from "../seam/machine.ts";
+import type { NetemConfig } from "../seam/netem.ts";
 import { addBalancer, type BuiltBalancer } from "./balancer.ts";
 import type { Job, PlacedMachine, WorkerResult } from "./job.ts";
 import { ingressBlock } from "./ingress.ts";
+import { addNetem } from "./netem.ts";
 import { counted, placeAnswer, responseOf, type Answer } from "./payload.ts";
 import { seedOf } from "./random.ts";
 import { addSets } from "./sets.ts";
@@ -86,10 +88,19 @@ function addDevices(kernel: Kernel, job: Job, { machine, worker, ports }: Placed
     built.devices.set(`${end.namespace}/${end.name}`, handle);
     return handle;
   };
+  const impair = (
+    handle: Handle,
+    end: { namespace: string; name: string; netem?: NetemConfig },
+    wire: boolean,
+  ): void => {
+    if (end.netem) addNetem(kernel, handle, end.netem, job, `${end.namespace}/${end.name}`, wire);
+  };
   machine.wires.forEach((wire, i) => {
     const segment = job.segments[wire.segment];
     if (!segment) throw new Error(`there is no segment ${wire.segment}`);
-    kernel.calls.plug(segment.handle, ports[i] ?? 0, add("wire", wire, wire.mtu), worker);
+    const handle = add("wire", wire, wire.mtu);
+    kernel.calls.plug(segment.handle, ports[i] ?? 0, handle, worker);
+    impair(handle, wire, true);
   });
   for (const tunnel of machine.tunnels ?? []) {
     const handle = add("vxlan", tunnel, tunnel.mtu);
@@ -98,7 +109,10 @@ function addDevices(kernel: Kernel, job: Job, { machine, worker, ports }: Placed
   }
   for (const bridge of machine.bridges) add("bridge", bridge, bridge.mtu);
   for (const { a, b, mtu } of machine.veths) {
-    kernel.calls.joinVeth(add("veth", a, mtu), add("veth", b, mtu));
+    const ends = [a, b].map((end) => add("veth", end, end.mtu ?? mtu)) as [Handle, Handle];
+    kernel.calls.joinVeth(...ends);
+    impair(ends[0], a, false);
+    impair(ends[1], b, false);
     for (const end of [a, b]) {
       if (end.bridge === undefined) continue;
       const port = device(built, end.namespace, end.name);

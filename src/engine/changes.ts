@@ -6,6 +6,7 @@ import { countedBy } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Action, ServedDatagrams } from "../seam/change.ts";
 import { answerKey, type Built } from "./build.ts";
+import type { Job } from "./job.ts";
 import { overwriteAnswer } from "./payload.ts";
 
 /** A change with the numbers of what it speaks of. Rules are compiled. */
@@ -15,8 +16,11 @@ export interface PlacedChange {
   atNs: number;
   namespace: string;
   namespaceId: number;
-  action: Exclude<Action, { kind: "rules" }> | RulesInPlace;
+  action: LocalAction | RulesInPlace | PartitionAction;
 }
+
+export type PartitionAction = Extract<Action, { kind: "partition" | "heal" }>;
+type LocalAction = Exclude<Action, { kind: "rules" } | PartitionAction>;
 
 /**
  * A set that takes the place of another. `changed`: it was made by changing that one, and counters go on but for those of `anew`, each a
@@ -26,8 +30,32 @@ export type RulesInPlace = { kind: "rules"; block: Handle; ruleSet: number } & (
   { changed: true; anew: Uint32Array } | { changed: false; kept: Uint32Array }
 );
 
-/** Makes a change; `built` has its namespace. Returns how many connections it removed. */
-export function applyChange(kernel: Kernel, { namespace, action }: PlacedChange, built: Built): number {
+/** Whether a change is of the network between the machines: every worker makes it. */
+export function isPartition(action: PlacedChange["action"]): action is PartitionAction {
+  return action.kind === "partition" || action.kind === "heal";
+}
+
+/** Parts the machines, or brings them together again. */
+export function applyPartition(kernel: Kernel, action: PartitionAction, job: Pick<Job, "machines" | "segments">): void {
+  kernel.calls.heal();
+  if (action.kind === "heal") return;
+  for (const { machine, ports } of job.machines) {
+    const set = action.sets.findIndex((names) => names.includes(machine.name)) + 1;
+    if (set === 0) continue;
+    machine.wires.forEach((wire, i) => {
+      const segment = job.segments[wire.segment];
+      if (segment) kernel.calls.placeInSet(segment.handle, ports[i] ?? 0, segment.ports, set);
+    });
+  }
+}
+
+/** Makes a change of a machine; `built` has its namespace. Returns how many connections it removed. */
+export function applyChange(
+  kernel: Kernel,
+  namespace: string,
+  action: LocalAction | RulesInPlace,
+  built: Built,
+): number {
   const ns = built.namespaces.get(namespace) ?? 0;
   switch (action.kind) {
     case "rules":
@@ -35,6 +63,9 @@ export function applyChange(kernel: Kernel, { namespace, action }: PlacedChange,
       return 0;
     case "link":
       kernel.calls.setLink(built.devices.get(`${namespace}/${action.device}`) ?? 0, action.up ? 1 : 0);
+      return 0;
+    case "carrier":
+      kernel.calls.setCarrier(built.devices.get(`${namespace}/${action.device}`) ?? 0, action.on ? 1 : 0);
       return 0;
     case "stale": {
       const isStale = staleTest(kernel, action.served);

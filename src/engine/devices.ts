@@ -2,7 +2,7 @@
 import type { InterfaceDescription } from "../pcap/pcapng.ts";
 import type { Machine, NamespaceConfig } from "../seam/machine.ts";
 import type { Plan } from "../seam/plan.ts";
-import { globMatches } from "./glob.ts";
+import { globMatches } from "../seam/glob.ts";
 
 const NO_MAC = "00:00:00:00:00:00";
 
@@ -13,7 +13,10 @@ export function interfacesOf(plan: Pick<Plan, "machines" | "segments">): Interfa
 
 function interfacesOfMachine(machine: Machine, plan: Pick<Plan, "segments">): InterfaceDescription[] {
   const ends = [
-    ...machine.wires.map((wire) => ({ ...wire, speed: plan.segments.find(({ name }) => name === wire.segment)?.rate })),
+    ...machine.wires.map((wire) => ({
+      ...wire,
+      speed: wire.netem?.rate ?? plan.segments.find(({ name }) => name === wire.segment)?.rate,
+    })),
     ...(machine.tunnels ?? []),
     ...machine.bridges,
     ...machine.veths.flatMap(({ a, b }) => [a, b]),

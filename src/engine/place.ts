@@ -1,5 +1,6 @@
 // Numbers for the parts of a run and their places on the workers; numbers never depend on the workers, places change no result.
 import type { Plan } from "../seam/plan.ts";
+import { leastLatency } from "./netem.ts";
 import type { PlacedFlow, PlacedMachine, PlacedNamespace } from "./job.ts";
 
 /** Gives every machine, namespace and port its number, and spreads the machines by their load. */
@@ -33,9 +34,11 @@ function machineOfNamespaces(plan: Plan): Map<string, number> {
   return new Map(plan.machines.flatMap((machine, i) => machine.namespaces.map(({ name }) => [name, i] as const)));
 }
 
-/** How far machines may run ahead of each other: the least latency of any segment, in nanoseconds. */
+/** How far machines may run ahead of each other: the least latency of any segment and any wire, in nanoseconds. */
 export function lookAheadOf(plan: Plan): number {
-  return Math.min(...plan.segments.map(({ latencyNs }) => latencyNs), plan.durationNs);
+  const links = plan.machines.flatMap(({ wires }) => wires.flatMap(({ netem }) => netem ?? []));
+  const least = [...plan.segments.map(({ latencyNs }) => latencyNs), ...links.map((link) => leastLatency(link, true))];
+  return least.reduce((a, b) => Math.min(a, b), plan.durationNs);
 }
 
 /** How much more than the heaviest-first spread gives it may the busiest worker have, so that neighbours stay together. */

@@ -123,10 +123,9 @@ export class PreparedRun {
     const plan = this.#plan;
     const { machines, ports, namespaceNames } = placeMachines(plan, workers, (name) => this.#rules.of(name));
     const segments = Object.fromEntries(
-      plan.segments.map(({ name, latencyNs, rate, duplicate }) => {
+      plan.segments.map(({ name, latencyNs, rate }) => {
         const count = ports.get(name) ?? 0;
         const handle = this.#kernel.calls.newSegment(latencyNs, rate, count) >>> 0;
-        if (duplicate) this.#kernel.calls.setDuplicates(handle, shareOf(duplicate.probability), duplicate.delayNs);
         return [name, { handle, ports: count }];
       }),
     );
@@ -204,9 +203,4 @@ async function runWorkers(job: Job, options: RunOptions): Promise<WorkerResult[]
     options.signal?.removeEventListener("abort", stop);
     await pool.destroy();
   }
-}
-
-/** A probability as the kernel compares it with 32 random bits, as netem's. */
-function shareOf(probability: number): number {
-  return Math.min(Math.round(probability * 2 ** 32), 2 ** 32 - 1);
 }

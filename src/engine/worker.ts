@@ -7,7 +7,7 @@ import { Barrier } from "./barrier.ts";
 import { buildMachine, type Built } from "./build.ts";
 import { attachCaptures, CaptureWriter } from "./capture-writer.ts";
 import { controlOf, PROGRESS_NOW, slot, STOP_AGREED, STOP_ASKED, type Control } from "./control.ts";
-import { applyChange } from "./changes.ts";
+import { applyChange, applyPartition, isPartition } from "./changes.ts";
 import type { Job, NamespaceResult, WorkerResult } from "./job.ts";
 import { Pacer } from "./pacer.ts";
 import { namesBlock } from "./names.ts";
@@ -177,8 +177,9 @@ export class Worker {
       if (!change) return;
       const { action, index, namespace, namespaceId } = change;
       if (comments && action.kind === "rules") comments.ruleSets[namespaceId] = action.ruleSet;
-      if (!this.#built.namespaces.has(namespace)) continue;
-      const connections = applyChange(this.kernel, change, this.#built);
+      if (isPartition(action)) applyPartition(this.kernel, action, this.#job);
+      if (isPartition(action) || !this.#built.namespaces.has(namespace)) continue;
+      const connections = applyChange(this.kernel, namespace, action, this.#built);
       if (connections > 0) this.#removed.push({ change: index, connections });
     }
   }

@@ -28,8 +28,11 @@ export interface KernelExports {
   joinVeth(a: number, b: number): void;
   addPort(master: number, device: number, flags: number): void;
   setLink(device: number, up: number): void;
+  setCarrier(device: number, on: number): void;
   newSegment(latency: number, rate: number, ports: number): number;
-  setDuplicates(segment: number, share: number, delay: number): void;
+  newNetem(device: number): number;
+  placeInSet(segment: number, port: number, ports: number, set: number): void;
+  heal(): void;
   plug(segment: number, port: number, device: number, worker: number): void;
   indexPorts(segment: number, ports: number): void;
   addAddress(ns: number, device: number, local: number, prefix: number): void;

@@ -1,6 +1,6 @@
 // A reply step: the frame that answers one which a stub received, with addresses, ports and sequence numbers taken from it, so
 // that it fits behind any translation.
-import { globMatches } from "../engine/glob.ts";
+import { globMatches } from "../seam/glob.ts";
 import { parseIpv4, parseMac } from "../address.ts";
 import { ICMP, icmpMessage, ipPacket, TCP, tcpSegment, UDP, udpSegment } from "./packet.ts";
 import type { Row } from "./recording.ts";

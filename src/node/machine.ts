@@ -25,7 +25,7 @@ export interface NetworkOptions {
   mode?: "routes" | "vxlan";
   /** Whether a frame may leave the bridge by the port that it came in by. Default: yes. */
   hairpinMode?: boolean;
-  /** Of the pods' and the bridge's devices. Default: what fits through, 1500 or 1450. */
+  /** Of the pods' and the bridge's devices. Default: what fits through the node's card, 1500 or 1450. */
   mtu?: number | undefined;
 }
 
@@ -38,6 +38,8 @@ export interface NodeOptions {
   /** The nodes' network; its first address is the gateway's. */
   nodeCIDR: string;
   network?: NetworkOptions;
+  /** The MTU of the node's network card. Default: 1500. */
+  cardMtu?: number | undefined;
   /** How the nodes' kernel differs from today's. */
   kernel?: Pick<NamespaceConfig, "delayedSegments" | "conntrackClash">;
   /** `dropInvalid`: whether kube-proxy has its rule against INVALID packets, as from 1.15 on. Default true. */
@@ -57,9 +59,9 @@ export function gatewayAddress(nodeCIDR: string): string {
 
 /** Everything that the kernel of `node` is told. */
 export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions): Machine {
-  const { network = {}, cores = 4 } = options;
+  const { network = {}, cardMtu = CARD_MTU, cores = 4 } = options;
   const { mode = "routes", hairpinMode = true } = network;
-  const { mtu = mode === "vxlan" ? CARD_MTU - TUNNEL_OVERHEAD : CARD_MTU } = network;
+  const { mtu = mode === "vxlan" ? cardMtu - TUNNEL_OVERHEAD : cardMtu } = network;
   const root = node.name;
   const gateway = gatewayAddress(options.nodeCIDR);
   const pods = podsOf(cluster, node);
@@ -79,7 +81,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
     ],
     bridges: [],
     veths: [],
-    wires: [{ namespace: root, name: "eth0", mac: cardMac(node.address), mtu: CARD_MTU, segment: NODES_SEGMENT }],
+    wires: [{ namespace: root, name: "eth0", mac: cardMac(node.address), mtu: cardMtu, segment: NODES_SEGMENT }],
     addresses: [{ namespace: root, device: "eth0", cidr: `${node.address}/${nodeNetwork(options.nodeCIDR).prefix}` }],
     routes: [{ namespace: root, destination: "0.0.0.0/0", via: gateway, device: "eth0" }],
     neighbours: [],
@@ -90,7 +92,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
     ],
   };
   const others = cluster.nodes.filter(({ name }) => name !== root);
-  if (mode === "vxlan") addFlannel(machine, node, others, CARD_MTU);
+  if (mode === "vxlan") addFlannel(machine, node, others, cardMtu);
   else addRoutes(machine, node, others);
   addBridge(machine, node, mtu);
   for (const pod of ownPods) connectPod(machine, node, pod, mtu, hairpinMode);

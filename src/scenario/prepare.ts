@@ -14,7 +14,7 @@ import { compileFilter, FilterError } from "../pcap/filter.ts";
 import { nodeDatagrams, nodeMachine, NODES_SEGMENT } from "../node/machine.ts";
 import { addressNames } from "../node/names.ts";
 import { INTERNET_SEGMENT, outsideMachines } from "../node/outside.ts";
-import type { CaptureConfig, Plan, SegmentConfig } from "../seam/plan.ts";
+import type { CaptureConfig, Plan } from "../seam/plan.ts";
 import { defaultLines } from "./default-lines.ts";
 import { requestLines, type Ends } from "./ends.ts";
 import { parseExpectations, type Expectation } from "./expectation.ts";
@@ -26,7 +26,8 @@ import { addOwnRules } from "./own-rules.ts";
 import { clusterMatrix, type Matrix } from "./matrix.ts";
 import { checkRanges, settleRanges } from "./ranges.ts";
 import { parseReaches, type Reach } from "./reach.ts";
-import type { LinkSpec, Scenario } from "./schema.ts";
+import { setLinks } from "./links.ts";
+import type { Scenario } from "./schema.ts";
 import { checkSysctls } from "./sysctls.ts";
 import { isHostName } from "./targets.ts";
 import { prepareTimeline, type PreparedEvent } from "./timeline.ts";
@@ -104,7 +105,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
       : defaultLines(cluster, ranges.nodeCIDR, durationNs, warnings);
   const names = lines.map(({ name }) => name);
   const captures = chooseCaptures(scenario, document, overrides);
-  const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, ranges));
+  const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, { ...ranges, cardMtu: links.nodes.mtu }));
   addOwnRules(scenario, document, cluster, nodes);
   const zone = dnsRecords(cluster);
   const called = outsideNames(lines, zone);
@@ -114,6 +115,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const healthChecks = { intervalNs, timeoutNs, ...thresholds };
   const outside = { ...ranges, healthChecks, hosts: outsideHosts(lines, cluster, ranges, addresses) };
   const machines = [...nodes, ...outsideMachines(cluster, outside)];
+  setLinks(links, document, machines);
   const context = {
     cluster,
     machines,
@@ -144,7 +146,10 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
       durationNs,
       machines,
       changes,
-      segments: [segmentOf(NODES_SEGMENT, links.nodes), segmentOf(INTERNET_SEGMENT, links.internet)],
+      segments: [
+        { name: NODES_SEGMENT, latencyNs: links.nodes.latency, rate: links.nodes.rate },
+        { name: INTERNET_SEGMENT, latencyNs: links.internet.latency, rate: links.internet.rate },
+      ],
       lines: names,
       flows: lines.flatMap(flowsOf),
       zone,
@@ -153,12 +158,6 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
       names: addressNames(cluster, ranges),
     },
   };
-}
-
-/** A segment as the scenario says its links are. */
-function segmentOf(name: string, { latency, rate, duplicate, duplicateDelay }: LinkSpec): SegmentConfig {
-  const segment = { name, latencyNs: latency, rate };
-  return duplicate > 0 ? { ...segment, duplicate: { probability: duplicate, delayNs: duplicateDelay } } : segment;
 }
 
 /** The names that the scenario gives addresses outside. Throws an InputError for what is no name or no address. */

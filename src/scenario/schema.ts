@@ -3,7 +3,9 @@ import { z } from "zod";
 import { parseCidr } from "../address.ts";
 import { TO_BE_DELETED } from "../kubernetes/nodes.ts";
 import { HEALTH_CHECKS } from "../node/load-balancer.ts";
-import { bitRate, duration, moment, rate, share } from "./units.ts";
+import { DISTRIBUTIONS } from "../seam/netem.ts";
+import { chance, jitter, limit, linkMtu, loss, reorder } from "./netem-words.ts";
+import { bitRate, duration, moment, rate } from "./units.ts";
 
 export const API_VERSION = "podwire.dev/v1alpha1";
 
@@ -94,7 +96,9 @@ const expected = z
     return z.NEVER;
   });
 
-/** What happens at a moment: one of delete, scale, taint and flush. */
+const EVENTS = ["delete", "scale", "taint", "flush", "link", "partition", "heal"] as const;
+
+/** What happens at a moment: one of EVENTS. */
 const event = z
   .strictObject({
     at: moment,
@@ -103,12 +107,19 @@ const event = z
     replicas: z.int().min(0).optional(),
     taint: z.literal(TO_BE_DELETED, `should be ${TO_BE_DELETED}; no other taint changes the network`).optional(),
     flush: z.literal("conntrack", "should be conntrack").optional(),
+    link: name.optional(),
+    state: z.enum(["up", "down"], "should be up or down").optional(),
+    partition: z.array(z.array(name).min(1)).min(2, "should be at least two sets of nodes").optional(),
+    heal: z.literal("partition", "should be partition").optional(),
     node: name.optional(),
     namespace: name.default("default"),
     grace: moment.default(0),
   })
-  .refine((one) => [one.delete, one.scale, one.taint, one.flush].filter((what) => what !== undefined).length === 1, {
-    error: "should have one of delete, scale, taint and flush",
+  .refine((one) => EVENTS.filter((what) => one[what] !== undefined).length === 1, {
+    error: `should have one of ${EVENTS.join(", ")}`,
+  })
+  .refine((one) => (one.link === undefined) === (one.state === undefined), {
+    error: "should have link and state together",
   })
   .refine((one) => one.taint === undefined || one.node !== undefined, { error: "should say which node has the taint" })
   .refine((one) => (one.scale === undefined) === (one.replicas === undefined), {
@@ -177,15 +188,51 @@ const cluster = z.strictObject({
   responseBytes: z.int().min(1).max(10_000_000).optional(),
 });
 
-const link = (latencyNs: number, bits: number) =>
-  z
-    .strictObject({
-      latency: duration.refine((ns) => ns >= 1000, "should be at least 1us").default(latencyNs),
-      rate: bitRate.default(bits),
-      duplicate: share.default(0),
-      duplicateDelay: moment.default(0),
+/** What a link does besides having a latency and a rate. */
+const impairments = {
+  jitter: jitter.optional(),
+  distribution: z.enum(DISTRIBUTIONS, `should be one of ${DISTRIBUTIONS.join(", ")}`).optional(),
+  limit: limit.optional(),
+  loss: loss.optional(),
+  duplicate: chance("duplicate").optional(),
+  duplicateDelay: moment.optional(),
+  corrupt: chance("corrupt").optional(),
+  reorder: reorder.optional(),
+  mtu: linkMtu.optional(),
+};
+
+/** A link whose words fit together; tc refuses the others too. */
+function sound<
+  T extends z.ZodType<{ distribution?: unknown; jitter?: unknown; duplicateDelay?: unknown; duplicate?: unknown }>,
+>(link: T) {
+  return link
+    .refine(({ distribution, jitter }) => distribution === undefined || jitter !== undefined, {
+      path: ["distribution"],
+      error: "should come with jitter, whose distribution it is",
     })
-    .prefault({});
+    .refine(({ duplicateDelay, duplicate }) => duplicateDelay === undefined || duplicate !== undefined, {
+      path: ["duplicateDelay"],
+      error: "should come with duplicate",
+    });
+}
+
+const wireLatency = duration.refine((ns) => ns >= 1000, "should be at least 1us");
+
+const link = (latencyNs: number, bits: number) =>
+  sound(
+    z.strictObject({ latency: wireLatency.default(latencyNs), rate: bitRate.default(bits), ...impairments }),
+  ).prefault({});
+
+/** Links of chosen devices, wires and veths. */
+const deviceLink = sound(
+  z.strictObject({
+    devices: z.array(name).min(1),
+    direction: z.enum(["egress", "ingress", "both"], "should be egress, ingress or both").default("egress"),
+    latency: moment.optional(),
+    rate: bitRate.optional(),
+    ...impairments,
+  }),
+);
 
 const spec = z.strictObject({
   seed: z
@@ -195,7 +242,13 @@ const spec = z.strictObject({
     .default(1),
   duration: duration.default(5e9),
   cluster: cluster.prefault({}),
-  links: z.strictObject({ nodes: link(50_000, 10e9), internet: link(10_000_000, 1e9) }).prefault({}),
+  links: z
+    .strictObject({
+      nodes: link(50_000, 10e9),
+      internet: link(10_000_000, 1e9),
+      devices: z.array(deviceLink).default([]),
+    })
+    .prefault({}),
   manifests: z.array(name).default([]),
   hosts: z.record(name, z.string()).default({}),
   traffic: z.array(traffic).optional(),
@@ -217,7 +270,7 @@ export type Traffic = z.output<typeof traffic>;
 export type ExpectationSpec = z.output<typeof expectationSchema>;
 export type ReachSpec = z.output<typeof reachSchema>;
 export type TimelineSpec = z.output<typeof event>;
-export type LinkSpec = z.output<typeof spec>["links"]["nodes"];
+export type LinksSpec = z.output<typeof spec>["links"];
 /** The cluster as a scenario writes it. */
 export type WrittenCluster = z.output<typeof cluster>;
 

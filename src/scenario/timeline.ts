@@ -51,7 +51,7 @@ export function prepareTimeline(
     const event = { atNs: entry.at, what: "", removals: [] };
     events.push(event);
     const own = flush(entry, document, path, context, event);
-    const tainted = taint(entry, document, path, context, event);
+    const tainted = taint(entry, document, path, context, event) ?? linkEvent(entry, document, path, context, event);
     if (own) flushes.set(event, own);
     else if (tainted) changes.push(...tainted);
     else steps.push(...podSteps(entry, document, path, context, running, event, events.length - 1));
@@ -104,6 +104,44 @@ function taint(
     const { address, port, response = "" } = proxyHealthListener({ name, toBeDeleted: true });
     return { atNs: at + TO_PROXY_NS, namespace: name, action: { kind: "answer", address, port, response } };
   });
+}
+
+/** What happens to links: a carrier that is lost or comes back, a partition and its end. */
+function linkEvent(
+  { at: atNs, link, state, partition, heal }: TimelineSpec,
+  document: Document | undefined,
+  path: (string | number)[],
+  { machines }: TimelineContext,
+  event: PreparedEvent,
+): Change[] | undefined {
+  if (link !== undefined) {
+    const ends = machines.flatMap(({ wires, veths }) => [...wires, ...veths.flatMap(({ a, b }) => [a, b])]);
+    const end = ends.find(({ namespace, name }) => `${namespace}/${name}` === link);
+    if (!end)
+      return document?.fail(
+        [...path, "link"],
+        `${link} is no wire and no end of a veth pair; they are like node-1/eth0 or default/frontend-0/eth0`,
+      );
+    event.what = `link ${link} ${state === "up" ? "up" : "down"}`;
+    return [{ atNs, namespace: end.namespace, action: { kind: "carrier", device: end.name, on: state === "up" } }];
+  }
+  if (heal !== undefined) {
+    event.what = "end of the partition";
+    return [{ atNs, namespace: "", action: { kind: "heal" } }];
+  }
+  if (partition === undefined) return undefined;
+  const names = machines.map(({ name }) => name);
+  const seen = new Set<string>();
+  partition.forEach((set, i) =>
+    set.forEach((name, j) => {
+      const at = [...path, "partition", i, j];
+      if (!names.includes(name)) document?.fail(at, `there is no machine ${name}${among(names)}`);
+      if (seen.has(name)) document?.fail(at, `${name} is in a set already`);
+      seen.add(name);
+    }),
+  );
+  event.what = `partition between ${partition.map((set) => set.join(", ")).join(" and ")}`;
+  return [{ atNs, namespace: "", action: { kind: "partition", sets: partition } }];
 }
 
 /** A node by its name, as a list. */

@@ -50,9 +50,9 @@ export const bitRate = unit((text) => {
   return value >= 1000 && value <= 1e12 ? value : undefined;
 }, "is not a bit rate; write bit, kbit, Mbit or Gbit, such as 10Gbit");
 
-/** A share from 0 to 1, written as a percentage. */
-export const share = unit((text) => {
+/** A percentage from 0% to 100% as a share from 0 to 1; undefined if it is none. */
+export function parseShare(text: string): number | undefined {
   const [, number = ""] = /^(\d+(?:\.\d+)?)%$/.exec(text) ?? [];
   const value = number === "" ? NaN : Number(number) / 100;
   return value <= 1 ? value : undefined;
-}, "is not a share; write a percentage from 0% to 100%, such as 0.1%");
+}

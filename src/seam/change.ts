@@ -18,6 +18,12 @@ export type Action =
   | { kind: "rules"; restored: string; rules: string }
   /** `ip link set DEVICE down`, or up. */
   | { kind: "link"; device: string; up: boolean }
+  /** The cable of a device is cut, for both ends of a veth pair, or mended. */
+  | { kind: "carrier"; device: string; on: boolean }
+  /** Machines of different sets do not hear each other over any segment; those that are in none hear all. In place of a partition before it. */
+  | { kind: "partition"; sets: string[][] }
+  /** There is no partition any more. */
+  | { kind: "heal" }
   /** `conntrack -D` of the UDP entries that none of the servers answers. */
   | { kind: "stale"; served: readonly ServedDatagrams[] }
   /** `conntrack -F`. */
@@ -27,6 +33,7 @@ export type Action =
 
 export interface Change {
   atNs: number;
+  /** Of partitions: empty, they are no namespace's. */
   namespace: string;
   action: Action;
 }

@@ -1,6 +1,8 @@
 // The seam: what the Kubernetes components say to a machine's kernel, as data: links, addresses, routes, neighbours,
 // sysctls, iptables-save text and listening sockets. Nothing here has heard of a Pod; nothing here touches a frame.
 
+import type { NetemConfig } from "./netem.ts";
+
 /** A network namespace. Devices, addresses and the rest name it by `name`. */
 export interface NamespaceConfig {
   /** Unique in the run; it is the first part of capture interface names: `node-1`, `shop/frontend-0`. */
@@ -29,6 +31,10 @@ export interface VethEnd {
   bridge?: string;
   /** The bridge port flag: may a frame leave by the port that it came in by. */
   hairpin?: boolean;
+  /** Of this end alone. */
+  mtu?: number;
+  /** What becomes of the frames that this end sends; absent: they arrive at once. */
+  netem?: NetemConfig;
 }
 
 export interface Veth {
@@ -51,6 +57,8 @@ export interface WireEnd {
   mac: string;
   mtu: number;
   segment: string;
+  /** What becomes of the frames that it sends; absent: latency and rate are those of the segment. */
+  netem?: NetemConfig;
 }
 
 /** A VXLAN device: frames that it sends leave the machine inside UDP datagrams. */

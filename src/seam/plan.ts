@@ -5,12 +5,10 @@ import type { Machine } from "./machine.ts";
 /** An Ethernet segment between machines: an ideal switch with the same latency between any two ports. */
 export interface SegmentConfig {
   name: string;
-  /** One-way latency in nanoseconds; at least 1,000. The least of all segments is the engine's look-ahead. */
+  /** One-way latency in nanoseconds; at least 1,000. The least of all segments, and of wires with links of their own, is the engine's look-ahead. */
   latencyNs: number;
   /** Bits per second of each port. */
   rate: number;
-  /** Frames that also arrive a second time, as over a second and longer way. */
-  duplicate?: { probability: number; delayNs: number };
 }
 
 /** `dns`: asks the resolver of the target for its first name; any answer will do. `connect`: TCP that is closed once it is open. */

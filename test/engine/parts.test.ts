@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Abandoned, Barrier } from "../../src/engine/barrier.ts";
 import { BARRIER_GENERATION, controlOf, newControl } from "../../src/engine/control.ts";
-import { globMatches } from "../../src/engine/glob.ts";
+import { globMatches } from "../../src/seam/glob.ts";
 import { namesBlock } from "../../src/engine/names.ts";
 import { counted, requestOf, responseOf } from "../../src/engine/payload.ts";
 import { worthwhileWorkers } from "../../src/engine/place.ts";

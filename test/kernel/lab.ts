@@ -99,6 +99,11 @@ export class Lab {
     this.kernel.calls.inject(device, frame, atSeconds * 1e9);
   }
 
+  /** Has a device send a frame, as a packet socket does. */
+  send(path: string, bytes: Uint8Array, atSeconds = 0): void {
+    this.kernel.calls.transmit(this.device(path), this.kernel.newFrame(bytes), atSeconds * 1e9);
+  }
+
   /** Handles everything before a moment. */
   run(seconds: number): this {
     this.kernel.calls.run(seconds * 1e9);

@@ -1,5 +1,6 @@
 // Networks for tests, described in a few words and turned into what the seam says: machines and plans.
 import type { IngressLocation, ListenerConfig, Machine, NamespaceConfig } from "../../src/seam/machine.ts";
+import type { NetemConfig } from "../../src/seam/netem.ts";
 import type { FlowConfig, FlowProtocol, Plan } from "../../src/seam/plan.ts";
 
 export interface NamespaceWords {
@@ -27,6 +28,8 @@ export interface MachineWords {
   wires?: string[];
   /** Of every device but loopback. */
   mtu?: number;
+  /** By device: `a/eth0`. */
+  netem?: Record<string, NetemConfig>;
   balancer?: Machine["balancer"];
   /** What listeners that are an `ingress` hand on. */
   ingress?: IngressLocation[];
@@ -40,7 +43,8 @@ export function machineOf(name: string, words: MachineWords, number = 0): Machin
   const end = (text: string) => {
     const [namespace = "", device = ""] = split(text, "/");
     devices += 1;
-    return { namespace, name: device, mac: `02:00:00:00:${hex(number)}:${hex(devices)}` };
+    const netem = words.netem?.[text];
+    return { namespace, name: device, mac: `02:00:00:00:${hex(number)}:${hex(devices)}`, ...(netem ? { netem } : {}) };
   };
   const ports = new Map<string, { bridge: string; hairpin: boolean }>();
   for (const [path, list] of Object.entries(words.bridges ?? {})) {

@@ -1,6 +1,6 @@
 // Units: text with a unit to a number, and the sentence about text that is none.
 import { describe, expect, test } from "vitest";
-import { bitRate, duration, moment, parseDuration, rate, share } from "../../src/scenario/units.ts";
+import { bitRate, duration, moment, parseDuration, parseShare, rate } from "../../src/scenario/units.ts";
 
 describe("a duration is read in nanoseconds", () => {
   test.each([
@@ -31,7 +31,14 @@ test("a bit rate is read in bits per second", () => {
 });
 
 test("a share is read from a percentage", () => {
-  expect(["0%", "0.1%", "2.5%", "100%"].map((text) => share.parse(text))).toEqual([0, 0.001, 0.025, 1]);
+  expect(["0%", "0.1%", "2.5%", "100%"].map(parseShare)).toEqual([0, 0.001, 0.025, 1]);
+  expect(["101%", "0.1", "-1%", "%", "1 %"].map(parseShare)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 describe("what has no such unit is refused with what would be right", () => {
@@ -41,8 +48,6 @@ describe("what has no such unit is refused with what would be right", () => {
     [moment, "soon", "soon is not a moment; write a number and ns, us, ms, s, m or h, such as 1.5s"],
     [rate, "fast", "fast is not a rate; write requests per second, minute or hour, such as 200/s"],
     [rate, "0/s", "0/s is not a rate; write requests per second, minute or hour, such as 200/s"],
-    [share, "101%", "101% is not a share; write a percentage from 0% to 100%, such as 0.1%"],
-    [share, 0.1, "0.1 is not a share; write a percentage from 0% to 100%, such as 0.1%"],
     [bitRate, "10Gb", "10Gb is not a bit rate; write bit, kbit, Mbit or Gbit, such as 10Gbit"],
   ])("%#: %j", (type, text, sentence) => {
     expect(type.safeParse(text).error?.issues[0]?.message).toBe(sentence);
