@@ -1,5 +1,5 @@
 // YAML text to documents that still know where each of their fields stands, and their validation against schemas.
-import { isMap, isPair } from "yaml";
+import { isMap, isPair, visit } from "yaml";
 import type { z } from "zod";
 import { InputError, type Place } from "../errors.ts";
 import { readYaml, type YamlDocument } from "./yaml.ts";
@@ -96,6 +96,7 @@ export function parseDocuments(text: string, file: string): Document[] {
       const sentence = complaint(text.split("\n")[line - 1] ?? "", error.message);
       throw new InputError({ file, line }, `this is not YAML: ${sentence}`);
     }
+    if (text.includes("{{")) refuseTemplates(found, file);
     const value: unknown = yaml.toJS();
     if (value === null || value === undefined) return [];
     const again = yaml.errors.map(({ pos }) => lineOf(pos[0]));
@@ -107,6 +108,18 @@ export function parseDocuments(text: string, file: string): Document[] {
   });
 }
 
+const TEMPLATE = "it is a template; write it out first, such as with helm template";
+
+/** A template's `{{ .Values.name }}` can be YAML: a map whose key is a map. JSON, and so kubectl, knows no such key. */
+function refuseTemplates({ yaml, lineOf }: YamlDocument, file: string): void {
+  visit(yaml, {
+    Pair: (_, { key }) => {
+      if (isMap(key))
+        throw new InputError({ file, line: lineOf(key.range?.[0] ?? 0) }, `this is not YAML: ${TEMPLATE}`);
+    },
+  });
+}
+
 /** Whether kubectl would read it: of a key that a map has twice it takes the last, without a word. */
 function isKubernetes(value: unknown): boolean {
   const { apiVersion } = (typeof value === "object" ? value : {}) as { apiVersion?: unknown };
@@ -115,7 +128,7 @@ function isKubernetes(value: unknown): boolean {
 
 /** What is wrong with a line: the end of a document that follows other text, as when files without a last line feed are joined, or the parser's words. */
 function complaint(line: string, message: string): string {
-  if (/\{\{.*\}\}/.test(line)) return "it is a template; write it out first, such as with helm template";
+  if (/\{\{.*\}\}/.test(line)) return TEMPLATE;
   if (!/\S\s*---\s*$/.test(line)) return message;
   return "--- should stand on a line of its own; files that end without a line feed should be joined with one between them";
 }

@@ -34,7 +34,16 @@ export function untolerated({ taints }: ClusterNode, tolerations: readonly Toler
 function tolerates({ key, operator, value, effect }: Toleration, taint: Taint): boolean {
   if (effect !== "" && effect !== taint.effect) return false;
   if (key === "") return operator === "Exists";
-  return key === taint.key && (operator === "Exists" || value === taint.value);
+  if (key !== taint.key || operator === "Exists") return key === taint.key;
+  if (operator === "Equal") return value === taint.value;
+  // As in the API's toleration.go: whether the taint's number is greater, or less, than the toleration's. No other text is tolerated.
+  if (!isInteger(value) || !isInteger(taint.value)) return false;
+  const [ours, its] = [BigInt(value), BigInt(taint.value)];
+  return operator === "Gt" ? its > ours : its < ours;
+}
+
+function isInteger(text: string): boolean {
+  return /^-?\d+$/.test(text);
 }
 
 /** A port that a pod takes of its node. */

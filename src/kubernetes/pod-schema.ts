@@ -27,7 +27,7 @@ const container = apiObject(
 const toleration = apiObject(
   {
     key: z.string().default(""),
-    operator: oneOf(["Equal", "Exists"], "Equal"),
+    operator: oneOf(["Equal", "Exists", "Gt", "Lt"], "Equal"),
     value: z.string().default(""),
     effect: z.enum(["", "NoSchedule", "PreferNoSchedule", "NoExecute"]).default(""),
   },

@@ -11,43 +11,60 @@ export const RANGE_FIELDS = ["podCIDR", "serviceCIDR", "nodeCIDR", "loadBalancer
 /** The cluster with its ranges. */
 export type ClusterSpec = WrittenCluster & Record<(typeof RANGE_FIELDS)[number], string>;
 
-/** The ranges of a cluster of which neither the scenario nor the manifests say anything, and the smallest that manifests make. */
-const DEFAULTS = {
-  podCIDR: { range: "10.244.0.0/16", longest: 16 },
-  serviceCIDR: { range: "10.96.0.0/12", longest: 16 },
-  nodeCIDR: { range: "192.168.0.0/24", longest: 24 },
+/**
+ * The ranges of a cluster of which neither the scenario nor the manifests say anything, the others if the first overlaps what they do say,
+ * and the smallest that manifests make.
+ */
+const USUAL = {
+  podCIDR: { ranges: ["10.244.0.0/16", "10.42.0.0/16", "172.30.0.0/16"], longest: 16 },
+  serviceCIDR: { ranges: ["10.96.0.0/12", "10.43.0.0/16", "172.20.0.0/16"], longest: 16 },
+  nodeCIDR: { ranges: ["192.168.0.0/24", "172.18.0.0/24", "10.0.0.0/24"], longest: 24 },
 } as const;
+const SETTLED = ["podCIDR", "serviceCIDR", "nodeCIDR"] as const;
 /** No cluster has a range larger than this. */
 const SHORTEST = 8;
 
 /**
  * The ranges that the scenario says; of the others, the usual one, or if objects have addresses outside of it, the smallest that holds
- * theirs. If that one overlaps another it is not taken: who builds the cluster will then say which address is wrong.
+ * theirs. If that one overlaps another it is not taken: who builds the cluster will then say which address is wrong. A range that nobody
+ * says anything about gives way to the others.
  */
 export function settleRanges(cluster: WrittenCluster, objects: ParsedObjects): ClusterSpec {
   const given = addressesOf(objects);
-  const ranges: ClusterSpec = {
-    ...cluster,
-    podCIDR: cluster.podCIDR ?? DEFAULTS.podCIDR.range,
-    serviceCIDR: cluster.serviceCIDR ?? DEFAULTS.serviceCIDR.range,
-    nodeCIDR: cluster.nodeCIDR ?? DEFAULTS.nodeCIDR.range,
-  };
-  for (const field of ["podCIDR", "serviceCIDR", "nodeCIDR"] as const) {
-    if (cluster[field] !== undefined) continue;
-    const { range, longest } = DEFAULTS[field];
-    const usual = parseCidr(range);
-    if (!usual || given[field].every((address) => cidrContains(usual, address))) continue;
-    const found = holding(given[field], longest);
-    if (found === undefined) continue;
-    const others = RANGE_FIELDS.filter((other) => other !== field).map((other) => ranges[other]);
-    if (![...others, ...outsideOf(ranges).map(([, other]) => other)].some((other) => overlap(found, other)))
-      ranges[field] = found;
+  const { loadBalancerCIDR } = cluster;
+  const said: Partial<Record<keyof typeof USUAL, string>> = {};
+  for (const field of SETTLED) {
+    const range = cluster[field] ?? heldRange(field, given[field]);
+    if (range !== undefined) said[field] = range;
   }
-  return ranges;
+  const free = (range: string, field: keyof typeof USUAL, ranges: typeof said): boolean => {
+    const others = SETTLED.flatMap((other) => (other === field ? [] : (ranges[other] ?? [])));
+    const nodeCIDR = ranges.nodeCIDR ?? USUAL.nodeCIDR.ranges[0];
+    const outside = outsideOf({ nodeCIDR }).map(([, other]) => other);
+    return ![...others, loadBalancerCIDR, ...outside].some((other) => overlap(range, other));
+  };
+  const settled = { ...said };
+  for (const field of SETTLED) {
+    const [usual] = USUAL[field].ranges;
+    const range = said[field];
+    if (range === undefined) settled[field] = USUAL[field].ranges.find((one) => free(one, field, settled)) ?? usual;
+    else if (cluster[field] === undefined && !free(range, field, said)) settled[field] = usual;
+  }
+  const { podCIDR = "", serviceCIDR = "", nodeCIDR = "" } = settled;
+  return { ...cluster, podCIDR, serviceCIDR, nodeCIDR };
+}
+
+/** The range of objects' addresses: the usual one if it holds them, or the smallest; undefined if there are none. */
+function heldRange(field: keyof typeof USUAL, addresses: readonly number[]): string | undefined {
+  if (addresses.length === 0) return undefined;
+  const { ranges, longest } = USUAL[field];
+  const usual = parseCidr(ranges[0]);
+  if (usual && addresses.every((address) => cidrContains(usual, address))) return ranges[0];
+  return holding(addresses, longest) ?? ranges[0];
 }
 
 /** The addresses that objects have been given already, as numbers. */
-function addressesOf({ nodes, services }: ParsedObjects): Record<keyof typeof DEFAULTS, number[]> {
+function addressesOf({ nodes, services }: ParsedObjects): Record<keyof typeof USUAL, number[]> {
   const numbers = (texts: (string | undefined)[]): number[] =>
     texts.flatMap((text) => parseCidr(text ?? "")?.network ?? []);
   return {

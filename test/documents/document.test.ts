@@ -98,6 +98,13 @@ describe("as kubectl reads it,", () => {
     expect(() => parseDocuments("a: 'b\n---\nc: 'd'\n", "a.yaml")).toThrow(/^a\.yaml:1: this is not YAML: /);
   });
 
+  test("a template that happens to be YAML is told to be one", () => {
+    const text = "apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ .Values.name }}\n";
+    expect(() => parseDocuments(text, "web.yaml")).toThrow(
+      "web.yaml:4: this is not YAML: it is a template; write it out first, such as with helm template",
+    );
+  });
+
   test("a template is told to be one", () => {
     expect(() => parseDocuments("kind: Service\n{{- if .Values.web }}\na: b\n{{- end }}\n", "web.yaml")).toThrow(
       "web.yaml:2: this is not YAML: it is a template; write it out first, such as with helm template",

@@ -167,6 +167,19 @@ describe("the scheduler", () => {
     ]);
   });
 
+  test("tolerates a taint whose number is greater or less than the toleration's, by Gt and Lt, and no other text", () => {
+    const text =
+      node("a", "taints: [{key: level, value: '950', effect: NoSchedule}]") +
+      node("b", "taints: [{key: level, value: '90', effect: NoSchedule}]") +
+      node("c", "taints: [{key: level, value: high, effect: NoSchedule}]") +
+      pod("more", "tolerations: [{key: level, operator: Gt, value: '900'}]") +
+      pod("less", "tolerations: [{key: level, operator: Lt, value: '900'}]");
+    expect(places(build(text)).map((place) => place.split(" ").slice(0, 2).join(" "))).toEqual([
+      "default/more a",
+      "default/less b",
+    ]);
+  });
+
   test("puts a DaemonSet's pod on each node that fits it", () => {
     const daemon = deployment("agent", 1).replace("Deployment", "DaemonSet").replace("replicas: 1", "");
     const text =

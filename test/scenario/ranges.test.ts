@@ -59,8 +59,23 @@ test("a range that the scenario says is kept to", () => {
   );
 });
 
-test("a range that would overlap another is not taken: the address is wrong", () => {
-  expect(sentence([service("web", "10.244.9.20")])).toContain("10.244.9.20 is not in the Services' range 10.96.0.0/12");
+test("a range that would overlap another that the scenario says is not taken: the address is wrong", () => {
+  expect(sentence([service("web", "10.244.9.20")], "{podCIDR: 10.244.0.0/16}")).toContain(
+    "10.244.9.20 is not in the Services' range 10.96.0.0/12",
+  );
+});
+
+test("a range of which nobody says anything gives way to addresses that objects have", () => {
+  const { cluster } = prepared([service("web", "10.244.9.20")]);
+  expect(cluster.nodes[0]?.podCIDR).toBe("10.42.1.0/24");
+  expect(clusterIPs([service("web", "192.168.0.40")]).kubernetes).toBe("192.168.0.1");
+  expect(prepared([service("web", "192.168.0.40")]).cluster.nodes[0]?.address).toBe("172.18.0.11");
+  expect(clusterIPs([node("a", "10.100.0.5", "10.244.0.0/24")]).kubernetes).toBe("10.43.0.1");
+});
+
+test("nodes that have left the usual network leave it to the pods, as with Calico's usual pool", () => {
+  const { cluster } = prepared([node("a", "172.18.0.2", "192.168.0.0/24")]);
+  expect(cluster.nodes.map(({ address, podCIDR }) => [address, podCIDR])).toEqual([["172.18.0.2", "192.168.0.0/24"]]);
 });
 
 test("addresses that no range holds are wrong", () => {
