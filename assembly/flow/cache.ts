@@ -78,12 +78,13 @@ const SLOT_PLACE: usize = 28; // device in or, for what a socket sends, namespac
 const SLOT_GENERATION: usize = 32;
 const SLOT_CT: usize = 36; // 0: the namespace does not track
 const SLOT_CT_SERIAL: usize = 40;
-const SLOT_PATH: usize = 44;
+const SLOT_PATH: usize = 44; // and in its lowest bit TRIED
 const SLOT_NEW_ADDRESSES: usize = 48;
 const SLOT_NEW_PORTS: usize = 56;
 const SLOT_IP_DELTA: usize = 60; // u16, as is the next
 const SLOT_L4_DELTA: usize = 62;
 const SLOT_SIZE: usize = 64;
+const TRIED: usize = 1; // the way has been noted a second time since what follows it has been known
 const WAYS: usize = 4; // slots that one hash may use, from its own on
 
 const PLACE_UDP: u32 = 1;
@@ -142,6 +143,8 @@ let scratch: usize = 0; // a header
 let seen: usize = 0; // marks of flows
 let flowHash: u32 = 0; // of the flow looked for last
 let entry: u32 = 0; // SLOT_PLACE of the frame that is being noted
+let partial: usize = 0; // the slot by which a frame that is on its way alone has come to a veth
+let partialOf: usize = 0; // that frame, 0: none
 
 /** Switches the cache on or off. Nothing that can be seen depends on it. */
 export function set(use: bool): void {
@@ -232,9 +235,14 @@ function takenFrom(from: u32, frame: usize, at: usize, link: u64, type: u64): i3
   if (backlog.isEmpty()) place |= PLACE_ALONE;
   if (!slots) start();
   const slot = find(at, place, link, type);
+  const before = partialOf == frame ? partial : 0;
+  partialOf = 0;
   if (slot && load<u32>(slot, SLOT_GENERATION) == recorder.generation) {
     const how = replay(slot, frame, at, length, protocol);
-    if (how != NOT_TAKEN) return how;
+    if (how != NOT_TAKEN) {
+      if (before) join(before);
+      return how;
+    }
     // Unless the connection is another one now, or has been answered, the way is known, but not for this frame.
     if (!isOver(slot)) return NOT_TAKEN;
   }
@@ -244,6 +252,21 @@ function takenFrom(from: u32, frame: usize, at: usize, link: u64, type: u64): i3
     recorder.begin(frame, at);
   }
   return NOT_TAKEN;
+}
+
+/**
+ * Both parts of a way are known, which were noted apart, as something on the second was not settled yet when the first was noted: the
+ * way is noted once more, from its beginning. Once, as there may be another reason.
+ */
+function join(slot: usize): void {
+  const path = load<usize>(slot, SLOT_PATH);
+  if (path & TRIED) return;
+  store<usize>(slot, path | TRIED, SLOT_PATH);
+  store<u32>(slot, 0, SLOT_GENERATION);
+}
+
+function pathOfSlot(slot: usize): usize {
+  return load<usize>(slot, SLOT_PATH) & ~TRIED;
 }
 
 /**
@@ -316,7 +339,7 @@ function tracked(slot: usize, path: usize, at: usize, length: u32, protocol: i32
 }
 
 function replay(slot: usize, frame: usize, at: usize, length: u32, protocol: i32): i32 {
-  const path = load<usize>(slot, SLOT_PATH);
+  const path = pathOfSlot(slot);
   if (length > load<u32>(path, PATH_LONGEST) || load<u8>(at, TTL) <= 1) return NOT_TAKEN;
   if (!sound(frame, at, length) || !holds(path) || !tracked(slot, path, at, length, protocol)) return NOT_TAKEN;
   if (load<u32>(path, PATH_CAUGHT)) captureAll(slot, path, frame, at);
@@ -345,8 +368,17 @@ function replay(slot: usize, frame: usize, at: usize, length: u32, protocol: i32
     store<u32>(frame, ROUTE_LOCAL, F.FRAME_ROUTE_TYPE);
     return DELIVERED;
   }
+  if (isDirect(device) && backlog.isEmpty()) {
+    partial = slot;
+    partialOf = frame;
+  }
   netem.send(device, frame);
   return TAKEN;
+}
+
+/** Whether what a device sends comes out at once at the other end. */
+function isDirect(device: usize): bool {
+  return load<i32>(device, DEV_KIND) == DEVICE_VETH && !load<usize>(device, DEV_NETEM);
 }
 
 /** Gives a header its new addresses, ports and link header, with the checksums. */
@@ -419,8 +451,7 @@ function put(to: usize, at: usize, field: usize, from: usize, bytes: usize): u32
  */
 export function remember(device: usize, frame: usize): void {
   if (recorder.frame != frame) return;
-  const direct = load<i32>(device, DEV_KIND) == DEVICE_VETH && !load<usize>(device, DEV_NETEM);
-  const goesOn = (entry & PLACE_ALONE) != 0 && direct && backlog.isEmpty();
+  const goesOn = (entry & PLACE_ALONE) != 0 && isDirect(device) && backlog.isEmpty();
   keep(device, frame, 0);
   if (goesOn) recorder.goOn();
   else recorder.spoil();
@@ -454,11 +485,12 @@ function keep(device: usize, frame: usize, flags: u32): void {
   const protocol = <i32>load<u8>(first, PROTOCOL);
   const slot = room(first, entry);
   if (!takeSteps()) return;
+  const tried = isOf(slot, first) ? load<usize>(slot, SLOT_PATH) & TRIED : 0;
   store<u32>(slot, 0, SLOT_GENERATION);
   fill(slot, first, at);
   captureFields(first);
   if (!proves(slot, first, at, protocol)) return;
-  store<usize>(slot, pathOf(), SLOT_PATH);
+  store<usize>(slot, pathOf() | tried, SLOT_PATH);
   store<u32>(slot, recorder.generation, SLOT_GENERATION);
 }
 
@@ -591,6 +623,11 @@ function sameHeader(other: usize): bool {
   return true;
 }
 
+/** Whether a slot is that of the flow that is being noted, whose header was `first`. */
+function isOf(slot: usize, first: usize): bool {
+  return find(first, entry, load<u64>(first, LINK), load<u64>(first, LINK + 8)) == slot;
+}
+
 /** A slot for a flow: its own, one that is void, or one whose flow must make room. */
 function room(first: usize, place: u32): usize {
   const own = find(first, place, load<u64>(first, LINK), load<u64>(first, LINK + 8));
@@ -613,7 +650,7 @@ function isOver(slot: usize): bool {
   if (!entry) return false;
   if (load<u32>(entry, CT_SERIAL) != load<u32>(slot, SLOT_CT_SERIAL) || load<u64>(entry, CT_TIMEOUT) <= now)
     return true;
-  const waits = (load<u32>(load<usize>(slot, SLOT_PATH), PATH_FLAGS) & PATH_UNREPLIED) != 0;
+  const waits = (load<u32>(pathOfSlot(slot), PATH_FLAGS) & PATH_UNREPLIED) != 0;
   return waits && (load<u32>(entry, CT_STATUS) & IPS_SEEN_REPLY) != 0;
 }
 
