@@ -7,6 +7,7 @@ const COMMANDS = [
   "",
   ...["run", "report", "rules", "lab", "trace", "sh", "extcap"],
   ...["bench path", "bench rules", "bench workers", "bench capture", "bench scale"],
+  ...["sweep plan", "sweep run", "sweep merge", "sweep manifest"],
 ];
 /** What Wireshark says to a plug-in, which people never type, and what every program has. */
 const ELSEWHERE = /^--(extcap-[a-z-]+|fifo|file|devices|version|help)$/;
@@ -18,7 +19,11 @@ test("the help names every command", () => {
     const [, list = ""] = podwire(...args, "--help").stdout.split("Commands:\n");
     return [...list.matchAll(/^ {2}(\w+)/gm)].map(([, name = ""]) => name).filter((name) => name !== "help");
   };
-  const all = [...named().filter((name) => name !== "bench"), ...named("bench").map((name) => `bench ${name}`)];
+  const groups = ["bench", "sweep"];
+  const all = [
+    ...named().filter((name) => !groups.includes(name)),
+    ...groups.flatMap((group) => named(group).map((name) => `${group} ${name}`)),
+  ];
   expect(all.sort()).toEqual(COMMANDS.filter((name) => name !== "").sort());
 });
 

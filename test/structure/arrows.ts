@@ -53,6 +53,7 @@ export const ORDERS: Order[] = [
       "node",
       "scenario",
       "report",
+      "sweep",
       "trace",
       "lab",
       "bench",
@@ -63,7 +64,7 @@ export const ORDERS: Order[] = [
     // The seam: what programs the network hands data to what moves the frames; only a command holds both.
     apart: [
       [
-        ["documents", "pcap", "iptables", "seam", "kubernetes", "node", "scenario", "report", "trace"],
+        ["documents", "pcap", "iptables", "seam", "kubernetes", "node", "scenario", "report", "sweep", "trace"],
         ["kernel", "engine"],
       ],
     ],
