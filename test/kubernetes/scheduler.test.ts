@@ -173,11 +173,15 @@ describe("the scheduler", () => {
       node("b", "taints: [{key: level, value: '90', effect: NoSchedule}]") +
       node("c", "taints: [{key: level, value: high, effect: NoSchedule}]") +
       pod("more", "tolerations: [{key: level, operator: Gt, value: '900'}]") +
-      pod("less", "tolerations: [{key: level, operator: Lt, value: '900'}]");
-    expect(places(build(text)).map((place) => place.split(" ").slice(0, 2).join(" "))).toEqual([
+      pod("less", "tolerations: [{key: level, operator: Lt, value: '900'}]") +
+      pod("same", "tolerations: [{key: level, operator: Gt, value: '950'}]");
+    const cluster = build(text);
+    expect(places(cluster).map((place) => place.split(" ").slice(0, 2).join(" "))).toEqual([
       "default/more a",
       "default/less b",
+      "default/same", // on no node
     ]);
+    expect(cluster.pending.map(({ pod }) => pod)).toContain("default/same");
   });
 
   test("puts a DaemonSet's pod on each node that fits it", () => {
