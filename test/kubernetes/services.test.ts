@@ -211,6 +211,21 @@ describe("one sentence says that", () => {
       'spec.clusterIP: "10.96.0.300" is neither an IP address nor None',
     ],
     [
+      "an address has leading zeros",
+      service("a", `clusterIP: 10.96.0.011, ${PORT}`),
+      'spec.clusterIP: "10.96.0.011" has leading zeros; write 10.96.0.11',
+    ],
+    [
+      "an address is one of IPv4 in the notation of IPv6",
+      service("a", `externalIPs: ["::ffff:192.0.2.7"], ${PORT}`),
+      'spec.externalIPs[0]: "::ffff:192.0.2.7" is an IPv4 address in the notation of IPv6; write 192.0.2.7',
+    ],
+    [
+      "an external address is one that nobody else can reach",
+      service("a", `externalIPs: [169.254.169.254], ${PORT}`),
+      'spec.externalIPs[0]: "169.254.169.254" is a link-local address, which nobody else can reach',
+    ],
+    [
       "an address is outside the range",
       service("a", `clusterIP: 10.112.0.1, ${PORT}`),
       "spec.clusterIP: 10.112.0.1 is not in the Services' range 10.96.0.0/12; choose one of it, or leave it out",

@@ -15,7 +15,7 @@ describe("kube-proxy writes the rules of", () => {
     const read = (file: string): string => readFileSync(new URL(`${name}/${file}`, CASES), "utf8");
     it(name, () => {
       const context = proxyContext(parse(read("context.yaml")) as Partial<ProxyContext>);
-      const objects = parseObjects(parseDocuments(read("manifests.yaml"), "manifests.yaml"));
+      const objects = parseObjects(parseDocuments(read("manifests.yaml"), "manifests.yaml"), { stored: true });
       const services = objects.services.map(({ service }) => service);
       const actual = parseRules(kubeProxyRules(services, objects.endpointSlices, context));
       const expected = parseRules(read("expected.rules"));
