@@ -50,7 +50,11 @@ export const SYSCTL_ACCEPT_LOCAL = 43;
 export const SYSCTL_ERRORS_USE_INBOUND = 44; // icmp_errors_use_inbound_ifaddr
 export const SYSCTL_CT_DELAYED_INVALID = 45; // no sysctl of Linux: 1 as kernels before 6.1 were, see inWindow
 export const SYSCTL_CT_DROP_CLASH = 46; // nor is this: 1 as kernels before 2020 were, see resolveClash
-export const SYSCTL_COUNT = 47;
+export const SYSCTL_TCP_CONGESTION = 47; // tcp_congestion_control: CONGESTION_*
+export const SYSCTL_TCP_IDLE_RESTART = 48; // tcp_slow_start_after_idle
+export const SYSCTL_COUNT = 49;
+export const CONGESTION_CUBIC = 0;
+export const CONGESTION_RENO = 1;
 
 // A network namespace (struct net).
 export const NS_ID = 0;
@@ -554,7 +558,41 @@ export const TCP_RCV_WUP = TCP_RCV_WND + WORD;
 export const TCP_RCV_SSTHRESH = TCP_RCV_WUP + WORD; // the largest window to offer
 export const TCP_RCV_MSS = TCP_RCV_SSTHRESH + WORD; // the largest segment that came, as far as is known
 export const TCP_ANSWERED = TCP_RCV_MSS + WORD; // when a segment that cannot be taken was last answered, in ms + 1; 0: never
-export const TCP_SIZE = 192;
+// Loss recovery and congestion control, see tcp-recovery.ts and tcp-cubic.ts.
+export const TCP_RACK_TIME = TCP_ANSWERED + WORD; // u64: when the segment delivered last, of those sent last, was sent
+export const TCP_RACK_RTT = TCP_RACK_TIME + LONG; // u64: and how long it took
+export const TCP_MIN_RTT = TCP_RACK_RTT + LONG; // u64: the shortest round trip, 0: none yet
+export const TCP_LAST_SENT = TCP_MIN_RTT + LONG; // u64: when data was last sent
+export const TCP_RACK_SEQ = TCP_LAST_SENT + LONG; // the end of that segment
+export const TCP_PRIOR_CWND = TCP_RACK_SEQ + WORD; // when recovery began
+export const TCP_PRR_DELIVERED = TCP_PRIOR_CWND + WORD;
+export const TCP_PRR_OUT = TCP_PRR_DELIVERED + WORD;
+export const TCP_CWND_COUNT = TCP_PRR_OUT + WORD; // acknowledged since the window last grew
+export const TCP_USED_SEQ = TCP_CWND_COUNT + WORD; // the window's use is measured until this is acknowledged
+export const TCP_USED = TCP_USED_SEQ + WORD; // the most segments under way since then
+export const TCP_SND_WL1 = TCP_USED + WORD; // sequence number of the segment that last set SND_WND
+export const TCP_PROBES = TCP_SND_WL1 + WORD; // probes of a closed window without answer
+export const TCP_SACK_STAMP = TCP_PROBES + WORD; // counts segments that came early
+export const TCP_DUP_FROM = TCP_SACK_STAMP + WORD; // what came twice, to be reported with the next acknowledgement (D-SACK)
+export const TCP_DUP_TO = TCP_DUP_FROM + WORD; // the same as TCP_DUP_FROM: nothing did
+export const TCP_TAIL_END = TCP_DUP_TO + WORD;
+export const CUBIC_LAST_MAX = TCP_TAIL_END + WORD; // struct bictcp, in its words
+export const CUBIC_LAST_CWND = CUBIC_LAST_MAX + WORD;
+export const CUBIC_LAST_TIME = CUBIC_LAST_CWND + WORD; // ms
+export const CUBIC_ORIGIN = CUBIC_LAST_TIME + WORD;
+export const CUBIC_K = CUBIC_ORIGIN + WORD; // 1/1024 s
+export const CUBIC_DELAY_MIN = CUBIC_K + WORD; // microseconds, 0: none yet
+export const CUBIC_EPOCH = CUBIC_DELAY_MIN + WORD; // ms + 1, 0: none
+export const CUBIC_ACKED = CUBIC_EPOCH + WORD;
+export const CUBIC_RENO = CUBIC_ACKED + WORD; // the window that NewReno would have
+export const CUBIC_COUNT = CUBIC_RENO + WORD; // acknowledgements for each step of the window
+export const HYSTART_FOUND = CUBIC_COUNT + WORD;
+export const HYSTART_ROUND = HYSTART_FOUND + WORD; // microseconds
+export const HYSTART_LAST = HYSTART_ROUND + WORD;
+export const HYSTART_END = HYSTART_LAST + WORD;
+export const HYSTART_RTT = HYSTART_END + WORD; // microseconds
+export const HYSTART_SAMPLES = HYSTART_RTT + WORD;
+export const TCP_SIZE = 352;
 
 export const TCPS_CLOSED = 0;
 export const TCPS_SYN_SENT = 1;
@@ -573,6 +611,13 @@ export const TCPF_WSCALE = 4;
 export const TCPF_FIN_QUEUED = 8;
 export const TCPF_RECOVERY = 16;
 export const TCPF_ACK_DUE = 32; // the timer is to acknowledge
+export const TCPF_LOSS = 128; // recovering after a time-out
+export const TCPF_CWND_LIMITED = 256; // it was the congestion window that held data back
+export const TCPF_PROBING = 512; // the timer is to probe a closed window
+export const TCPF_REORDER = 1024; // the timer is to look for losses again (RACK)
+export const TCPF_TAIL = 2048; // the timer is to probe the tail of what is under way (TLP)
+export const TCPF_TAIL_OUT = 4096; // that probe is under way, up to TCP_TAIL_END
+export const TCPF_TAIL_AGAIN = 8192; // and was sent before
 export const TCPF_SHRUNK = 64; // segments that are too large for the way wait to be sent again in parts
 
 // A segment on a connection's queue is a frame; these words of its metadata say what it carries.
@@ -581,6 +626,11 @@ export const SEG_FLAGS = SEG_SEQ + WORD; // FIN, SYN
 export const SEG_RETRIES = SEG_FLAGS + WORD;
 export const SEG_SENT = 96; // u64: when it was last sent
 export const SEG_LENGTH = SEG_SENT + LONG; // payload bytes
+export const SEG_MARKS = SEG_LENGTH + WORD; // SEGM_*
+export const SEG_STAMP = SEG_MARKS + WORD; // received early: its place among such segments in time
+export const SEGM_SACKED = 1;
+export const SEGM_LOST = 2;
+export const SEGM_RETRANSMITTED = 4; // and that may still be under way
 
 // A flow: one client and one target.
 export const FLOW_LINE = 0;

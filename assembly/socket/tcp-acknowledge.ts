@@ -1,72 +1,100 @@
-// What acknowledgements say: segments are freed, the congestion window grows, losses are found and repaired (RFC 5681, RFC 6582).
+// What acknowledgements say: segments are freed, windows move, round trips are measured (tcp_ack).
 import { USED_STREAM } from "../layout/codes.ts";
 import { FRAME_NEXT } from "../layout/frame.ts";
 import * as R from "../layout/records.ts";
-import { now } from "../memory/clock.ts";
+import { MILLISECOND, now } from "../memory/clock.ts";
 import * as frames from "../memory/frames.ts";
-import { after, before } from "../track/tcp-window.ts";
+import { after } from "../track/tcp-window.ts";
+import * as tcp from "../wire/tcp.ts";
+import * as congestion from "./tcp-congestion.ts";
 import { WRITABLE, note } from "./tcp-outcome.ts";
-import { pump, resendLarge, retransmit, segmentEnd } from "./tcp-output.ts";
-import { has, setFlag } from "./tcp-record.ts";
-import { measure } from "./tcp-rtt.ts";
+import { pump, resendLarge, timestamp } from "./tcp-output.ts";
+import { has } from "./tcp-record.ts";
+import { endTailProbe, follow } from "./tcp-recovery.ts";
+import { measure, probeDelay } from "./tcp-rtt.ts";
+import * as timer from "./tcp-retransmit-timer.ts";
+import * as scoreboard from "./tcp-scoreboard.ts";
+import { segmentEnd } from "./tcp-segment.ts";
 import { setDeadline } from "./tcp-timer.ts";
 
-const DUPACKS: u32 = 3;
-
-export function beginRecovery(c: usize): void {
-  setFlag(c, R.TCPF_RECOVERY);
-  store<u32>(c, load<u32>(c, R.TCP_SND_NXT), R.TCP_RECOVER);
+/** The peer's window, if the segment is newer than the one that last said it (tcp_may_update_window). Whether it changed. */
+function updateWindow(c: usize, seq: u32, isNewer: bool, window: u32): bool {
+  const known = load<u32>(c, R.TCP_SND_WND);
+  const last = load<u32>(c, R.TCP_SND_WL1);
+  if (!isNewer && !after(seq, last) && (seq != last || (window && window <= known))) return false;
+  store<u32>(c, window, R.TCP_SND_WND);
+  store<u32>(c, seq, R.TCP_SND_WL1);
+  return window != known;
 }
 
-/** Takes an acknowledgement: frees segments, opens the window, closes what waited for it. */
-export function acknowledge(c: usize, ack: u32, window: u32, plain: bool): void {
-  const una = load<u32>(c, R.TCP_SND_UNA);
-  store<u32>(c, window, R.TCP_SND_WND);
-  if (ack == una) {
-    if (plain && load<usize>(c, R.TCP_QUEUE) && load<u32>(c, R.TCP_SND_NXT) != una) duplicate(c);
-    pump(c);
-    return;
+/** A round trip, by the oldest segment that was sent only once, or by the timestamp that came back. */
+function noteRoundTrip(c: usize, sent: u64): void {
+  let sample = now - sent;
+  if (sent == u64.MAX_VALUE) {
+    if (!has(c, R.TCPF_TIMESTAMPS) || !tcp.optionTimestamps || !tcp.optionEcho) return;
+    sample = <u64>(timestamp(c) - tcp.optionEcho) * MILLISECOND;
   }
-  store<u32>(c, ack, R.TCP_SND_UNA);
-  store<u32>(c, 0, R.TCP_DUPACKS);
-  store<u32>(c, 0, R.TCP_RETRIES);
+  const least = load<u64>(c, R.TCP_MIN_RTT);
+  if (!least || sample < least) store<u64>(c, max<u64>(sample, 1), R.TCP_MIN_RTT);
+  measure(c, sample);
+  congestion.measured(c, sample);
+}
+
+/** Frees what is acknowledged; returns how many segments that were not known to have arrived. */
+function free(c: usize, ack: u32): u32 {
+  const unsent = load<usize>(c, R.TCP_UNSENT);
+  let delivered: u32 = 0;
+  let sent: u64 = u64.MAX_VALUE;
   let segment = load<usize>(c, R.TCP_QUEUE);
-  while (segment && segment != load<usize>(c, R.TCP_UNSENT) && !after(segmentEnd(segment), ack)) {
-    if (!load<u32>(segment, R.SEG_RETRIES)) measure(c, now - load<u64>(segment, R.SEG_SENT));
+  while (segment != unsent && !after(segmentEnd(segment), ack)) {
+    if (!load<u32>(segment, R.SEG_RETRIES)) sent = min<u64>(sent, load<u64>(segment, R.SEG_SENT));
+    if (!(load<u32>(segment, R.SEG_MARKS) & R.SEGM_SACKED)) {
+      delivered++;
+      scoreboard.arrived(c, segment);
+    }
     const next = load<usize>(segment, FRAME_NEXT);
     frames.release(segment, USED_STREAM);
     segment = next;
-    const cwnd = load<u32>(c, R.TCP_CWND);
-    if (cwnd < load<u32>(c, R.TCP_SSTHRESH)) store<u32>(c, cwnd + 1, R.TCP_CWND);
   }
   store<usize>(c, segment, R.TCP_QUEUE);
-  if (has(c, R.TCPF_RECOVERY) && !before(ack, load<u32>(c, R.TCP_RECOVER))) {
-    store<u32>(c, load<u32>(c, R.TCP_FLAGS) & ~R.TCPF_RECOVERY, R.TCP_FLAGS);
-  }
   if (!segment) {
     store<usize>(c, 0, R.TCP_QUEUE_TAIL);
     note(WRITABLE);
-  } else if (segment != load<usize>(c, R.TCP_UNSENT) && has(c, R.TCPF_RECOVERY)) {
-    // A partial acknowledgement during recovery: the next hole (RFC 6582).
-    retransmit(c, segment);
   }
-  if (has(c, R.TCPF_SHRUNK)) resendLarge(c);
-  if (ack == load<u32>(c, R.TCP_SND_NXT)) {
-    setDeadline(c, 0);
-  } else {
-    setDeadline(c, now + load<u64>(c, R.TCP_RTO));
-  }
-  pump(c);
+  if (delivered) noteRoundTrip(c, sent);
+  return delivered;
 }
 
-/** The third duplicate acknowledgement in a row says that a segment was lost (fast retransmit). */
-function duplicate(c: usize): void {
-  const count = load<u32>(c, R.TCP_DUPACKS) + 1;
-  store<u32>(c, count, R.TCP_DUPACKS);
-  if (count != DUPACKS || has(c, R.TCPF_RECOVERY)) return;
-  beginRecovery(c);
-  const half = max<u32>(load<u32>(c, R.TCP_CWND) >> 1, 2);
-  store<u32>(c, half, R.TCP_SSTHRESH);
-  store<u32>(c, half, R.TCP_CWND);
-  retransmit(c, load<usize>(c, R.TCP_QUEUE));
+/**
+ * Takes the acknowledgement of a segment whose options have been read: frees segments, opens the window, repairs losses. `plain`: the
+ * segment has neither data nor FIN.
+ */
+export function acknowledge(c: usize, at: usize, window: u32, plain: bool): void {
+  const ack = tcp.acknowledgement(at);
+  const una = load<u32>(c, R.TCP_SND_UNA);
+  const most = load<u32>(c, R.TCP_SND_NXT);
+  const advanced = ack != una;
+  const isChanged = updateWindow(c, tcp.sequence(at), advanced, window);
+  if (has(c, R.TCPF_PROBING)) {
+    store<u32>(c, 0, R.TCP_RETRIES);
+    setDeadline(c, now + probeDelay(c));
+  }
+  let delivered: u32 = 0;
+  const isSacked = has(c, R.TCPF_SACK);
+  if (isSacked && una != most && tcp.optionBlockCount) delivered = scoreboard.tag(c, ack);
+  if (advanced) {
+    store<u32>(c, ack, R.TCP_SND_UNA);
+    store<u32>(c, 0, R.TCP_DUPACKS);
+    store<u32>(c, 0, R.TCP_RETRIES);
+    delivered += free(c, ack);
+    if (ack == most) timer.stop(c);
+    else timer.arm(c, true);
+    endTailProbe(c, ack);
+  } else if (!isSacked && plain && !isChanged && una != most) {
+    store<u32>(c, load<u32>(c, R.TCP_DUPACKS) + 1, R.TCP_DUPACKS);
+    delivered = 1;
+  }
+  if (delivered) follow(c, delivered, advanced);
+  if (advanced && has(c, R.TCPF_SHRUNK)) resendLarge(c);
+  pump(c);
 }

@@ -8,25 +8,40 @@ import { after, before } from "../track/tcp-window.ts";
 import * as tcp from "../wire/tcp.ts";
 import { peerClosed } from "./tcp-close.ts";
 import { DATA, connection, dataLength, setData, setHappened } from "./tcp-outcome.ts";
-import { segmentEnd } from "./tcp-output.ts";
+import { noteTwice } from "./tcp-sack.ts";
+import { segmentEnd } from "./tcp-segment.ts";
 
-/** Keeps a segment that came before its turn, in order of sequence. */
-export function keepEarly(c: usize, seq: u32, from: usize, length: i32, fin: bool): void {
+const KEPT_MOST = 64; // as many full buffers as tcp_rmem pays for
+
+/** Keeps a segment that came before its turn, in order of sequence. False: there is no room for so many (tcp_try_rmem_schedule). */
+export function keepEarly(c: usize, seq: u32, from: usize, length: i32, fin: bool): bool {
+  const stamp = load<u32>(c, R.TCP_SACK_STAMP) + 1;
+  store<u32>(c, stamp, R.TCP_SACK_STAMP);
+  let kept = 0;
   let link = c + R.TCP_OUT_OF_ORDER;
   let other = load<usize>(link);
   while (other && before(load<u32>(other, R.SEG_SEQ), seq)) {
     link = other + FRAME_NEXT;
     other = load<usize>(link);
+    kept++;
   }
-  if (other && load<u32>(other, R.SEG_SEQ) == seq) return;
+  if (other && load<u32>(other, R.SEG_SEQ) == seq) {
+    store<u32>(other, stamp, R.SEG_STAMP);
+    noteTwice(c, seq, seq + <u32>length);
+    return true;
+  }
+  for (let at = other; at; at = load<usize>(at, FRAME_NEXT)) kept++;
+  if (kept >= KEPT_MOST) return false;
   // What was put together from fragments may be larger than any frame of a link.
   const segment = frames.newFrameFor(length);
   store<u32>(segment, seq, R.SEG_SEQ);
   store<i32>(segment, length, R.SEG_LENGTH);
   store<i32>(segment, fin ? tcp.FIN : 0, R.SEG_FLAGS);
+  store<u32>(segment, stamp, R.SEG_STAMP);
   copy(load<usize>(segment, FRAME_DATA), from, length);
   store<usize>(segment, other, FRAME_NEXT);
   store<usize>(link, segment);
+  return true;
 }
 
 let early: usize = 0;

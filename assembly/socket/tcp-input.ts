@@ -18,8 +18,10 @@ import { after, before } from "../track/tcp-window.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as sockets from "./table.ts";
+import * as congestion from "./tcp-congestion.ts";
+import { noteTwice } from "./tcp-sack.ts";
 import { acknowledge } from "./tcp-acknowledge.ts";
-import { TIME_WAIT, enterTimeWait, peerClosed } from "./tcp-close.ts";
+import { TIME_WAIT, enterFinWait2, enterTimeWait, peerClosed } from "./tcp-close.ts";
 import { countEarly, setDelivered, dropEarly, keepEarly } from "./tcp-early.ts";
 import {
   CONNECTED,
@@ -57,6 +59,7 @@ function accept(ns: usize, listener: usize, ip: usize, at: usize, line: u32): vo
   setState(c, R.TCPS_SYN_RECV);
   store<u32>(c, tcp.sequence(at) + 1, R.TCP_RCV_NXT);
   store<u32>(c, <u32>tcp.window(at), R.TCP_SND_WND);
+  store<u32>(c, tcp.sequence(at), R.TCP_SND_WL1);
   learnOptions(c, at);
   const mss = ownMss(ns, load<u32>(c, R.TCP_REMOTE));
   openWindow(c, has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss);
@@ -102,7 +105,9 @@ function answered(c: usize, at: usize, bits: i32): i32 {
   setState(c, R.TCPS_ESTABLISHED);
   const mss = ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE));
   boundWindow(c, has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss);
-  acknowledge(c, ack, <u32>tcp.window(at), false);
+  const retries = load<u32>(c, R.TCP_RETRIES);
+  acknowledge(c, at, <u32>tcp.window(at), false);
+  congestion.start(c, retries);
   sendAck(c);
   setHappened(CONNECTED);
   return DROP_NONE;
@@ -195,42 +200,51 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
     answerInvalid(c, end != seq);
     return DROP_TCP_INVALID_ACK_SEQUENCE;
   }
+  tcp.readOptions(at);
   if (has(c, R.TCPF_TIMESTAMPS) && !after(seq, expected)) {
-    tcp.readOptions(at);
     if (tcp.optionTimestamps && !before(tcp.optionValue, load<u32>(c, R.TCP_TS_RECENT))) {
       store<u32>(c, tcp.optionValue, R.TCP_TS_RECENT);
     }
   }
+  const retries = load<u32>(c, R.TCP_RETRIES);
+  let isNew = false;
   if (state(c) == R.TCPS_SYN_RECV) {
     if (ack != load<u32>(c, R.TCP_SND_NXT)) return -1;
     setState(c, R.TCPS_ESTABLISHED);
     boundWindow(c, ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE)));
     note(CONNECTED);
+    isNew = true;
   }
   if (!before(ack, load<u32>(c, R.TCP_SND_UNA))) {
     const window = (<u32>tcp.window(at)) << (has(c, R.TCPF_WSCALE) ? load<u32>(c, R.TCP_PEER_SCALE) : 0);
-    acknowledge(c, ack, window, length == 0 && !fin);
+    acknowledge(c, at, window, length == 0 && !fin);
+    if (isNew) congestion.start(c, retries);
   }
   if (load<u32>(c, R.TCP_SND_UNA) == load<u32>(c, R.TCP_WRITE_SEQ)) {
     const current = state(c);
-    if (current == R.TCPS_FIN_WAIT1) setState(c, R.TCPS_FIN_WAIT2);
+    if (current == R.TCPS_FIN_WAIT1) enterFinWait2(c);
     else if (current == R.TCPS_CLOSING) enterTimeWait(c);
     else if (current == R.TCPS_LAST_ACK) {
       destroy(c);
       return DROP_NONE;
     }
   }
-  if (!length && !fin) return DROP_NONE;
+  if (!length && !fin) {
+    // A probe of the window, or of whether anybody is there: what came before is acknowledged again.
+    if (before(seq, load<u32>(c, R.TCP_RCV_WUP))) answerInvalid(c, false);
+    return DROP_NONE;
+  }
   if (!after(end, expected)) {
     // All of it came before: the acknowledgement was lost.
     if (state(c) == R.TCPS_TIME_WAIT) setDeadline(c, now + TIME_WAIT);
+    noteTwice(c, seq, end);
     sendAck(c);
     return length ? DROP_TCP_OLD_DATA : DROP_NONE;
   }
   if (after(seq, expected)) {
-    keepEarly(c, seq, payload, length, fin);
+    const isKept = keepEarly(c, seq, payload, length, fin);
     sendAck(c);
-    return DROP_NONE;
+    return isKept ? DROP_NONE : DROP_TCP_OFOMERGE;
   }
   const skip = expected - seq;
   setData(payload + <usize>skip, length - <i32>skip);

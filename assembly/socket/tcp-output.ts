@@ -7,14 +7,22 @@ import { copy } from "../memory/bytes.ts";
 import { MILLISECOND, now } from "../memory/clock.ts";
 import * as frames from "../memory/frames.ts";
 import * as hash from "../memory/hash.ts";
+import { after } from "../track/tcp-window.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import { TIMESTAMPS_LENGTH, WINDOW_SCALE, ownMss, selectWindow } from "./tcp-receive-window.ts";
-import { has, setFlag, state } from "./tcp-record.ts";
+import * as congestion from "./tcp-congestion.ts";
+import { clearFlag, has, setFlag, state } from "./tcp-record.ts";
+import * as timer from "./tcp-retransmit-timer.ts";
+import * as sack from "./tcp-sack.ts";
+import * as scoreboard from "./tcp-scoreboard.ts";
+import { segmentEnd } from "./tcp-segment.ts";
 import { setDeadline } from "./tcp-timer.ts";
 
+const OPTIONS_MAX = 40;
+
 /** Linux's timestamps count milliseconds from a random start for each pair of hosts. */
-function timestamp(c: usize): u32 {
+export function timestamp(c: usize): u32 {
   return <u32>(now / MILLISECOND) + hash.mix(load<u32>(c, R.TCP_LOCAL), load<u32>(c, R.TCP_REMOTE));
 }
 
@@ -60,6 +68,10 @@ export function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): v
       tcp.writeTimestamps(at + tcp.TCP_LENGTH, timestamp(c), load<u32>(c, R.TCP_TS_RECENT));
       header += TIMESTAMPS_LENGTH;
     }
+    if (bits & tcp.ACK && has(c, R.TCPF_SACK)) {
+      const room = length ? load<i32>(c, R.TCP_MSS) - length : OPTIONS_MAX - (header - tcp.TCP_LENGTH);
+      header += sack.write(c, at + <usize>header, min<i32>(room, OPTIONS_MAX - (header - tcp.TCP_LENGTH)));
+    }
     window = selectWindow(c);
   }
   if (length) copy(at + <usize>header, from, length);
@@ -97,15 +109,6 @@ export function newSegment(c: usize, flags: i32, length: i32): usize {
   return segment;
 }
 
-/** The sequence number after a segment. */
-export function segmentEnd(segment: usize): u32 {
-  return (
-    load<u32>(segment, R.SEG_SEQ) +
-    load<u32>(segment, R.SEG_LENGTH) +
-    (load<i32>(segment, R.SEG_FLAGS) & (tcp.SYN | tcp.FIN) ? 1 : 0)
-  );
-}
-
 /** Cuts a segment that is longer than `length` bytes; what is left follows it in the queue (tcp_fragment). */
 function cut(c: usize, segment: usize, length: i32): void {
   const rest = frames.newFrame();
@@ -116,6 +119,7 @@ function cut(c: usize, segment: usize, length: i32): void {
   store<i32>(rest, left, R.SEG_LENGTH);
   store<u32>(rest, load<u32>(segment, R.SEG_RETRIES), R.SEG_RETRIES);
   store<u64>(rest, load<u64>(segment, R.SEG_SENT), R.SEG_SENT);
+  store<u32>(rest, load<u32>(segment, R.SEG_MARKS), R.SEG_MARKS);
   copy(load<usize>(rest, FRAME_DATA), load<usize>(segment, FRAME_DATA) + <usize>length, left);
   store<i32>(segment, flags & ~(tcp.PSH | tcp.FIN), R.SEG_FLAGS);
   store<i32>(segment, length, R.SEG_LENGTH);
@@ -142,18 +146,65 @@ export function pump(c: usize): void {
   let segment = load<usize>(c, R.TCP_UNSENT);
   if (!segment) return;
   const una = load<u32>(c, R.TCP_SND_UNA);
-  const room = min<u32>(load<u32>(c, R.TCP_CWND) * load<u32>(c, R.TCP_MSS), load<u32>(c, R.TCP_SND_WND));
-  const idle = una == load<u32>(c, R.TCP_SND_NXT);
+  const isIdle = una == load<u32>(c, R.TCP_SND_NXT);
+  if (isIdle) congestion.restart(c);
+  const cwnd = load<u32>(c, R.TCP_CWND);
+  const edge = una + load<u32>(c, R.TCP_SND_WND);
+  let inFlight = scoreboard.count(c);
+  let sent: u32 = 0;
+  let isLimited = false;
   while (segment) {
     cutToFit(c, segment);
     const end = segmentEnd(segment);
-    if (load<u32>(segment, R.SEG_LENGTH) && end - una > room) break;
+    if (load<u32>(segment, R.SEG_LENGTH)) {
+      isLimited = inFlight >= cwnd;
+      if (isLimited || after(end, edge)) break;
+    }
     transmitSegment(c, segment);
     store<u32>(c, end, R.TCP_SND_NXT);
     segment = load<usize>(segment, FRAME_NEXT);
+    inFlight++;
+    sent++;
   }
   store<usize>(c, segment, R.TCP_UNSENT);
-  if (idle) setDeadline(c, now + load<u64>(c, R.TCP_RTO));
+  if (sent) {
+    clearFlag(c, R.TCPF_PROBING);
+    store<u32>(c, 0, R.TCP_PROBES);
+    store<u64>(c, now, R.TCP_LAST_SENT);
+    if (has(c, R.TCPF_RECOVERY)) store<u32>(c, load<u32>(c, R.TCP_PRR_OUT) + sent, R.TCP_PRR_OUT);
+    congestion.noteUse(c, scoreboard.out + sent, isLimited);
+    timer.arm(c, isIdle);
+  } else if (isIdle && !has(c, R.TCPF_PROBING)) {
+    // Nothing is under way that would bring word of an open window (tcp_check_probe_timer).
+    setFlag(c, R.TCPF_PROBING);
+    setDeadline(c, now + load<u64>(c, R.TCP_RTO));
+  }
+}
+
+/** Sends the next segment whatever the congestion window says; false if there is none, or no room for it at the peer. */
+export function sendOne(c: usize): bool {
+  const segment = load<usize>(c, R.TCP_UNSENT);
+  if (!segment) return false;
+  cutToFit(c, segment);
+  const end = segmentEnd(segment);
+  if (after(end, load<u32>(c, R.TCP_SND_UNA) + load<u32>(c, R.TCP_SND_WND))) return false;
+  transmitSegment(c, segment);
+  store<u32>(c, end, R.TCP_SND_NXT);
+  store<usize>(c, load<usize>(segment, FRAME_NEXT), R.TCP_UNSENT);
+  return true;
+}
+
+/** Probes a closed window: with what fits into it, or a byte's place before what is expected (tcp_write_wakeup). */
+export function probe(c: usize): void {
+  const segment = load<usize>(c, R.TCP_UNSENT);
+  const window = load<i32>(c, R.TCP_SND_WND);
+  if (!segment || !window) {
+    emit(c, tcp.ACK, load<u32>(c, R.TCP_SND_UNA) - 1, 0, 0);
+    return;
+  }
+  if (load<i32>(segment, R.SEG_LENGTH) > window) cut(c, segment, window);
+  store<u32>(c, max<u32>(load<u32>(c, R.TCP_CWND), 1), R.TCP_CWND);
+  pump(c);
 }
 
 /**
@@ -186,5 +237,6 @@ export function resendLarge(c: usize): void {
 export function retransmit(c: usize, segment: usize): void {
   cutToFit(c, segment);
   store<u32>(segment, load<u32>(segment, R.SEG_RETRIES) + 1, R.SEG_RETRIES);
+  store<u32>(segment, R.SEGM_LOST | R.SEGM_RETRANSMITTED, R.SEG_MARKS);
   transmitSegment(c, segment);
 }

@@ -13,8 +13,9 @@ import { next32 } from "../memory/random.ts";
 import * as sockets from "./table.ts";
 import { GONE, note } from "./tcp-outcome.ts";
 
+/** Segments of a connection's first window (RFC 6928). */
+export const FIRST_CWND: u32 = 10;
 const RTO_FIRST: u64 = SECOND;
-const FIRST_CWND: u32 = 10;
 let freeConnections: usize = 0;
 
 function hashOf(local: u32, remote: u32, ports: u32): u32 {
@@ -64,6 +65,8 @@ export function newConnection(ns: usize, local: u32, remote: u32, ports: u32, ow
   store<u32>(c, isn, R.TCP_SND_UNA);
   store<u32>(c, isn, R.TCP_SND_NXT);
   store<u32>(c, isn, R.TCP_WRITE_SEQ);
+  store<u32>(c, isn, R.TCP_RACK_SEQ);
+  store<u32>(c, isn, R.TCP_RECOVER);
   const table = load<usize>(ns, R.NS_STREAMS);
   if (hash.crowded(table)) hash.grow(table, hashOfRecord);
   hash.insert(table, hashOf(local, remote, ports), c);
@@ -116,6 +119,10 @@ export function setState(c: usize, value: i32): void {
 
 export function has(c: usize, flag: u32): bool {
   return (load<u32>(c, R.TCP_FLAGS) & flag) != 0;
+}
+
+export function clearFlag(c: usize, flag: u32): void {
+  store<u32>(c, load<u32>(c, R.TCP_FLAGS) & ~flag, R.TCP_FLAGS);
 }
 
 export function setFlag(c: usize, flag: u32): void {

@@ -1,8 +1,9 @@
 // Round trips, and the time-out that follows from them (RFC 6298).
 import * as R from "../layout/records.ts";
-import { MILLISECOND } from "../memory/clock.ts";
+import { MILLISECOND, SECOND } from "../memory/clock.ts";
 
-const RTO_MIN: u64 = 200 * MILLISECOND;
+/** The shortest variance that a time-out counts with. */
+export const RTO_MIN: u64 = 200 * MILLISECOND;
 
 /** A round trip of `sample` nanoseconds (RFC 6298). */
 export function measure(c: usize, sample: u64): void {
@@ -19,4 +20,12 @@ export function measure(c: usize, sample: u64): void {
   store<u64>(c, srtt, R.TCP_SRTT);
   store<u64>(c, rttvar, R.TCP_RTTVAR);
   store<u64>(c, srtt + max<u64>(rttvar << 2, RTO_MIN), R.TCP_RTO);
+}
+
+/** The longest time-out. */
+export const RTO_MAX: u64 = 120 * SECOND;
+
+/** The time until a closed window is probed next (tcp_probe0_when). */
+export function probeDelay(c: usize): u64 {
+  return min<u64>(max<u64>(load<u64>(c, R.TCP_RTO), RTO_MIN) << load<u32>(c, R.TCP_PROBES), RTO_MAX);
 }

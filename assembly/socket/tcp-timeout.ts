@@ -1,13 +1,13 @@
 // What a connection's timer does: sends again, acknowledges late, ends TIME-WAIT, gives up (tcp_timer.c).
 import * as R from "../layout/records.ts";
-import { SECOND, now } from "../memory/clock.ts";
-import { beginRecovery } from "./tcp-acknowledge.ts";
+import { now } from "../memory/clock.ts";
 import { EXPIRED, begin, setHappened } from "./tcp-outcome.ts";
-import { retransmit, sendAck } from "./tcp-output.ts";
+import { probe, sendAck } from "./tcp-output.ts";
 import { destroy, has, state } from "./tcp-record.ts";
+import * as recovery from "./tcp-recovery.ts";
+import { RTO_MAX, probeDelay } from "./tcp-rtt.ts";
 import { arm, setDeadline } from "./tcp-timer.ts";
 
-const RTO_MAX: u64 = 120 * SECOND;
 const SYN_RETRIES: u32 = 6;
 const SYN_LINEAR_RETRIES: u32 = 4; // tcp_syn_linear_timeouts
 const DATA_RETRIES: u32 = 15;
@@ -30,6 +30,19 @@ export function onTimer(c: usize, generation: u32): void {
   const segment = load<usize>(c, R.TCP_QUEUE);
   if (!segment) {
     if (has(c, R.TCPF_ACK_DUE)) sendAck(c);
+    else if (state(c) == R.TCPS_FIN_WAIT2) destroy(c);
+    return;
+  }
+  if (has(c, R.TCPF_REORDER)) {
+    recovery.onReorderTimer(c);
+    return;
+  }
+  if (has(c, R.TCPF_TAIL)) {
+    recovery.probeTail(c);
+    return;
+  }
+  if (segment == load<usize>(c, R.TCP_UNSENT)) {
+    probeWindow(c);
     return;
   }
   const retries = load<u32>(c, R.TCP_RETRIES) + 1;
@@ -44,16 +57,25 @@ export function onTimer(c: usize, generation: u32): void {
     return;
   }
   store<u32>(c, retries, R.TCP_RETRIES);
-  const mss = max<u32>(load<u32>(c, R.TCP_MSS), 1);
-  const flight = (load<u32>(c, R.TCP_SND_NXT) - load<u32>(c, R.TCP_SND_UNA)) / mss;
-  store<u32>(c, max<u32>(flight >> 1, 2), R.TCP_SSTHRESH);
-  store<u32>(c, 1, R.TCP_CWND);
   // The first repetitions of a SYN keep their distance, all others double it.
   if (state(c) != R.TCPS_SYN_SENT || retries > SYN_LINEAR_RETRIES) {
     store<u64>(c, min<u64>(load<u64>(c, R.TCP_RTO) << 1, RTO_MAX), R.TCP_RTO);
   }
-  // All that is out counts as lost; it follows as the acknowledgements come in.
-  beginRecovery(c);
-  retransmit(c, segment);
+  recovery.timedOut(c, retries);
   setDeadline(c, now + load<u64>(c, R.TCP_RTO));
+}
+
+/** The window is closed and nothing is under way: asks after it, ever less often, and for ever if the peer answers (tcp_probe_timer). */
+function probeWindow(c: usize): void {
+  const unanswered = load<u32>(c, R.TCP_RETRIES) + 1;
+  if (unanswered > DATA_RETRIES) {
+    setHappened(EXPIRED);
+    destroy(c);
+    return;
+  }
+  store<u32>(c, unanswered, R.TCP_RETRIES);
+  const backoff = load<u32>(c, R.TCP_PROBES);
+  if (backoff < DATA_RETRIES) store<u32>(c, backoff + 1, R.TCP_PROBES);
+  setDeadline(c, now + probeDelay(c));
+  probe(c);
 }

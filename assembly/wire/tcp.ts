@@ -26,6 +26,7 @@ const OPTION_NOP = 1;
 const OPTION_MSS = 2;
 const OPTION_WSCALE = 3;
 const OPTION_SACK_PERMITTED = 4;
+const OPTION_SACK = 5;
 const OPTION_TIMESTAMPS = 8;
 
 export function sourcePort(at: usize): i32 {
@@ -68,6 +69,16 @@ export let optionSack: bool = false;
 export let optionTimestamps: bool = false;
 export let optionValue: u32 = 0;
 export let optionEcho: u32 = 0;
+/** Where the blocks of a SACK option begin, and how many there are. */
+export let optionBlocks: usize = 0;
+export let optionBlockCount: i32 = 0;
+
+export function blockStart(i: i32): u32 {
+  return get32(optionBlocks + ((<usize>i) << 3));
+}
+export function blockEnd(i: i32): u32 {
+  return get32(optionBlocks + ((<usize>i) << 3) + 4);
+}
 
 /** Reads the options between the fixed header and `headerLength`, which the caller has checked. */
 export function readOptions(at: usize): void {
@@ -75,6 +86,7 @@ export function readOptions(at: usize): void {
   optionScale = -1;
   optionSack = false;
   optionTimestamps = false;
+  optionBlockCount = 0;
   let p = at + TCP_LENGTH;
   const end = at + <usize>headerLength(at);
   while (p < end) {
@@ -90,7 +102,10 @@ export function readOptions(at: usize): void {
     if (kind == OPTION_MSS && size == 4) optionMss = get16(p + 2);
     else if (kind == OPTION_WSCALE && size == 3) optionScale = min<i32>(<i32>load<u8>(p + 2), 14);
     else if (kind == OPTION_SACK_PERMITTED && size == 2) optionSack = true;
-    else if (kind == OPTION_TIMESTAMPS && size == 10) {
+    else if (kind == OPTION_SACK && size >= 10 && (size & 7) == 2) {
+      optionBlocks = p + 2;
+      optionBlockCount = <i32>((size - 2) >> 3);
+    } else if (kind == OPTION_TIMESTAMPS && size == 10) {
       optionTimestamps = true;
       optionValue = get32(p + 2);
       optionEcho = get32(p + 6);
@@ -158,6 +173,19 @@ export function writeSynOptions(
     p += 4;
   }
   return <i32>(p - at);
+}
+
+/** Writes NOP, NOP and the head of a SACK option of `count` blocks; returns where the blocks go. */
+export function writeSackHead(at: usize, count: i32): usize {
+  put32(at, 0x01010502 + ((<u32>count) << 3));
+  return at + 4;
+}
+
+/** Writes one block; returns where the next goes. */
+export function writeBlock(at: usize, start: u32, end: u32): usize {
+  put32(at, start);
+  put32(at + 4, end);
+  return at + 8;
 }
 
 /** Writes NOP, NOP, timestamps: 12 bytes. */

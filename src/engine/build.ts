@@ -2,7 +2,7 @@
 import * as R from "../../assembly/layout/records.ts";
 import { parseCidr, parseIpv4, parseMac } from "../address.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
-import { findSysctl } from "../seam/sysctls.ts";
+import { findSysctl, sysctlNumber } from "../seam/sysctls.ts";
 import type { ListenerConfig, Machine, NamespaceConfig } from "../seam/machine.ts";
 import type { NetemConfig } from "../seam/netem.ts";
 import { addBalancer, type BuiltBalancer } from "./balancer.ts";
@@ -150,7 +150,7 @@ function setSysctls(kernel: Kernel, config: NamespaceConfig, built: Built): void
   for (const [key, value] of config.sysctls) {
     const sysctl = findSysctl(key);
     if (!sysctl) throw new Error(`sysctl ${key} is not supported`);
-    if ("index" in sysctl) kernel.calls.setSysctl(ns, sysctl.index, Number(value));
+    if ("index" in sysctl) kernel.calls.setSysctl(ns, sysctl.index, sysctlNumber(key, value));
     else
       kernel.calls.setDeviceKey(device(built, config.name, sysctl.device), sysctl.field, Number(value) * sysctl.scale);
   }

@@ -4,7 +4,7 @@ import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { InputError } from "../errors.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
-import { findSysctl } from "../seam/sysctls.ts";
+import { findSysctl, sysctlNumber } from "../seam/sysctls.ts";
 import { seedOf } from "../engine/random.ts";
 import type { Case } from "./case.ts";
 import type { Topology } from "./schema.ts";
@@ -63,8 +63,9 @@ export class Network {
 
   /** `sysctl -w`. A key of `conf.default` is one of every device, as it comes before they are made. */
   setSysctl(namespace: string, key: string, value: string | number | boolean): void {
-    const number = Number(value);
     const dotted = key.replaceAll("/", ".");
+    const number = sysctlNumber(dotted, value);
+    if (Number.isNaN(number)) this.refuse(`sysctl ${dotted} cannot be ${String(value)}`);
     const devices = [...this.#devices].filter(([at]) => at.startsWith(`${namespace}:`));
     if (dotted.startsWith("net.ipv4.conf.default.")) {
       for (const [at] of devices)

@@ -145,7 +145,7 @@ const kernel = z.strictObject({
   conntrackClash: z.enum(["keep", "drop"], "should be keep or drop").default("keep"),
 });
 
-const sysctls = z.record(name, z.union([z.string(), z.int()], "should be a number"));
+const sysctls = z.record(name, z.union([z.string(), z.int()], "should be a number or a word"));
 
 const threshold = z.int().min(1).max(100);
 

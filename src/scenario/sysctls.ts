@@ -1,7 +1,7 @@
 // The settings that a scenario gives every node's kernel: known keys, numbers as values.
 import type { Document } from "../documents/document.ts";
 import { among } from "../errors.ts";
-import { findSysctl } from "../seam/sysctls.ts";
+import { findSysctl, sysctlWords } from "../seam/sysctls.ts";
 import { BRIDGE } from "../node/cni-bridge.ts";
 import { TUNNEL } from "../node/flannel.ts";
 import type { WrittenCluster } from "./schema.ts";
@@ -20,6 +20,9 @@ export function checkSysctls(cluster: WrittenCluster, document: Document | undef
     if (!sysctl) document?.fail(path, `there is no sysctl ${key}, or it is not emulated yet`);
     else if ("device" in sysctl && !devices.includes(sysctl.device))
       document?.fail(path, `not every node has a device ${sysctl.device}${among(devices)}`);
-    if (!/^\d{1,10}$/.test(String(value))) document?.fail(path, `should be a number, not ${value}`);
+    const words = sysctlWords(key);
+    if (words) {
+      if (!words.includes(String(value))) document?.fail(path, `should be ${words.join(" or ")}, not ${value}`);
+    } else if (!/^\d{1,10}$/.test(String(value))) document?.fail(path, `should be a number, not ${value}`);
   }
 }

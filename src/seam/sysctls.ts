@@ -18,6 +18,8 @@ const NAMESPACE_KEYS: Readonly<Record<string, number>> = {
   "net.ipv4.conf.all.accept_local": R.SYSCTL_ACCEPT_LOCAL,
   "net.ipv4.icmp_errors_use_inbound_ifaddr": R.SYSCTL_ERRORS_USE_INBOUND,
   "net.ipv4.tcp_synack_retries": R.SYSCTL_SYNACK_RETRIES,
+  "net.ipv4.tcp_congestion_control": R.SYSCTL_TCP_CONGESTION,
+  "net.ipv4.tcp_slow_start_after_idle": R.SYSCTL_TCP_IDLE_RESTART,
   "net.ipv4.ip_default_ttl": R.SYSCTL_DEFAULT_TTL,
   "net.ipv4.icmp_ratelimit": R.SYSCTL_ICMP_RATELIMIT,
   "net.ipv4.icmp_ratemask": R.SYSCTL_ICMP_RATEMASK,
@@ -44,6 +46,11 @@ const NAMESPACE_KEYS: Readonly<Record<string, number>> = {
   "net.netfilter.nf_conntrack_udp_timeout_stream": R.SYSCTL_CT_UDP_STREAM,
   "net.netfilter.nf_conntrack_icmp_timeout": R.SYSCTL_CT_ICMP,
   "net.netfilter.nf_conntrack_generic_timeout": R.SYSCTL_CT_GENERIC,
+};
+
+/** Keys whose values are words; the kernel keeps a word's place in the list. */
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  "net.ipv4.tcp_congestion_control": ["cubic", "reno"], // CONGESTION_*
 };
 
 /** Keys of a device, `net.ipv4.conf.DEVICE.KEY`, with the offset of their word. */
@@ -85,6 +92,19 @@ export function findSysctl(key: string): Sysctl | undefined {
   }
   const field = DEVICE_KEYS[name];
   return field === undefined ? undefined : { device, field, scale: 1 };
+}
+
+/** The words that a key's value may be; undefined: it is a number. */
+export function sysctlWords(key: string): readonly string[] | undefined {
+  return WORDS[key];
+}
+
+/** The number that the kernel keeps for a value; not a number (NaN) if the key does not have such a value. */
+export function sysctlNumber(key: string, value: string | number | boolean): number {
+  const words = sysctlWords(key);
+  if (!words) return Number(value);
+  const at = words.indexOf(String(value));
+  return at < 0 ? Number.NaN : at;
 }
 
 /** All keys, with those of these devices. */

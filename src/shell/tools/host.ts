@@ -2,7 +2,7 @@
 import * as R from "../../../assembly/layout/records.ts";
 import { formatIpv4 } from "../../address.ts";
 import { conntrackLines } from "../../lab/state.ts";
-import { findSysctl, sysctlNames } from "../../seam/sysctls.ts";
+import { findSysctl, sysctlNames, sysctlWords } from "../../seam/sysctls.ts";
 import { readOptions } from "../options.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
 import { addressesOf } from "./ip-links.ts";
@@ -86,10 +86,13 @@ function sysctlOf(path: string): string | undefined {
   return path.startsWith("/proc/sys/") ? path.slice("/proc/sys/".length).replaceAll("/", ".") : undefined;
 }
 
-function readSysctl({ emulation: { kernel }, namespace }: Context, key: string): number | undefined {
+function readSysctl({ emulation: { kernel }, namespace }: Context, key: string): number | string | undefined {
   const found = findSysctl(key);
   if (!found) return undefined;
-  if ("index" in found) return kernel.word(namespace.handle + R.NS_SYSCTLS + found.index * 4);
+  if ("index" in found) {
+    const number = kernel.word(namespace.handle + R.NS_SYSCTLS + found.index * 4);
+    return sysctlWords(key)?.[number] ?? number;
+  }
   const device = namespace.devices.find(({ name }) => name === found.device);
   return device && kernel.word(device.handle + found.field) / found.scale;
 }

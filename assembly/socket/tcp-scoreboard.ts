@@ -1,0 +1,129 @@
+// What the sender knows of the segments under way: arrived early (SACK), lost (RACK, RFC 8985), sent again (tcp_input.c, tcp_recovery.c).
+import { FRAME_NEXT } from "../layout/frame.ts";
+import * as R from "../layout/records.ts";
+import { now } from "../memory/clock.ts";
+import { after, before } from "../track/tcp-window.ts";
+import * as tcp from "../wire/tcp.ts";
+import { has } from "./tcp-record.ts";
+import { segmentEnd } from "./tcp-segment.ts";
+
+/** Duplicate acknowledgements, or segments that arrived early, that stand for a loss. */
+export const DUPACKS: u32 = 3;
+
+/** What the last `count` found: segments sent and not acknowledged, and how many of them arrived early or were lost. */
+export let out: u32 = 0;
+export let sacked: u32 = 0;
+export let lost: u32 = 0;
+
+/** Counts the segments of a connection; returns those in flight (tcp_packets_in_flight). */
+export function count(c: usize): u32 {
+  out = sacked = lost = 0;
+  let again: u32 = 0;
+  const unsent = load<usize>(c, R.TCP_UNSENT);
+  for (let at = load<usize>(c, R.TCP_QUEUE); at != unsent; at = load<usize>(at, FRAME_NEXT)) {
+    out++;
+    const marks = load<u32>(at, R.SEG_MARKS);
+    if (!marks) continue;
+    if (marks & R.SEGM_SACKED) sacked++;
+    else {
+      if (marks & R.SEGM_LOST) lost++;
+      if (marks & R.SEGM_RETRANSMITTED) again++;
+    }
+  }
+  // Without SACK each duplicate acknowledgement stands for one.
+  if (!has(c, R.TCPF_SACK)) sacked = min<u32>(load<u32>(c, R.TCP_DUPACKS), out - lost);
+  return out - sacked - lost + again;
+}
+
+/** A segment arrived: what was sent before it should have, too (tcp_rack_advance). */
+export function arrived(c: usize, segment: usize): void {
+  const sent = load<u64>(segment, R.SEG_SENT);
+  const took = now - sent;
+  // The answer may be to the first of two transmissions.
+  if (load<u32>(segment, R.SEG_RETRIES) && took + 1 < load<u64>(c, R.TCP_MIN_RTT)) return;
+  store<u64>(c, took, R.TCP_RACK_RTT);
+  const last = load<u64>(c, R.TCP_RACK_TIME);
+  const end = segmentEnd(segment);
+  if (sent < last || (sent == last && !after(end, load<u32>(c, R.TCP_RACK_SEQ)))) return;
+  store<u64>(c, sent, R.TCP_RACK_TIME);
+  store<u32>(c, end, R.TCP_RACK_SEQ);
+}
+
+/** Takes the SACK option that was read last; returns how many segments it reports for the first time (tcp_sacktag_write_queue). */
+export function tag(c: usize, ack: u32): u32 {
+  let found: u32 = 0;
+  const unsent = load<usize>(c, R.TCP_UNSENT);
+  const most = load<u32>(c, R.TCP_SND_NXT);
+  for (let i = 0; i < tcp.optionBlockCount; i++) {
+    const from = tcp.blockStart(i);
+    const to = tcp.blockEnd(i);
+    // D-SACK reports what is acknowledged already.
+    if (!after(to, ack) || !before(from, to) || after(to, most)) continue;
+    for (let at = load<usize>(c, R.TCP_QUEUE); at != unsent; at = load<usize>(at, FRAME_NEXT)) {
+      const seq = load<u32>(at, R.SEG_SEQ);
+      if (!before(seq, to)) break;
+      const marks = load<u32>(at, R.SEG_MARKS);
+      if (before(seq, from) || after(segmentEnd(at), to) || marks & R.SEGM_SACKED) continue;
+      store<u32>(at, R.SEGM_SACKED, R.SEG_MARKS);
+      arrived(c, at);
+      found++;
+    }
+  }
+  return found;
+}
+
+/** When the timer has to look for losses again, in nanoseconds from now; 0: it need not. */
+export let wait: u64 = 0;
+
+/** Before an acknowledgement is looked at: nothing to wait for. */
+export function begin(): void {
+  wait = 0;
+}
+
+/** How much later than others a segment may come (tcp_rack_reo_wnd). */
+function patience(c: usize): u64 {
+  if (has(c, R.TCPF_RECOVERY | R.TCPF_LOSS)) return 0;
+  count(c);
+  if (sacked >= DUPACKS) return 0;
+  return min<u64>(load<u64>(c, R.TCP_MIN_RTT) >> 2, load<u64>(c, R.TCP_SRTT) >> 3);
+}
+
+/** Marks what was sent before the segment that arrived last, and is late (tcp_rack_detect_loss). Whether something is newly lost. */
+export function findLost(c: usize): bool {
+  wait = 0;
+  const last = load<u64>(c, R.TCP_RACK_TIME);
+  const lastEnd = load<u32>(c, R.TCP_RACK_SEQ);
+  const rtt = load<u64>(c, R.TCP_RACK_RTT) + patience(c);
+  const unsent = load<usize>(c, R.TCP_UNSENT);
+  let found = false;
+  for (let at = load<usize>(c, R.TCP_QUEUE); at != unsent; at = load<usize>(at, FRAME_NEXT)) {
+    const marks = load<u32>(at, R.SEG_MARKS);
+    if (marks & R.SEGM_SACKED || (marks & R.SEGM_LOST && !(marks & R.SEGM_RETRANSMITTED))) continue;
+    const sent = load<u64>(at, R.SEG_SENT);
+    // Of two transmissions at one moment the repetition was the later one.
+    const isRepeated = (marks & R.SEGM_RETRANSMITTED) != 0;
+    if (sent > last || (sent == last && (isRepeated || !after(lastEnd, segmentEnd(at))))) continue;
+    if (sent + rtt <= now) {
+      store<u32>(at, R.SEGM_LOST, R.SEG_MARKS);
+      found = true;
+    } else wait = max<u64>(wait, sent + rtt - now);
+  }
+  return found;
+}
+
+/** Without SACK only the oldest segment is known to be missing. Whether that is new. */
+export function loseFirst(c: usize): bool {
+  const first = load<usize>(c, R.TCP_QUEUE);
+  if (load<u32>(first, R.SEG_MARKS)) return false;
+  store<u32>(first, R.SEGM_LOST, R.SEG_MARKS);
+  return true;
+}
+
+/** After a time-out nothing is in flight any more (tcp_enter_loss). */
+export function loseAll(c: usize): void {
+  store<u32>(c, 0, R.TCP_DUPACKS);
+  const unsent = load<usize>(c, R.TCP_UNSENT);
+  for (let at = load<usize>(c, R.TCP_QUEUE); at != unsent; at = load<usize>(at, FRAME_NEXT)) {
+    if (!(load<u32>(at, R.SEG_MARKS) & R.SEGM_SACKED)) store<u32>(at, R.SEGM_LOST, R.SEG_MARKS);
+  }
+}
