@@ -36,6 +36,12 @@ export function parseCidr6(text: string): Cidr6 | undefined {
   return { address, network: (address >> host) << host, prefix };
 }
 
+/** Whether `block` holds `address`. */
+export function cidr6Contains(block: { network: bigint; prefix: number }, address: bigint): boolean {
+  const host = BigInt(128 - block.prefix);
+  return address >> host === block.network >> host;
+}
+
 /** The IPv4 address that this one of IPv6 stands for, as an unsigned 32-bit number; undefined for others. */
 export function mappedIpv4(address: bigint): number | undefined {
   return address >> 32n === MAPPED ? Number(address & 0xffffffffn) : undefined;

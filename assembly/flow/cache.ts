@@ -483,9 +483,10 @@ function keep(device: usize, frame: usize, flags: u32): void {
   const hop = load<u8>(first, TTL) - 1 == load<u8>(at, TTL);
   store<u32>(draft, hop ? flags | PATH_TTL : flags, PATH_FLAGS);
   const protocol = <i32>load<u8>(first, PROTOCOL);
-  const slot = room(first, entry);
+  const own = find(first, entry, load<u64>(first, LINK), load<u64>(first, LINK + 8));
+  const slot = own ? own : room(first);
   if (!takeSteps()) return;
-  const tried = isOf(slot, first) ? load<usize>(slot, SLOT_PATH) & TRIED : 0;
+  const tried = own ? load<usize>(own, SLOT_PATH) & TRIED : 0;
   store<u32>(slot, 0, SLOT_GENERATION);
   fill(slot, first, at);
   captureFields(first);
@@ -623,15 +624,8 @@ function sameHeader(other: usize): bool {
   return true;
 }
 
-/** Whether a slot is that of the flow that is being noted, whose header was `first`. */
-function isOf(slot: usize, first: usize): bool {
-  return find(first, entry, load<u64>(first, LINK), load<u64>(first, LINK + 8)) == slot;
-}
-
-/** A slot for a flow: its own, one that is void, or one whose flow must make room. */
-function room(first: usize, place: u32): usize {
-  const own = find(first, place, load<u64>(first, LINK), load<u64>(first, LINK + 8));
-  if (own) return own;
+/** A slot for the flow that `find` has not found: one that is void, or one whose flow must make room. Its header is at `first`. */
+function room(first: usize): usize {
   const begin = slots + home(flowHash) * SLOT_SIZE;
   for (let i: usize = 0; i < WAYS; i++) {
     const slot = begin + i * SLOT_SIZE;
@@ -639,7 +633,7 @@ function room(first: usize, place: u32): usize {
   }
   if (mask + 1 < SLOTS_MAX) {
     grow();
-    return room(first, place);
+    return room(first);
   }
   return begin + <usize>((load<u32>(first, PORTS) >> 16) & 3) * SLOT_SIZE;
 }

@@ -18,8 +18,6 @@ import { drop } from "../observe/drops.ts";
 import * as queue from "./queue.ts";
 import * as segment from "./segment.ts";
 
-const SECOND_BITS: u64 = 8000000000; // nanoseconds in a second, times bits in a byte
-
 /** Gives the link of a device a NETEM_* record, which the host fills; what is random begins with the seed of the namespace. */
 export function newNetem(device: usize): usize {
   const netem = allocate(R.NETEM_SIZE);
@@ -130,8 +128,7 @@ function isFull(netem: usize, device: usize, bytes: u32): bool {
   }
   const rate = load<u64>(netem, R.NETEM_RATE);
   if (!rate) return false;
-  const waits = (segment.QUEUE_FRAMES * <u64>load<u32>(device, R.DEV_MTU) * SECOND_BITS) / rate;
-  return load<u64>(netem, R.NETEM_LAST) > now + load<u64>(netem, R.NETEM_LATENCY) + waits;
+  return load<u64>(netem, R.NETEM_LAST) > now + load<u64>(netem, R.NETEM_LATENCY) + segment.longestWait(device, rate);
 }
 
 /** Whether a frame goes past all that wait, as one of so many does. */
@@ -153,7 +150,7 @@ function schedule(netem: usize, device: usize, frame: usize): u64 {
   const bytes = load<u32>(frame, FRAME_LENGTH);
   const rate = load<u64>(netem, R.NETEM_RATE);
   let arrival = <i64>now + delayOf(netem, device);
-  if (rate) arrival = max<i64>(arrival, load<i64>(netem, R.NETEM_LAST)) + <i64>((<u64>bytes * SECOND_BITS) / rate);
+  if (rate) arrival = max<i64>(arrival, load<i64>(netem, R.NETEM_LAST)) + <i64>segment.timeFor(bytes, rate);
   arrival = max<i64>(arrival, <i64>now + load<i64>(netem, R.NETEM_LEAST));
   if (rate) store<i64>(netem, arrival, R.NETEM_LAST);
   if (load<u32>(netem, R.NETEM_LIMIT) | load<u32>(netem, R.NETEM_LIMIT_BYTES)) queue.add(netem, <u64>arrival, bytes);

@@ -167,7 +167,18 @@ function deliver(record: usize, arrival: u64, frame: usize): void {
   consume(frame, USED_WIRE);
 }
 
-export const QUEUE_FRAMES: u64 = 1000; // txqueuelen
+const QUEUE_FRAMES: u64 = 1000; // txqueuelen
+const SECOND_BITS: u64 = 8000000000; // nanoseconds in a second, times bits in a byte
+
+/** How many nanoseconds bytes take at a rate in bits per second. */
+export function timeFor(bytes: u64, rate: u64): u64 {
+  return (bytes * SECOND_BITS) / rate;
+}
+
+/** How long a frame may wait for those before it at a device without a queueing discipline: as long as a full queue takes. */
+export function longestWait(device: usize, rate: u64): u64 {
+  return timeFor(QUEUE_FRAMES * <u64>load<u32>(device, DEV_MTU), rate);
+}
 
 /**
  * Puts a frame on the wire: it leaves when the frames before it have left, at the segment's rate, and arrives after its
@@ -177,11 +188,8 @@ export function transmit(device: usize, frame: usize): i32 {
   const segment = load<usize>(device, DEV_SEGMENT);
   const rate = load<u64>(segment, SEGMENT_RATE);
   const busy = max<u64>(load<u64>(device, DEV_BUSY_UNTIL), now);
-  if (busy > now) {
-    const full = (QUEUE_FRAMES * <u64>load<u32>(device, DEV_MTU) * 8000000000) / rate;
-    if (busy - now > full) return DROP_QDISC_DROP;
-  }
-  const gone = busy + (<u64>load<u32>(frame, FRAME_LENGTH) * 8000000000) / rate;
+  if (busy > now && busy - now > longestWait(device, rate)) return DROP_QDISC_DROP;
+  const gone = busy + timeFor(<u64>load<u32>(frame, FRAME_LENGTH), rate);
   store<u64>(device, gone, DEV_BUSY_UNTIL);
   const arrival = gone + load<u64>(segment, SEGMENT_LATENCY);
 

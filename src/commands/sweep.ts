@@ -4,7 +4,6 @@ import type { Command } from "commander";
 import { PreparedRun } from "../engine/run.ts";
 import { InputError } from "../errors.ts";
 import { makeReport } from "../report/report.ts";
-import { judgeReaches } from "../scenario/reach.ts";
 import { prepare, type PreparedScenario } from "../scenario/prepare.ts";
 import { jobManifest } from "../sweep/job.ts";
 import {
@@ -21,7 +20,7 @@ import {
 import { describePoint, readSweep, share, sourcesAt, type Point, type Sweep } from "../sweep/spec.ts";
 import { integer } from "./options.ts";
 import { makeOutputFolder } from "./output.ts";
-import { runProbes } from "./probing.ts";
+import { reachOutcomes } from "./probing.ts";
 import { version } from "./version.ts";
 
 const EXIT_EXPECTATION = 1;
@@ -164,10 +163,8 @@ function indexOfJob(count: number): number {
 async function reportAt(sweep: Sweep, point: Point): Promise<PointReport> {
   const prepared = prepareAt(sweep, point);
   const result = await new PreparedRun(prepared.plan).run({ workers: 1 });
-  const { cluster, reaches } = prepared;
-  const probes = reaches.flatMap((reach) => reach.probes);
-  const reached = probes.length > 0 ? judgeReaches(cluster, reaches, runProbes(prepared, probes)) : [];
-  return pointReport(makeReport(prepared, result, ".", version, { seconds: 0, workers: 1 }, reached));
+  const wall = { seconds: 0, workers: 1 };
+  return pointReport(makeReport(prepared, result, ".", version, wall, reachOutcomes(prepared)));
 }
 
 /** Returns the exit status. */

@@ -1,7 +1,7 @@
 // Addresses and blocks in objects: as the API server takes them in new objects, and as components find them in objects that are stored.
 import { z } from "zod";
 import { cidrContains, formatIpv4, parseCidr, parseIpv4, withoutLeadingZeros, type Cidr } from "../address.ts";
-import { formatIpv6, mappedIpv4, parseCidr6, parseIpv6, type Cidr6 } from "../address6.ts";
+import { cidr6Contains, formatIpv6, mappedIpv4, parseCidr6, parseIpv6, type Cidr6 } from "../address6.ts";
 
 /** The family of an address as Kubernetes counts it: 4 also for an IPv4 address in the notation of IPv6; 0 is no address. */
 export function ipFamily(text: string): 4 | 6 | 0 {
@@ -68,11 +68,7 @@ function holds(block: string, address: string): boolean {
   const [four, ip] = [parseCidr(block), parseIpv4(address)];
   if (four) return ip !== undefined && cidrContains(four, ip);
   const [six, ip6] = [parseCidr6(block), parseIpv6(address)];
-  return (
-    six !== undefined &&
-    ip6 !== undefined &&
-    ip6 >> BigInt(128 - six.prefix) === six.network >> BigInt(128 - six.prefix)
-  );
+  return six !== undefined && ip6 !== undefined && cidr6Contains(six, ip6);
 }
 
 /** A text that is one of `words` or has no complaint. */

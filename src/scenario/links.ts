@@ -57,16 +57,31 @@ export function setLinks(links: LinksSpec, document: Document | undefined, machi
   }
 }
 
+/** The wire or the end of a veth pair of that name, `<namespace>/<device>`; undefined if there is none. */
+export function findEnd(machines: readonly Machine[], wanted: string): VethEnd | WireEnd | undefined {
+  return machines
+    .flatMap(({ wires, veths }) => [...wires, ...veths.flatMap(({ a, b }) => [a, b])])
+    .find((end) => nameOf(end) === wanted);
+}
+
+/** The sentence for a name, or a glob, that is of none. */
+export function noSuchEnd(wanted: string): string {
+  return `${wanted} is no wire and no end of a veth pair; they are like node-1/eth0 or default/frontend-0/eth0`;
+}
+
+function nameOf({ namespace, name }: VethEnd | WireEnd): string {
+  return `${namespace}/${name}`;
+}
+
 function endsOf(machine: Machine, links: LinksSpec): End[] {
-  const name = ({ namespace, name }: { namespace: string; name: string }): string => `${namespace}/${name}`;
   const bySegment = new Map(Object.entries({ nodes: links.nodes, internet: links.internet }));
   const wires = machine.wires.map((end): End => {
     const segment = bySegment.get(end.segment);
-    return { name: name(end), end, ...(segment ? { segment } : {}) };
+    return { name: nameOf(end), end, ...(segment ? { segment } : {}) };
   });
   const veths = machine.veths.flatMap(({ a, b }): End[] => [
-    { name: name(a), end: a, peer: name(b) },
-    { name: name(b), end: b, peer: name(a) },
+    { name: nameOf(a), end: a, peer: nameOf(b) },
+    { name: nameOf(b), end: b, peer: nameOf(a) },
   ]);
   return [...wires, ...veths];
 }
@@ -82,11 +97,7 @@ function chooseEnds(
   devices.forEach((glob, j) => {
     const path = ["spec", "links", "devices", i, "devices", j];
     const found = ends.filter(({ name }) => globMatches(glob, name));
-    if (found.length === 0)
-      document?.fail(
-        path,
-        `${glob} is no wire and no end of a veth pair; they are like node-1/eth0 or default/frontend-0/eth0`,
-      );
+    if (found.length === 0) document?.fail(path, noSuchEnd(glob));
     for (const { name, peer } of found) {
       if (direction !== "ingress") chosen.add(name);
       if (direction === "egress") continue;

@@ -7,6 +7,7 @@ import { proxyHealthListener } from "../node/kube-proxy/health.ts";
 import { podNamespace } from "../node/kubelet.ts";
 import type { Change } from "../seam/change.ts";
 import type { Machine } from "../seam/machine.ts";
+import { findEnd, noSuchEnd } from "./links.ts";
 import type { Scenario, TimelineSpec } from "./schema.ts";
 import { syncs, TO_PROXY_NS, type Step, type SyncContext } from "./syncs.ts";
 
@@ -115,13 +116,8 @@ function linkEvent(
   event: PreparedEvent,
 ): Change[] | undefined {
   if (link !== undefined) {
-    const ends = machines.flatMap(({ wires, veths }) => [...wires, ...veths.flatMap(({ a, b }) => [a, b])]);
-    const end = ends.find(({ namespace, name }) => `${namespace}/${name}` === link);
-    if (!end)
-      return document?.fail(
-        [...path, "link"],
-        `${link} is no wire and no end of a veth pair; they are like node-1/eth0 or default/frontend-0/eth0`,
-      );
+    const end = findEnd(machines, link);
+    if (!end) return document?.fail([...path, "link"], noSuchEnd(link));
     event.what = `link ${link} ${state === "up" ? "up" : "down"}`;
     return [{ atNs, namespace: end.namespace, action: { kind: "carrier", device: end.name, on: state === "up" } }];
   }

@@ -1,6 +1,6 @@
 // Addresses and blocks of either family, as kube-proxy reads, compares and prints them.
 import { cidrContains, formatCidr, parseCidr, prefixMask, withoutLeadingZeros, type Cidr } from "../../address.ts";
-import { formatIpv6, mappedIpv4, parseCidr6, type Cidr6 } from "../../address6.ts";
+import { cidr6Contains, formatIpv6, mappedIpv4, parseCidr6, type Cidr6 } from "../../address6.ts";
 
 export type Family = "IPv4" | "IPv6";
 
@@ -29,8 +29,7 @@ export function blockContains(block: string, address: string): boolean {
   const inner = parseBlock(address);
   if (!outer || !inner) return false;
   if (isIpv4(outer)) return isIpv4(inner) && cidrContains(outer, inner.address);
-  const host = BigInt(128 - outer.prefix);
-  return !isIpv4(inner) && inner.address >> host === outer.network >> host;
+  return !isIpv4(inner) && cidr6Contains(outer, inner.address);
 }
 
 export function isLoopback(address: string): boolean {
