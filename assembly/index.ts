@@ -199,6 +199,17 @@ export function addRoute(ns: usize, network: u32, length: u32, via: u32, device:
   return OK;
 }
 
+/** Adds the routes of a list (COMMON_*) to the main table, all but the one at `except`; all lead out of `device`. */
+export function addCommonRoutes(ns: usize, list: usize, except: u32, device: usize): void {
+  route.flushCache(ns);
+  route.addCommon(load<usize>(ns, R.NS_TABLE_MAIN), list, except, device);
+}
+
+/** Has a table hold all its routes as records. */
+export function expandRoutes(table: usize): void {
+  route.expandCommon(table);
+}
+
 /** Adds a route to a table by its number; `type` is ROUTE_*, `mtu` 0 that of the device. EINVAL as above. */
 export function addRouteTo(
   ns: usize,

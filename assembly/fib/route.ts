@@ -9,7 +9,16 @@ import {
   CACHE_SIZE,
   CACHE_SLOTS,
   CACHE_VALID,
+  COMMON_COUNT,
+  COMMON_ENTRY,
+  COMMON_FIRST,
+  COMMON_LENGTH,
+  COMMON_NETWORK,
+  COMMON_VIA,
   DEV_UP,
+  FIB_COMMON,
+  FIB_COMMON_DEVICE,
+  FIB_COMMON_EXCEPT,
   FIB_HASH,
   FIB_LENGTHS,
   FIB_SIZE,
@@ -76,6 +85,20 @@ export function add(
   mtu: u32 = 0,
 ): void {
   recorder.changed();
+  insert(table, network, length, type, via, device, source, metric, mtu);
+}
+
+function insert(
+  table: usize,
+  network: u32,
+  length: u32,
+  type: u32,
+  via: u32,
+  device: usize,
+  source: u32,
+  metric: u32,
+  mtu: u32,
+): usize {
   const route = allocate(ROUTE_SIZE);
   store<u32>(route, network & maskOf(length), ROUTE_NETWORK);
   store<u32>(route, length, ROUTE_LENGTH);
@@ -89,6 +112,66 @@ export function add(
   if (hash.crowded(routes)) hash.grow(routes, hashOfRecord, true);
   hash.append(routes, hash.mix(network & maskOf(length), length), route);
   store<u64>(table, load<u64>(table, FIB_LENGTHS) | ((<u64>1) << (<u64>length)), FIB_LENGTHS);
+  return route;
+}
+
+/** Adds the routes of a list, all but the one at `except`, out of a device. Each becomes a record of the table when it is first used. */
+export function addCommon(table: usize, list: usize, except: u32, device: usize): void {
+  recorder.changed();
+  store<usize>(table, list, FIB_COMMON);
+  store<usize>(table, device, FIB_COMMON_DEVICE);
+  store<u32>(table, except, FIB_COMMON_EXCEPT);
+  let lengths = load<u64>(table, FIB_LENGTHS);
+  for (let i: u32 = 0; i < load<u32>(list, COMMON_COUNT); i++)
+    lengths |= (<u64>1) << (<u64>load<u32>(commonAt(list, i), COMMON_LENGTH));
+  store<u64>(table, lengths, FIB_LENGTHS);
+}
+
+/** Makes records of all common routes, for who looks through the table. */
+export function expandCommon(table: usize): void {
+  const list = load<usize>(table, FIB_COMMON);
+  if (!list) return;
+  for (let i: u32 = 0; i < load<u32>(list, COMMON_COUNT); i++) {
+    const entry = commonAt(list, i);
+    const network = load<u32>(entry, COMMON_NETWORK);
+    const length = load<u32>(entry, COMMON_LENGTH);
+    let route = load<usize>(hash.bucket(load<usize>(table, FIB_HASH), hash.mix(network, length)));
+    while (route && !isCommon(table, route, entry)) route = load<usize>(route);
+    if (!route) takeCommon(table, network, length);
+  }
+}
+
+function commonAt(list: usize, place: u32): usize {
+  return list + COMMON_FIRST + <usize>place * COMMON_ENTRY;
+}
+
+/** Whether a route of the table was made of an entry. */
+function isCommon(table: usize, route: usize, entry: usize): bool {
+  return (
+    load<u32>(route, ROUTE_NETWORK) == load<u32>(entry, COMMON_NETWORK) &&
+    load<u32>(route, ROUTE_LENGTH) == load<u32>(entry, COMMON_LENGTH) &&
+    load<u32>(route, ROUTE_VIA) == load<u32>(entry, COMMON_VIA) &&
+    load<usize>(route, ROUTE_DEVICE) == load<usize>(table, FIB_COMMON_DEVICE)
+  );
+}
+
+/** Makes a record of the common route to a network, 0 if there is none. */
+function takeCommon(table: usize, network: u32, length: u32): usize {
+  const list = load<usize>(table, FIB_COMMON);
+  let low: u32 = 0;
+  let high = load<u32>(list, COMMON_COUNT);
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const entry = commonAt(list, middle);
+    const other = load<u32>(entry, COMMON_NETWORK);
+    if (other < network || (other == network && load<u32>(entry, COMMON_LENGTH) < length)) low = middle + 1;
+    else high = middle;
+  }
+  if (low == load<u32>(list, COMMON_COUNT) || low == load<u32>(table, FIB_COMMON_EXCEPT)) return 0;
+  const entry = commonAt(list, low);
+  if (load<u32>(entry, COMMON_NETWORK) != network || load<u32>(entry, COMMON_LENGTH) != length) return 0;
+  const device = load<usize>(table, FIB_COMMON_DEVICE);
+  return insert(table, network, length, ROUTE_UNICAST, load<u32>(entry, COMMON_VIA), device, 0, 0, 0);
 }
 
 /** The best route of one table, 0 if none. Routes over devices that are down do not count. */
@@ -109,6 +192,8 @@ function lookupIn(table: usize, address: u32): usize {
       }
       route = load<usize>(route);
     }
+    if (!best && load<usize>(table, FIB_COMMON) && load<u32>(load<usize>(table, FIB_COMMON_DEVICE), DEV_UP))
+      best = takeCommon(table, network, length);
     if (best) return best;
   }
   return 0;

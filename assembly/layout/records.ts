@@ -361,7 +361,18 @@ export const NOTE_FRAME = NOTE_DEVICE + 16; // of a drop: the frame
 // A routing table: a list of prefix lengths in use and a hash table on (network, length).
 export const FIB_LENGTHS = 0; // u64: bit n set if there is a route of length n
 export const FIB_HASH = FIB_LENGTHS + LONG;
-export const FIB_SIZE = 16;
+export const FIB_COMMON = FIB_HASH + WORD; // COMMON_*: routes that other namespaces have, too, 0: none
+export const FIB_COMMON_DEVICE = FIB_COMMON + WORD; // what they lead out of here
+export const FIB_COMMON_EXCEPT = FIB_COMMON_DEVICE + WORD; // the place in the list of the one that this table does not have
+export const FIB_SIZE = 32;
+
+// Routes that many namespaces have: a list of words by network, then length, written by src/engine/common-routes.ts.
+export const COMMON_COUNT = 0;
+export const COMMON_FIRST = COMMON_COUNT + WORD;
+export const COMMON_NETWORK = 0;
+export const COMMON_LENGTH = COMMON_NETWORK + WORD;
+export const COMMON_VIA = COMMON_LENGTH + WORD;
+export const COMMON_ENTRY = COMMON_VIA + WORD;
 
 // The route cache of a namespace: entries of an address and what was found for it, emptied when a table or a link changes.
 export const CACHE_BITS = 8;

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { Option, type Command } from "commander";
 import type { Document } from "../documents/document.ts";
 import { among, InputError } from "../errors.ts";
+import { wholeText } from "../iptables/rules-text.ts";
 import { parseObjects } from "../kubernetes/parse.ts";
 import { contextSchema } from "../node/kube-proxy/context-schema.ts";
 import { kubeProxyRules } from "../node/kube-proxy/proxy.ts";
@@ -54,7 +55,7 @@ export function addRulesCommand(program: Command): void {
 function output(sources: Sources, flags: RulesFlags): string {
   if (flags.context !== undefined) return printed(proxyRules(sources, flags.context), flags);
   const { rules = "", sets = "" } = rootOf(sources, flags);
-  return flags.ipsets ? sets : printed(rules, flags);
+  return flags.ipsets ? sets : printed(wholeText(rules), flags);
 }
 
 /** The root namespace of a node of the cluster that `podwire run` would build. */

@@ -43,6 +43,7 @@ export function buildMachine(kernel: Kernel, job: Job, placed: PlacedMachine, bu
   });
   addDevices(kernel, job, placed, built);
   addAddresses(kernel, machine, built);
+  addCommonRoutes(kernel, placed, built);
   machine.namespaces.forEach((config) => setSysctls(kernel, config, built));
   machine.namespaces.forEach((config, i) => {
     const { rules = 0, sets = [] } = placed.namespaces[i] ?? {};
@@ -141,6 +142,13 @@ function addAddresses(kernel: Kernel, machine: Machine, built: Built): void {
   for (const { namespace: name, device: on, address, mac: text } of machine.neighbours) {
     kernel.addNeighbour(namespace(built, name), device(built, name, on), ip(address), mac(text));
   }
+}
+
+function addCommonRoutes(kernel: Kernel, { machine, commonRoutes }: PlacedMachine, built: Built): void {
+  if (!machine.commonRoutes || !commonRoutes) return;
+  const { namespace: name, device: by } = machine.commonRoutes;
+  const { list, except } = commonRoutes;
+  kernel.calls.addCommonRoutes(namespace(built, name), list, except, device(built, name, by));
 }
 
 function setSysctls(kernel: Kernel, config: NamespaceConfig, built: Built): void {

@@ -23,11 +23,12 @@ export type PartitionAction = Extract<Action, { kind: "partition" | "heal" }>;
 type LocalAction = Exclude<Action, { kind: "rules" } | PartitionAction>;
 
 /**
- * A set that takes the place of another. `changed`: it was made by changing that one, and counters go on but for those of `anew`, each a
- * number of a rule (RULE_INDEX) and how many; else `kept` has pairs of a number in the old set and one in the new, whose counters go on.
+ * A set that takes the place of another. `kept` has pairs of a number of a rule (RULE_INDEX) in the old set and one in the new, whose
+ * counters go on. `changed`: it was made by changing that one, and rules whose numbers stay go on counting, too, but for those of `anew`,
+ * each a number and how many.
  */
-export type RulesInPlace = { kind: "rules"; block: Handle; ruleSet: number } & (
-  { changed: true; anew: Uint32Array } | { changed: false; kept: Uint32Array }
+export type RulesInPlace = { kind: "rules"; block: Handle; ruleSet: number; kept: Uint32Array } & (
+  { changed: true; anew: Uint32Array } | { changed: false }
 );
 
 /** Whether a change is of the network between the machines: every worker makes it. */
@@ -80,14 +81,13 @@ export function applyChange(
 }
 
 function replaceRules(kernel: Kernel, ns: Handle, rules: RulesInPlace): void {
+  const before = rules.kept.length === 0 ? undefined : kernel.ruleCounters(ns);
   if (rules.changed) {
     kernel.calls.changeRules(ns, rules.block);
     for (let i = 0; i < rules.anew.length; i += 2)
       kernel.calls.clearCounters(ns, rules.anew[i] ?? 0, rules.anew[i + 1] ?? 0);
-    return;
-  }
-  const before = kernel.ruleCounters(ns);
-  kernel.calls.loadRules(ns, rules.block);
+  } else kernel.calls.loadRules(ns, rules.block);
+  if (!before) return;
   for (let i = 0; i < rules.kept.length; i += 2) {
     const { packets, bytes } = countedBy(before, rules.kept[i] ?? 0);
     if (packets !== 0) kernel.setRuleCounter(ns, rules.kept[i + 1] ?? 0, packets, bytes);

@@ -1,6 +1,7 @@
 // The rules of all namespaces by heat: their counters added up, rule by rule. Only those that packets matched are put into words.
 import { survey } from "../iptables/survey.ts";
 import { TABLE_NAMES } from "../iptables/model.ts";
+import { chainsOf } from "../iptables/rules-text.ts";
 import { printRule } from "../iptables/print.ts";
 import type { RuleHeat, RuleHits } from "../seam/plan.ts";
 import type { CountedRule, LoadedRules } from "./rules.ts";
@@ -9,9 +10,9 @@ import type { CountedRule, LoadedRules } from "./rules.ts";
 export function heatOf(namespaces: Iterable<{ loaded: LoadedRules; counted: readonly CountedRule[] }>): RuleHeat {
   const hits = new Map<string, RuleHits>();
   const chains = new Map<string, Set<string>>();
-  const seen = new Set<LoadedRules>();
+  const seen = new Set<LoadedRules | string>();
   for (const { loaded, counted } of namespaces) {
-    if (!seen.has(loaded)) addRules(loaded, chains);
+    if (!seen.has(loaded)) addRules(loaded, chains, seen);
     seen.add(loaded);
     for (const { index, packets, bytes } of counted) {
       const rule = loaded.rule(index);
@@ -31,14 +32,25 @@ export function heatOf(namespaces: Iterable<{ loaded: LoadedRules; counted: read
   return { hit: [...hits.values()].sort((a, b) => b.packets - a.packets), idle: Math.max(0, all - hits.size) };
 }
 
-/** Adds the rules of a set, as they are written, to those of each chain. */
-function addRules({ text, survey: known = survey(text), model }: LoadedRules, chains: Map<string, Set<string>>): void {
+/** Adds the rules of a set, as they are written, to those of each chain; `seen` has what was added before. */
+function addRules(loaded: LoadedRules, chains: Map<string, Set<string>>, seen: Set<LoadedRules | string>): void {
+  const { text, model } = loaded;
   const rulesOf = (table: string | undefined, chain: string): Set<string> => {
     const key = `${table} ${chain}`;
     const rules = chains.get(key) ?? new Set();
     chains.set(key, rules);
     return rules;
   };
+  if (typeof text !== "string") {
+    const parts = seen.has(text.common) ? [text.own] : [text.common, text.own];
+    seen.add(text.common);
+    for (const [key, { rules }] of parts.flatMap((part) => [...chainsOf(part)])) {
+      const [table, chain = ""] = key.split(" ");
+      for (const rule of rules) rulesOf(table, chain).add(rule);
+    }
+    return;
+  }
+  const known = loaded.survey ?? survey(text);
   if (!known) {
     for (const { name: table, chains } of model().tables)
       for (const { name, rules } of chains)

@@ -22,6 +22,8 @@ export interface PlacedMachine {
   machine: Machine;
   /** Of each namespace, in order. */
   namespaces: PlacedNamespace[];
+  /** The list of its common routes, and the place there of the one that it does not have. */
+  commonRoutes?: { list: number; except: number } | undefined;
   /** Of each wire end, in order: its port number on its segment. */
   ports: number[];
 }

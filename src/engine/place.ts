@@ -1,4 +1,5 @@
 // Numbers for the parts of a run and their places on the workers; numbers never depend on the workers, places change no result.
+import type { Machine } from "../seam/machine.ts";
 import type { Plan } from "../seam/plan.ts";
 import { leastLatency } from "./netem.ts";
 import type { PlacedFlow, PlacedMachine, PlacedNamespace } from "./job.ts";
@@ -8,6 +9,7 @@ export function placeMachines(
   plan: Plan,
   workers: number,
   rulesOf: (namespace: string) => Omit<PlacedNamespace, "id">,
+  commonRoutesOf: (machine: Machine) => PlacedMachine["commonRoutes"],
 ): { machines: PlacedMachine[]; ports: Map<string, number>; namespaceNames: string[] } {
   const ports = new Map(plan.segments.map(({ name }) => [name, 0]));
   const namespaceNames: string[] = [];
@@ -15,7 +17,9 @@ export function placeMachines(
   const machines = plan.machines.map((machine, id) => ({
     id,
     worker: places[id] ?? 0,
-    machine,
+    // Workers need no texts and no lists of what the kernel has already.
+    machine: withoutTexts(machine),
+    commonRoutes: commonRoutesOf(machine),
     namespaces: machine.namespaces.map(({ name }) => {
       namespaceNames.push(name);
       return { id: namespaceNames.length - 1, ...rulesOf(name) };
@@ -27,6 +31,14 @@ export function placeMachines(
     }),
   }));
   return { machines, ports, namespaceNames };
+}
+
+function withoutTexts(machine: Machine): Machine {
+  return {
+    ...machine,
+    namespaces: machine.namespaces.map(({ rules: _rules, sets: _sets, ...rest }) => rest),
+    ...(machine.commonRoutes && { commonRoutes: { ...machine.commonRoutes, routes: [] } }),
+  };
 }
 
 /** The number of the machine that each namespace is on, by name. */

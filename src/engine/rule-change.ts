@@ -16,7 +16,7 @@ import {
   RULE_TARGET_ARG,
 } from "../../assembly/layout/rules.ts";
 import type { Destinations, Line } from "../iptables/line.ts";
-import { isChainName } from "../iptables/quick.ts";
+import { asksForWrongDevice, isChainName } from "../iptables/quick.ts";
 import { compilePolicy } from "../iptables/records.ts";
 import { surveyChange, type Survey, type SurveyedChain } from "../iptables/survey.ts";
 import type { Handle } from "../kernel/kernel.ts";
@@ -27,11 +27,17 @@ const RULE_WORDS = RULE_SIZE / WORD;
 /** Room for the records of a change: a rule has a target and some matches. */
 const RECORD_ROOM = 4096;
 const RECORD_ROOM_PER_RULE = 512;
+/** So much is taken at once, as changes need far less than they may. */
+const RECORD_ROOM_TAKEN = 65536;
 
-/** What a change gives: the set, and the numbers of rules that were written as they were, whose counters begin anew: first, how many. */
+/**
+ * What a change gives: the set, the numbers of rules that were written as they were, whose counters begin anew (first, how many), and
+ * those of rules of built-in chains that stay, whose counters go on (old, new): nobody flushes such a chain, rules come and go in it.
+ */
 export interface ChangedRules {
   rules: ChangeableRules;
   anew: Uint32Array;
+  kept: Uint32Array;
 }
 
 /**
@@ -73,19 +79,19 @@ class RuleChange {
   readonly #gone: number[] = [];
   readonly #anew: number[] = [];
   /** By number of a chain: it lies elsewhere in the new set. */
-  readonly #moved: Uint8Array;
+  readonly #moved = new Set<number>();
 
   constructor(before: ChangeableRules, text: string, found: Survey) {
     this.#family = before.family;
     this.#before = before;
     this.#text = text;
     this.#found = found;
-    this.#chains = before.chains(found.chains.length);
-    this.#moved = new Uint8Array(this.#chains.address.length);
+    this.#chains = before.chains();
   }
 
   make(): ChangedRules | undefined {
-    for (const chain of this.#found.chains) if (chain.hook < 0) this.#compare(chain);
+    const { chains, flushed } = this.#found;
+    for (const chain of chains) if (chain.hook < 0 || flushed.has(chain)) this.#compare(chain);
     const made = this.#write(this.#findCallers());
     if (!made) this.#family.broken = true;
     return made;
@@ -100,12 +106,12 @@ class RuleChange {
       numbers.set(key, chain);
       names.push({ table: from.table, name: from.name, hook: -1, policy: undefined });
     }
-    const at = this.#chains.address[chain] ?? 0;
-    const range = at === 0 ? undefined : ranges[this.#chains.range[chain] ?? 0];
+    const { address: at, range: place } = this.#chains.at(chain);
+    const range = at === 0 ? undefined : ranges[place];
     const old = range && { ...range, at };
     if (this.#found.deleted.has(from)) {
       this.#gone.push(chain);
-      this.#moved[chain] = 1;
+      this.#moved.add(chain);
       return;
     }
     const most = Math.min(old?.rules ?? 0, from.rules);
@@ -116,7 +122,7 @@ class RuleChange {
     }
     const tail = old ? this.#equal(old, from, most - head, true) : 0;
     this.#written.push({ chain, from, old, head, tail });
-    this.#moved[chain] = 1;
+    this.#moved.add(chain);
   }
 
   /**
@@ -145,17 +151,19 @@ class RuleChange {
   #findCallers(): number[] {
     const { to, owner, ranges } = this.#family;
     const copied: number[] = [];
-    let again = this.#written.length + this.#gone.length > 0;
+    // Nothing leads to chains that are new, or built in.
+    let again = this.#gone.length > 0 || this.#written.some(({ old, from }) => old && from.hook < 0);
     while (again) {
       again = false;
       for (let index = 0; index < this.#before.count; index++) {
         const next = to[index] ?? -1;
-        if (next < 0 || this.#moved[next] !== 1) continue;
+        if (next < 0 || !this.#moved.has(next)) continue;
         const chain = owner[index] ?? 0;
-        if (this.#moved[chain] === 1 || (this.#chains.address[chain] ?? 0) === 0) continue;
-        const range = ranges[this.#chains.range[chain] ?? 0];
+        const placed = this.#chains.at(chain);
+        if (this.#moved.has(chain) || placed.address === 0) continue;
+        const range = ranges[placed.range];
         if (!range || index < range.first || index > range.first + range.rules) continue;
-        this.#moved[chain] = 1;
+        this.#moved.add(chain);
         copied.push(chain);
         again = true;
       }
@@ -172,44 +180,59 @@ class RuleChange {
       copied.reduce((sum, chain) => sum + this.#lengthOf(chain), 0);
     const lines = this.#written.reduce((sum, { from, head, tail }) => sum + from.rules - head - tail, 0);
     const room = RECORD_ROOM + lines * RECORD_ROOM_PER_RULE;
-    const place = kernel.calls.reserve(BLOCK_HEADER + count * RULE_SIZE + room) >>> 0;
+    const place = kernel.calls.reserve(BLOCK_HEADER + count * RULE_SIZE) >>> 0;
     const space = { words: new Uint32Array(count * RULE_WORDS), at: place + BLOCK_HEADER };
-    const recordsAt = space.at + count * RULE_SIZE;
+    const recordsAt = this.#roomFor(room);
     quick.block.extend(space.at - base, space.words, recordsAt - base);
 
-    const places = copied.map((chain) => this.#chains.address[chain] ?? 0);
+    const places = copied.map((chain) => this.#chains.at(chain).address);
     this.#layOut(copied, space.at);
     if (!this.#written.every((one) => this.#writeAnew(one, space))) return undefined;
     copied.forEach((chain, i) => {
-      this.#copy(space, this.#chains.address[chain] ?? 0, places[i] ?? 0, this.#lengthOf(chain));
+      this.#copy(space, this.#chains.at(chain).address, places[i] ?? 0, this.#lengthOf(chain));
     });
     const { records } = quick.block;
     if (!this.#mayStand() || !this.#lead(chains, space) || records.byteLength > room) return undefined;
     kernel.words(space.at, space.words.length).set(space.words);
     kernel.words(recordsAt, records.length).set(records);
+    this.#take(records.byteLength);
     return this.#finish(place, chains);
+  }
+
+  /** Where so many bytes of records may lie. */
+  #roomFor(bytes: number): Handle {
+    const { kernel, room } = this.#family;
+    if (room.bytes < bytes) {
+      room.bytes = Math.max(bytes, RECORD_ROOM_TAKEN);
+      room.at = kernel.calls.reserve(room.bytes) >>> 0;
+    }
+    return room.at;
+  }
+
+  #take(bytes: number): void {
+    const { room } = this.#family;
+    room.at += bytes;
+    room.bytes -= bytes;
   }
 
   /** How many rules a chain has, with its policy. */
   #lengthOf(chain: number): number {
-    return (this.#family.ranges[this.#chains.range[chain] ?? 0]?.rules ?? 0) + 1;
+    return (this.#family.ranges[this.#chains.at(chain).range]?.rules ?? 0) + 1;
   }
 
   /** The number of a chain's first rule. */
   #firstOf(chain: number): number {
-    return this.#family.ranges[this.#chains.range[chain] ?? 0]?.first ?? 0;
+    return this.#family.ranges[this.#chains.at(chain).range]?.first ?? 0;
   }
 
   /** Gives chains their places from `at` on, one behind the other, and those that are written anew their numbers. */
   #layOut(copied: readonly number[], at: Handle): void {
     const { ranges, owner, to, allowed } = this.#family;
-    const { address, range } = this.#chains;
     const { starts, ends } = this.#found;
     let next = at;
     for (const { chain, from } of this.#written) {
       const { rules, first: offset } = from;
-      address[chain] = next;
-      range[chain] = ranges.length;
+      this.#chains.set(chain, { address: next, range: ranges.length });
       ranges.push({ chain, first: owner.length, rules, text: this.#text, starts, ends, offset });
       for (let i = 0; i <= rules; i++) {
         owner.push(chain);
@@ -219,18 +242,18 @@ class RuleChange {
       next += (rules + 1) * RULE_SIZE;
     }
     for (const chain of copied) {
-      address[chain] = next;
+      this.#chains.set(chain, { address: next });
       next += this.#lengthOf(chain) * RULE_SIZE;
     }
-    for (const chain of this.#gone) address[chain] = 0;
+    for (const chain of this.#gone) this.#chains.set(chain, { address: 0 });
   }
 
   /** Writes a chain: rules that stay are copied, others are read. False if one is not understood. */
   #writeAnew({ chain, from, old, head, tail }: Rewritten, space: Space): boolean {
     const { base, quick, to, allowed, names } = this.#family;
-    const at = this.#chains.address[chain] ?? 0;
+    const at = this.#chains.at(chain).address;
     const first = this.#firstOf(chain);
-    const table = names[chain]?.table ?? 0;
+    const { table = 0, hook = -1, policy } = names[chain] ?? {};
     if (old) {
       this.#copy(space, at, old.at, head);
       this.#copy(space, at + (from.rules - tail) * RULE_SIZE, old.at + (old.rules - tail) * RULE_SIZE, tail);
@@ -254,24 +277,24 @@ class RuleChange {
       const states = quick.block.states;
       if (!quick.reader.read(line, chains)) return false;
       if (quick.block.states !== states || (quick.reader.tables & (1 << table)) === 0) return false;
+      if (asksForWrongDevice(quick.block, line.offset, hook)) return false;
       to[index] = quick.reader.to;
       allowed[index] = quick.reader.hooks;
     }
-    compilePolicy(quick.block, at + from.rules * RULE_SIZE - base, first + from.rules, table, undefined);
+    compilePolicy(quick.block, at + from.rules * RULE_SIZE - base, first + from.rules, table, policy);
     return true;
   }
 
   /** Has the jumps of chains lead to where chains are now. False if one leads to a chain that is gone. */
   #lead(chains: readonly number[], { words, at }: Space): boolean {
     const { to, base } = this.#family;
-    const { address } = this.#chains;
     for (const chain of chains) {
       const first = this.#firstOf(chain);
-      const start = (address[chain] ?? 0) - at;
+      const start = this.#chains.at(chain).address - at;
       for (let i = 0; i < this.#lengthOf(chain); i++) {
         const target = to[first + i] ?? -1;
         if (target < 0) continue;
-        const place = address[target] ?? 0;
+        const place = this.#chains.at(target).address;
         if (place === 0) return false;
         words[(start + i * RULE_SIZE + RULE_TARGET_ARG) / WORD] = place - base;
       }
@@ -293,11 +316,11 @@ class RuleChange {
   /** The user chains of a table in the new set. */
   #destinations(table: number): Destinations {
     const { numbers, names, base } = this.#family;
-    const { address } = this.#chains;
+    const chains = this.#chains;
     return {
       get(name) {
         const number = numbers.get(keyOf(table, name));
-        const at = number === undefined ? 0 : (address[number] ?? 0);
+        const at = number === undefined ? 0 : chains.at(number).address;
         if (number === undefined || at === 0 || (names[number]?.hook ?? 0) >= 0) return undefined;
         return { number, offset: at - base };
       },
@@ -307,14 +330,13 @@ class RuleChange {
   /** Whether no way leads back to a chain that was written anew, and all rules may stand where packets come to them now. */
   #mayStand(): boolean {
     const { to, allowed } = this.#family;
-    const { reached } = this.#chains;
     const rulesOf = (chain: number): [number, number] => {
       const first = this.#firstOf(chain);
       return [first, first + this.#lengthOf(chain) - 1];
     };
     for (const { chain, head, tail } of this.#written) {
       const [first, end] = rulesOf(chain);
-      const hooks = reached[chain] ?? 0;
+      const hooks = this.#chains.at(chain).reached;
       for (let index = first; index < end; index++) if ((hooks & ~(allowed[index] ?? 0)) !== 0) return false;
       const seen = new Set<number>();
       const stack: number[] = [];
@@ -324,10 +346,11 @@ class RuleChange {
         if (next === chain) return false;
         if (seen.has(next)) continue;
         seen.add(next);
-        reached[next] = (reached[next] ?? 0) | hooks;
+        const reached = this.#chains.at(next).reached | hooks;
+        this.#chains.set(next, { reached });
         const [from, last] = rulesOf(next);
         for (let index = from; index < last; index++) {
-          if (((reached[next] ?? 0) & ~(allowed[index] ?? 0)) !== 0) return false;
+          if ((reached & ~(allowed[index] ?? 0)) !== 0) return false;
           if ((to[index] ?? -1) >= 0) stack.push(to[index] ?? 0);
         }
       }
@@ -338,7 +361,7 @@ class RuleChange {
   /** Gives the new set its header and has the kernel look at its rules. */
   #finish(place: Handle, chains: readonly number[]): ChangedRules | undefined {
     const { kernel, base, names, owner } = this.#family;
-    const { address } = this.#chains;
+    const address = (chain: number): Handle => this.#chains.at(chain).address;
     const count = owner.length;
     const header = kernel.words(this.#before.block, BLOCK_HEADER / WORD).slice();
     header[BLOCK_BASE / WORD] = base - place;
@@ -347,17 +370,34 @@ class RuleChange {
       const { table = 0, hook = -1 } = names[chain] ?? {};
       if (hook < 0) continue;
       const slot = table * HOOK_COUNT + hook;
-      header[BLOCK_ENTRIES / WORD + slot] = (address[chain] ?? 0) - base;
-      header[BLOCK_UNDERFLOWS / WORD + slot] = (address[chain] ?? 0) + (this.#lengthOf(chain) - 1) * RULE_SIZE - base;
+      header[BLOCK_ENTRIES / WORD + slot] = address(chain) - base;
+      header[BLOCK_UNDERFLOWS / WORD + slot] = address(chain) + (this.#lengthOf(chain) - 1) * RULE_SIZE - base;
     }
     kernel.words(place, header.length).set(header);
-    for (const chain of chains) kernel.calls.indexRules(place, address[chain] ?? 0, this.#lengthOf(chain), 0);
+    for (const chain of chains) kernel.calls.indexRules(place, address(chain), this.#lengthOf(chain), 0);
     for (const { chain, from, head, tail } of this.#written) {
-      const first = (address[chain] ?? 0) + head * RULE_SIZE;
+      const first = address(chain) + head * RULE_SIZE;
       const lines = from.rules - head - tail;
       if (lines > 0 && kernel.calls.admitRules(place, first, lines) !== 0) return undefined;
     }
     const rules = new ChangeableRules(this.#family, place, count, this.#chains);
-    return { rules, anew: Uint32Array.from(this.#anew) };
+    const kept = this.#written.flatMap((one) => (one.from.hook < 0 ? [] : this.#keptOf(one)));
+    return { rules, anew: Uint32Array.from(this.#anew), kept: Uint32Array.from(kept) };
+  }
+
+  /** Pairs of numbers, old and new, of the rules of a chain that stay, and of its policy. */
+  #keptOf({ chain, from, old }: Rewritten): number[] {
+    if (!old) return [];
+    const first = this.#firstOf(chain);
+    const was = new Map<string, number>();
+    for (let i = old.rules - 1; i >= 0; i--)
+      was.set(old.text.slice(old.starts[old.offset + i], old.ends[old.offset + i]), old.first + i);
+    const pairs = [old.first + old.rules, first + from.rules];
+    for (let i = 0; i < from.rules; i++) {
+      const place = from.first + i;
+      const number = was.get(this.#text.slice(this.#found.starts[place], this.#found.ends[place]));
+      if (number !== undefined) pairs.push(number, first + i);
+    }
+    return pairs;
   }
 }

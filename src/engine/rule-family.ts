@@ -34,15 +34,51 @@ export interface Family {
   to: number[];
   owner: number[];
   allowed: number[];
+  room: Room;
   /** A change could not be made when some of it was written already: the family has no more members. */
   broken: boolean;
 }
 
-/** By number of a chain: its place in memory (0: the set has no such chain), its range, the hooks that lead to it. */
-export interface Chains {
-  address: Uint32Array;
-  range: Uint32Array;
-  reached: Uint8Array;
+/** A chain of a set: its place in memory (0: the set has no such chain), its range, the hooks that lead to it. */
+export interface PlacedChain {
+  address: number;
+  range: number;
+  reached: number;
+}
+
+const NOWHERE: PlacedChain = { address: 0, range: 0, reached: 0 };
+/** From this share on, what differs is written into a list of its own. */
+const OWN_SHARE = 1 / 8;
+
+/** The chains of a set by number: a list that sets have in common, and what differs in this one. */
+export class Chains {
+  readonly #common: readonly PlacedChain[];
+  readonly #own: Map<number, PlacedChain>;
+
+  constructor(common: readonly PlacedChain[], own = new Map<number, PlacedChain>()) {
+    this.#common = common;
+    this.#own = own;
+  }
+
+  at(chain: number): Readonly<PlacedChain> {
+    return this.#own.get(chain) ?? this.#common[chain] ?? NOWHERE;
+  }
+
+  set(chain: number, change: Partial<PlacedChain>): void {
+    this.#own.set(chain, { ...this.at(chain), ...change });
+  }
+
+  copy(): Chains {
+    if (this.#own.size <= this.#common.length * OWN_SHARE) return new Chains(this.#common, new Map(this.#own));
+    const size = Math.max(this.#common.length, ...[...this.#own.keys()].map((chain) => chain + 1));
+    return new Chains(Array.from({ length: size }, (_, chain) => this.at(chain)));
+  }
+}
+
+/** Memory for the records of rules, of which changes take what they need. */
+export interface Room {
+  at: Handle;
+  bytes: number;
 }
 
 /** A set of a family. */
@@ -75,13 +111,15 @@ export class ChangeableRules {
       to: Array.from(quick.graph.to),
       owner,
       allowed: Array.from(quick.allowed),
+      room: { at: 0, bytes: 0 },
       broken: false,
     };
-    return new ChangeableRules(family, block, count, {
-      address: Uint32Array.from(chains, ({ first }) => block + BLOCK_HEADER + first * RULE_SIZE),
-      range: Uint32Array.from(chains, (_, chain) => chain),
-      reached: quick.reached,
-    });
+    const placed = chains.map(({ first }, chain) => ({
+      address: block + BLOCK_HEADER + first * RULE_SIZE,
+      range: chain,
+      reached: quick.reached[chain] ?? 0,
+    }));
+    return new ChangeableRules(family, block, count, new Chains(placed));
   }
 
   /** Whether it has a table (TABLE_*). */
@@ -115,20 +153,14 @@ export class ChangeableRules {
   #rangeOf(index: number): Range | undefined {
     const { ranges, owner } = this.family;
     const chain = owner[index];
-    if (chain === undefined || index >= this.count || (this.#chains.address[chain] ?? 0) === 0) return undefined;
-    const range = ranges[this.#chains.range[chain] ?? 0];
+    if (chain === undefined || index >= this.count || this.#chains.at(chain).address === 0) return undefined;
+    const range = ranges[this.#chains.at(chain).range];
     return range && index >= range.first && index <= range.first + range.rules ? range : undefined;
   }
 
-  /** A copy of its chains, with room for `more`. */
-  chains(more: number): Chains {
-    const { address, range, reached } = this.#chains;
-    const size = Math.max(this.family.names.length, address.length) + more;
-    const copy = { address: new Uint32Array(size), range: new Uint32Array(size), reached: new Uint8Array(size) };
-    copy.address.set(address);
-    copy.range.set(range);
-    copy.reached.set(reached);
-    return copy;
+  /** A copy of its chains. */
+  chains(): Chains {
+    return this.#chains.copy();
   }
 }
 

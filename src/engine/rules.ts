@@ -1,10 +1,13 @@
-// The rule sets of a plan: each distinct text is compiled once and lies once in memory, whatever the number of its namespaces.
+// The rule sets of a plan: each distinct text is compiled once and lies once in memory, whatever the number of its namespaces, and so
+// does what distinct texts have in common.
 import { BLOCK_HEADER } from "../../assembly/layout/rules.ts";
 import { InputError } from "../errors.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { compileText, type ChainEnd, type CompiledText } from "../iptables/compile.ts";
 import { parseRules } from "../iptables/parse.ts";
+import { wholeText, type RulesText, type SharedRules } from "../iptables/rules-text.ts";
 import { SavedRules } from "../iptables/saved.ts";
+import { setsInText } from "../iptables/sets.ts";
 import { survey, type Survey } from "../iptables/survey.ts";
 import { printRule, printRules } from "../iptables/print.ts";
 import { chainsByName, compileRules, referenced, type ChainsByName, type RuleReference } from "../iptables/records.ts";
@@ -16,13 +19,13 @@ import type { Denial, Plan, RuleHeat } from "../seam/plan.ts";
 import type { PlacedChange } from "./changes.ts";
 import type { PlacedNamespace } from "./job.ts";
 import { heatOf } from "./heat.ts";
-import { changeRules } from "./rule-change.ts";
+import { changeRules, type ChangedRules } from "./rule-change.ts";
 import { ChangeableRules, keyOf } from "./rule-family.ts";
 import { numberSets, type NumberedSet } from "./sets.ts";
 
 export interface LoadedRules extends Omit<CompiledText, "words" | "quick"> {
   block: Handle;
-  text: string;
+  text: RulesText;
   /** Of the text, if the numbers of its rules are those of the block. */
   survey?: Survey;
   /** What a change goes on from; undefined for a text that was read by way of its model. */
@@ -38,12 +41,14 @@ export interface CountedRule extends Counters {
 /** The set that a change of another leaves behind. */
 interface Change {
   loaded: LoadedRules;
-  /** Of a set that was made by changing the one before: the numbers of rules that were written as they were. */
-  anew?: Uint32Array;
+  /** Of a set that was made by changing the one before: whose counters begin anew, and whose go on under other numbers. */
+  counters?: Omit<ChangedRules, "rules">;
 }
 
 export class RuleSets {
   readonly #byText = new Map<string, LoadedRules>();
+  /** By the common part and the own one. */
+  readonly #shared = new Map<string, Map<string, LoadedRules>>();
   readonly #byNamespace = new Map<string, LoadedRules>();
   /** All sets, in the order in which they were made. */
   readonly #all = new Set<LoadedRules>();
@@ -53,24 +58,24 @@ export class RuleSets {
   /** What a namespace has from which moment on, the latest last. */
   readonly #history = new Map<string, { atNs: number; loaded: LoadedRules }[]>();
   readonly #saved = new SavedRules();
+  readonly #kernel: Kernel;
+  readonly #names = new NameTable();
 
   /** Compiles all rules of a plan. Throws an InputError for what the parser or the kernel does not know. */
   constructor(plan: Plan, kernel: Kernel) {
-    const names = new NameTable();
+    this.#kernel = kernel;
     const changing = (plan.changes ?? []).some(({ action }) => action.kind === "rules");
     for (const { name, rules, sets = "" } of plan.machines.flatMap(({ namespaces }) => namespaces)) {
       if (rules === undefined) continue;
       const known = parseSets(sets, `ipsets of ${name}`);
-      this.#sets.set(name, numberSets(known, names));
-      const loaded = this.#byText.get(rules) ?? load(rules, `rules of ${name}`, kernel, names, changing);
-      this.#byText.set(rules, loaded);
+      this.#sets.set(name, numberSets(known, this.#names));
+      const loaded = this.#load(rules, `rules of ${name}`, changing);
       this.#byNamespace.set(name, loaded);
       const missing = loaded.sets.find((set) => known.every((one) => one.name !== set));
       if (missing !== undefined)
         throw new InputError({ file: `rules of ${name}` }, `there is no ipset ${missing} on this machine`);
       this.#history.set(name, [{ atNs: 0, loaded }]);
     }
-    for (const loaded of this.#byText.values()) this.#all.add(loaded);
     const made = new Map<LoadedRules, Map<string, Change>>();
     (plan.changes ?? []).forEach(({ atNs, namespace, action }, i) => {
       if (action.kind !== "rules") return;
@@ -78,31 +83,50 @@ export class RuleSets {
       if (!before) throw new Error(`${namespace} has no rules to change`);
       const done = made.get(before) ?? new Map<string, Change>();
       made.set(before, done);
-      const change = done.get(action.restored) ?? this.#change(before, action, `rules of ${namespace}`, kernel, names);
+      const change = done.get(action.restored) ?? this.#change(before, action, `rules of ${namespace}`);
       done.set(action.restored, change);
       this.#later.set(i, change);
       this.#history.get(namespace)?.push({ atNs, loaded: change.loaded });
     });
   }
 
-  #change(
-    before: LoadedRules,
-    { restored, rules }: { restored: string; rules: string },
-    file: string,
-    kernel: Kernel,
-    names: NameTable,
-  ): Change {
+  /** `changes`: whether the set is to be changed, which takes memory. */
+  #load(rules: RulesText, file: string, changes: boolean): LoadedRules {
+    const loaded =
+      typeof rules === "string" ? this.#loadWhole(rules, file, changes) : this.#loadShared(rules, file, changes);
+    this.#all.add(loaded);
+    return loaded;
+  }
+
+  #loadWhole(text: string, file: string, changes: boolean): LoadedRules {
+    const loaded = this.#byText.get(text) ?? load(text, file, this.#kernel, this.#names, changes);
+    this.#byText.set(text, loaded);
+    return loaded;
+  }
+
+  #loadShared(rules: SharedRules, file: string, changes: boolean): LoadedRules {
+    const { common, own } = rules;
+    const alike = this.#shared.get(common) ?? new Map<string, LoadedRules>();
+    this.#shared.set(common, alike);
+    const known = alike.get(own);
+    if (known) return known;
+    const before = this.#loadWhole(common, file, true);
+    const from = before.changeable();
+    const changed = from && changeRules(from, own);
+    const loaded = changed
+      ? loadedFrom(changed.rules, before, rules, file)
+      : this.#loadWhole(wholeText(rules), file, changes);
+    alike.set(own, loaded);
+    return loaded;
+  }
+
+  #change(before: LoadedRules, { restored, rules }: { restored: string; rules: RulesText }, file: string): Change {
     const from = before.changeable();
     const changed = from && changeRules(from, restored);
-    if (changed) {
-      const loaded = loadedFrom(changed.rules, before, rules, file);
-      this.#all.add(loaded);
-      return { loaded, anew: changed.anew };
-    }
-    const loaded = this.#byText.get(rules) ?? load(rules, file, kernel, names, true);
-    this.#byText.set(rules, loaded);
+    if (!changed) return { loaded: this.#load(rules, file, true) };
+    const loaded = loadedFrom(changed.rules, before, rules, file);
     this.#all.add(loaded);
-    return { loaded };
+    return { loaded, counters: { anew: changed.anew, kept: changed.kept } };
   }
 
   /** The changes of a plan for the workers. */
@@ -121,10 +145,10 @@ export class RuleSets {
       if (action.kind !== "rules") return { ...placed, action };
       const before = current.get(namespace);
       if (!change || !before) throw new Error(`${namespace} has no rules to change`);
-      const { loaded, anew } = change;
+      const { loaded, counters } = change;
       current.set(namespace, loaded);
       const rules = { kind: "rules", block: loaded.block, ruleSet: sets.indexOf(loaded) } as const;
-      if (anew) return { ...placed, action: { ...rules, changed: true, anew } };
+      if (counters) return { ...placed, action: { ...rules, changed: true, ...counters } };
       const kept = keptRules(before, loaded, action.restored, chainsOf);
       return { ...placed, action: { ...rules, changed: false, kept } };
     });
@@ -180,7 +204,8 @@ export class RuleSets {
   print(namespace: string, counters: RuleCounters, atNs: number): string {
     const loaded = this.#at(namespace, atNs);
     if (!loaded) return "";
-    const { text, survey: found = survey(text) } = loaded;
+    const text = wholeText(loaded.text);
+    const { survey: found = survey(text) } = loaded;
     const numberOf = found && numbersIn(loaded, found);
     const counted = new Map([...countedIn(counters)].map(({ index, ...value }) => [numberOf?.(index) ?? -1, value]));
     const saved = found && this.#saved.print(text, found, counted);
@@ -281,16 +306,17 @@ function load(text: string, file: string, kernel: Kernel, names: NameTable, chan
 }
 
 /** What was made by changing `before`; `text` is what is there then. */
-function loadedFrom(rules: ChangeableRules, before: LoadedRules, text: string, file: string): LoadedRules {
+function loadedFrom(rules: ChangeableRules, before: LoadedRules, text: RulesText, file: string): LoadedRules {
+  const own = typeof text === "string" ? [] : setsInText(text.own);
   return {
     block: rules.block,
     text,
     count: rules.count,
-    sets: before.sets,
+    sets: own.length === 0 ? before.sets : [...new Set([...before.sets, ...own])],
     reference: (index) => rules.reference(index),
     rule: (index) => rules.rule(index),
     end: (index) => rules.end(index),
-    model: () => parseRules(text, file),
+    model: () => parseRules(wholeText(text), file),
     changeable: () => rules,
   };
 }

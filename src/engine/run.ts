@@ -12,6 +12,7 @@ import type { Built } from "./build.ts";
 import { closeCaptures, openCaptures, type CaptureFile } from "./captures.ts";
 import { controlOf, newControl, PROGRESS_NOW, STOP_ASKED } from "./control.ts";
 import type { Job, WorkerResult } from "./job.ts";
+import { RouteLists } from "./common-routes.ts";
 import { lookAheadOf, placeFlows, placeMachines } from "./place.ts";
 import { combine } from "./results.ts";
 import { RuleSets } from "./rules.ts";
@@ -28,6 +29,7 @@ export class PreparedRun {
   readonly #memory: WebAssembly.Memory;
   readonly #kernel: Kernel;
   readonly #rules: RuleSets;
+  readonly #routes: RouteLists;
   readonly #zones: Job["zones"];
   #wallMs = 0;
 
@@ -43,6 +45,7 @@ export class PreparedRun {
     if (like) forgetMail(this.#memory);
     this.#kernel = new Kernel(this.#module, this.#memory);
     this.#rules = like ? like.#rules : new RuleSets(plan, this.#kernel);
+    this.#routes = like ? like.#routes : new RouteLists(this.#kernel);
     this.#zones = like
       ? like.#zones
       : {
@@ -121,7 +124,12 @@ export class PreparedRun {
     { timedFromNs = 0, flowCache = true, matcher = "index" }: Partial<RunOptions> = {},
   ): { job: Job; namespaceNames: string[] } {
     const plan = this.#plan;
-    const { machines, ports, namespaceNames } = placeMachines(plan, workers, (name) => this.#rules.of(name));
+    const { machines, ports, namespaceNames } = placeMachines(
+      plan,
+      workers,
+      (name) => this.#rules.of(name),
+      (machine) => this.#routes.of(machine),
+    );
     const segments = Object.fromEntries(
       plan.segments.map(({ name, latencyNs, rate }) => {
         const count = ports.get(name) ?? 0;

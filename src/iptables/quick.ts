@@ -33,6 +33,13 @@ export function isChainName(name: string): boolean {
   return findTarget(name) === undefined && !isUnsupportedTarget(name);
 }
 
+/** Whether the rule at an offset, in the chain of a hook, asks for a device that packets do not have there. */
+export function asksForWrongDevice(block: Block, at: number, hook: number): boolean {
+  if (hook === HOOK_OUTPUT || hook === HOOK_POSTROUTING) return block.word(at + RULE_IN) !== 0;
+  if (hook === HOOK_PREROUTING || hook === HOOK_INPUT) return block.word(at + RULE_OUT) !== 0;
+  return false;
+}
+
 /**
  * The block of a text that the kernel would take as a whole: the one that compileRules makes of its model. Undefined for a text with
  * anything wrong or out of the ordinary.
@@ -107,14 +114,7 @@ class QuickCompiler {
     if (!reader.read(line, leading)) return false;
     this.#graph.to[index] = reader.to;
     this.#allowed[index] = reader.hooks;
-    return (reader.tables & (1 << table)) !== 0 && !this.#wrongDevice(line.offset, hook);
-  }
-
-  /** Whether a rule of a hook's chain asks for a device that packets do not have there. */
-  #wrongDevice(at: number, hook: number): boolean {
-    if (hook === HOOK_OUTPUT || hook === HOOK_POSTROUTING) return this.#block.word(at + RULE_IN) !== 0;
-    if (hook === HOOK_PREROUTING || hook === HOOK_INPUT) return this.#block.word(at + RULE_OUT) !== 0;
-    return false;
+    return (reader.tables & (1 << table)) !== 0 && !asksForWrongDevice(this.#block, line.offset, hook);
   }
 
   /** Whether every rule may stand wherever packets come to it. */

@@ -24,6 +24,11 @@ export function setDirections({ directions }: SetReference): number {
   return directions.reduce((bits, direction, i) => bits | (direction === "src" ? 1 << i : 0), 0);
 }
 
+/** The sets that iptables-save text names, each once, in the order in which they come; only for names without quotes. */
+export function setsInText(text: string): string[] {
+  return [...new Set([...text.matchAll(/ --(?:match|add|del|map)-set (\S+)/g)].map(([, name = ""]) => name))];
+}
+
 /** The sets that rules name, each once, in the order in which they come. */
 export function setsNamed({ tables }: RuleSet): string[] {
   const rules = tables.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules));

@@ -33,8 +33,9 @@ export interface Survey {
   /** By RULE_INDEX: where what follows `-A CHAIN` begins and ends; 0 for policies. */
   starts: Uint32Array;
   ends: Uint32Array;
-  /** Chains that the text deletes again. */
+  /** Chains that the text deletes again, and built-in chains that it flushes. */
   deleted: ReadonlySet<SurveyedChain>;
+  flushed: ReadonlySet<SurveyedChain>;
 }
 
 const SPACE = 0x20;
@@ -45,8 +46,8 @@ export function survey(text: string): Survey | undefined {
 }
 
 /**
- * As survey, for what `iptables-restore --noflush` reads: only user chains that have a line of their own, and no policies. Chains that
- * `-X` names are in `deleted`.
+ * As survey, for what `iptables-restore --noflush` reads: only user chains that have a line of their own and built-in chains that are
+ * flushed first, and no policies.
  */
 export function surveyChange(text: string): Survey | undefined {
   return new Surveyor(text, true).look();
@@ -64,6 +65,7 @@ class Surveyor {
 
   readonly #isChange: boolean;
   readonly #deleted = new Set<SurveyedChain>();
+  readonly #flushed = new Set<SurveyedChain>();
 
   constructor(text: string, isChange: boolean) {
     this.#text = text;
@@ -88,7 +90,8 @@ class Surveyor {
     if (at === end) return true;
     switch (this.#text[at]) {
       case "-":
-        return this.#text[at + 1] === "X" ? this.#delete(at, end) : this.#rule(at, end);
+        if (this.#text[at + 1] === "X") return this.#delete(at, end);
+        return this.#text[at + 1] === "F" ? this.#flush(at, end) : this.#rule(at, end);
       case "[": {
         const close = this.#text.indexOf("] ", at);
         return close > 0 && close < end && isCounters(this.#text, at, close + 1) && this.#rule(close + 2, end);
@@ -151,6 +154,15 @@ class Surveyor {
     return true;
   }
 
+  /** `-F CHAIN`, for built-in chains. */
+  #flush(at: number, end: number): boolean {
+    const text = this.#text;
+    const chain = text.startsWith("-F ", at) ? this.#open?.chains.get(text.slice(at + 3, end)) : undefined;
+    if (!this.#isChange || !chain || chain.hook < 0 || chain.rules > 0) return false;
+    this.#flushed.add(chain);
+    return true;
+  }
+
   #policy(chain: SurveyedChain, policy: string): boolean {
     if (policy === "ACCEPT" || policy === "DROP") chain.policy = policy;
     return policy === "ACCEPT" || policy === "DROP" || policy === "-";
@@ -174,7 +186,8 @@ class Surveyor {
       start = blank < 0 || blank > end ? end : blank;
       chain = this.#open.chains.get(text.slice(begin, start));
     }
-    if (!chain || (this.#isChange && chain.hook >= 0) || this.#deleted.has(chain)) return false;
+    if (!chain || (this.#isChange && chain.hook >= 0 && !this.#flushed.has(chain)) || this.#deleted.has(chain))
+      return false;
     chain.rules++;
     this.#last = chain;
     if (this.#used === this.#lines.length) {
@@ -207,7 +220,7 @@ class Surveyor {
       starts[index] = this.#lines[at + 1] ?? 0;
       ends[index] = this.#lines[at + 2] ?? 0;
     }
-    return { tables, chains, count, starts, ends, deleted: this.#deleted };
+    return { tables, chains, count, starts, ends, deleted: this.#deleted, flushed: this.#flushed };
   }
 }
 

@@ -45,6 +45,8 @@ export interface KernelExports {
     source: number,
     metric: number,
   ): number;
+  addCommonRoutes(ns: number, list: number, except: number, device: number): void;
+  expandRoutes(table: number): void;
   addRouteTo(
     ns: number,
     table: number,

@@ -1,8 +1,9 @@
 // A node as a machine: its network card, bridge and routes, its pods' namespaces, and one iptables-save text from kubelet, kube-proxy and CNI.
 import { formatIpv4, parseCidr } from "../address.ts";
+import { wholeText, type RulesText } from "../iptables/rules-text.ts";
 import type { Cluster, Node } from "../kubernetes/objects.ts";
 import type { ServedDatagrams } from "../seam/change.ts";
-import type { Machine, NamespaceConfig } from "../seam/machine.ts";
+import type { CommonRoutes, Machine, NamespaceConfig } from "../seam/machine.ts";
 import { addBridge, addPodMasquerade, addPodRangeExemption, connectPod, podSubnet } from "./cni-bridge.ts";
 import { addHostPorts } from "./cni-portmap.ts";
 import { addFlannel, addFlannelRules, TUNNEL_OVERHEAD } from "./flannel.ts";
@@ -14,7 +15,7 @@ import { kubeProxyTables } from "./kube-proxy/proxy.ts";
 import { podListeners, podsOf, sandbox } from "./kubelet.ts";
 import { cardMac } from "./macs.ts";
 import { addNetworkPolicies } from "./network-policy/enforcer.ts";
-import { printTables } from "./tables.ts";
+import { rulesOf } from "./tables.ts";
 
 /** The segment that joins the nodes and the gateway. */
 export const NODES_SEGMENT = "nodes";
@@ -91,35 +92,42 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
       ...pods.flatMap((pod) => podListeners(pod, ingress, options.responseBytes)),
     ],
   };
-  const others = cluster.nodes.filter(({ name }) => name !== root);
-  if (mode === "vxlan") addFlannel(machine, node, others, cardMtu);
-  else addRoutes(machine, node, others);
+  if (mode === "vxlan")
+    addFlannel(
+      machine,
+      node,
+      cluster.nodes.filter(({ name }) => name !== root),
+      cardMtu,
+    );
+  else machine.commonRoutes = { namespace: root, device: "eth0", ...routesToOthers(cluster.nodes, node) };
   addBridge(machine, node, mtu);
   for (const pod of ownPods) connectPod(machine, node, pod, mtu, hairpinMode);
   return machine;
 }
 
+/** The routes that all nodes have in common, and the place of each node's own. */
+const podRoutes = new WeakMap<readonly Node[], { routes: CommonRoutes["routes"]; places: Map<string, number> }>();
+
 /** The pods of each other node are behind that node's own address. */
-function addRoutes(machine: Machine, node: Node, others: readonly Node[]): void {
-  for (const other of others)
-    machine.routes.push({
-      namespace: node.name,
-      destination: podSubnet(other).network,
-      via: other.address,
-      device: "eth0",
-    });
+function routesToOthers(nodes: readonly Node[], node: Node): Pick<CommonRoutes, "routes" | "except"> {
+  const known = podRoutes.get(nodes) ?? {
+    routes: nodes.map((one) => ({ destination: podSubnet(one).network, via: one.address })),
+    places: new Map(nodes.map(({ name }, i) => [name, i])),
+  };
+  podRoutes.set(nodes, known);
+  return { routes: known.routes, except: known.places.get(node.name) ?? known.routes.length };
 }
 
 /** The node's iptables-save text. kubelet and kube-proxy come first, as a node is not ready for pods without them. */
 export function nodeRules(cluster: RulesCluster, node: Node, options: RulesOptions): string {
-  return nodeFilters(cluster, node, options).rules;
+  return wholeText(nodeFilters(cluster, node, options).rules);
 }
 
 type RulesOptions = Pick<NodeOptions, "podCIDR" | "sysctls" | "network" | "kubeProxy">;
 type RulesCluster = Pick<Cluster, "pods" | "services" | "endpointSlices" | "namespaces" | "networkPolicies">;
 
 /** The node's rules, and the `ipset save` text of the sets that they name, if any. */
-function nodeFilters(cluster: RulesCluster, node: Node, options: RulesOptions): { rules: string; sets?: string } {
+function nodeFilters(cluster: RulesCluster, node: Node, options: RulesOptions): { rules: RulesText; sets?: string } {
   const tables = kubeProxyTables(cluster.services, cluster.endpointSlices, nodeContext(node, options));
   const flannel = options.network?.mode === "vxlan";
   if (flannel) addFlannelRules(tables, node, options.podCIDR);
@@ -130,7 +138,7 @@ function nodeFilters(cluster: RulesCluster, node: Node, options: RulesOptions): 
     addHostPorts(tables.nat, node, pod);
   }
   const sets = addNetworkPolicies(tables.filter, cluster, node);
-  const rules = printTables(tables);
+  const rules = rulesOf(tables);
   return sets === "" ? { rules } : { rules, sets };
 }
 

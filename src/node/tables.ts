@@ -1,5 +1,6 @@
 // iptables-save text in the making: tables of chains that the node's components append their rules to, then printed at once.
 import { BUILT_IN_CHAINS, type HookName } from "../iptables/model.ts";
+import { differenceOf, type RulesText, type TextChain, type TextChains } from "../iptables/rules-text.ts";
 import { quote } from "../iptables/words.ts";
 
 /** A rule in the parts that iptables-save prints first, then its matches in the order given. A leading `! ` negates. */
@@ -54,6 +55,11 @@ export class RuleTable {
     for (const chain of this.#builtIn) this.#rules(chain);
   }
 
+  /** Whether it began with common chains. */
+  get hasCommon(): boolean {
+    return this.#common !== undefined;
+  }
+
   /** What stands in this table now, for tables that begin with it. It must not be added to after that. */
   freeze(): CommonChains {
     const user = this.#userChains();
@@ -77,6 +83,17 @@ export class RuleTable {
   /** `-I`: adds at the head. */
   prepend(chain: string, rule: RuleText): void {
     this.#rules(chain).unshift(printRule(rule));
+  }
+
+  /** By table and chain: all chains, or those that are not simply the common ones. */
+  *chains(which: "all" | "own"): Generator<[key: string, chain: TextChain]> {
+    const builtIn = this.#builtIn as readonly string[];
+    const names =
+      which === "own" ? this.#chains.keys() : new Set([...(this.#common?.user ?? []), ...this.#chains.keys()]);
+    for (const name of names) {
+      const rules = this.#chains.get(name) ?? this.#common?.chains.get(name) ?? [];
+      yield [`${this.name} ${name}`, builtIn.includes(name) ? { policy: "ACCEPT", rules } : { rules }];
+    }
   }
 
   /** The table's part of iptables-save: built-in chains in hook order, then user chains by name. */
@@ -144,6 +161,16 @@ export interface NodeTables {
   mangle: RuleTable;
   nat: RuleTable;
   filter: RuleTable;
+  /** Tables of another node that are much like these. */
+  like?: CommonTables;
+}
+
+/** Tables that many nodes begin with, or that are much like theirs. */
+export interface CommonTables {
+  text: string;
+  chains: TextChains;
+  /** Tables that begin with these. */
+  make: () => NodeTables;
 }
 
 export function newNodeTables(): NodeTables {
@@ -155,12 +182,30 @@ export function printTables(tables: NodeTables): string {
   return tables.mangle.print() + tables.filter.print() + tables.nat.print();
 }
 
-/** A maker of tables that begin with what these have now. Nothing may be added to these any more. */
-export function tablesLike({ mangle, nat, filter }: NodeTables): () => NodeTables {
+/** The same in two parts, if other tables are much like these. */
+export function rulesOf(tables: NodeTables): RulesText {
+  const { like, mangle, filter, nat } = tables;
+  if (!like) return printTables(tables);
+  const begun = [mangle, filter, nat].every((table) => table.hasCommon);
+  const chains = new Map([mangle, filter, nat].flatMap((table) => [...table.chains(begun ? "own" : "all")]));
+  return { common: like.text, own: differenceOf(like.chains, chains, { keepsGone: begun }) };
+}
+
+/** Tables for others to begin with. Nothing may be added to these any more. */
+export function commonTables(tables: NodeTables): CommonTables {
+  const { mangle, nat, filter } = tables;
+  const text = printTables(tables);
   const common = { mangle: mangle.freeze(), nat: nat.freeze(), filter: filter.freeze() };
-  return () => ({
-    mangle: new RuleTable("mangle", common.mangle),
-    nat: new RuleTable("nat", common.nat),
-    filter: new RuleTable("filter", common.filter),
-  });
+  const chains = new Map([mangle, filter, nat].flatMap((table) => [...table.chains("all")]));
+  const like: CommonTables = {
+    text,
+    chains,
+    make: () => ({
+      mangle: new RuleTable("mangle", common.mangle),
+      nat: new RuleTable("nat", common.nat),
+      filter: new RuleTable("filter", common.filter),
+      like,
+    }),
+  };
+  return like;
 }

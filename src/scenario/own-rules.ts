@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import type { Document } from "../documents/document.ts";
 import { among } from "../errors.ts";
 import { parseRules } from "../iptables/parse.ts";
+import { wholeText } from "../iptables/rules-text.ts";
 import { printRules } from "../iptables/print.ts";
 import { restore } from "../iptables/restore.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
@@ -28,9 +29,10 @@ export function addOwnRules(
       const root = machines.find((machine) => machine.name === name)?.namespaces[0];
       if (root?.rules === undefined) continue;
       // Nodes that had the same rules have the same again: one text, compiled once.
-      const key = `${i} ${root.rules}`;
+      const before = wholeText(root.rules);
+      const key = `${i} ${before}`;
       const merged =
-        done.get(key) ?? printRules(restore(parseRules(root.rules, name), text, { noflush: true, file: from }));
+        done.get(key) ?? printRules(restore(parseRules(before, name), text, { noflush: true, file: from }));
       done.set(key, merged);
       root.rules = merged;
     }

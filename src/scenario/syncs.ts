@@ -1,4 +1,5 @@
 // kube-proxy's syncs in a timeline: what it hears of pods, when, and what each node's rules and health answers become.
+import { wholeText, type RulesText } from "../iptables/rules-text.ts";
 import { SERVICE_NAME } from "../kubernetes/endpoints.ts";
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
 import { partialSync } from "../node/kube-proxy/partial-sync.ts";
@@ -21,7 +22,7 @@ export interface Step {
 
 /** What a node has for a state of the cluster: its rules, and all that listens there. */
 export interface NodeState {
-  rules: string | undefined;
+  rules: RulesText | undefined;
   listeners: readonly ListenerConfig[];
 }
 
@@ -72,8 +73,10 @@ export function syncs(steps: readonly Step[], context: SyncContext): { changes: 
 /** What a sync says to a node: first the rules, then to its health check server who is still there. */
 function nodeActions(before: NodeState, after: NodeState): Change["action"][] {
   const actions: Change["action"][] = [];
-  if (after.rules !== undefined && before.rules !== undefined && after.rules !== before.rules)
-    actions.push({ kind: "rules", restored: partialSync(before.rules, after.rules), rules: after.rules });
+  if (after.rules !== undefined && before.rules !== undefined) {
+    const [was, is] = [wholeText(before.rules), wholeText(after.rules)];
+    if (is !== was) actions.push({ kind: "rules", restored: partialSync(was, is), rules: after.rules });
+  }
   const keyOf = ({ address, port }: ListenerConfig): string => `${address}:${port}`;
   const known = new Map(before.listeners.map((listener) => [keyOf(listener), listener.response]));
   for (const listener of after.listeners) {

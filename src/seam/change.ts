@@ -1,5 +1,7 @@
 // What the components say to a machine's kernel while it runs: at a moment of virtual time, besides what they said at its start.
 
+import type { RulesText } from "../iptables/rules-text.ts";
+
 /** A UDP port of a Service: where datagrams to it go, and who answers them. */
 export interface ServedDatagrams {
   addresses: string[];
@@ -15,7 +17,7 @@ export type Action =
    * `iptables-restore --noflush --counters` of the text `restored`, which leaves the rules `rules` behind. Connections stay. Counters of
    * the chains that have a line of their own in `restored` begin anew; others are kept by rules that stay as they are.
    */
-  | { kind: "rules"; restored: string; rules: string }
+  | { kind: "rules"; restored: string; rules: RulesText }
   /** `ip link set DEVICE down`, or up. */
   | { kind: "link"; device: string; up: boolean }
   /** The cable of a device is cut, for both ends of a veth pair, or mended. */

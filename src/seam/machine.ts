@@ -1,6 +1,7 @@
 // The seam: what the Kubernetes components say to a machine's kernel, as data: links, addresses, routes, neighbours,
 // sysctls, iptables-save text and listening sockets. Nothing here has heard of a Pod; nothing here touches a frame.
 
+import type { RulesText } from "../iptables/rules-text.ts";
 import type { NetemConfig } from "./netem.ts";
 
 /** A network namespace. Devices, addresses and the rest name it by `name`. */
@@ -16,7 +17,7 @@ export interface NamespaceConfig {
   /** What becomes of a first packet whose connection clashes with one that was translated otherwise. Default: keep, as Linux does today. */
   conntrackClash?: "keep" | "drop";
   /** iptables-save text loaded into the namespace; without it no table exists and nothing is tracked. */
-  rules?: string;
+  rules?: RulesText;
   /** `ipset save` text of the sets that the rules name. */
   sets?: string;
 }
@@ -93,6 +94,16 @@ export interface RouteConfig {
   /** The preferred source address. */
   source?: string;
   metric?: number;
+}
+
+/** Routes that many namespaces have, each but the one to itself, out of one device. */
+export interface CommonRoutes {
+  namespace: string;
+  device: string;
+  /** The same list for all. */
+  routes: readonly { destination: string; via: string }[];
+  /** The place in the list of the route that this namespace does not have. */
+  except: number;
 }
 
 export interface NeighbourConfig {
@@ -192,6 +203,7 @@ export interface Machine {
   tunnels?: VxlanConfig[];
   addresses: AddressConfig[];
   routes: RouteConfig[];
+  commonRoutes?: CommonRoutes;
   neighbours: NeighbourConfig[];
   listeners: ListenerConfig[];
   balancer?: BalancerConfig;

@@ -128,7 +128,8 @@ test("a set that is loaded as a whole after a change keeps the counters of the r
   const [first, second, third] = [
     text("-A C -s 10.0.0.1/32 -j ACCEPT\n"),
     text("-A C -s 10.0.0.2/32 -j ACCEPT\n"),
-    text("-A C -s 10.0.0.2/32 -j ACCEPT\n", "-A FORWARD -s 10.0.0.3/32 -j DROP\n"),
+    // A limit keeps a state of its own.
+    text("-A C -s 10.0.0.2/32 -j ACCEPT\n", "-A FORWARD -s 10.0.0.3/32 -m limit --limit 1/sec -j DROP\n"),
   ];
   const own = new Kernel(compileKernel(), newMemory());
   const namespace = { name: "n", role: "node", sysctls: [], rules: first };
@@ -153,6 +154,27 @@ test("a set that is loaded as a whole after a change keeps the counters of the r
   ]);
 });
 
+test("rules of a built-in chain that stay keep their counters when others come and go, and so does its policy", () => {
+  const text = (...sources: string[]) =>
+    `*filter\n:FORWARD DROP [0:0]\n:B - [0:0]\n${sources.map((one) => `-A FORWARD -s 10.0.0.${one}/32 -j B\n`).join("")}COMMIT\n`;
+  const [first, second] = [text("1", "2", "3", "4"), text("5", "1", "3", "6")];
+  const restored = partialSync(first, second);
+  expect(restored).toContain("-F FORWARD\n");
+  const plan = {
+    machines: [{ namespaces: [{ name: "n", role: "node", sysctls: [], rules: first }] }],
+    changes: [{ atNs: 1, namespace: "n", action: { kind: "rules", restored, rules: second } }],
+  } as unknown as Plan;
+  const sets = new RuleSets(plan, new Kernel(compileKernel(), newMemory()));
+  const [change] = sets.place(plan, ["n"]).map(({ action }) => action);
+  if (change?.kind !== "rules" || !change.changed) throw new Error("not changed");
+  const kept = Array.from({ length: change.kept.length / 2 }, (_, i) =>
+    [0, 1].map((atNs) => sets.denial("n", change.kept[2 * i + atNs] ?? -1, atNs)?.rule),
+  );
+  expect(kept).toEqual(
+    ["-P FORWARD DROP", "-A FORWARD -s 10.0.0.1/32 -j B", "-A FORWARD -s 10.0.0.3/32 -j B"].map((rule) => [rule, rule]),
+  );
+});
+
 const line = (chain: string, chains: string[]) =>
   fc
     .tuple(
@@ -172,10 +194,12 @@ test("random chains restored into random sets", { timeout: 60_000 }, () => {
       fc.tuple(...ORDER.map((chain) => rulesFor(chain, 12))),
       fc.subarray(ORDER, { minLength: 1 }),
       fc.tuple(...ORDER.map((chain) => rulesFor(chain, 12))),
-      (forward, first, restored, second) => {
+      fc.option(fc.array(line("FORWARD", ORDER), { maxLength: 3 })),
+      (forward, first, restored, second, flushed) => {
         const declared = (some: string[]) => some.map((chain) => `:${chain} - [0:0]\n`).join("");
         const before = `*filter\n:FORWARD DROP [0:0]\n${declared(ORDER)}${[...forward, ...first.flat()].map((one) => `${one}\n`).join("")}COMMIT\n`;
-        const lines = restored.flatMap((chain) => second[ORDER.indexOf(chain)] ?? []);
+        const anew = flushed === null ? [] : ["-F FORWARD", ...flushed];
+        const lines = [...anew, ...restored.flatMap((chain) => second[ORDER.indexOf(chain)] ?? [])];
         expectChanged(before, `*filter\n${declared(restored)}${lines.map((one) => `${one}\n`).join("")}COMMIT\n`);
       },
     ),
@@ -190,6 +214,7 @@ test.each([
   ["a chain that is deleted while a rule leads to it", "*filter\n:B - [0:0]\n-X B\nCOMMIT\n"],
   ["a chain in a table that is not there", "*mangle\n:C - [0:0]\n-A C -j RETURN\nCOMMIT\n"],
   ["a rule in a built-in chain", "*filter\n-A INPUT -j DROP\nCOMMIT\n"],
+  ["a device that packets of a built-in chain do not have", "*filter\n-F INPUT\n-A INPUT -o eth0 -j A\nCOMMIT\n"],
   ["a match with a state of its own", "*filter\n:B - [0:0]\n-A B -m limit --limit 1/s\nCOMMIT\n"],
   [
     "a device that packets do not have there",

@@ -14,6 +14,7 @@ import { NameTable } from "../../src/iptables/names.ts";
 import { parseRules } from "../../src/iptables/parse.ts";
 import { countedBy } from "../../src/kernel/counters.ts";
 import { compileRules } from "../../src/iptables/records.ts";
+import { wholeText } from "../../src/iptables/rules-text.ts";
 import { DROP_REASONS, type Handle, type Kernel } from "../../src/kernel/kernel.ts";
 import type { Plan } from "../../src/seam/plan.ts";
 import { readCaptureFile, type CapturePacket } from "../tools/capture.ts";
@@ -163,7 +164,7 @@ export class Lab {
   /** Packets by rule, such as `filter FORWARD 0` or `nat PREROUTING policy`; rules that nothing met are left out. */
   counters(namespace: string): Record<string, number> {
     const text = this.#plan.machines[0]?.namespaces.find(({ name }) => name === namespace)?.rules ?? "";
-    const { rules } = compileRules(parseRules(text, namespace), new NameTable());
+    const { rules } = compileRules(parseRules(wholeText(text), namespace), new NameTable());
     const counters = this.kernel.ruleCounters(this.namespace(namespace));
     const entries = rules.map(({ table, chain, index }, i) => {
       return [`${table} ${chain} ${index}`, countedBy(counters, i).packets] as const;

@@ -9,6 +9,7 @@ import { STEP_A, STEP_B, STEP_KIND, STEP_MARK, STEP_RULE, STEP_SIZE } from "../.
 import { clusterOf, machinesOf } from "../../src/bench/cluster.ts";
 import { ethernet, tcp, udp } from "./craft.ts";
 import { Lab } from "./lab.ts";
+import { wholeText } from "../../src/iptables/rules-text.ts";
 
 const X = "02:aa:00:00:00:01";
 const ADDRESSES = ["10.0.2.1", "10.0.2.2", "10.0.2.3", "10.0.3.4"];
@@ -124,7 +125,7 @@ test("kube-proxy's rules of a cluster", { timeout: 120_000 }, () => {
     { name: "client", node: 1, place: 0, serves: false },
     { name: "server", node: 2, place: 0, serves: true },
   ];
-  const ruleText = machinesOf(clusterOf(2, pods, 40))[0]?.namespaces[0]?.rules ?? "";
+  const ruleText = wholeText(machinesOf(clusterOf(2, pods, 40))[0]?.namespaces[0]?.rules ?? "");
   const targets = ["10.192.0.11", "10.192.0.30", "10.192.0.50", "10.192.0.51", "10.0.2.1", "10.0.1.254"];
   const packets = targets.flatMap((to) => [
     udp({ from: "10.0.1.9", to }, [5000, 80]),

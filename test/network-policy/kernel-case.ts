@@ -6,6 +6,7 @@ import type { PreparedScenario } from "../../src/scenario/prepare.ts";
 import type { Machine } from "../../src/seam/machine.ts";
 import { ethernet, ipv4, ping, tcp, udp } from "../kernel/craft.ts";
 import { podOf } from "./reach.ts";
+import { wholeText } from "../../src/iptables/rules-text.ts";
 
 /** The host outside: the gateway of the nodes' network, and whoever is behind it. */
 const OUTSIDE_MAC = "02:cc:00:00:00:01";
@@ -83,7 +84,7 @@ export class KernelCase {
     write("inject.json", `${JSON.stringify({ steps: this.steps }, null, 1)}\n`);
     for (const { namespaces } of this.#nodes) {
       const [root] = namespaces;
-      if (root?.rules !== undefined) write(`rules/${root.name}.v4`, root.rules);
+      if (root?.rules !== undefined) write(`rules/${root.name}.v4`, wholeText(root.rules));
       if (root?.sets !== undefined) write(`rules/${root.name}.ipset`, root.sets);
     }
     for (const [name, text] of Object.entries(files)) write(`rules/${name}`, text);

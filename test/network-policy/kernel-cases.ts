@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { KernelCase, type Protocol } from "./kernel-case.ts";
 import { documents, namespace, pod, podOf, policy, prepared } from "./reach.ts";
 import { manifestsOf, world } from "./worlds.ts";
+import { wholeText } from "../../src/iptables/rules-text.ts";
 
 const PORTS = [
   { name: "http", containerPort: 8080 },
@@ -168,7 +169,7 @@ export const CASES: Readonly<Record<string, (folder: string) => void>> = {
     for (const place of [near, far]) made.more(place, "caller");
     const files: Record<string, string> = {};
     for (const { name, namespaces } of after.scenario.plan.machines.slice(0, 2)) {
-      files[`${name}-later.v4`] = namespaces[0]?.rules ?? "";
+      files[`${name}-later.v4`] = wholeText(namespaces[0]?.rules ?? "");
       made.steps.push({ op: "restore", ns: name, file: `${name}-later.v4`, flush: true });
     }
     for (const place of [near, far]) {

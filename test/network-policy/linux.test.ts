@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { documents, pod, policy, prepared } from "./reach.ts";
+import { wholeText } from "../../src/iptables/rules-text.ts";
 
 /** What a shell prints in a network namespace of its own, in which iptables-legacy and ipset are at home. */
 function shell(script: string): { status: number | null; stdout: string; stderr: string } {
@@ -40,7 +41,8 @@ it.skipIf(!works)("Linux takes every kind of set and rule that policies become",
     ),
   );
   const [root] = plan.machines[0]?.namespaces ?? [];
-  const { rules = "", sets = "" } = root ?? {};
+  const { sets = "" } = root ?? {};
+  const rules = wholeText(root?.rules ?? "");
   const folder = mkdtempSync(join(tmpdir(), "podwire-test-"));
   writeFileSync(join(folder, "v4"), rules);
   writeFileSync(join(folder, "ipset"), sets);

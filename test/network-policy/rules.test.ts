@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { nodeMachine } from "../../src/node/machine.ts";
 import { documents, namespace, pod, policy, prepared } from "./reach.ts";
 import { RANGES } from "../node/shop.ts";
+import { wholeText } from "../../src/iptables/rules-text.ts";
 
 const PODS = [
   namespace("b", { team: "one" }),
@@ -26,7 +27,9 @@ function rulesOf(spec: object): { rules: string[]; sets: string[] } {
       if (!names.includes(name)) names.push(name);
       return `SET${names.indexOf(name)}`;
     });
-  const rules = (root?.rules ?? "").split("\n").filter((line) => /^-A NETPOL-(IN|OUT)-/.test(line));
+  const rules = wholeText(root?.rules ?? "")
+    .split("\n")
+    .filter((line) => /^-A NETPOL-(IN|OUT)-/.test(line));
   return {
     rules: rules.map((line) =>
       named(line.replace(/^-A NETPOL-(IN|OUT)-\w+ ?/, "$1 ").replace(/ ?-m comment .*$/, "")).trim(),
@@ -133,7 +136,7 @@ test.each<[string, object, string[], string[]]>([
 test("what is denied is dropped by a rule that names the pod and its policies, in comments that iptables takes", () => {
   const long = Array.from({ length: 12 }, (_, i) => policy(`a/a-policy-with-a-long-name-${i}`, { podSelector: {} }));
   const { plan } = prepared(documents(...PODS, ...long));
-  const rules = plan.machines[0]?.namespaces[0]?.rules ?? "";
+  const rules = wholeText(plan.machines[0]?.namespaces[0]?.rules ?? "");
   const [drop = ""] = rules.split("\n").filter((line) => line.endsWith("-j DROP") && line.includes("NETPOL"));
   const [, text = ""] = /--comment "([^"]*)"/.exec(drop) ?? [];
   expect(text).toMatch(/^ingress to a\/web denied by NetworkPolicy a\/a-policy-with-a-long-name-0, a\/.*\.\.\.$/);
@@ -142,8 +145,8 @@ test("what is denied is dropped by a rule that names the pod and its policies, i
 
 test("the jump to the policies is the first rule of FORWARD, and there is none without policies", () => {
   const forward = (...more: string[]): string | undefined =>
-    prepared(documents(...PODS, ...more))
-      .plan.machines[0]?.namespaces[0]?.rules?.split("\n")
+    wholeText(prepared(documents(...PODS, ...more)).plan.machines[0]?.namespaces[0]?.rules ?? "")
+      .split("\n")
       .find((line) => line.startsWith("-A FORWARD"));
   expect(forward(policy("a/p", { podSelector: {} }))).toBe(
     '-A FORWARD -m comment --comment "network policies" -j NETPOL-FORWARD',

@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { summary } from "../tools/summary.ts";
 import { ended, framesOn, play, podOn, prepared, serviceOf, sourcesSeen, type Played } from "./play.ts";
+import { wholeText } from "../../src/iptables/rules-text.ts";
 
 const LB = "192.168.0.254";
 const CALLS = "{name: calls, from: internet, to: {loadBalancer: web}, protocol: tcp, rate: 40/s, stop: 500ms}";
@@ -67,7 +68,7 @@ describe("a client in the cluster", () => {
     expect(outside.every((line) => line.startsWith("203.0.113.12:"))).toBe(true);
     expect(sourcesSeen(played, "default/web/eth0", 8080)).toEqual([LB]);
     const rules = prepared("  duration: 1s", [POD, web()]).prepared.plan.machines.flatMap(({ namespaces }) =>
-      namespaces.map((one) => (one.role === "node" ? (one.rules ?? "") : "")),
+      namespaces.map((one) => (one.role === "node" ? wholeText(one.rules ?? "") : "")),
     );
     expect(rules.join("")).not.toContain("192.0.2.9");
   });

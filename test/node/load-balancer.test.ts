@@ -5,6 +5,7 @@ import { decodeFrame } from "../tools/frame.ts";
 import { parseRules } from "../../src/iptables/parse.ts";
 import { printRules } from "../../src/iptables/print.ts";
 import { restore } from "../../src/iptables/restore.ts";
+import { wholeText } from "../../src/iptables/rules-text.ts";
 import type { Plan } from "../../src/seam/plan.ts";
 import { ended, play, podOn, serviceOf, sourcesSeen, type Played } from "./play.ts";
 
@@ -143,7 +144,7 @@ COMMIT
   return (plan) => {
     const root = plan.machines.find(({ name }) => name === node)?.namespaces[0];
     if (root?.rules === undefined) throw new Error(`there is no node ${node}`);
-    root.rules = printRules(restore(parseRules(root.rules, node), rules, { noflush: true, file: "own" }));
+    root.rules = printRules(restore(parseRules(wholeText(root.rules), node), rules, { noflush: true, file: "own" }));
   };
 }
 

@@ -4,6 +4,7 @@ import { proxyHealthListener } from "../../src/node/kube-proxy/health.ts";
 import type { Node } from "../../src/kubernetes/objects.ts";
 import { vethName } from "../../src/node/cni-bridge.ts";
 import { unservedPorts } from "../../src/node/kubelet.ts";
+import { wholeText } from "../../src/iptables/rules-text.ts";
 import { nodeMachine, nodeRules } from "../../src/node/machine.ts";
 import { cluster, container, pod } from "./objects.ts";
 import { parseRules } from "./rules-text.ts";
@@ -16,7 +17,10 @@ describe("a node's machine", () => {
     const machine = nodeMachine(SHOP, TWO, RANGES);
     expect({
       ...machine,
-      namespaces: machine.namespaces.map(({ rules, ...rest }) => ({ ...rest, rules: typeof rules })),
+      namespaces: machine.namespaces.map(({ rules, ...rest }) => ({
+        ...rest,
+        rules: rules && wholeText(rules).startsWith("*mangle"),
+      })),
     }).toEqual({
       name: "node-2",
       namespaces: [
@@ -31,10 +35,10 @@ describe("a node's machine", () => {
             ["net.netfilter.nf_conntrack_tcp_timeout_established", "86400"],
             ["net.netfilter.nf_conntrack_tcp_timeout_close_wait", "3600"],
           ],
-          rules: "string",
+          rules: true,
         },
-        { name: "shop/web-1", role: "pod", sysctls: [], rules: "undefined" },
-        { name: "kube-system/coredns-0", role: "pod", sysctls: [], rules: "undefined" },
+        { name: "shop/web-1", role: "pod", sysctls: [], rules: undefined },
+        { name: "kube-system/coredns-0", role: "pod", sysctls: [], rules: undefined },
       ],
       bridges: [{ namespace: "node-2", name: "vbr0", mac: "0a:58:0a:f4:02:01", mtu: 1500 }],
       veths: [
@@ -58,10 +62,18 @@ describe("a node's machine", () => {
       ],
       routes: [
         { namespace: "node-2", destination: "0.0.0.0/0", via: "192.168.0.1", device: "eth0" },
-        { namespace: "node-2", destination: "10.244.1.0/24", via: "192.168.0.11", device: "eth0" },
         { namespace: "shop/web-1", destination: "0.0.0.0/0", via: "10.244.2.1", device: "eth0" },
         { namespace: "kube-system/coredns-0", destination: "0.0.0.0/0", via: "10.244.2.1", device: "eth0" },
       ],
+      commonRoutes: {
+        namespace: "node-2",
+        device: "eth0",
+        routes: [
+          { destination: "10.244.1.0/24", via: "192.168.0.11" },
+          { destination: "10.244.2.0/24", via: "192.168.0.12" },
+        ],
+        except: 1,
+      },
       neighbours: [],
       listeners: [
         proxyHealthListener({ name: "node-2" }),

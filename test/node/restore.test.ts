@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { EndpointSlice, Service } from "../../src/kubernetes/objects.ts";
 import { parseRules as parseRuleSet } from "../../src/iptables/parse.ts";
 import { printRules } from "../../src/iptables/print.ts";
+import { wholeText } from "../../src/iptables/rules-text.ts";
 import { proxyContext, type ProxyContext } from "../../src/node/kube-proxy/context.ts";
 import { kubeProxyRules } from "../../src/node/kube-proxy/proxy.ts";
 import { nodeRules } from "../../src/node/machine.ts";
@@ -104,7 +105,10 @@ describe("the text stays the same for", () => {
   const texts: [string, string][] = [
     ["the rules of a node with a hostPort", nodeRules(SHOP, one, RANGES)],
     ["the rules of a node with VXLAN", nodeRules(SHOP, one, { ...RANGES, network: { mode: "vxlan" } })],
-    ["the rules of the gateway", outsideMachines(SHOP, { ...RANGES, hosts: [] })[0]?.namespaces[0]?.rules ?? ""],
+    [
+      "the rules of the gateway",
+      wholeText(outsideMachines(SHOP, { ...RANGES, hosts: [] })[0]?.namespaces[0]?.rules ?? ""),
+    ],
     ["affinity, source ranges and a bridge", proxy({ detectLocal: { mode: "BridgeInterface", value: "vbr0" } })],
     ["a prefix of names", proxy({ detectLocal: { mode: "InterfaceNamePrefix", value: "veth" }, kubelet: false })],
     ["what a node elsewhere drops", proxy({ nodeName: "node-3", localhostNodePorts: false })],

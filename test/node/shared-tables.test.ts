@@ -1,7 +1,14 @@
 // Nodes that see the same Services share what kube-proxy makes of them, and no node's text shows it.
 import { expect, test } from "vitest";
 import { clusterOf, rulesOf, type BenchPod } from "../../src/bench/cluster.ts";
-import { RuleTable, tablesLike } from "../../src/node/tables.ts";
+import { wholeText } from "../../src/iptables/rules-text.ts";
+import {
+  commonTables,
+  printTables,
+  RuleTable,
+  rulesOf as rulesOfTables,
+  type NodeTables,
+} from "../../src/node/tables.ts";
 
 const PODS: BenchPod[] = [1, 2].map((node) => ({ name: `pod-${node}`, node, place: 0, serves: true }));
 
@@ -65,7 +72,7 @@ test.each(["A-FIRST", "M-BETWEEN", "Z-LAST", "K-ONE"])(
     add(plain);
     const base = { mangle: new RuleTable("mangle"), nat: new RuleTable("nat"), filter: new RuleTable("filter") };
     fill(base.nat);
-    const make = tablesLike(base);
+    const { make } = commonTables(base);
     const { nat } = make();
     expect(nat.print()).toBe(untouched);
     add(nat);
@@ -73,3 +80,66 @@ test.each(["A-FIRST", "M-BETWEEN", "Z-LAST", "K-ONE"])(
     expect(make().nat.print()).toBe(untouched);
   },
 );
+
+/** Tables with some chains in each. */
+function filled(): NodeTables {
+  const tables = { mangle: new RuleTable("mangle"), nat: new RuleTable("nat"), filter: new RuleTable("filter") };
+  for (const table of [tables.mangle, tables.nat, tables.filter]) {
+    table.append("OUTPUT", { target: "K-ONE" });
+    for (const name of ["K-ONE", "N-TWO"]) table.append(name, { protocol: "tcp", target: "RETURN" });
+  }
+  return tables;
+}
+
+test("in two parts, a table says the same as whole: chains that are added to, new ones, and ones that are not there", () => {
+  const like = commonTables(filled());
+  const more = (tables: NodeTables): NodeTables => {
+    tables.nat.prepend("PREROUTING", { target: "A-NEW" });
+    tables.nat.append("A-NEW", { source: "10.0.0.1/32", target: "ACCEPT" });
+    tables.filter.append("N-TWO", { target: "DROP" });
+    return tables;
+  };
+  const begun = more(like.make());
+  expect(rulesOfTables(begun)).toEqual({
+    common: like.text,
+    own: `*filter
+:N-TWO - [0:0]
+-A N-TWO -p tcp -j RETURN
+-A N-TWO -j DROP
+COMMIT
+*nat
+:A-NEW - [0:0]
+-F PREROUTING
+-A PREROUTING -j A-NEW
+-A A-NEW -s 10.0.0.1/32 -j ACCEPT
+COMMIT
+`,
+  });
+  expect(wholeText(rulesOfTables(begun))).toBe(printTables(begun));
+
+  const apart = { mangle: new RuleTable("mangle"), nat: new RuleTable("nat"), filter: new RuleTable("filter") };
+  const beside: NodeTables = { ...apart, like };
+  for (const table of [apart.nat, apart.filter]) {
+    table.append("OUTPUT", { target: "K-ONE" });
+    table.append("K-ONE", { protocol: "tcp", target: "RETURN" });
+  }
+  expect(rulesOfTables(beside)).toMatchObject({
+    own: `*mangle
+:K-ONE - [0:0]
+:N-TWO - [0:0]
+-F OUTPUT
+-X K-ONE
+-X N-TWO
+COMMIT
+*filter
+:N-TWO - [0:0]
+-X N-TWO
+COMMIT
+*nat
+:N-TWO - [0:0]
+-X N-TWO
+COMMIT
+`,
+  });
+  expect(wholeText(rulesOfTables(beside))).toBe(printTables(apart));
+});

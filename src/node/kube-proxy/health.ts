@@ -34,7 +34,6 @@ export function healthCheckListeners(
   slices: readonly EndpointSlice[],
   context: ProxyContext,
 ): ListenerConfig[] {
-  const index = new EndpointIndex(slices, context);
   // A Service's ports share one health check node port, which is its own.
   const ports = new Map<number, [ProxyServicePort, ...ProxyServicePort[]]>();
   for (const port of proxyServicePorts(services, context.ipFamily)) {
@@ -43,6 +42,8 @@ export function healthCheckListeners(
     if (before) before.push(port);
     else ports.set(port.healthCheckNodePort, [port]);
   }
+  if (ports.size === 0) return [];
+  const index = new EndpointIndex(slices, context);
   const addresses = nodePortsEverywhere(context) ? ["0.0.0.0"] : nodePortIPs(context);
   return [...ports].flatMap(([number, own]) => {
     const local = own.flatMap((port) => index.endpoints(port)).filter((endpoint) => endpoint.local && endpoint.ready);

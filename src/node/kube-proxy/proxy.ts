@@ -1,7 +1,7 @@
 // kube-proxy in iptables mode: Services and EndpointSlices in, the node's iptables-save text out.
 import type { EndpointSlice, Service } from "../../kubernetes/objects.ts";
 import { addKubeletChains } from "../kubelet-chains.ts";
-import { newNodeTables, printTables, tablesLike, type NodeTables } from "../tables.ts";
+import { commonTables, newNodeTables, printTables, type CommonTables, type NodeTables } from "../tables.ts";
 import type { ProxyContext } from "./context.ts";
 import { EndpointIndex, selectEndpoints } from "./select.ts";
 import { proxyServicePorts } from "./service-port.ts";
@@ -11,8 +11,8 @@ import { addBaseChains, addStaticRules } from "./static.ts";
 /** From this number of endpoints on, kube-proxy leaves comments out of the rules of endpoints. */
 const LARGE_CLUSTER = 1001;
 
-/** The Services as one kind of node sees them, for the nodes after the first: they differ in little more than their names. */
-const views = new WeakMap<readonly Service[], WeakMap<readonly EndpointSlice[], Map<string, () => NodeTables>>>();
+/** The Services as the first node of a kind sees them, for the nodes after it: they differ in little more than their names. */
+const views = new WeakMap<readonly Service[], WeakMap<readonly EndpointSlice[], Map<string, CommonTables>>>();
 
 /**
  * The node's tables after a full sync of kube-proxy (as of 1.35 to 1.37). Services come in input order, where kube-proxy itself
@@ -24,15 +24,18 @@ export function kubeProxyTables(
   slices: readonly EndpointSlice[],
   context: ProxyContext,
 ): NodeTables {
-  if (dependsOnNode(services, slices, context)) return makeTables(services, slices, context);
-  const bySlices = views.get(services) ?? new WeakMap<readonly EndpointSlice[], Map<string, () => NodeTables>>();
+  const bySlices = views.get(services) ?? new WeakMap<readonly EndpointSlice[], Map<string, CommonTables>>();
   views.set(services, bySlices);
-  const byView = bySlices.get(slices) ?? new Map<string, () => NodeTables>();
+  const byView = bySlices.get(slices) ?? new Map<string, CommonTables>();
   bySlices.set(slices, byView);
   const view = JSON.stringify({ ...context, nodeName: "", nodeIP: "", topologyLabels: {} });
-  const make = byView.get(view) ?? tablesLike(makeTables(services, slices, context));
-  byView.set(view, make);
-  return make();
+  const known = byView.get(view);
+  // Where nodes differ, they mostly differ little.
+  if (known && dependsOnNode(services, slices, context))
+    return { ...makeTables(services, slices, context), like: known };
+  const common = known ?? commonTables(makeTables(services, slices, context));
+  byView.set(view, common);
+  return common.make();
 }
 
 /** Whether nodes of the same flags may have different rules: for policies and hints that heed where one is, or doubtful endpoints. */

@@ -33,9 +33,18 @@ export interface ProxyServicePort {
   healthCheckNodePort: number;
 }
 
-/** The service ports that kube-proxy of this family handles, in the order of the Services and their ports. */
-export function proxyServicePorts(services: readonly Service[], family: Family): ProxyServicePort[] {
-  return services.filter(isProxied).flatMap((service) => portsOf(service, family));
+const known = new WeakMap<readonly Service[], Map<Family, readonly ProxyServicePort[]>>();
+
+/**
+ * The service ports that kube-proxy of this family handles, in the order of the Services and their ports. Made once for all nodes: lists
+ * of objects are never changed, only replaced.
+ */
+export function proxyServicePorts(services: readonly Service[], family: Family): readonly ProxyServicePort[] {
+  const byFamily = known.get(services) ?? new Map<Family, readonly ProxyServicePort[]>();
+  known.set(services, byFamily);
+  const ports = byFamily.get(family) ?? services.filter(isProxied).flatMap((service) => portsOf(service, family));
+  byFamily.set(family, ports);
+  return ports;
 }
 
 /** Not headless, not ExternalName, not left to another proxy. */

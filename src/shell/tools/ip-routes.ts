@@ -29,6 +29,7 @@ export function tableOf(kernel: Kernel, ns: Handle, word: string): Handle | unde
 
 /** `ip route show`, of one device if that is said. */
 export function routeText(kernel: Kernel, namespace: Namespace, table: Handle, device?: string): string {
+  kernel.calls.expandRoutes(table);
   const routes = kernel
     .records(kernel.word(table + R.FIB_HASH))
     .filter((at) => device === undefined || deviceName(namespace, kernel.word(at + R.ROUTE_DEVICE)) === device)

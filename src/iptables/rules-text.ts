@@ -1,0 +1,129 @@
+// iptables-save text by its chains, and in two parts: what many namespaces have alike, and what differs in each.
+
+/** Rules that begin with those of others. */
+export interface SharedRules {
+  /** iptables-save text; one string for all that begin with it. */
+  common: string;
+  /** What `iptables-restore --noflush` reads after it, as `differenceOf` writes it. */
+  own: string;
+}
+
+/** iptables-save text, whole or in two parts. */
+export type RulesText = string | SharedRules;
+
+/** A chain; its rules are what follows `-A CHAIN`, with the blank. */
+export interface TextChain {
+  /** Of a built-in chain. */
+  policy?: string;
+  rules: readonly string[];
+}
+
+/** Every chain by table and chain, `nat KUBE-SERVICES`, in the order of the text. */
+export type TextChains = ReadonlyMap<string, TextChain>;
+
+/** The chains of iptables-save text, or those that text for `iptables-restore --noflush` writes whole. */
+export function chainsOf(text: string): TextChains {
+  const chains = new Map<string, TextChain & { rules: string[] }>();
+  let table = "";
+  for (const line of text.split("\n")) {
+    if (line.startsWith("*")) table = line.slice(1);
+    else if (line.startsWith(":")) {
+      const [chain = "", policy = "-"] = line.slice(1).split(" ");
+      chains.set(`${table} ${chain}`, { ...(policy !== "-" && { policy }), rules: [] });
+    } else if (line.startsWith("-F ")) {
+      chains.set(`${table} ${line.slice(3)}`, { rules: [] });
+    } else if (line.startsWith("-A ")) {
+      const blank = line.indexOf(" ", 3);
+      chains.get(`${table} ${line.slice(3, blank)}`)?.rules.push(line.slice(blank));
+    }
+  }
+  return chains;
+}
+
+/** How a text differs from another. */
+export interface Difference {
+  /** Chains that are written whole though they are alike. */
+  always?: ReadonlySet<string>;
+  /** Whether chains that are gone stay. */
+  keepsGone?: boolean;
+}
+
+/**
+ * What `iptables-restore --noflush` makes of `before` and this text is `after`: chains that differ are written whole, those that are
+ * gone deleted. Built-in chains come in it only where they differ; their policies do not change.
+ */
+export function differenceOf(
+  before: TextChains,
+  after: TextChains,
+  { always, keepsGone = false }: Difference = {},
+): string {
+  const tables = new Map<string, { declared: string[]; rules: string[]; deleted: string[] }>();
+  const partOf = (key: string) => {
+    const [table = "", chain = ""] = key.split(" ");
+    const part = tables.get(table) ?? { declared: [], rules: [], deleted: [] };
+    tables.set(table, part);
+    return { ...part, chain };
+  };
+  for (const [key, { policy, rules }] of after) {
+    const old = before.get(key)?.rules;
+    if (!always?.has(key) && old?.length === rules.length && old.every((rule, i) => rule === rules[i])) continue;
+    const part = partOf(key);
+    if (policy !== undefined) part.rules.push(`-F ${part.chain}`);
+    else part.declared.push(`:${part.chain} - [0:0]`);
+    for (const rule of rules) part.rules.push(`-A ${part.chain}${rule}`);
+  }
+  for (const key of keepsGone ? [] : before.keys()) {
+    if (after.has(key)) continue;
+    const part = partOf(key);
+    part.declared.push(`:${part.chain} - [0:0]`);
+    part.deleted.push(`-X ${part.chain}`);
+  }
+  return [...tables]
+    .map(([table, { declared, rules, deleted }]) =>
+      [`*${table}`, ...declared, ...rules, ...deleted, "COMMIT", ""].join("\n"),
+    )
+    .join("");
+}
+
+/** Common text that was read last, as many nodes have the same one after the other. */
+let last: { text: string; chains: TextChains } = { text: "", chains: new Map() };
+
+/** The whole iptables-save text: built-in chains first, then the others by name. */
+export function wholeText(rules: RulesText): string {
+  if (typeof rules === "string") return rules;
+  const { common, own } = rules;
+  if (last.text !== common) last = { text: common, chains: chainsOf(common) };
+  const chains = new Map(last.chains);
+  let table = "";
+  for (const line of own.split("\n")) {
+    if (line.startsWith("*")) table = line.slice(1);
+    const [word = "", name = ""] = line.split(" ", 2);
+    const key = `${table} ${word.startsWith(":") ? word.slice(1) : name}`;
+    if (word.startsWith(":")) chains.set(key, { rules: [] });
+    else if (word === "-F") chains.set(key, { ...chains.get(key), rules: [] });
+    else if (word === "-X") chains.delete(key);
+    else if (word === "-A") {
+      (chains.get(key)?.rules as string[]).push(line.slice(word.length + 1 + name.length));
+    }
+  }
+  return printChains(chains);
+}
+
+function printChains(chains: TextChains): string {
+  const byTable = new Map<string, [name: string, chain: TextChain][]>();
+  for (const [key, chain] of chains) {
+    const [table = "", name = ""] = key.split(" ");
+    const list = byTable.get(table) ?? [];
+    byTable.set(table, list);
+    list.push([name, chain]);
+  }
+  return [...byTable]
+    .map(([table, all]) => {
+      const user = all.filter(([, { policy }]) => policy === undefined).sort(([a], [b]) => (a < b ? -1 : 1));
+      const list = [...all.filter(([, { policy }]) => policy !== undefined), ...user];
+      const heads = list.map(([name, { policy = "-" }]) => `:${name} ${policy} [0:0]\n`);
+      const rules = list.map(([name, { rules }]) => rules.map((rule) => `-A ${name}${rule}\n`).join(""));
+      return `*${table}\n${heads.join("")}${rules.join("")}COMMIT\n`;
+    })
+    .join("");
+}
