@@ -1,4 +1,4 @@
-// `podwire rules`: the iptables rules of one node, as iptables-save would print them there.
+// `podwire rules`: the rules of one node, as iptables-save or nft would print them there.
 import { resolve } from "node:path";
 import { Option, type Command } from "commander";
 import type { Document } from "../documents/document.ts";
@@ -6,6 +6,7 @@ import { among, InputError } from "../errors.ts";
 import { wholeText } from "../iptables/rules-text.ts";
 import { parseObjects } from "../kubernetes/parse.ts";
 import { contextSchema } from "../node/kube-proxy/context-schema.ts";
+import { kubeProxyTable } from "../node/kube-proxy/nftables/proxy.ts";
 import { kubeProxyRules } from "../node/kube-proxy/proxy.ts";
 import { readDocument, readSources, type Sources } from "../scenario/files.ts";
 import { prepare } from "../scenario/prepare.ts";
@@ -19,6 +20,7 @@ interface RulesFlags {
   table?: string;
   counters?: boolean;
   ipsets?: boolean;
+  format: "iptables" | "nft";
 }
 
 /** Adds the command to the program. */
@@ -28,7 +30,7 @@ export function addRulesCommand(program: Command): void {
     .summary("print a node's iptables rules")
     .description(
       "Prints the rules of a node as iptables-save would: kubelet's, kube-proxy's and the CNI plugins' chains, and whatever else the " +
-        "node has. FILE is as for podwire run. With --context the Services and EndpointSlices of the FILEs are taken as they are written, " +
+        "node has. With --format nft, kube-proxy's table in nftables mode, as nft list table would. FILE is as for podwire run. With --context the Services and EndpointSlices of the FILEs are taken as they are written, " +
         "for the one kube-proxy that its file describes; docs/rules.md has the fields.",
     )
     .argument("<FILE...>", "manifests, a scenario, or folders of them")
@@ -37,6 +39,11 @@ export function addRulesCommand(program: Command): void {
       new Option("--nodes <N>", "number of nodes, in place of the scenario's")
         .argParser(integer(1, 5000))
         .conflicts("context"),
+    )
+    .addOption(
+      new Option("--format <FORMAT>", "whose words: iptables; or nft, for kube-proxy's table in nftables mode")
+        .choices(["iptables", "nft"])
+        .default("iptables"),
     )
     .option("--context <FILE>", "a kube-proxy and its node, in place of a cluster")
     .option("--table <TABLE>", "this table only: mangle, raw, filter or nat")
@@ -53,14 +60,27 @@ export function addRulesCommand(program: Command): void {
 }
 
 function output(sources: Sources, flags: RulesFlags): string {
-  if (flags.context !== undefined) return printed(proxyRules(sources, flags.context), flags);
+  if (flags.format === "nft") return nftOutput(sources, flags);
+  if (flags.context !== undefined) return printed(proxyRules(sources, flags.context, kubeProxyRules), flags);
   const { rules = "", sets = "" } = rootOf(sources, flags);
   return flags.ipsets ? sets : printed(wholeText(rules), flags);
 }
 
+function nftOutput(sources: Sources, flags: RulesFlags): string {
+  for (const field of ["table", "counters", "ipsets"] as const)
+    if (flags[field] !== undefined)
+      throw new InputError({ field: `--${field}` }, "it is for iptables; leave it out with --format nft");
+  if (flags.context !== undefined) return proxyRules(sources, flags.context, kubeProxyTable);
+  const { name, nft } = rootOf(sources, flags);
+  if (nft === undefined)
+    throw new InputError({ field: "--node" }, `${name} has no nft table, as no kube-proxy runs there; choose a node`);
+  return nft;
+}
+
 /** The root namespace of a node of the cluster that `podwire run` would build. */
-function rootOf(sources: Sources, { node, nodes }: RulesFlags): NamespaceConfig {
-  const { plan } = prepare(sources, { nodes, outDir: "" });
+function rootOf(sources: Sources, { node, nodes, format }: RulesFlags): NamespaceConfig {
+  const proxyMode = format === "nft" ? "nftables" : undefined;
+  const { plan } = prepare(sources, { nodes, proxyMode, outDir: "" });
   const roots = plan.machines.flatMap(({ namespaces }) => namespaces.filter(({ rules }) => rules !== undefined));
   const root = node === undefined ? roots[0] : roots.find(({ name }) => name === node);
   if (!root)
@@ -69,7 +89,7 @@ function rootOf(sources: Sources, { node, nodes }: RulesFlags): NamespaceConfig 
 }
 
 /** What one kube-proxy makes of objects that have their addresses already. */
-function proxyRules({ document, manifests }: Sources, file: string): string {
+function proxyRules({ document, manifests }: Sources, file: string, rulesOf: typeof kubeProxyRules): string {
   document?.fail(["kind"], "a Scenario has no part in the rules of --context; leave one of them out");
   const context = readDocument(file, { file, field: "--context" }).validate(contextSchema);
   const { services, endpointSlices } = parseObjects(withoutContext(manifests, file), { stored: true });
@@ -78,7 +98,7 @@ function proxyRules({ document, manifests }: Sources, file: string): string {
       process.stderr.write(
         `Service ${service.namespace}/${service.name} has no cluster IP, so kube-proxy leaves it alone; with --context none is allocated\n`,
       );
-  return kubeProxyRules(
+  return rulesOf(
     services.map(({ service }) => service),
     endpointSlices,
     context,

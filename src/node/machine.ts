@@ -11,11 +11,13 @@ import { servedDatagrams } from "./kube-proxy/conntrack.ts";
 import { proxyContext, type ProxyContext } from "./kube-proxy/context.ts";
 import { healthCheckListeners, proxyHealthListener } from "./kube-proxy/health.ts";
 import { ingressLocations } from "./ingress.ts";
+import { kubeProxyTable } from "./kube-proxy/nftables/proxy.ts";
 import { kubeProxyTables } from "./kube-proxy/proxy.ts";
+import { addKubeletChains } from "./kubelet-chains.ts";
 import { podListeners, podsOf, sandbox } from "./kubelet.ts";
 import { cardMac } from "./macs.ts";
 import { addNetworkPolicies } from "./network-policy/enforcer.ts";
-import { rulesOf } from "./tables.ts";
+import { newNodeTables, rulesOf, type NodeTables } from "./tables.ts";
 
 /** The segment that joins the nodes and the gateway. */
 export const NODES_SEGMENT = "nodes";
@@ -33,6 +35,9 @@ export interface NetworkOptions {
 /** The MTU of a node's network card. */
 const CARD_MTU = 1500;
 
+/** How kube-proxy programs the kernel. */
+export type ProxyMode = "iptables" | "nftables";
+
 export interface NodeOptions {
   /** The cluster's pod range, of which each node has a part. */
   podCIDR: string;
@@ -43,6 +48,10 @@ export interface NodeOptions {
   cardMtu?: number | undefined;
   /** How the nodes' kernel differs from today's. */
   kernel?: Pick<NamespaceConfig, "delayedSegments" | "conntrackClash">;
+  /** kube-proxy's mode. Default: iptables. */
+  proxyMode?: ProxyMode | undefined;
+  /** The cluster's range of Service addresses; kube-proxy asks for it in nftables mode only. */
+  serviceCIDR?: string;
   /** `dropInvalid`: whether kube-proxy has its rule against INVALID packets, as from 1.15 on. Default true. */
   kubeProxy?: { dropInvalid?: boolean };
   /** The length of the bodies that pods answer HTTP requests with; by default those of `ListenerConfig`. */
@@ -118,17 +127,23 @@ function routesToOthers(nodes: readonly Node[], node: Node): Pick<CommonRoutes, 
   return { routes: known.routes, except: known.places.get(node.name) ?? known.routes.length };
 }
 
-/** The node's iptables-save text. kubelet and kube-proxy come first, as a node is not ready for pods without them. */
+/** The node's iptables-save text. kubelet and, in iptables mode, kube-proxy come first, as a node is not ready for pods without them. */
 export function nodeRules(cluster: RulesCluster, node: Node, options: RulesOptions): string {
   return wholeText(nodeFilters(cluster, node, options).rules);
 }
 
-type RulesOptions = Pick<NodeOptions, "podCIDR" | "sysctls" | "network" | "kubeProxy">;
+type RulesOptions = Pick<NodeOptions, "podCIDR" | "sysctls" | "network" | "kubeProxy" | "proxyMode" | "serviceCIDR">;
 type RulesCluster = Pick<Cluster, "pods" | "services" | "endpointSlices" | "namespaces" | "networkPolicies">;
 
-/** The node's rules, and the `ipset save` text of the sets that they name, if any. */
-function nodeFilters(cluster: RulesCluster, node: Node, options: RulesOptions): { rules: RulesText; sets?: string } {
-  const tables = kubeProxyTables(cluster.services, cluster.endpointSlices, nodeContext(node, options));
+/** The node's rules, the `ipset save` text of the sets that they name, if any, and in nftables mode kube-proxy's table. */
+function nodeFilters(
+  cluster: RulesCluster,
+  node: Node,
+  options: RulesOptions,
+): Pick<NamespaceConfig, "sets" | "nft"> & { rules: RulesText } {
+  const context = nodeContext(node, options);
+  const usesNft = options.proxyMode === "nftables";
+  const tables = usesNft ? kubeletTables() : kubeProxyTables(cluster.services, cluster.endpointSlices, context);
   const flannel = options.network?.mode === "vxlan";
   if (flannel) addFlannelRules(tables, node, options.podCIDR);
   else addPodRangeExemption(tables.nat, options.podCIDR);
@@ -139,7 +154,15 @@ function nodeFilters(cluster: RulesCluster, node: Node, options: RulesOptions): 
   }
   const sets = addNetworkPolicies(tables.filter, cluster, node);
   const rules = rulesOf(tables);
-  return sets === "" ? { rules } : { rules, sets };
+  const nft = usesNft ? kubeProxyTable(cluster.services, cluster.endpointSlices, context) : "";
+  return { rules, ...(sets !== "" && { sets }), ...(nft !== "" && { nft }) };
+}
+
+/** The tables of a node whose kube-proxy has a table of its own. */
+function kubeletTables(): NodeTables {
+  const tables = newNodeTables();
+  addKubeletChains(tables, "IPv4");
+  return tables;
 }
 
 /** What the node's kube-proxy compares the UDP entries of the connection table with. */
@@ -148,13 +171,14 @@ export function nodeDatagrams(cluster: RulesCluster, node: Node, options: RulesO
 }
 
 /** The node's kube-proxy, with the flags that kubeadm gives it. */
-function nodeContext(node: Node, { podCIDR, sysctls = {}, kubeProxy }: RulesOptions): ProxyContext {
+function nodeContext(node: Node, { podCIDR, serviceCIDR, sysctls = {}, kubeProxy }: RulesOptions): ProxyContext {
   const liberal = Number(sysctls["net.netfilter.nf_conntrack_tcp_be_liberal"] ?? 0) !== 0;
   return proxyContext({
     nodeName: node.name,
     nodeIP: node.address,
     topologyLabels: node.labels,
     detectLocal: { mode: "ClusterCIDR", value: podCIDR },
+    serviceCIDRs: serviceCIDR === undefined ? [] : [serviceCIDR],
     // What it decides is whether there is a rule against INVALID packets, and older ones have none.
     conntrackTCPBeLiberal: liberal || kubeProxy?.dropInvalid === false,
   });

@@ -11,7 +11,7 @@ import type { Cluster, Node } from "../kubernetes/objects.ts";
 import { notRelayed } from "../node/load-balancer.ts";
 import { unservedPorts } from "../node/kubelet.ts";
 import { compileFilter, FilterError } from "../pcap/filter.ts";
-import { nodeDatagrams, nodeMachine, NODES_SEGMENT } from "../node/machine.ts";
+import { nodeDatagrams, nodeMachine, NODES_SEGMENT, type ProxyMode } from "../node/machine.ts";
 import { addressNames } from "../node/names.ts";
 import { INTERNET_SEGMENT, outsideMachines } from "../node/outside.ts";
 import type { CaptureConfig, Plan } from "../seam/plan.ts";
@@ -35,6 +35,8 @@ import { prepareTimeline, type PreparedEvent } from "./timeline.ts";
 /** What the command line says over the scenario. */
 export interface Overrides {
   nodes?: number | undefined;
+  /** kube-proxy's mode. */
+  proxyMode?: ProxyMode | undefined;
   seed?: number | undefined;
   durationNs?: number | undefined;
   /** Device globs to capture into `capture.pcapng`, in place of the scenario's captures. */
@@ -87,7 +89,8 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const durationNs = overrides.durationNs ?? scenario.spec.duration;
   checkSysctls(scenario.spec.cluster, document);
   const objects = parseObjects(manifests);
-  const ranges = settleRanges(scenario.spec.cluster, objects);
+  const settled = settleRanges(scenario.spec.cluster, objects);
+  const ranges = { ...settled, proxyMode: overrides.proxyMode ?? settled.proxyMode };
   checkRanges(ranges, document);
   const cluster = settleCluster(objects, { ...ranges, nodes: overrides.nodes ?? ranges.nodes ?? 3 });
   const warnings = [

@@ -20,6 +20,8 @@ export interface NamespaceConfig {
   rules?: RulesText;
   /** `ipset save` text of the sets that the rules name. */
   sets?: string;
+  /** `nft list table` text of a table that was loaded after the iptables rules. */
+  nft?: string;
 }
 
 /** One end of a veth pair. */

@@ -147,3 +147,36 @@ test("a Service without cluster IP is named, as --context allocates none", () =>
     "Service default/web has no cluster IP, so kube-proxy leaves it alone; with --context none is allocated\n",
   );
 });
+
+describe("--format nft", () => {
+  test("prints the table of a kube-proxy in nftables mode, for a node of the cluster", () => {
+    const { status, stdout, stderr } = podwire(
+      "rules",
+      "examples/walks/07-node-port",
+      "--format",
+      "nft",
+      "--node",
+      "node-2",
+    );
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toContain('table ip kube-proxy {\n\tcomment "rules for kube-proxy"\n');
+    expect(stdout).toContain("elements = { 192.168.0.12 }");
+    expect(stdout).toContain('ip daddr 10.96.0.0/12 drop comment "Drop traffic to unallocated ClusterIPs"');
+  });
+
+  test("with --context the family is that of the kube-proxy", () => {
+    const folder = `${CASES}/31-dual-stack-ipv6-half`;
+    const { status, stdout } = podwire("rules", folder, "--context", `./${folder}/context.yaml`, "--format", "nft");
+    expect(status).toBe(0);
+    expect(stdout).toContain("table ip6 kube-proxy {\n");
+    expect(stdout).toContain("type ipv6_addr . inet_proto . inet_service : verdict");
+  });
+
+  test.each([
+    [["--table", "nat"], "podwire: --table: it is for iptables; leave it out with --format nft\n"],
+    [["--node", "gateway"], "podwire: --node: gateway has no nft table, as no kube-proxy runs there; choose a node\n"],
+  ])("with %j says what is wrong", (more, complaint) => {
+    const { status, stderr } = podwire("rules", "examples/walks/07-node-port", "--format", "nft", ...more);
+    expect({ status, stderr }).toEqual({ status: 2, stderr: complaint });
+  });
+});

@@ -2,6 +2,11 @@
 import { describe, expect, it } from "vitest";
 import { cniChain } from "../../src/node/cni-bridge.ts";
 import { endpointChain, serviceChains, servicePortName } from "../../src/node/kube-proxy/names.ts";
+import { nftEndpointNames, nftServiceChains } from "../../src/node/kube-proxy/nftables/names.ts";
+import { EndpointIndex } from "../../src/node/kube-proxy/select.ts";
+import { proxyContext } from "../../src/node/kube-proxy/context.ts";
+import { proxyServicePorts, type ProxyServicePort } from "../../src/node/kube-proxy/service-port.ts";
+import { endpoint, port, service, slice } from "./objects.ts";
 
 describe("a chain's name is the known one", () => {
   it.each([
@@ -44,6 +49,41 @@ describe("a chain's name is the known one", () => {
     ["testalongnamethatdoesnotmakesense", "1234", "CNI-374f33fe84ab0ed84dcdebe3"],
   ])("for CNI network %s, container %s", (network, container, chain) => {
     expect(cniChain(network, container)).toBe(chain);
+  });
+
+  it.each([
+    ["ns1/svc1", "p80", "ULMVA6XW-ns1/svc1/tcp/p80"],
+    ["ns2/svc2", "p80", "42NFTM6N-ns2/svc2/tcp/p80"],
+    ["ns3/svc3", "p80", "4AT6LBPK-ns3/svc3/tcp/p80"],
+    ["ns4/svc4", "p80", "LAUZTJTB-ns4/svc4/tcp/p80"],
+    ["ns5/svc5", "p80", "HVFWP5L3-ns5/svc5/tcp/p80"],
+    ["default/kubernetes", "https", "2QRHZV4L-default/kubernetes/tcp/https"],
+    ["kproxy-lab/backend-api", "http", "YVSKLJHA-kproxy-lab/backend-api/tcp/http"],
+  ])("in nftables mode for service port %s %s", (path, name, expected) => {
+    const [found] = proxyServicePorts([service(path, "10.96.0.1", [port(name, 80)])], "IPv4");
+    expect(nftServiceChains(found as ProxyServicePort)).toEqual({
+      service: `service-${expected}`,
+      local: `local-${expected}`,
+      external: `external-${expected}`,
+      firewall: `firewall-${expected}`,
+    });
+  });
+
+  it.each([
+    ["ns1/svc1", "10.180.0.1", "5OJB2KTY-ns1/svc1/tcp/p80__10.180.0.1/80"],
+    ["ns2/svc2", "10.180.0.2", "SGOXE6O3-ns2/svc2/tcp/p80__10.180.0.2/80"],
+    ["ns3/svc3", "10.180.0.3", "UEIP74TE-ns3/svc3/tcp/p80__10.180.0.3/80"],
+    ["ns4/svc4", "10.180.0.4", "UNZV3OEC-ns4/svc4/tcp/p80__10.180.0.4/80"],
+    ["ns4/svc4", "10.180.0.5", "5RFCDDV7-ns4/svc4/tcp/p80__10.180.0.5/80"],
+    ["ns5/svc5", "10.180.0.3", "GTK6MW7G-ns5/svc5/tcp/p80__10.180.0.3/80"],
+  ])("in nftables mode for endpoint %s %s", (path, address, expected) => {
+    const of = service(path, "10.96.0.1", [port("p80", 80)]);
+    const [found] = proxyServicePorts([of], "IPv4");
+    const index = new EndpointIndex([slice(of, [endpoint(address, "node-1")])], proxyContext({}));
+    const names = index
+      .endpoints(found as ProxyServicePort)
+      .map((one) => nftEndpointNames(found as ProxyServicePort, one));
+    expect(names).toEqual([{ chain: `endpoint-${expected}`, affinity: `affinity-${expected}` }]);
   });
 
   it("has a colon only before a port's name", () => {

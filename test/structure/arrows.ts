@@ -46,6 +46,7 @@ export const ORDERS: Order[] = [
       "pcap",
       "extcap",
       "iptables",
+      "nftables",
       "seam",
       "kernel",
       "engine",
@@ -64,7 +65,19 @@ export const ORDERS: Order[] = [
     // The seam: what programs the network hands data to what moves the frames; only a command holds both.
     apart: [
       [
-        ["documents", "pcap", "iptables", "seam", "kubernetes", "node", "scenario", "report", "sweep", "trace"],
+        [
+          "documents",
+          "pcap",
+          "iptables",
+          "nftables",
+          "seam",
+          "kubernetes",
+          "node",
+          "scenario",
+          "report",
+          "sweep",
+          "trace",
+        ],
         ["kernel", "engine"],
       ],
     ],

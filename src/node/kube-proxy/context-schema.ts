@@ -49,6 +49,7 @@ export const contextSchema = z
     localhostNodePorts: z.boolean().optional(),
     nodePortAddresses: nodePortAddresses.optional(),
     interfaceAddresses: z.array(address).optional(),
+    serviceCIDRs: z.array(storedCidr).optional(),
     conntrackTCPBeLiberal: z.boolean().optional(),
     nfacct: z.boolean().optional(),
     randomFully: z.boolean().optional(),

@@ -26,10 +26,12 @@ export interface ProxyContext {
   masqueradeBit: number;
   /** --iptables-localhost-nodeports */
   localhostNodePorts: boolean;
-  /** --nodeport-addresses: CIDRs; empty stands for all addresses. */
+  /** --nodeport-addresses: CIDRs; empty stands for all addresses, in nftables mode for the node's own. */
   nodePortAddresses: string[];
   /** The addresses of the node's interfaces, with or without a prefix length. Needed only with nodePortAddresses. */
   interfaceAddresses: string[];
+  /** The cluster's ranges of Service addresses, of which nftables mode drops those that no Service has. */
+  serviceCIDRs: string[];
   /** Whether net.netfilter.nf_conntrack_tcp_be_liberal is set. */
   conntrackTCPBeLiberal: boolean;
   /** Whether kube-proxy could make its nfacct counters. */
@@ -53,6 +55,7 @@ export function proxyContext(settings: Partial<ProxyContext>): ProxyContext {
     localhostNodePorts: true,
     nodePortAddresses: [],
     interfaceAddresses: [],
+    serviceCIDRs: [],
     conntrackTCPBeLiberal: false,
     nfacct: false,
     randomFully: true,
