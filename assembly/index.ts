@@ -8,6 +8,7 @@ import * as checker from "./app/checker.ts";
 import * as client from "./app/client.ts";
 import * as dnsServer from "./app/dns-server.ts";
 import * as ingress from "./app/ingress.ts";
+import * as process from "./app/process.ts";
 import * as program from "./app/program.ts";
 import * as address from "./fib/address.ts";
 import * as route from "./fib/route.ts";
@@ -509,6 +510,24 @@ export function earliestSent(): f64 {
 /** Takes a connection out of the table (CT_*). */
 export function removeConnection(entry: usize): void {
   removeEntry(entry);
+}
+
+/** The connections to the servers of a namespace that are open. */
+export function openConnections(ns: usize): u32 {
+  return process.openConnections(ns);
+}
+
+/** The servers of a namespace stop listening. What is open stays. */
+export function closeListeners(ns: usize): void {
+  process.closeListeners(ns);
+}
+
+/** The servers of a namespace end, `silent` 1: together with it. Returns how many connections they had open. */
+export function endServers(ns: usize, silent: u32): u32 {
+  setMachine(load<usize>(ns, R.NS_MACHINE));
+  const count = process.end(ns, silent != 0);
+  path.settle();
+  return count;
 }
 
 /** Takes in what the other workers have sent. */

@@ -15,6 +15,14 @@ import { addSets } from "./sets.ts";
 
 const RESPONSE_BYTES = 200;
 
+type ServerSocket = [
+  protocol: ListenerConfig["protocol"],
+  address: number,
+  port: number,
+  application: ListenerConfig["application"],
+  argument: Handle,
+];
+
 /** Namespaces and devices of the machines that a worker has built, by name. */
 export interface Built {
   namespaces: Map<string, Handle>;
@@ -22,6 +30,8 @@ export interface Built {
   devices: Map<string, Handle>;
   balancers: BuiltBalancer[];
   listenErrors: WorkerResult["listenErrors"];
+  /** By namespace, what the servers of those whose processes begin in the run listen with. */
+  servers: Map<string, ServerSocket[]>;
   /** Of listeners with a response of their own, by `answerKey`. */
   answers: Map<string, Answer>;
 }
@@ -167,6 +177,9 @@ function setSysctls(kernel: Kernel, config: NamespaceConfig, built: Built): void
 function addListeners(kernel: Kernel, job: Job, machine: Machine, built: Built): void {
   const responses = new Map<string, Handle>();
   const servers = new Map<string, Handle>();
+  const returning = new Set(
+    job.changes.flatMap(({ action, namespace }) => (action.kind === "listen" ? [namespace] : [])),
+  );
   for (const listener of machine.listeners) {
     const { namespace: name, protocol, port, process } = listener;
     const argument =
@@ -175,14 +188,10 @@ function addListeners(kernel: Kernel, job: Job, machine: Machine, built: Built):
         : listener.application === "ingress"
           ? kernel.place(ingressBlock(listener.ingress ?? []))
           : serviceResponse(kernel, listener, built, responses);
-    const error = kernel.listen(
-      namespace(built, name),
-      protocol,
-      ip(listener.address),
-      port,
-      listener.application,
-      argument,
-    );
+    const socket: ServerSocket = [protocol, ip(listener.address), port, listener.application, argument];
+    if (returning.has(name)) built.servers.set(name, [...(built.servers.get(name) ?? []), socket]);
+    if (listener.later) continue;
+    const error = kernel.listen(namespace(built, name), ...socket);
     if (error !== undefined) built.listenErrors.push({ namespace: name, process, protocol, port, error });
   }
 }

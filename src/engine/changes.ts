@@ -50,7 +50,7 @@ export function applyPartition(kernel: Kernel, action: PartitionAction, job: Pic
   }
 }
 
-/** Makes a change of a machine; `built` has its namespace. Returns how many connections it removed. */
+/** Makes a change of a machine; `built` has its namespace. Returns how many connections it removed, or found. */
 export function applyChange(
   kernel: Kernel,
   namespace: string,
@@ -74,6 +74,16 @@ export function applyChange(
     }
     case "flush":
       return removeConnections(kernel, ns, () => true);
+    case "listen":
+      for (const socket of built.servers.get(namespace) ?? []) kernel.listen(ns, ...socket);
+      return 0;
+    case "stop":
+      kernel.calls.closeListeners(ns);
+      return kernel.calls.openConnections(ns);
+    case "exit":
+      return kernel.calls.endServers(ns, 0);
+    case "vanish":
+      return kernel.calls.endServers(ns, 1);
     case "answer":
       overwriteAnswer(kernel, built.answers.get(answerKey(namespace, action)), action.response);
       return 0;

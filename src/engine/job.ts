@@ -94,8 +94,8 @@ export interface WorkerResult {
   balancers: BalancerResult[];
   /** Moments, and for each of them three totals of every line: sent, delivered, failed. */
   series: { atNs: number[]; totals: Uint32Array[] };
-  /** Connections that changes of its machines removed, by place in the plan's list. */
-  removed: { change: number; connections: number }[];
+  /** Connections that changes of its machines removed or found, by place in the plan's list. */
+  counted: { change: number; connections: number }[];
   listenErrors: { namespace: string; process: string; protocol: "tcp" | "udp"; port: number; error: string }[];
   /** By capture file; only worker 0 writes them. */
   captures: { packets: number; bytes: number }[];

@@ -41,7 +41,7 @@ export function combine(
       workers.flatMap(({ listenErrors }) => listenErrors),
       namespaceNames,
     ),
-    removedConnections: removedBy(plan, workers),
+    countedConnections: countedBy(plan, workers),
     frames: sent.reduce((sum, [, frames]) => sum + frames, 0),
     sentBy: Object.fromEntries(sent.filter(([, frames]) => frames > 0)),
     series: seriesOf(plan, workers),
@@ -76,10 +76,10 @@ function seriesOf(plan: Plan, workers: readonly WorkerResult[]): Series {
   return { atNs, lines };
 }
 
-function removedBy(plan: Plan, workers: readonly WorkerResult[]): number[] {
-  const removed = (plan.changes ?? []).map(() => 0);
-  for (const { change, connections } of workers.flatMap((worker) => worker.removed)) removed[change] = connections;
-  return removed;
+function countedBy(plan: Plan, workers: readonly WorkerResult[]): number[] {
+  const counted = (plan.changes ?? []).map(() => 0);
+  for (const { change, connections } of workers.flatMap((worker) => worker.counted)) counted[change] = connections;
+  return counted;
 }
 
 function sorted<T extends { namespace: string }>(errors: T[], names: readonly string[]): T[] {

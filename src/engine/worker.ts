@@ -31,11 +31,12 @@ export class Worker {
     devices: new Map(),
     balancers: [],
     listenErrors: [],
+    servers: new Map(),
     answers: new Map(),
   };
   readonly #writer: CaptureWriter;
   readonly #sampler: Sampler;
-  readonly #removed: WorkerResult["removed"] = [];
+  readonly #counted: WorkerResult["counted"] = [];
   #timedFrom = 0;
   #changesMade = 0;
 
@@ -180,7 +181,7 @@ export class Worker {
       if (isPartition(action)) applyPartition(this.kernel, action, this.#job);
       if (isPartition(action) || !this.#built.namespaces.has(namespace)) continue;
       const connections = applyChange(this.kernel, namespace, action, this.#built);
-      if (connections > 0) this.#removed.push({ change: index, connections });
+      if (connections > 0) this.#counted.push({ change: index, connections });
     }
   }
 
@@ -215,7 +216,7 @@ export class Worker {
       namespaces,
       balancers: this.#built.balancers.map((built) => balancerResult(this.kernel, built)),
       series: { atNs: this.#sampler.atNs, totals: this.#sampler.totals },
-      removed: this.#removed,
+      counted: this.#counted,
       listenErrors: this.#built.listenErrors,
       captures: this.#self === 0 ? this.#writer.finish(endNs) : [],
     };

@@ -82,6 +82,9 @@ export interface KernelExports {
   ): number;
   carryElement(element: number, packets: number, bytes: number, mark: number, markMask: number): void;
   removeConnection(entry: number): void;
+  openConnections(ns: number): number;
+  closeListeners(ns: number): void;
+  endServers(ns: number, silent: number): number;
   makeTunnel(ns: number, device: number, vni: number, port: number, local: number): void;
   addRemote(device: number, macHigh: number, macLow: number, remote: number): void;
   addForwarding(master: number, port: number, macHigh: number, macLow: number, flags: number): void;

@@ -1,18 +1,19 @@
 // From manifests to the state of the cluster: nodes, pods, Services and EndpointSlices once every controller has settled.
 import type { Document } from "../documents/document.ts";
-import { makePods } from "./controllers.ts";
+import { makePods, type UnplacedPod } from "./controllers.ts";
 import { makeEndpointSlices } from "./endpoint-slices.ts";
 import { mirrorEndpoints } from "./endpoints.ts";
 import { ingressDocuments } from "./ingress-controller.ts";
 import { isIngressController, takenIngresses } from "./ingresses.ts";
 import { allocateNodePorts } from "./node-ports.ts";
-import { buildNodes, type NodeOptions } from "./nodes.ts";
-import type { Cluster, Namespace } from "./objects.ts";
+import { buildNodes, type ClusterNode, type NodeOptions } from "./nodes.ts";
+import type { Cluster, Namespace, Pod } from "./objects.ts";
 import { namespaceOf, parseObjects, type ParsedObjects } from "./parse.ts";
-import { schedule } from "./scheduler.ts";
+import { schedule, Scheduler } from "./scheduler.ts";
 import { allocateClusterIPs, allocateLoadBalancers, DNS_PLACE, nthAddress } from "./service-addresses.ts";
 import { serviceLabel, wantsIpv6, type ParsedService } from "./services.ts";
 import { DNS_SERVICE, systemDocuments } from "./system.ts";
+import type { Workload } from "./workloads.ts";
 
 export interface ClusterOptions extends NodeOptions {
   /** `10.96.0.0/12`: the first address is the API server's, the tenth the cluster DNS's; Services get those from the eleventh on. */
@@ -32,8 +33,24 @@ export function buildCluster(documents: readonly Document[], options: ClusterOpt
   return settleCluster(parseObjects(documents), options);
 }
 
-/** The same from objects that have been parsed. */
-export function settleCluster(own: ParsedObjects, options: ClusterOptions): Cluster {
+/** A cluster that has settled, for who lets it live on. */
+export interface Ground {
+  nodes: readonly ClusterNode[];
+  scheduler: Scheduler;
+  workloads: readonly Workload[];
+  /** What each pod was before it was placed, beside what it is; no address: it is pending. */
+  pods: readonly { pod: Pod; made: UnplacedPod }[];
+}
+
+/**
+ * The same from objects that have been parsed. `live`: tells of the pods that come later; they are in the cluster, its EndpointSlices
+ * too, as if they were there with the others.
+ */
+export function settleCluster(
+  own: ParsedObjects,
+  options: ClusterOptions,
+  live: (ground: Ground) => readonly Pod[] = () => [],
+): Cluster {
   const clusterNodes = buildNodes(own.nodes, options);
   const nodes = clusterNodes.map(({ node }) => node);
   const { taken: ingresses, notEmulated } = takenIngresses(own.ingresses, own.ingressClasses);
@@ -41,7 +58,12 @@ export function settleCluster(own: ParsedObjects, options: ClusterOptions): Clus
   const added = ingresses.length > 0 && !hasController ? ingressDocuments() : [];
   const system = systemObjects(own, [...systemDocuments(options.serviceCIDR, nodes), ...added]);
   const services = settleServices(own.services, system.services, options);
-  const { pods, pending } = schedule(makePods([...own.workloads, ...system.workloads], clusterNodes), clusterNodes);
+  const scheduler = new Scheduler(clusterNodes);
+  const workloads = [...own.workloads, ...system.workloads];
+  const made = makePods(workloads, clusterNodes);
+  const { pods: first, pending } = schedule(made, scheduler);
+  const ground = first.flatMap((pod, i) => (made[i] ? { pod, made: made[i] } : []));
+  const pods = [...first, ...live({ nodes: clusterNodes, scheduler, workloads, pods: ground })];
   const settled = services.map(({ service }) => service);
   return {
     nodes,

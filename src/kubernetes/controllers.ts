@@ -76,7 +76,8 @@ function podName({ kind, name }: Workload, ordinal: number): string {
   return kind === "Pod" ? name : `${name}-${ordinal}`;
 }
 
-function makePod(workload: Workload, spec: PodSpec, name: string, ordinal: number): UnplacedPod {
+/** A pod of a workload's template, called `name`. */
+export function makePod(workload: Workload, spec: PodSpec, name: string, ordinal: number): UnplacedPod {
   const { template, hostnames } = workload;
   const containers = containersOf(spec);
   return {

@@ -14,25 +14,49 @@ const containerPort = apiObject({
   hostIP: ip("").default(""),
 });
 
+const seconds = z.int().min(0);
+
+/** What a probe asks is taken to succeed as soon as the container listens; when it asks is read. 0 is as good as nothing, as in the API's Go structs. */
+const probe = apiObject(
+  {
+    initialDelaySeconds: seconds.default(0),
+    periodSeconds: seconds.default(0).transform((value) => value || 10),
+    successThreshold: seconds.default(0).transform((value) => value || 1),
+  },
+  ["exec", "failureThreshold", "grpc", "httpGet", "tcpSocket", "terminationGracePeriodSeconds", "timeoutSeconds"],
+);
+
+export type Probe = z.output<typeof probe>;
+
+/** What is to be done before the container is told to stop: a sleep, or a command in which one is looked for. */
+const preStop = apiObject(
+  {
+    sleep: apiObject({ seconds }).optional(),
+    exec: apiObject({ command: z.array(z.string()).default([]) }).optional(),
+  },
+  ["httpGet", "tcpSocket"],
+);
+
 const container = apiObject(
   {
     name: dnsLabel,
     ports: z.array(containerPort).default([]),
+    readinessProbe: probe.optional(),
+    startupProbe: probe.optional(),
+    lifecycle: apiObject({ preStop: preStop.optional() }, ["postStart", "stopSignal"]).optional(),
     /** Of init containers: those with Always are sidecars, which go on running. */
     restartPolicy: z.string().optional(),
   },
   OTHER_CONTAINER_FIELDS,
 );
 
-const toleration = apiObject(
-  {
-    key: z.string().default(""),
-    operator: oneOf(["Equal", "Exists", "Gt", "Lt"], "Equal"),
-    value: z.string().default(""),
-    effect: z.enum(["", "NoSchedule", "PreferNoSchedule", "NoExecute"]).default(""),
-  },
-  ["tolerationSeconds"],
-);
+const toleration = apiObject({
+  key: z.string().default(""),
+  operator: oneOf(["Equal", "Exists", "Gt", "Lt"], "Equal"),
+  value: z.string().default(""),
+  effect: z.enum(["", "NoSchedule", "PreferNoSchedule", "NoExecute"]).default(""),
+  tolerationSeconds: z.int().optional(),
+});
 
 export type Toleration = z.output<typeof toleration>;
 
@@ -74,6 +98,7 @@ const podSpec = apiObject(
     nodeSelector: labels.default({}),
     affinity: affinity.optional(),
     tolerations: z.array(toleration).default([]),
+    terminationGracePeriodSeconds: seconds.default(30),
     dnsPolicy: oneOf(["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"], "ClusterFirst"),
     dnsConfig: dnsConfig.default({ nameservers: [], searches: [], options: [] }),
   },

@@ -3,6 +3,7 @@ import { among } from "../errors.ts";
 import type { UnplacedPod } from "./controllers.ts";
 import { portsClash, selectsNode, untolerated, type HostPort } from "./fit.ts";
 import { PodAddresses } from "./ipam.ts";
+import type { Taint } from "./node-schema.ts";
 import type { ClusterNode } from "./nodes.ts";
 import type { Cluster, Pod } from "./objects.ts";
 import type { Workload } from "./workloads.ts";
@@ -17,39 +18,74 @@ interface Place {
   own: number;
 }
 
-/**
- * The pods in their order, placed and addressed. A pod goes to the node that fits it with the fewest pods of its own workload, of those
- * to the one with the fewest pods, of those to the first. Pods that fit no node are pending, and so are those whose nodeName is no
- * node's.
- */
-export function schedule(
-  unplaced: readonly UnplacedPod[],
-  nodes: readonly ClusterNode[],
-): Pick<Cluster, "pods" | "pending"> {
-  const places = nodes.map((node) => ({
-    node,
-    addresses: new PodAddresses(node.node.podCIDR),
-    hostPorts: [],
-    pods: 0,
-    workload: undefined,
-    own: 0,
-  }));
-  const byName = new Map<string, Place>(places.map((place) => [place.node.node.name, place]));
-  const pending: Cluster["pending"] = [];
-  const pods = unplaced.map((waiting): Pod => {
-    const candidates = candidatesOf(waiting, places, byName);
-    const place = choose(waiting, candidates);
-    if (!place) {
-      const { namespace, name } = waiting.pod;
-      pending.push({ pod: `${namespace}/${name}`, reason: reasonOf(waiting, candidates, byName.keys()) });
-      return waiting.pod;
-    }
+/** Places pods on nodes, one after the other, and gives them addresses. */
+export class Scheduler {
+  readonly #places: Place[];
+  readonly #byName: ReadonlyMap<string, Place>;
+
+  constructor(nodes: readonly ClusterNode[]) {
+    this.#places = nodes.map((node) => ({
+      node,
+      addresses: new PodAddresses(node.node.podCIDR),
+      hostPorts: [],
+      pods: 0,
+      workload: undefined,
+      own: 0,
+    }));
+    this.#byName = new Map(this.#places.map((place) => [place.node.node.name, place]));
+  }
+
+  /**
+   * The pod on the node that fits it with the fewest pods of its own, of those on the one with the fewest pods, of those on the first;
+   * or why there is none. `own`: how many pods of its own a node has; default: those of its workload, whose pods come one after the other.
+   */
+  place(waiting: UnplacedPod, own?: (node: string) => number): Pod | { reason: string } {
+    const candidates = candidatesOf(waiting, this.#places, this.#byName);
+    const ownOn = (place: Place): number => own?.(place.node.node.name) ?? ownPods(place, waiting);
+    const place = choose(waiting, candidates, ownOn);
+    if (!place) return { reason: reasonOf(waiting, candidates, this.#byName.keys()) };
     place.own = ownPods(place, waiting) + 1;
     place.workload = waiting.workload;
     place.pods++;
     place.hostPorts.push(...waiting.hostPorts);
     const { name: nodeName, address } = place.node.node;
     return { ...waiting.pod, nodeName, podIP: waiting.pod.hostNetwork ? address : place.addresses.allocate() };
+  }
+
+  /** A pod is gone from its node, and its host ports are free. Its address is not given out again. */
+  leave(nodeName: string, hostPorts: readonly HostPort[]): void {
+    const place = this.#byName.get(nodeName);
+    if (!place) return;
+    place.pods--;
+    place.hostPorts = place.hostPorts.filter((port) => !hostPorts.includes(port));
+  }
+
+  /** A pod that had left is there again. */
+  rejoin(nodeName: string, hostPorts: readonly HostPort[]): void {
+    const place = this.#byName.get(nodeName);
+    if (!place) return;
+    place.pods++;
+    place.hostPorts.push(...hostPorts);
+  }
+
+  /** Puts a taint on a node, or takes the one with its key away. */
+  taint(nodeName: string, taint: Taint, on: boolean): void {
+    const place = this.#byName.get(nodeName);
+    if (!place) return;
+    const others = place.node.taints.filter(({ key }) => key !== taint.key);
+    place.node = { ...place.node, taints: on ? [...others, taint] : others };
+  }
+}
+
+/** The pods in their order, placed and addressed. Pods that fit no node are pending, and so are those whose nodeName is no node's. */
+export function schedule(unplaced: readonly UnplacedPod[], scheduler: Scheduler): Pick<Cluster, "pods" | "pending"> {
+  const pending: Cluster["pending"] = [];
+  const pods = unplaced.map((waiting): Pod => {
+    const placed = scheduler.place(waiting);
+    if (!("reason" in placed)) return placed;
+    const { namespace, name } = waiting.pod;
+    pending.push({ pod: `${namespace}/${name}`, reason: placed.reason });
+    return waiting.pod;
   });
   return { pods, pending };
 }
@@ -70,11 +106,15 @@ function ownPods(place: Place, { workload }: UnplacedPod): number {
   return place.workload === workload ? place.own : 0;
 }
 
-function choose(waiting: UnplacedPod, candidates: readonly Place[]): Place | undefined {
+function choose(
+  waiting: UnplacedPod,
+  candidates: readonly Place[],
+  ownOn: (place: Place) => number,
+): Place | undefined {
   let best: Place | undefined;
   let bestOwn = 0;
   for (const place of candidates) {
-    const own = ownPods(place, waiting);
+    const own = ownOn(place);
     const better = best === undefined || own < bestOwn || (own === bestOwn && place.pods < best.pods);
     if (better && obstacle(waiting, place) === undefined) [best, bestOwn] = [place, own];
   }

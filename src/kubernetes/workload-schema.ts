@@ -20,16 +20,30 @@ function selectsTemplate(
   context.addIssue({ code: "custom", path: ["selector"], message });
 }
 
+/** A number of pods, or a share of them. */
+const portion = z.union(
+  [z.int().min(0), z.string().regex(/^\d+%$/)],
+  "should be a number of pods, or a share of them such as 25%",
+);
+
+/** How a Deployment's old pods give way to new ones. */
+const strategy = apiObject({
+  type: z.enum(["", "RollingUpdate", "Recreate"]).default("RollingUpdate"),
+  rollingUpdate: apiObject({
+    maxSurge: portion.default("25%"),
+    maxUnavailable: portion.default("25%"),
+  }).prefault({}),
+}).prefault({});
+
+export type Strategy = z.output<typeof strategy>;
+
 /** Deployments and ReplicaSets. */
 export const replicaSetSchema = apiKind({
   metadata: namespacedMeta(dnsSubdomain),
-  spec: apiObject({ selector: labelSelector, template, replicas }, [
-    "minReadySeconds",
-    "paused",
-    "progressDeadlineSeconds",
-    "revisionHistoryLimit",
-    "strategy",
-  ]).superRefine(selectsTemplate),
+  spec: apiObject(
+    { selector: labelSelector, template, replicas, strategy, minReadySeconds: z.int().min(0).default(0) },
+    ["paused", "progressDeadlineSeconds", "revisionHistoryLimit"],
+  ).superRefine(selectsTemplate),
 });
 
 export const daemonSetSchema = apiKind({

@@ -8,6 +8,7 @@ import {
   replicaSetSchema,
   replicationControllerSchema,
   statefulSetSchema,
+  type Strategy,
 } from "./workload-schema.ts";
 
 export type WorkloadKind =
@@ -24,6 +25,8 @@ export interface Workload {
   ownLabels: (podName: string, ordinal: number) => Labels;
   /** Pods are called by their hostname in this headless Service; undefined if the controller gives them no hostname. */
   hostnames?: { subdomain: string };
+  /** Of a Deployment: how its pods are replaced, and how many seconds a pod must have been ready to count. */
+  updates?: { strategy: Strategy; minReadySeconds: number };
   manifest: Manifest;
 }
 
@@ -47,7 +50,9 @@ export function parseWorkload(manifest: Manifest, kind: WorkloadKind): Workload 
     case "Deployment":
     case "ReplicaSet": {
       const { metadata, spec } = manifest.validate(replicaSetSchema);
-      return { ...common, ...metadata, template: spec.template, ordinals: count(0, spec.replicas) };
+      const { template, replicas, strategy, minReadySeconds } = spec;
+      const updates = kind === "Deployment" ? { updates: { strategy, minReadySeconds } } : {};
+      return { ...common, ...metadata, template, ordinals: count(0, replicas), ...updates };
     }
     case "ReplicationController": {
       const { metadata, spec } = manifest.validate(replicationControllerSchema);

@@ -1,7 +1,7 @@
 // A node as a machine: its network card, bridge and routes, its pods' namespaces, and one iptables-save text from kubelet, kube-proxy and CNI.
 import { formatIpv4, parseCidr } from "../address.ts";
 import { wholeText, type RulesText } from "../iptables/rules-text.ts";
-import type { Cluster, Node } from "../kubernetes/objects.ts";
+import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
 import type { ServedDatagrams } from "../seam/change.ts";
 import type { CommonRoutes, Machine, NamespaceConfig } from "../seam/machine.ts";
 import { addBridge, addPodMasquerade, addPodRangeExemption, connectPod, podSubnet } from "./cni-bridge.ts";
@@ -67,8 +67,8 @@ export function gatewayAddress(nodeCIDR: string): string {
   return formatIpv4(nodeNetwork(nodeCIDR).network + 1);
 }
 
-/** Everything that the kernel of `node` is told. */
-export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions): Machine {
+/** Everything that the kernel of `node` is told. `later`: pods that are not there yet, but whose network is. */
+export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, later: readonly Pod[] = []): Machine {
   const { network = {}, cardMtu = CARD_MTU, cores = 4 } = options;
   const { mode = "routes", hairpinMode = true } = network;
   const { mtu = mode === "vxlan" ? cardMtu - TUNNEL_OVERHEAD : cardMtu } = network;
@@ -76,7 +76,8 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
   const gateway = gatewayAddress(options.nodeCIDR);
   const pods = podsOf(cluster, node);
   const ingress = ingressLocations(cluster);
-  const ownPods = pods.filter((pod) => !pod.hostNetwork);
+  const laterPods = later.filter((pod) => pod.nodeName === root && !pod.hostNetwork);
+  const ownPods = [...pods.filter((pod) => !pod.hostNetwork), ...laterPods];
   const machine: Machine = {
     name: root,
     namespaces: [
@@ -99,6 +100,9 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions):
       proxyHealthListener(node),
       ...healthCheckListeners(cluster.services, cluster.endpointSlices, nodeContext(node, options)),
       ...pods.flatMap((pod) => podListeners(pod, ingress, options.responseBytes)),
+      ...laterPods
+        .flatMap((pod) => podListeners(pod, ingress, options.responseBytes))
+        .map((listener) => ({ ...listener, later: true })),
     ],
   };
   if (mode === "vxlan")

@@ -3,6 +3,7 @@ import { relative } from "node:path";
 import type { Cluster } from "../kubernetes/objects.ts";
 import { judge, type Expectation, type Outcome } from "../scenario/expectation.ts";
 import type { PreparedScenario } from "../scenario/prepare.ts";
+import type { Count, PreparedEvent } from "../scenario/timeline.ts";
 import type { ReachOutcome } from "../scenario/reach.ts";
 import { STANDARD_OUTPUT, type LineResult, type RunResult } from "../seam/plan.ts";
 import { loadBalancerReports, type HealthChange, type LoadBalancerReport } from "./load-balancers.ts";
@@ -16,8 +17,8 @@ export interface Report {
   endNs: number;
   interrupted: boolean;
   cluster: { nodes: number; pods: number; services: number };
-  /** What happened by the scenario's timeline; rulesAtNs: when kube-proxy had the new rules in place. */
-  events: { atNs: number; what: string; rulesAtNs?: number; connectionsRemoved: number }[];
+  /** What happened by the scenario's timeline. */
+  events: EventReport[];
   traffic: LineReport[];
   /** One for each address and port that the load balancer owns. */
   loadBalancers: LoadBalancerReport[];
@@ -38,6 +39,24 @@ export interface Report {
   wallSeconds: number;
   wallFramesPerSecond: number;
   wallWorkers: number;
+}
+
+export interface EventReport {
+  atNs: number;
+  what: string;
+  /** When kube-proxy had the new rules in place. */
+  rulesAtNs?: number;
+  /** Entries of connection tables. */
+  connectionsRemoved: number;
+  /** What became of connections to servers that ended; absent if there were none. */
+  connections?: Ended;
+}
+
+/** Connections that were open when their server ended: those that came to their own end first, that it cut off, and that nobody ended. */
+export interface Ended {
+  drained: number;
+  cut: number;
+  hung: number;
 }
 
 export interface LineReport extends Omit<LineResult, "latency" | "latencies" | "drops"> {
@@ -69,10 +88,7 @@ export function makeReport(
     endNs: result.endNs,
     interrupted: result.interrupted,
     cluster: { nodes: cluster.nodes.length, pods: cluster.pods.length, services: cluster.services.length },
-    events: prepared.events.map(({ removals, ...event }) => ({
-      ...event,
-      connectionsRemoved: removals.reduce((sum, i) => sum + (result.removedConnections[i] ?? 0), 0),
-    })),
+    events: prepared.events.map((event) => eventReport(event, result.countedConnections)),
     traffic: result.lines.map(lineReport),
     ...loadBalancerReports(result.balancers, cluster),
     expectations: [...outcomes(expectations, result.lines), ...reached],
@@ -91,6 +107,15 @@ export function makeReport(
     wallFramesPerSecond: Math.round(result.frames / Math.max(wall.seconds, 1e-9)),
     wallWorkers: wall.workers,
   };
+}
+
+function eventReport({ counts, ...event }: PreparedEvent, counted: readonly number[]): EventReport {
+  const sum = (count: Count): number => counts[count].reduce((total, place) => total + (counted[place] ?? 0), 0);
+  const [cut, hung] = [sum("cut"), sum("hung")];
+  // Who hangs did not get as far as the end of a server that stops first.
+  const connections = { drained: Math.max(0, sum("open") - cut), cut, hung };
+  const none = Object.values(connections).every((count) => count === 0);
+  return { ...event, connectionsRemoved: sum("removed"), ...(none ? {} : { connections }) };
 }
 
 function lineReport({ latency, latencies: _, drops, backends, ...counts }: LineResult): LineReport {

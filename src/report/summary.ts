@@ -88,10 +88,17 @@ function remarks(report: Report): string[] {
   ];
 }
 
-function told({ atNs, what, rulesAtNs, connectionsRemoved }: Report["events"][number]): string {
+function told({ atNs, what, rulesAtNs, connectionsRemoved, connections }: Report["events"][number]): string {
   const rules = rulesAtNs === undefined ? "" : `; new rules at ${formatTime(rulesAtNs)}`;
   const removed = connectionsRemoved === 0 ? "" : `; ${plural(connectionsRemoved, "connection")} forgotten`;
-  return `at ${formatTime(atNs)} ${what}${rules}${removed}`;
+  const ended = connections ? `; connections to servers that ended: ${parts(connections)}` : "";
+  return `at ${formatTime(atNs)} ${what}${rules}${removed}${ended}`;
+}
+
+/** `3 drained, 1 cut`: what there is more than none of. */
+function parts(counts: object): string {
+  const some = Object.entries(counts).filter(([, count]) => count > 0);
+  return some.map(([what, count]) => `${formatCount(Number(count))} ${what}`).join(", ");
 }
 
 /** What was expected, and what came. */

@@ -30,6 +30,9 @@ import { setLinks } from "./links.ts";
 import type { Scenario } from "./schema.ts";
 import { checkSysctls } from "./sysctls.ts";
 import { isHostName } from "./targets.ts";
+import { livingFlows } from "./client-lives.ts";
+import { planPods, type PodEvents } from "./pod-events.ts";
+import { clusterBefore } from "./syncs.ts";
 import { prepareTimeline, type PreparedEvent } from "./timeline.ts";
 
 /** What the command line says over the scenario. */
@@ -92,7 +95,14 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const settled = settleRanges(scenario.spec.cluster, objects);
   const ranges = { ...settled, proxyMode: overrides.proxyMode ?? settled.proxyMode };
   checkRanges(ranges, document);
-  const cluster = settleCluster(objects, { ...ranges, nodes: overrides.nodes ?? ranges.nodes ?? 3 });
+  // Requests of their own meet the cluster as it is.
+  let lives: PodEvents = { steps: [], deeds: [], later: [], remarks: [], what: new Map() };
+  const everything = settleCluster(objects, { ...ranges, nodes: overrides.nodes ?? ranges.nodes ?? 3 }, (ground) => {
+    if (!overrides.requests) lives = planPods(scenario, document, ground, ranges.containers, durationNs);
+    return lives.later.map(({ pod }) => pod);
+  });
+  const later = lives.later.map(({ pod }) => pod);
+  const cluster = clusterBefore(everything, later);
   const warnings = [
     ...manifests.flatMap(({ remarks }) => remarks),
     ...(cluster.remarks ?? []),
@@ -100,6 +110,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     ...unservedPorts(cluster),
     ...notRelayed(cluster),
     ...cluster.networkPolicies.flatMap(unusedBlocks),
+    ...lives.remarks,
   ];
   const lines = overrides.requests
     ? requestLines(overrides.requests, cluster, ranges, durationNs)
@@ -108,7 +119,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
       : defaultLines(cluster, ranges.nodeCIDR, durationNs, warnings);
   const names = lines.map(({ name }) => name);
   const captures = chooseCaptures(scenario, document, overrides);
-  const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, { ...ranges, cardMtu: links.nodes.mtu }));
+  const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, { ...ranges, cardMtu: links.nodes.mtu }, later));
   addOwnRules(scenario, document, cluster, nodes);
   const zone = dnsRecords(cluster);
   const called = outsideNames(lines, zone);
@@ -120,7 +131,8 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const machines = [...nodes, ...outsideMachines(cluster, outside)];
   setLinks(links, document, machines);
   const context = {
-    cluster,
+    cluster: everything,
+    later,
     machines,
     durationNs,
     minSyncPeriodNs: ranges.kubeProxy.minSyncPeriod,
@@ -132,9 +144,8 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     },
     servedBy: (state: Cluster, node: Node) => nodeDatagrams(state, node, ranges),
   };
-  // Requests of their own meet the cluster as it is.
   const none = { changes: [], events: [] };
-  const { changes, events } = overrides.requests ? none : prepareTimeline(scenario, document, context);
+  const { changes, events } = overrides.requests ? none : prepareTimeline(scenario, document, lives, context);
   return {
     name: scenario.metadata.name,
     cluster,
@@ -154,11 +165,11 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
         { name: INTERNET_SEGMENT, latencyNs: links.internet.latency, rate: links.internet.rate },
       ],
       lines: names,
-      flows: lines.flatMap(flowsOf),
+      flows: livingFlows(lines.flatMap(flowsOf), lives),
       zone,
       outside: outsideRecords(addresses),
       captures: captures.map(({ config }) => config),
-      names: addressNames(cluster, ranges),
+      names: addressNames(everything, ranges),
     },
   };
 }

@@ -96,7 +96,7 @@ const expected = z
     return z.NEVER;
   });
 
-const EVENTS = ["delete", "scale", "taint", "flush", "link", "partition", "heal"] as const;
+const EVENTS = ["delete", "scale", "rollout", "taint", "flush", "link", "partition", "heal"] as const;
 
 /** What happens at a moment: one of EVENTS. */
 const event = z
@@ -105,6 +105,7 @@ const event = z
     delete: z.string().startsWith("pod/", "should be a pod such as pod/web-0; else nothing is deleted yet").optional(),
     scale: z.string().includes("/", "should be a workload such as deployment/web").optional(),
     replicas: z.int().min(0).optional(),
+    rollout: z.string().startsWith("deployment/", "should be a Deployment such as deployment/web").optional(),
     taint: z.literal(TO_BE_DELETED, `should be ${TO_BE_DELETED}; no other taint changes the network`).optional(),
     flush: z.literal("conntrack", "should be conntrack").optional(),
     link: name.optional(),
@@ -186,6 +187,13 @@ const cluster = z.strictObject({
   kernel: kernel.prefault({}),
   sysctls: sysctls.default({}),
   responseBytes: z.int().min(1).max(10_000_000).optional(),
+  containers: z
+    .strictObject({
+      create: moment.default(1e9),
+      startup: moment.default(0),
+      shutdown: moment.default(1e9),
+    })
+    .prefault({}),
 });
 
 /** What a link does besides having a latency and a rate. */

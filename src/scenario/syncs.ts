@@ -1,6 +1,7 @@
 // kube-proxy's syncs in a timeline: what it hears of pods, when, and what each node's rules and health answers become.
 import { wholeText, type RulesText } from "../iptables/rules-text.ts";
 import { SERVICE_NAME } from "../kubernetes/endpoints.ts";
+import type { PodState, Step } from "../kubernetes/live/history.ts";
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
 import { partialSync } from "../node/kube-proxy/partial-sync.ts";
 import { podNamespace } from "../node/kubelet.ts";
@@ -9,16 +10,6 @@ import type { ListenerConfig } from "../seam/machine.ts";
 
 /** From a change of a pod to the EndpointSlice, and from there to kube-proxy: watches, queues and calls to the API server. */
 export const TO_PROXY_NS = 100_000_000;
-export type PodState = "ready" | "terminating" | "gone" | "starting";
-
-/** A pod comes into a state. */
-export interface Step {
-  atNs: number;
-  pod: Pod;
-  state: PodState;
-  /** The place of the entry that it comes of. */
-  event: number;
-}
 
 /** What a node has for a state of the cluster: its rules, and all that listens there. */
 export interface NodeState {
@@ -27,7 +18,9 @@ export interface NodeState {
 }
 
 export interface SyncContext {
+  /** With all pods, also those that come later. */
   cluster: Cluster;
+  later: readonly Pod[];
   minSyncPeriodNs: number;
   conntrackCleanup: boolean;
   /** Every node, in order, for a state of the cluster. */
@@ -35,14 +28,20 @@ export interface SyncContext {
   servedBy: (cluster: Cluster, node: Node) => ServedDatagrams[];
 }
 
-/** The syncs that steps, in order of time, lead to: as soon as kube-proxy hears of something, but not more often than its minSyncPeriod. */
-export function syncs(steps: readonly Step[], context: SyncContext): { changes: Change[]; rulesAtNs: number[] } {
-  const { cluster, minSyncPeriodNs } = context;
+/**
+ * The syncs that steps, in order of time, lead to: as soon as kube-proxy hears of something, but not more often than its minSyncPeriod.
+ * `event`: the place of the entry that the last step before a sync comes of.
+ */
+export function syncs(
+  steps: readonly Step[],
+  context: SyncContext,
+): { changes: { change: Change; event: number }[]; rulesAtNs: number[] } {
+  const { cluster, later, minSyncPeriodNs } = context;
   const heard = (step: Step): number => (step.atNs === 0 ? 0 : step.atNs + TO_PROXY_NS);
-  const changes: Change[] = [];
+  const changes: { change: Change; event: number }[] = [];
   const rulesAtNs: number[] = [];
-  const states = new Map<string, PodState>();
-  let before = steps.length === 0 ? [] : context.nodesAt(cluster);
+  const states = new Map<string, PodState>(later.map((pod) => [podNamespace(pod), "gone"]));
+  let before = steps.length === 0 ? [] : context.nodesAt(clusterBefore(cluster, later));
   let last = -Infinity;
   let done = 0;
   while (done < steps.length) {
@@ -63,7 +62,8 @@ export function syncs(steps: readonly Step[], context: SyncContext): { changes: 
       const actions = old && fresh ? nodeActions(old, fresh) : [];
       const served = context.conntrackCleanup ? context.servedBy(now, node) : [];
       if (served.length > 0) actions.push({ kind: "stale", served });
-      changes.push(...actions.map((action): Change => ({ atNs: at, namespace: node.name, action })));
+      const event = batch.at(-1)?.event ?? -1;
+      for (const action of actions) changes.push({ change: { atNs: at, namespace: node.name, action }, event });
     });
     before = after;
   }
@@ -87,6 +87,12 @@ function nodeActions(before: NodeState, after: NodeState): Change["action"][] {
   return actions;
 }
 
+/** The cluster before pods come that come later. */
+export function clusterBefore(cluster: Cluster, later: readonly Pod[]): Cluster {
+  if (later.length === 0) return cluster;
+  return clusterAt(cluster, new Map(later.map((pod): [string, PodState] => [podNamespace(pod), "gone"])));
+}
+
 /** The cluster with pods and endpoints in their states. A terminating pod still serves, one that starts does not yet. */
 function clusterAt(cluster: Cluster, states: ReadonlyMap<string, PodState>): Cluster {
   const stateOf = (namespace: string, name: string): PodState => states.get(`${namespace}/${name}`) ?? "ready";
@@ -106,7 +112,7 @@ function clusterAt(cluster: Cluster, states: ReadonlyMap<string, PodState>): Clu
         if (state === "gone") return [];
         const ready = published.has(`${slice.namespace}/${slice.labels[SERVICE_NAME] ?? ""}`);
         if (state === "terminating") return [{ ...endpoint, ready, serving: true, terminating: true }];
-        return state === "starting" ? [{ ...endpoint, ready, serving: false }] : [endpoint];
+        return state === "ready" ? [endpoint] : [{ ...endpoint, ready, serving: false }];
       }),
     })),
   };

@@ -2,17 +2,20 @@
 // kube-proxies make of it.
 import type { Document } from "../documents/document.ts";
 import { among } from "../errors.ts";
+import type { Deed } from "../kubernetes/live/history.ts";
 import type { Node, Pod } from "../kubernetes/objects.ts";
 import { proxyHealthListener } from "../node/kube-proxy/health.ts";
 import { podNamespace } from "../node/kubelet.ts";
 import type { Change } from "../seam/change.ts";
 import type { Machine } from "../seam/machine.ts";
 import { findEnd, noSuchEnd } from "./links.ts";
+import { entriesOf, type PodEvents } from "./pod-events.ts";
 import type { Scenario, TimelineSpec } from "./schema.ts";
-import { syncs, TO_PROXY_NS, type Step, type SyncContext } from "./syncs.ts";
+import { syncs, TO_PROXY_NS, type SyncContext } from "./syncs.ts";
 
-/** From the start of a pod to its being ready: container start and first readiness probe. */
-const START_NS = 1_000_000_000;
+/** What changes count: connections that are removed from a table, that are open when a server stops, cut off when it exits, or that hang. */
+export const COUNTS = ["removed", "open", "cut", "hung"] as const;
+export type Count = (typeof COUNTS)[number];
 
 /** An entry of the timeline for the report. */
 export interface PreparedEvent {
@@ -20,8 +23,8 @@ export interface PreparedEvent {
   what: string;
   /** When kube-proxy has the new rules in place on every node; absent if none change. */
   rulesAtNs?: number;
-  /** The places in the plan's changes that remove connections because of it. */
-  removals: number[];
+  /** The places in the plan's changes that count connections because of it. */
+  counts: Record<Count, number[]>;
 }
 
 export interface Timeline {
@@ -34,47 +37,51 @@ export interface TimelineContext extends SyncContext {
   durationNs: number;
 }
 
+/** A change, what it counts, and the place of the entry that it counts for. */
+interface Counted {
+  change: Change;
+  count?: Count;
+  event?: number;
+}
+
 /** What a scenario's timeline comes to. Throws an InputError for what is not there or cannot be done yet. */
 export function prepareTimeline(
   scenario: Scenario,
   document: Document | undefined,
+  pods: PodEvents,
   context: TimelineContext,
 ): Timeline {
-  const events: PreparedEvent[] = [];
-  const changes: Change[] = [];
-  const steps: Step[] = [];
-  const flushes = new Map<PreparedEvent, Change[]>();
-  const entries = scenario.spec.timeline.map((entry, i) => ({ entry, i })).sort((a, b) => a.entry.at - b.entry.at);
-  const running = new Set(context.cluster.pods);
-  for (const { entry, i } of entries) {
-    const path = ["spec", "timeline", i];
-    if (entry.at >= context.durationNs) document?.fail([...path, "at"], "is not before the end of the run");
-    const event = { atNs: entry.at, what: "", removals: [] };
-    events.push(event);
-    const own = flush(entry, document, path, context, event);
-    const tainted = taint(entry, document, path, context, event) ?? linkEvent(entry, document, path, context, event);
-    if (own) flushes.set(event, own);
-    else if (tainted) changes.push(...tainted);
-    else steps.push(...podSteps(entry, document, path, context, running, event, events.length - 1));
-  }
-  steps.sort((a, b) => a.atNs - b.atNs);
-  changes.push(...[...flushes.values()].flat());
-  for (const step of steps) changes.push(...linkChanges(step, context.machines));
-  const synced = syncs(steps, context);
+  const { machines, durationNs } = context;
+  const counted: Counted[] = [];
+  const events = entriesOf(scenario).map(({ entry, path, index }): PreparedEvent => {
+    if (entry.at >= durationNs) document?.fail([...path, "at"], "is not before the end of the run");
+    const event: PreparedEvent = { atNs: entry.at, what: pods.what.get(index) ?? "", counts: noCounts() };
+    const flushed = flush(entry, document, path, context, event) ?? [];
+    const others = taint(entry, document, path, context, event) ?? linkEvent(entry, document, path, context, event);
+    counted.push(...flushed.map((change): Counted => ({ change, count: "removed", event: index })));
+    counted.push(...(others ?? []).map((change) => ({ change })));
+    return event;
+  });
+  // Those that come later are not there before.
+  for (const { pod } of pods.later) counted.push(...linkChanges(pod, 0, false, machines).map((change) => ({ change })));
+  for (const deed of pods.deeds) counted.push(...deedChanges(deed, machines));
+  const synced = syncs(pods.steps, context);
+  for (const { change, event } of synced.changes)
+    counted.push({ change, ...(change.action.kind === "stale" ? { count: "removed", event } : {}) });
   synced.rulesAtNs.forEach((atNs, i) => {
     const event = events[i];
     if (event) event.rulesAtNs = atNs;
   });
-  changes.push(...synced.changes);
   // Those of one moment keep their order.
-  const sorted = changes.filter(({ atNs }) => atNs < context.durationNs).sort((a, b) => a.atNs - b.atNs);
-  for (const event of events) {
-    const own = flushes.get(event);
-    event.removals = sorted.flatMap((change, place) =>
-      (own ? own.includes(change) : change.action.kind === "stale" && change.atNs === event.rulesAtNs) ? [place] : [],
-    );
-  }
-  return { changes: sorted, events };
+  const sorted = counted.filter(({ change }) => change.atNs < durationNs).sort((a, b) => a.change.atNs - b.change.atNs);
+  sorted.forEach(({ count, event = -1 }, place) => {
+    if (count) events[event]?.counts[count].push(place);
+  });
+  return { changes: sorted.map(({ change }) => change), events };
+}
+
+function noCounts(): PreparedEvent["counts"] {
+  return { removed: [], open: [], cut: [], hung: [] };
 }
 
 function flush(
@@ -153,76 +160,26 @@ function namedNode(
   return found;
 }
 
-/** What a deletion or a new number of replicas does to pods; `running` follows. */
-function podSteps(
-  entry: TimelineSpec,
-  document: Document | undefined,
-  path: (string | number)[],
-  { cluster }: TimelineContext,
-  running: Set<Pod>,
-  event: PreparedEvent,
-  index: number,
-): Step[] {
-  const { at, grace, namespace } = entry;
-  const ends = (pods: readonly Pod[]): Step[] =>
-    pods.flatMap((pod) => {
-      running.delete(pod);
-      const gone: Step = { atNs: at + grace, pod, state: "gone", event: index };
-      return grace > 0 ? [{ atNs: at, pod, state: "terminating", event: index }, gone] : [gone];
-    });
-  if (entry.delete !== undefined) {
-    const name = entry.delete.replace(/^pod\//, "");
-    const pod = [...running].find((one) => one.namespace === namespace && one.name === name);
-    const there = [...running].filter((one) => one.namespace === namespace).map((one) => one.name);
-    if (!pod)
-      return (
-        document?.fail([...path, "delete"], `there is no pod ${name} in namespace ${namespace}${among(there)}`) ?? []
-      );
-    if (pod.owner.kind !== "Pod")
-      document?.fail(
-        [...path, "delete"],
-        `${pod.owner.kind} ${pod.owner.name} would make another pod at once, which is not emulated yet; use scale`,
-      );
-    refuseHostNetwork([pod], document, [...path, "delete"]);
-    event.what = `deletion of pod ${namespace}/${name}`;
-    return ends([pod]);
+/** What a pod's processes and its network do. */
+function deedChanges({ atNs, pod, kind, event }: Deed, machines: readonly Machine[]): Counted[] {
+  const namespace = podNamespace(pod);
+  const links = (up: boolean): Counted[] => linkChanges(pod, atNs, up, machines).map((change) => ({ change }));
+  switch (kind) {
+    case "appear":
+      return links(true);
+    case "listen":
+      return [{ change: { atNs, namespace, action: { kind } } }];
+    case "stop":
+      return [{ change: { atNs, namespace, action: { kind } }, count: "open", event }];
+    case "exit":
+      return [{ change: { atNs, namespace, action: { kind } }, count: "cut", event }];
+    case "vanish":
+      return [{ change: { atNs, namespace, action: { kind } }, count: "hung", event }, ...links(false)];
   }
-  const [kind = "", name = ""] = (entry.scale ?? "").split("/");
-  const own = cluster.pods.filter(
-    ({ namespace: where, owner }) =>
-      where === namespace && owner.kind.toLowerCase() === kind.toLowerCase() && owner.name === name,
-  );
-  const replicas = entry.replicas ?? 0;
-  if (own.length === 0)
-    document?.fail([...path, "scale"], `there is no ${kind} ${name} with pods in namespace ${namespace}`);
-  if (replicas > own.length)
-    document?.fail(
-      [...path, "replicas"],
-      `should be at most ${own.length}, the number in the manifest: more than that is not emulated yet`,
-    );
-  refuseHostNetwork(own, document, [...path, "scale"]);
-  event.what = `${kind} ${namespace}/${name} scaled to ${replicas}`;
-  const before = own.filter((pod) => running.has(pod)).length;
-  const starts = own.slice(before, replicas);
-  for (const pod of starts) running.add(pod);
-  return [
-    ...ends(own.slice(replicas).filter((pod) => running.has(pod))),
-    ...starts.flatMap((pod): Step[] => [
-      { atNs: at, pod, state: "starting", event: index },
-      { atNs: at === 0 ? 0 : at + START_NS, pod, state: "ready", event: index },
-    ]),
-  ];
-}
-
-function refuseHostNetwork(pods: readonly Pod[], document: Document | undefined, path: (string | number)[]): void {
-  const pod = pods.find(({ hostNetwork }) => hostNetwork);
-  if (pod) document?.fail(path, `pod ${pod.name} is on its node's network; ending such a pod is not emulated yet`);
 }
 
 /** A pod's veth pair goes with the pod, and comes with it. */
-function linkChanges({ atNs, pod, state }: Step, machines: readonly Machine[]): Change[] {
-  if (state === "terminating" || state === "ready") return [];
-  const up = state === "starting";
+function linkChanges(pod: Pod, atNs: number, up: boolean, machines: readonly Machine[]): Change[] {
   const veths = machines.flatMap((machine) => machine.veths).filter(({ b }) => b.namespace === podNamespace(pod));
   return veths.flatMap(({ a, b }) =>
     [a, b].map(({ namespace, name }): Change => ({ atNs, namespace, action: { kind: "link", device: name, up } })),

@@ -30,6 +30,14 @@ export type Action =
   | { kind: "stale"; served: readonly ServedDatagrams[] }
   /** `conntrack -F`. */
   | { kind: "flush" }
+  /** The servers of the namespace listen, as the machine's listeners say. */
+  | { kind: "listen" }
+  /** They got SIGTERM: nobody listens any more, connections that are open stay. Counts those. */
+  | { kind: "stop" }
+  /** They have exited: connections that are still open are closed. Counts those. */
+  | { kind: "exit" }
+  /** The namespace is deleted with all that is in it: no peer is told. Counts the connections that were open. */
+  | { kind: "vanish" }
   /** What a process that listens answers from now on: the whole HTTP response to any request. */
   | { kind: "answer"; address: string; port: number; response: string };
 

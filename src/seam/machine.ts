@@ -130,6 +130,8 @@ export interface ListenerConfig {
   application: "service" | "dns" | "meter" | "ingress";
   /** Who listens, for the report: `container web`. */
   process: string;
+  /** It does not listen until a change says so. */
+  later?: boolean;
   responseBytes?: number;
   /** The whole HTTP response of a `service`, head and body, in place of one that names the namespace. */
   response?: string;

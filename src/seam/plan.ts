@@ -211,8 +211,8 @@ export interface RunResult {
   captures: CaptureResult[];
   /** Listeners that the kernel refused, such as a second one on the same port. */
   listenErrors: { namespace: string; process: string; protocol: "tcp" | "udp"; port: number; error: string }[];
-  /** By place in the plan's changes: connections that each removed. */
-  removedConnections: number[];
+  /** By place in the plan's changes: connections that each removed from a table, or found at servers that end. */
+  countedConnections: number[];
   /** Frames that devices sent. */
   frames: number;
   /** The same device by device, `<namespace>/<device>`; those that sent none are left out. */

@@ -117,14 +117,9 @@ describe("is refused in one sentence:", () => {
 
   test.each([
     ["{ at: 1s, delete: pod/nobody }", /delete: there is no pod nobody in namespace default; there are client, web-0/],
-    [
-      "{ at: 1s, delete: pod/web-0 }",
-      /Deployment web would make another pod at once, which is not emulated yet; use scale/,
-    ],
-    ["{ at: 1s, scale: deployment/web, replicas: 9 }", /replicas: should be at most 3, the number in the manifest/],
     ["{ at: 9s, delete: pod/client }", /at: is not before the end of the run/],
     ["{ at: 1s, flush: conntrack, node: node-9 }", /there is no node node-9; there are node-1, node-2/],
-    ["{ at: 1s }", /should have one of delete, scale, taint, flush, link, partition, heal/],
+    ["{ at: 1s }", /should have one of delete, scale, rollout, taint, flush, link, partition, heal/],
     ["{ at: 1s, scale: deployment/web }", /should have scale and replicas together/],
   ])("%s", (entry, sentence) => {
     expect(complaint(`    - ${entry}\n`)).toMatch(sentence);

@@ -1,0 +1,303 @@
+// A cluster that lives on from the state that it has settled in: controllers, scheduler and kubelets, step by step in virtual time.
+import type { Ground } from "../cluster.ts";
+import { makePod, type UnplacedPod } from "../controllers.ts";
+import type { Pod } from "../objects.ts";
+import type { Workload } from "../workloads.ts";
+import { Agenda } from "./agenda.ts";
+import type { DeedKind, History, PodState } from "./history.ts";
+import { activePods, isActive, templateHash, victims, type LivePod, type PodSet } from "./pod-set.ts";
+import { endOf, startOf, type ContainerTimes } from "./pod-times.ts";
+import { limitsOf, newReplicas, oldReplicas } from "./rolling.ts";
+
+/** From a change of a pod until its controllers have acted on it: watches, queues and calls to the API server. */
+const CONTROLLERS_NS = 50_000_000;
+
+/** A workload with the sets of pods that it has had, the last of which is the one that it wants. */
+interface Controller {
+  workload: Workload;
+  sets: PodSet[];
+  desired: number;
+  /** The place of the timeline's entry that it is busy with. */
+  event: number;
+  /** How its pods end; undefined: as the kubelet ends them. */
+  grace: number | undefined;
+  isDue: boolean;
+}
+
+export class LiveCluster {
+  readonly #ground: Ground;
+  readonly #times: ContainerTimes;
+  readonly #agenda = new Agenda();
+  readonly #controllers = new Map<Workload, Controller>();
+  readonly #pods: LivePod[] = [];
+  /** Of all pods that have been: `shop/web-0`. */
+  readonly #names = new Set<string>();
+  readonly #history: History = { steps: [], deeds: [], later: [], remarks: [] };
+
+  constructor(ground: Ground, times: ContainerTimes) {
+    this.#ground = ground;
+    this.#times = times;
+    for (const workload of ground.workloads) this.#controllers.set(workload, newController(workload));
+    for (const { pod, made } of ground.pods) {
+      const controller = this.#controllers.get(made.workload);
+      const [set] = controller?.sets ?? [];
+      if (!controller || !set) continue;
+      controller.desired++;
+      const live = newPod(made, set, set.pods.length);
+      live.pod = pod;
+      if (pod.podIP !== "") live.state = "ready";
+      set.pods.push(live);
+      this.#pods.push(live);
+    }
+    for (const { namespace, name } of this.#pods.map(({ pod }) => pod)) this.#names.add(`${namespace}/${name}`);
+  }
+
+  /** Puts something down that is to be done at a moment. */
+  at(atNs: number, run: (nowNs: number) => void): void {
+    this.#agenda.at(atNs, run);
+  }
+
+  /** Has everything happen until the end of the run. */
+  play(endNs: number): History {
+    this.#agenda.play(endNs);
+    const { steps, deeds } = this.#history;
+    steps.sort((a, b) => a.atNs - b.atNs);
+    deeds.sort((a, b) => a.atNs - b.atNs);
+    return this.#history;
+  }
+
+  /** The pods that are there and not about to end, in the order of their coming. */
+  get running(): readonly Pod[] {
+    return this.#pods.filter((one) => isActive(one) && one.state !== "waiting").map(({ pod }) => pod);
+  }
+
+  /** Has a workload want another number of pods. */
+  scale(workload: Workload, replicas: number, event: number, grace: number, nowNs: number): void {
+    const controller = this.#busy(workload, event);
+    controller.desired = replicas;
+    controller.grace = grace;
+    this.#reconcile(controller, nowNs);
+  }
+
+  /** Has a Deployment make its pods anew, as `kubectl rollout restart` does. */
+  rollOut(workload: Workload, event: number, nowNs: number): void {
+    const controller = this.#busy(workload, event);
+    const name = `${workload.name}-${templateHash(workload, controller.sets.length)}`;
+    controller.sets.push({ workload, name, pods: [] });
+    controller.grace = undefined;
+    this.#reconcile(controller, nowNs);
+  }
+
+  /** Deletes a pod; its controller makes another one. */
+  remove(pod: Pod, event: number, grace: number, nowNs: number): void {
+    const found = this.#pods.find((one) => one.pod === pod);
+    if (!found) return;
+    found.mayReturn = hasFixedNames(found.set.workload);
+    this.#end(found, event, grace, nowNs);
+    const controller = this.#busy(found.set.workload, event);
+    this.#reconcile(controller, nowNs);
+  }
+
+  #busy(workload: Workload, event: number): Controller {
+    const controller = this.#controllers.get(workload);
+    if (!controller) throw new Error(`there is no controller of ${workload.kind} ${workload.name}`);
+    controller.event = event;
+    return controller;
+  }
+
+  // ---- controllers
+
+  /** Something that a controller looks at has changed. */
+  #touch(set: PodSet, atNs: number): void {
+    const controller = this.#controllers.get(set.workload);
+    if (!controller || controller.isDue) return;
+    controller.isDue = true;
+    this.#agenda.at(atNs + CONTROLLERS_NS, (nowNs) => {
+      controller.isDue = false;
+      this.#reconcile(controller, nowNs);
+    });
+  }
+
+  #reconcile(controller: Controller, nowNs: number): void {
+    const { workload, sets, desired } = controller;
+    const fresh = sets.at(-1);
+    // A pod that stands alone has nobody who would make another.
+    if (!fresh || workload.kind === "Pod") return;
+    if (!workload.updates) this.#resize(controller, fresh, desired, nowNs);
+    else if (workload.updates.strategy.type === "Recreate") this.#recreate(controller, fresh, nowNs);
+    else this.#roll(controller, fresh, nowNs);
+  }
+
+  /** New pods come when the old ones are gone (rolloutRecreate). */
+  #recreate(controller: Controller, fresh: PodSet, nowNs: number): void {
+    const old = controller.sets.slice(0, -1);
+    for (const set of old) this.#resize(controller, set, 0, nowNs);
+    if (old.some(({ pods }) => pods.some(({ state }) => state !== "gone"))) return;
+    this.#resize(controller, fresh, controller.desired, nowNs);
+  }
+
+  /** One step at a time: more new pods if there is room, else fewer old ones (rolloutRolling). */
+  #roll(controller: Controller, fresh: PodSet, nowNs: number): void {
+    const { workload, sets, desired } = controller;
+    const { strategy, minReadySeconds } = workload.updates ?? {};
+    if (!strategy) return;
+    const limits = limitsOf(strategy, desired);
+    const old = sets.slice(0, -1);
+    const count = (set: PodSet): number => activePods(set).length;
+    const wanted = newReplicas(
+      limits,
+      count(fresh),
+      sets.reduce((sum, set) => sum + count(set), 0),
+    );
+    if (wanted !== count(fresh)) {
+      this.#resize(controller, fresh, wanted, nowNs);
+      this.#touch(fresh, nowNs);
+      return;
+    }
+    const sinceNs = nowNs - (minReadySeconds ?? 0) * 1e9;
+    const counted = (set: PodSet): { replicas: number; available: number } => ({
+      replicas: count(set),
+      available: set.pods.filter(({ state, readyNs }) => state === "ready" && readyNs <= sinceNs).length,
+    });
+    oldReplicas(limits, counted(fresh), old.map(counted)).forEach((replicas, i) => {
+      const set = old[i];
+      if (!set || replicas === count(set)) return;
+      this.#resize(controller, set, replicas, nowNs);
+      this.#touch(set, nowNs);
+    });
+  }
+
+  /** Brings a set to a number of pods. A StatefulSet's last go first. */
+  #resize(controller: Controller, set: PodSet, replicas: number, nowNs: number): void {
+    const surplus = activePods(set).length - replicas;
+    if (surplus > 0) {
+      const related = controller.sets.flatMap(({ pods }) => pods);
+      const chosen =
+        set.workload.kind === "StatefulSet" ? activePods(set).slice(-surplus) : victims(set, related, surplus);
+      for (const live of chosen) {
+        live.mayReturn = true;
+        this.#end(live, controller.event, controller.grace, nowNs);
+      }
+    }
+    for (let missing = -surplus; missing > 0; missing--) this.#make(controller, set, nowNs);
+  }
+
+  // ---- pods
+
+  /**
+   * A pod more: one that was let go comes back, under the address that it had, or there is a new one. Where names are fixed, the new one
+   * comes when the old one is gone.
+   */
+  #make(controller: Controller, set: PodSet, nowNs: number): void {
+    const { workload } = set;
+    const old = set.pods.find(({ state, mayReturn }) => mayReturn && state === "gone");
+    if (old) {
+      this.#ground.scheduler.rejoin(old.pod.nodeName, old.made.hostPorts);
+      this.#begin(old, controller.event, nowNs);
+      return;
+    }
+    if (hasFixedNames(workload) && set.pods.some(({ state }) => state === "terminating")) return;
+    let ordinal = set.pods.length;
+    while (this.#names.has(`${workload.namespace}/${set.name}-${ordinal}`)) ordinal++;
+    this.#names.add(`${workload.namespace}/${set.name}-${ordinal}`);
+    const made = makePod(workload, workload.template.spec, `${set.name}-${ordinal}`, ordinal);
+    if (set !== controller.sets[0])
+      made.pod.labels = { ...made.pod.labels, "pod-template-hash": set.name.slice(workload.name.length + 1) };
+    const live = newPod(made, set, ordinal);
+    set.pods.push(live);
+    this.#pods.push(live);
+    if (!this.#place(live, controller.event, nowNs)) {
+      const { namespace, name } = live.pod;
+      this.#history.remarks.push(`pod ${namespace}/${name} had to wait for a node`);
+    }
+  }
+
+  /** Finds a node for a pod. False: there is none, and it waits. */
+  #place(live: LivePod, event: number, nowNs: number): boolean {
+    const own = (node: string): number => activePods(live.set).filter(({ pod }) => pod.nodeName === node).length;
+    const placed = this.#ground.scheduler.place(live.made, own);
+    if ("reason" in placed) return false;
+    live.pod = placed;
+    const first = this.#controllers.get(live.set.workload)?.sets[0]?.pods ?? [];
+    this.#history.later.push({ pod: placed, like: first[live.ordinal % Math.max(first.length, 1)]?.pod });
+    this.#begin(live, event, nowNs);
+    return true;
+  }
+
+  /** A pod's node makes its network and starts its containers. */
+  #begin(live: LivePod, event: number, nowNs: number): void {
+    live.generation++;
+    this.#turn(live, "starting", event, nowNs);
+    this.#do(live, "appear", event, nowNs);
+    // At the very beginning of a run everything has settled.
+    this.#run(live, event, nowNs === 0 ? 0 : nowNs + this.#times.create);
+  }
+
+  /** The containers of a pod begin to run. */
+  #run(live: LivePod, event: number, runsNs: number): void {
+    const { generation } = live;
+    const start = startOf(live.made.spec, runsNs, this.#times);
+    const then = (atNs: number, run: (nowNs: number) => void): void =>
+      this.#agenda.at(atNs, (nowNs) => {
+        if (live.generation === generation) run(nowNs);
+      });
+    then(start.listensNs, (nowNs) => this.#do(live, "listen", event, nowNs));
+    then(start.readyNs, (nowNs) => {
+      live.readyNs = nowNs;
+      this.#turn(live, "ready", event, nowNs);
+      this.#touch(live.set, nowNs);
+      const { minReadySeconds = 0 } = live.set.workload.updates ?? {};
+      if (minReadySeconds > 0) then(nowNs + minReadySeconds * 1e9, (later) => this.#touch(live.set, later));
+    });
+  }
+
+  /** A pod is deleted. With `grace` it serves on for so long and is cut off then; otherwise the kubelet ends it. */
+  #end(live: LivePod, event: number, grace: number | undefined, nowNs: number): void {
+    live.generation++;
+    if (live.state === "waiting") {
+      live.state = "gone";
+      return;
+    }
+    if (grace === undefined) {
+      const { stopsNs, exitsNs, goneNs } = endOf(live.made.spec, nowNs, this.#times);
+      this.#turn(live, "terminating", event, nowNs);
+      this.#agenda.at(stopsNs, (at) => this.#do(live, "stop", event, at));
+      this.#agenda.at(exitsNs, (at) => this.#do(live, "exit", event, at));
+      this.#agenda.at(goneNs, (at) => this.#leave(live, event, at));
+    } else if (grace > 0) {
+      this.#turn(live, "terminating", event, nowNs);
+      this.#agenda.at(nowNs + grace, (at) => this.#leave(live, event, at));
+    } else this.#leave(live, event, nowNs);
+  }
+
+  #leave(live: LivePod, event: number, nowNs: number): void {
+    this.#do(live, "vanish", event, nowNs);
+    this.#turn(live, "gone", event, nowNs);
+    this.#ground.scheduler.leave(live.pod.nodeName, live.made.hostPorts);
+    this.#touch(live.set, nowNs);
+    for (const other of this.#pods) if (other.state === "waiting") this.#place(other, event, nowNs);
+  }
+
+  #turn(live: LivePod, state: PodState, event: number, atNs: number): void {
+    live.state = state;
+    this.#history.steps.push({ atNs, pod: live.pod, state, event });
+  }
+
+  #do({ pod }: LivePod, kind: DeedKind, event: number, atNs: number): void {
+    this.#history.deeds.push({ atNs, pod, kind, event });
+  }
+}
+
+function newController(workload: Workload): Controller {
+  const set: PodSet = { workload, name: workload.name, pods: [] };
+  return { workload, sets: [set], desired: 0, event: 0, grace: undefined, isDue: false };
+}
+
+function newPod(made: UnplacedPod, set: PodSet, ordinal: number): LivePod {
+  return { pod: made.pod, made, set, ordinal, state: "waiting", readyNs: 0, mayReturn: false, generation: 0 };
+}
+
+/** Whether a pod that is gone has a successor of the same name. */
+function hasFixedNames({ kind }: Workload): boolean {
+  return kind === "StatefulSet" || kind === "DaemonSet";
+}

@@ -1,0 +1,107 @@
+// What a timeline does to pods: its entries handed to a cluster that lives on, and what becomes of the pods.
+import type { Document } from "../documents/document.ts";
+import { among } from "../errors.ts";
+import type { Ground } from "../kubernetes/cluster.ts";
+import type { History } from "../kubernetes/live/history.ts";
+import { LiveCluster } from "../kubernetes/live/live-cluster.ts";
+import type { ContainerTimes } from "../kubernetes/live/pod-times.ts";
+import type { Workload } from "../kubernetes/workloads.ts";
+import type { Scenario, TimelineSpec } from "./schema.ts";
+
+export interface PodEvents extends History {
+  /** By place in the timeline, what an entry did: `deletion of pod shop/web-0`. */
+  what: Map<number, string>;
+}
+
+/** An entry of the timeline with its place in the scenario, and its place among all in order of time. */
+export interface PlacedEntry {
+  entry: TimelineSpec;
+  path: (string | number)[];
+  index: number;
+}
+
+/** The timeline in order of time. */
+export function entriesOf({ spec }: Scenario): PlacedEntry[] {
+  return spec.timeline
+    .map((entry, i) => ({ entry, path: ["spec", "timeline", i] }))
+    .sort((a, b) => a.entry.at - b.entry.at)
+    .map((placed, index) => ({ ...placed, index }));
+}
+
+/** What becomes of pods. Throws an InputError for what is not there or cannot be done. */
+export function planPods(
+  scenario: Scenario,
+  document: Document | undefined,
+  ground: Ground,
+  times: ContainerTimes,
+  durationNs: number,
+): PodEvents {
+  const entries = entriesOf(scenario).filter(({ entry }) => entry.delete ?? entry.scale ?? entry.rollout);
+  const what = new Map<number, string>();
+  if (entries.length === 0) return { steps: [], deeds: [], later: [], remarks: [], what };
+  const live = new LiveCluster(ground, times);
+  for (const placed of entries)
+    live.at(placed.entry.at, (nowNs) => {
+      const act = placed.entry.delete === undefined ? onWorkload : onPod;
+      what.set(placed.index, act(placed, { document, ground, live, nowNs }));
+    });
+  return { ...live.play(durationNs), what };
+}
+
+interface Moment {
+  document: Document | undefined;
+  ground: Ground;
+  live: LiveCluster;
+  nowNs: number;
+}
+
+/** Deletes a pod. */
+function onPod({ entry, path, index }: PlacedEntry, { document, live, nowNs }: Moment): string {
+  const { namespace, grace } = entry;
+  const name = (entry.delete ?? "").replace(/^pod\//, "");
+  const there = live.running.filter((pod) => pod.namespace === namespace);
+  const pod = there.find((one) => one.name === name);
+  if (!pod)
+    return refuse(
+      document,
+      [...path, "delete"],
+      `there is no pod ${name} in namespace ${namespace}${among(there.map((one) => one.name))}`,
+    );
+  if (pod.hostNetwork) refuseHostNetwork(document, [...path, "delete"], `pod ${name}`);
+  live.remove(pod, index, grace, nowNs);
+  return `deletion of pod ${namespace}/${name}`;
+}
+
+/** Scales a workload, or has it make its pods anew. */
+function onWorkload({ entry, path, index }: PlacedEntry, { document, ground, live, nowNs }: Moment): string {
+  const { namespace, grace, replicas, rollout } = entry;
+  const at = [...path, rollout === undefined ? "scale" : "rollout"];
+  const [kind = "", name = ""] = (rollout ?? entry.scale ?? "").split("/");
+  const workload = findWorkload(ground, kind, namespace, name);
+  if (!workload) return refuse(document, at, `there is no ${kind} ${name} in namespace ${namespace}`);
+  if (workload.template.spec.hostNetwork) refuseHostNetwork(document, at, `${kind} ${name}`);
+  if (rollout === undefined) {
+    if (workload.kind === "Pod" || workload.kind === "DaemonSet" || workload.kind === "Job")
+      return refuse(document, at, `a ${workload.kind} has no number of replicas`);
+    live.scale(workload, replicas ?? 0, index, grace, nowNs);
+    return `${kind} ${namespace}/${name} scaled to ${replicas}`;
+  }
+  if (!workload.updates) return refuse(document, at, `only Deployments are rolled out yet, not a ${workload.kind}`);
+  live.rollOut(workload, index, nowNs);
+  return `rollout of ${kind} ${namespace}/${name}`;
+}
+
+function findWorkload(ground: Ground, kind: string, namespace: string, name: string): Workload | undefined {
+  return ground.workloads.find(
+    (one) => one.kind.toLowerCase() === kind.toLowerCase() && one.namespace === namespace && one.name === name,
+  );
+}
+
+function refuseHostNetwork(document: Document | undefined, path: (string | number)[], who: string): void {
+  document?.fail(path, `${who} is on its node's network; ending such a pod is not emulated yet`);
+}
+
+/** Throws; a timeline comes with a document. */
+function refuse(document: Document | undefined, path: (string | number)[], sentence: string): string {
+  return document?.fail(path, sentence) ?? "";
+}

@@ -1,0 +1,157 @@
+// A Deployment that is rolled out under load: with and without readiness probe and preStop hook, by the frames and by the report.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { readCaptureFile } from "../tools/capture.ts";
+import { podwire, runInto, temporaryFolder, type ExampleRun } from "../tools/podwire.ts";
+import { summary } from "../tools/summary.ts";
+
+const SAFE = `
+          readinessProbe: { httpGet: { path: /, port: http }, periodSeconds: 1 }
+          lifecycle: { preStop: { sleep: { seconds: 3 } } }`;
+
+function scenario(container: string, deployment = "", timeline = "{ at: 2s, rollout: deployment/web }"): string {
+  const folder = temporaryFolder();
+  writeFileSync(
+    join(folder, "all.yaml"),
+    `apiVersion: v1
+kind: Pod
+metadata: { name: client }
+spec: { nodeName: node-1, containers: [{ name: client, image: example/client:1 }] }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  replicas: 3
+  ${deployment}
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      nodeName: node-2
+      containers:
+        - name: web
+          image: example/web:1
+          ports: [{ name: http, containerPort: 8080 }]${container}
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: { selector: { app: web }, ports: [{ name: http, port: 80, targetPort: http }] }
+---
+apiVersion: podwire.dev/v1alpha1
+kind: Scenario
+metadata: { name: rollout }
+spec:
+  duration: 20s
+  cluster: { nodes: 2, containers: { startup: 2s } }
+  traffic:
+    - name: client
+      from: { pod: client }
+      to: { service: web, port: http, by: clusterIP }
+      protocol: http
+      rate: 100/s
+      stop: 19s
+      timeout: 500ms
+  capture: [{ devices: [default/client/eth0, "default/web-*/eth0"], file: run.pcapng }]
+  timeline:
+    - ${timeline}
+`,
+  );
+  return join(folder, "all.yaml");
+}
+
+function play(file: string, ...args: string[]): ExampleRun {
+  return runInto(temporaryFolder(), file, ...args);
+}
+
+const backends = ({ report }: ExampleRun): string[] => Object.keys(report.traffic[0]?.backends ?? {});
+
+describe("a rollout without readiness probe", () => {
+  const one = play(scenario(""), "--workers", "1");
+
+  test("refuses what comes to new pods that do not listen yet, and to old ones that have been told to end", () => {
+    const [line] = one.report.traffic;
+    expect(line?.sent).toBe(1900);
+    expect(line?.refused).toBeGreaterThan(200);
+    expect(line?.refused).toBe(line?.drops["NO_SOCKET"]);
+    expect((line?.delivered ?? 0) + (line?.refused ?? 0)).toBe(1900);
+    const frames = readCaptureFile(join(one.folder, "run.pcapng")).packets;
+    const resets = frames.filter(
+      ({ device, bytes }) => /web-\w+-\d\/eth0$/.test(device) && / tcp R\.$/.test(summary(bytes)),
+    );
+    expect(new Set(resets.map(({ device }) => device)).size).toBe(3);
+  });
+
+  test("has new pods under names and addresses of their own", () => {
+    const names = backends(one);
+    expect(names.slice(0, 3)).toEqual(["default/web-0", "default/web-1", "default/web-2"]);
+    expect(names).toHaveLength(6);
+    for (const name of names.slice(3)) expect(name).toMatch(/^default\/web-[456789bcdf]{6,10}-[012]$/);
+    const rules = readFileSync(join(one.folder, "rules/node-1.v4"), "utf8");
+    const servers = [...rules.matchAll(/--to-destination (\S+):8080/g)].map(([, address]) => address);
+    expect(servers.sort()).toEqual(["10.244.2.6", "10.244.2.7", "10.244.2.8"]);
+  });
+
+  test("gives the same bytes with two workers", () => {
+    const two = play(scenario(""), "--workers", "2");
+    for (const file of ["run.pcapng", "rules/node-1.v4", "rules/node-2.v4"])
+      expect(readFileSync(join(two.folder, file)).equals(readFileSync(join(one.folder, file))), file).toBe(true);
+    expect({ ...two.report, wallSeconds: 0, wallFramesPerSecond: 0, wallWorkers: 0 }).toEqual({
+      ...one.report,
+      wallSeconds: 0,
+      wallFramesPerSecond: 0,
+      wallWorkers: 0,
+    });
+  });
+});
+
+test("with a readiness probe and a preStop hook no request is lost", () => {
+  const run = play(scenario(SAFE));
+  expect(run.report.traffic[0]).toMatchObject({ sent: 1900, delivered: 1900 });
+  expect(backends(run)).toHaveLength(6);
+  expect(run.report.events).toMatchObject([
+    { atNs: 2e9, what: "rollout of deployment default/web", connectionsRemoved: 0 },
+  ]);
+});
+
+test("maxSurge 0: one old pod after the other gives way first", () => {
+  const run = play(scenario(SAFE, "strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } }"));
+  expect(run.report.traffic[0]).toMatchObject({ sent: 1900, delivered: 1900 });
+  // Each new pod takes a second to be made, two to listen, and its controllers their time.
+  expect(run.report.events[0]?.rulesAtNs).toBeGreaterThan(11e9);
+});
+
+test("Recreate: nobody serves until the old pods are gone and the new ones ready", () => {
+  const run = play(scenario(SAFE, "strategy: { type: Recreate }"));
+  const [line] = run.report.traffic;
+  // They serve 3 s on while they terminate, as there is nobody else. Then it takes a second to shut down, one to be made, two to start.
+  // Once the rules say that there is nobody, they refuse by ICMP, of which a host sends one a second.
+  const failed = (line?.refused ?? 0) + (line?.timedOut ?? 0);
+  expect(failed).toBe(425);
+  expect(line?.refused).toBeGreaterThan(110);
+  expect(line?.denied?.rule).toContain("has no endpoints");
+});
+
+test("a pod of a Deployment that is deleted has a successor of another name", () => {
+  const run = play(scenario(SAFE, "", "{ at: 2s, delete: pod/web-0, grace: 1s }"));
+  expect(backends(run)).toEqual(["default/web-0", "default/web-1", "default/web-2", "default/web-3"]);
+});
+
+test("a Deployment that is scaled up has more pods than its manifest says", () => {
+  const run = play(scenario(SAFE, "", "{ at: 2s, scale: deployment/web, replicas: 5 }"));
+  expect(run.report.traffic[0]).toMatchObject({ sent: 1900, delivered: 1900 });
+  expect(backends(run)).toEqual([0, 1, 2, 3, 4].map((ordinal) => `default/web-${ordinal}`));
+});
+
+describe("is refused in one sentence:", () => {
+  test.each([
+    ["{ at: 1s, rollout: statefulset/web }", /rollout: should be a Deployment such as deployment\/web/],
+    ["{ at: 1s, rollout: deployment/cart }", /rollout: there is no deployment cart in namespace default/],
+  ])("%s", (entry, sentence) => {
+    const { status, stderr } = podwire("run", scenario("", "", entry), "--out", temporaryFolder());
+    expect(stderr).toMatch(sentence);
+    expect(status).toBe(2);
+  });
+});
