@@ -40,6 +40,7 @@ import * as lines from "./observe/lines.ts";
 import * as notes from "./observe/notes.ts";
 import * as trace from "./observe/trace.ts";
 import * as path from "./path.ts";
+import * as processor from "./processor.ts";
 import * as tcp from "./socket/tcp.ts";
 import * as udp from "./socket/udp.ts";
 import * as sockets from "./socket/table.ts";
@@ -81,6 +82,11 @@ export function newMachine(id: u32): usize {
   const machine = devices.newMachine(id);
   setMachine(machine);
   return machine;
+}
+
+/** Gives a machine a processor of so many cores; the host writes what work costs into it (CPU_*). */
+export function newProcessor(machine: usize, cores: u32, backlog: u32): usize {
+  return processor.newProcessor(machine, cores, backlog);
 }
 
 export function newNamespace(machine: usize, id: u32, seedLow: u32, seedHigh: u32): usize {
@@ -450,8 +456,21 @@ export function runToMail(end: f64): f64 {
 function handle(): void {
   setNow(events.time);
   setMachine(events.owner);
+  if (load<usize>(events.owner, R.MACHINE_CPU)) {
+    handleOnCores(events.kind, events.subject, events.detail);
+    return;
+  }
   dispatch(events.kind, events.subject, events.detail);
   path.settle();
+}
+
+/** The same on a machine whose work takes time. */
+function handleOnCores(kind: i32, subject: usize, detail: u32): void {
+  if (kind == events.EVENT_RECEIVE) processor.arrive(<usize>detail, subject);
+  else if (kind == events.EVENT_CORE) processor.next(subject);
+  else if (kind == events.EVENT_LEAVE) netem.leave(<usize>detail, subject);
+  else dispatch(kind, subject, detail);
+  processor.settle();
 }
 
 function dispatch(kind: i32, subject: usize, detail: u32): void {

@@ -87,6 +87,7 @@ import * as vxlan from "./link/vxlan.ts";
 import * as backlog from "./memory/backlog.ts";
 import { copy } from "./memory/bytes.ts";
 import { MICROSECOND, now } from "./memory/clock.ts";
+import * as cpu from "./memory/cpu.ts";
 import * as events from "./memory/events.ts";
 import { below } from "./memory/random.ts";
 import * as recorder from "./memory/recorder.ts";
@@ -127,10 +128,13 @@ function clearFlag(frame: usize, bit: u32): void {
 
 /** Works off the backlog: everything that follows, within the machine and at this moment, from what was just done. */
 export function settle(): void {
-  for (let frame = backlog.shift(); frame; frame = backlog.shift()) {
-    if (load<i32>(frame, F.FRAME_STAGE) == F.STAGE_RECEIVE) arrive(load<usize>(frame, F.FRAME_DEVICE), frame);
-    else depart(frame);
-  }
+  for (let frame = backlog.shift(); frame; frame = backlog.shift()) take(frame);
+}
+
+/** It is the turn of a frame of the backlog. */
+export function take(frame: usize): void {
+  if (load<i32>(frame, F.FRAME_STAGE) == F.STAGE_RECEIVE) arrive(load<usize>(frame, F.FRAME_DEVICE), frame);
+  else depart(frame);
 }
 
 /** A frame comes in by a device: it goes the way of the last one like it, if that is known, or has its own noted. */
@@ -146,6 +150,7 @@ export function arrive(device: usize, frame: usize): void {
 
 /** The same for a packet of a socket. */
 function depart(frame: usize): void {
+  if (cpu.core) cpu.chargeSocket(load<u32>(frame, F.FRAME_LENGTH));
   const how = flows.takenOut(load<usize>(frame, F.FRAME_NAMESPACE), frame);
   if (how == flows.DELIVERED) transport(namespaceOf(load<usize>(frame, F.FRAME_DEVICE)), frame);
   if (how != flows.NOT_TAKEN) return;
@@ -155,6 +160,7 @@ function depart(frame: usize): void {
 
 /** A datagram or segment that has come to its namespace is for a socket. */
 function transport(ns: usize, frame: usize): void {
+  if (cpu.core) cpu.chargeSocket(load<u32>(frame, F.FRAME_LENGTH));
   if (ipv4.protocol(load<usize>(frame, F.FRAME_NETWORK)) == ipv4.PROTO_UDP) udpReceive(ns, frame);
   else tcpReceive(ns, frame);
 }
@@ -164,6 +170,7 @@ function transport(ns: usize, frame: usize): void {
 /** A frame comes in by a device. */
 export function receive(device: usize, frame: usize): void {
   const ns = namespaceOf(device);
+  if (cpu.core) cpu.charge(R.CPU_HOP);
   if (!load<u32>(device, R.DEV_RUNNING)) {
     drop(ns, frame, DROP_DEV_READY);
     return;
@@ -722,6 +729,7 @@ function ipLocal(ns: usize, device: usize, arrived: usize): void {
   if (!passes(ns, HOOK_INPUT, frame, device, 0)) return;
   if (load<usize>(ns, R.NS_BALANCER) && balanced(ns, frame, ip)) return;
   flows.rememberDelivery(device, frame);
+  if (cpu.core) cpu.chargeSocket(load<u32>(frame, F.FRAME_LENGTH));
   const protocol = ipv4.protocol(ip);
   if (protocol == ipv4.PROTO_TCP) tcpReceive(ns, frame);
   else if (protocol == ipv4.PROTO_UDP) udpReceive(ns, frame);

@@ -6,7 +6,7 @@ import { Latencies, Throughput } from "./charts.tsx";
 import { Cluster } from "./cluster.tsx";
 import { lostOf, share } from "./fate.ts";
 import { Flows } from "./flows.tsx";
-import { Backends, Drops, Expectations, Rules } from "./tables.tsx";
+import { Backends, Drops, Expectations, Processors, Rules } from "./tables.tsx";
 import { WalkPanel, type Cursor } from "./walk.tsx";
 
 const START: Cursor = { packet: 0, step: 0, playing: false };
@@ -51,6 +51,7 @@ export function Page({ picture }: { picture: Picture }) {
         <Drops picture={picture} />
         <Backends line={line} />
       </div>
+      <Processors picture={picture} />
       <Expectations picture={picture} />
       <Rules picture={picture} />
       <footer>

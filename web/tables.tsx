@@ -80,6 +80,34 @@ export function Backends({ line }: { line: PictureLine | undefined }) {
   );
 }
 
+export function Processors({ picture: { processors, otherProcessors = 0 } }: { picture: Picture }) {
+  if (!processors) return null;
+  return (
+    <section aria-labelledby="processors">
+      <h2 id="processors">Processors</h2>
+      <div class="scroll short">
+        <table>
+          <Head
+            columns={[["node"], ["busy, %", true], ["each core, %"], ["longest backlog", true], ["no room for", true]]}
+          />
+          <tbody>
+            {processors.map(({ node, utilisation, cores, dropped, longestBacklog }) => (
+              <tr key={node}>
+                <th scope="row">{node}</th>
+                <Heat count={Math.round(100 * utilisation)} part={utilisation} />
+                <td>{cores.map((share) => Math.round(100 * share)).join(" ")}</td>
+                <td class="number">{formatCount(longestBacklog)}</td>
+                <td class="number">{formatCount(dropped)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {otherProcessors > 0 && <p class="note">and {plural(otherProcessors, "node")} less busy</p>}
+    </section>
+  );
+}
+
 export function Expectations({ picture: { expectations } }: { picture: Picture }) {
   if (expectations.length === 0) return null;
   const failed = expectations.filter(({ holds }) => !holds);

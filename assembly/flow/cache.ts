@@ -41,6 +41,7 @@ import { allocate } from "../memory/arena.ts";
 import * as backlog from "../memory/backlog.ts";
 import { clear } from "../memory/bytes.ts";
 import { now } from "../memory/clock.ts";
+import * as cpu from "../memory/cpu.ts";
 import * as hash from "../memory/hash.ts";
 import * as recorder from "../memory/recorder.ts";
 import { capture } from "../observe/capture.ts";
@@ -103,7 +104,8 @@ const PATH_LEARNED: usize = 60; // two forwarding entries
 const PATH_COUNTERS: usize = 68;
 const PATH_CAUGHT: usize = 72;
 const PATH_BYTES_USED: usize = 76; // of this record
-const PATH_HASH: usize = 80;
+const PATH_COST: usize = 80; // of the processor
+const PATH_HASH: usize = 84;
 const PATH_PACKETS: usize = 88; // u64, not settled yet, as are the bytes
 const PATH_BYTES: usize = 96; // u64
 const PATH_LIST: usize = 104;
@@ -250,6 +252,7 @@ function takenFrom(from: u32, frame: usize, at: usize, link: u64, type: u64): i3
   if (!(load<usize>(frame, F.FRAME_CT) | load<u32>(frame, F.FRAME_MARK) | load<u32>(frame, F.FRAME_FLAGS))) {
     entry = place;
     recorder.begin(frame, at);
+    cpu.mark();
   }
   return NOT_TAKEN;
 }
@@ -358,6 +361,7 @@ function replay(slot: usize, frame: usize, at: usize, length: u32, protocol: i32
   }
   store<u64>(path, load<u64>(path, PATH_PACKETS) + 1, PATH_PACKETS);
   store<u64>(path, load<u64>(path, PATH_BYTES) + <u64>(length - <u32>IP), PATH_BYTES);
+  if (cpu.core) cpu.chargeAgain(load<u32>(path, PATH_COST));
   store<usize>(frame, at + IP, F.FRAME_NETWORK);
   store<u32>(frame, IP_CT_NONE, F.FRAME_CT_INFO);
   const device = load<usize>(path, PATH_DEVICE);
@@ -479,6 +483,7 @@ function keep(device: usize, frame: usize, flags: u32): void {
   clear(draft, <u32>PATH_LIST + 8);
   store<usize>(draft, device, PATH_DEVICE);
   store<u32>(draft, recorder.longest, PATH_LONGEST);
+  store<u32>(draft, cpu.sinceMark(), PATH_COST);
   v128.store(draft + PATH_LINK, v128.load(at));
   const hop = load<u8>(first, TTL) - 1 == load<u8>(at, TTL);
   store<u32>(draft, hop ? flags | PATH_TTL : flags, PATH_FLAGS);

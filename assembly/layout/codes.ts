@@ -56,7 +56,8 @@ export const DROP_VXLAN_ENTRY_EXISTS = 51;
 export const DROP_LOCAL_MAC = 52;
 export const DROP_IP_TUNNEL_ECN = 53;
 export const DROP_SOCKET_RCVBUFF = 54;
-export const DROP_COUNT = 55;
+export const DROP_CPU_BACKLOG = 55;
+export const DROP_COUNT = 56;
 
 // Netfilter verdicts.
 export const NF_DROP = 0;

@@ -8,8 +8,32 @@ const LONG = 8;
 export const MACHINE_ID = 0;
 export const MACHINE_SEQUENCE = MACHINE_ID + WORD;
 export const MACHINE_PACKETS = MACHINE_SEQUENCE + WORD;
-export const MACHINE_SPARE = MACHINE_PACKETS + WORD;
+export const MACHINE_CPU = MACHINE_PACKETS + WORD; // CPU_*, 0: its work takes no time
 export const MACHINE_SIZE = 64;
+
+// The processor of a machine: what its work costs in 1 / 2^COST_SHIFT nanoseconds, then its cores (CORE_*), one behind the other.
+export const COST_SHIFT = 12;
+export const CPU_CORES = 0;
+export const CPU_BACKLOG = CPU_CORES + WORD; // frames that may wait for a core
+export const CPU_HOP = CPU_BACKLOG + WORD; // a device takes a frame
+export const CPU_SOCKET = CPU_HOP + WORD; // a socket sends a packet, or takes one
+export const CPU_TABLE = CPU_SOCKET + WORD; // a table is asked at a hook
+export const CPU_RULE = CPU_TABLE + WORD; // a rule that Linux would have held against a packet
+export const CPU_LOOKUP = CPU_RULE + WORD; // a packet's connection is looked for
+export const CPU_INSERT = CPU_LOOKUP + WORD; // a new connection is put into the table
+export const CPU_NAT = CPU_INSERT + WORD; // a packet is translated
+export const CPU_BYTE = CPU_NAT + WORD; // a byte of a frame that a socket sends or takes
+export const CPU_SIZE = 64;
+export const CORE_FREE_AT = 0; // u64: when the work in hand is done
+export const CORE_BUSY = CORE_FREE_AT + LONG; // u64 nanoseconds of work begun
+export const CORE_FRAMES = CORE_BUSY + LONG; // u64: pieces of work, a frame and all that follows from it
+export const CORE_DROPPED = CORE_FRAMES + LONG; // u64
+export const CORE_FIRST = CORE_DROPPED + LONG; // frames that wait, linked by FRAME_NEXT
+export const CORE_LAST = CORE_FIRST + WORD;
+export const CORE_WAITING = CORE_LAST + WORD; // how many there are
+export const CORE_LONGEST = CORE_WAITING + WORD; // how many there were at most
+export const CORE_CPU = CORE_LONGEST + WORD;
+export const CORE_SIZE = 64;
 
 // Sysctls of a namespace, by index into NS_SYSCTLS.
 export const SYSCTL_IP_FORWARD = 0;

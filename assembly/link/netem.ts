@@ -8,7 +8,8 @@ import { FRAME_DATA, FRAME_DEVICE, FRAME_LENGTH, FRAME_STAGE, FRAME_SUMMED, STAG
 import * as R from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
 import * as backlog from "../memory/backlog.ts";
-import { now } from "../memory/clock.ts";
+import { machine, now } from "../memory/clock.ts";
+import * as cpu from "../memory/cpu.ts";
 import * as events from "../memory/events.ts";
 import * as frames from "../memory/frames.ts";
 import { mix } from "../memory/hash.ts";
@@ -33,16 +34,25 @@ export function newNetem(device: usize): usize {
 /** A veth or wire sends a frame that has left its namespace; it is gone from here afterwards. */
 export function send(device: usize, frame: usize): void {
   store<i32>(frame, STAGE_RECEIVE, FRAME_STAGE);
+  if (load<i32>(device, R.DEV_KIND) == DEVICE_VETH && !load<usize>(device, R.DEV_NETEM)) {
+    store<usize>(frame, load<usize>(device, R.DEV_PEER), FRAME_DEVICE);
+    backlog.push(frame, STAGE_RECEIVE);
+  } else if (cpu.core) {
+    events.push(cpu.reached(), machine, events.EVENT_LEAVE, frame, <u32>device);
+  } else {
+    leave(device, frame);
+  }
+}
+
+/** A frame enters the queue of its device's link, once the processor is done with it. */
+export function leave(device: usize, frame: usize): void {
   const netem = load<usize>(device, R.DEV_NETEM);
   if (netem) {
     enqueue(netem, device, frame, true);
-  } else if (load<i32>(device, R.DEV_KIND) == DEVICE_VETH) {
-    store<usize>(frame, load<usize>(device, R.DEV_PEER), FRAME_DEVICE);
-    backlog.push(frame, STAGE_RECEIVE);
-  } else {
-    const reason = segment.transmit(device, frame);
-    if (reason != OK) discard(device, frame);
+    return;
   }
+  const reason = segment.transmit(device, frame);
+  if (reason != OK) discard(device, frame);
 }
 
 function discard(device: usize, frame: usize): void {
@@ -178,6 +188,5 @@ function arrive(device: usize, frame: usize, arrival: u64): void {
     segment.distribute(device, frame, arrival);
     return;
   }
-  const machine = load<usize>(load<usize>(device, R.DEV_NAMESPACE), R.NS_MACHINE);
   events.push(arrival, machine, events.EVENT_RECEIVE, frame, load<u32>(device, R.DEV_PEER));
 }

@@ -27,6 +27,8 @@ export const EVENT_ASKED: i32 = 8; // subject: question to another DNS server, d
 export const EVENT_PROXY: i32 = 10; // subject: proxied request whose server has not answered the SYN, detail: generation
 export const EVENT_CHECK: i32 = 11; // subject: health check; detail: generation of the one that is late, 0: begin the next
 export const EVENT_RESOLVER: i32 = 9; // subject: session that waits for an answer, detail: generation
+export const EVENT_LEAVE: i32 = 12; // subject: frame that a processor is done with, detail: device
+export const EVENT_CORE: i32 = 13; // subject: core of a processor that is free for the next frame
 
 // A heap: the address of its events, how many fit, how many there are. A lane: the same, then its first event and the offset of its
 // last one.

@@ -36,6 +36,8 @@ import {
   CHAIN_POLICY_RULE,
   CHAIN_RULE,
   CHAIN_SIZE,
+  CPU_NAT,
+  CPU_TABLE,
   CT_STATUS,
   NS_CHAINS,
   NS_RULES,
@@ -56,6 +58,7 @@ import {
   TABLE_RAW,
 } from "../layout/rules.ts";
 import { STEP_CONFIRMED, STEP_HOOK, STEP_NAT, STEP_RULE, STEP_TABLE, STEP_TRACKED } from "../layout/trace.ts";
+import * as cpu from "../memory/cpu.ts";
 import * as recorder from "../memory/recorder.ts";
 import { confirm, directionOf, enter, reason as trackReason } from "../track/conntrack.ts";
 import * as nat from "../track/nat.ts";
@@ -76,10 +79,12 @@ function consult(table: usize): i32 {
   const chain = chains + table * CHAIN_SIZE;
   const rule = load<usize>(chain, CHAIN_RULE);
   if (!rule) return NF_ACCEPT;
+  if (cpu.core) cpu.charge(CPU_TABLE);
   if (trace.on) trace.note(STEP_TABLE, packet.ns, packet.frame, <u32>table, packet.hook);
   const counter = load<usize>(chain, CHAIN_COUNTER);
   if (!counter) return walk(rule, load<usize>(chain, CHAIN_POLICY_RULE));
   count(counter);
+  if (cpu.core) cpu.chargeRules(1);
   if (trace.on) {
     const index = load<u32>(load<usize>(chain, CHAIN_POLICY_RULE), RULE_INDEX);
     trace.note(STEP_RULE, packet.ns, packet.frame, index, index);
@@ -139,6 +144,7 @@ function translate(manip: u32): i32 {
   const destination = packet.destination;
   const ports = trace.on ? trace.portsOf(packet.ip, packet.length) : 0;
   if (nat.translate(entry, direction, manip, packet.ip, packet.length)) {
+    if (cpu.core) cpu.charge(CPU_NAT);
     packet.read();
     if (trace.on) trace.note(STEP_NAT, packet.ns, packet.frame, manip, source, destination, ports);
   }

@@ -59,6 +59,7 @@ import {
   STEP_RULE,
 } from "../layout/trace.ts";
 import { allocate } from "../memory/arena.ts";
+import * as cpu from "../memory/cpu.ts";
 import * as recorder from "../memory/recorder.ts";
 import { denied } from "../observe/lines.ts";
 import * as notes from "../observe/notes.ts";
@@ -157,6 +158,7 @@ export function walk(first: usize, policy: usize): i32 {
         (!restMatches(block, rule, flags) || (load<u32>(rule, RULE_MATCH_COUNT) && !extensionsMatch(block, rule))))
     ) {
       if (packet.hotdrop) {
+        if (cpu.core) cpu.chargeRules(<u32>(rule - start) / RULE_SIZE + 1);
         passedOver = 0;
         return NF_DROP;
       }
@@ -164,6 +166,7 @@ export function walk(first: usize, policy: usize): i32 {
       continue;
     }
     count(counterOf(packet.ns, rule));
+    if (cpu.core) cpu.chargeRules(<u32>(rule - start) / RULE_SIZE + 1);
     if (trace.on) noteRule(block, start, rule);
     const target = load<i32>(rule, RULE_TARGET);
     if (target == TARGET_CONTINUE) {

@@ -12,6 +12,7 @@ import {
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
 import { now } from "../memory/clock.ts";
+import * as cpu from "../memory/cpu.ts";
 
 let first: usize = 0;
 const STRIDE: usize = (LINE_SIZE + 63) & ~63;
@@ -43,8 +44,9 @@ export function bucketOf(value: u64): u32 {
   return ((shift + 1) << HISTOGRAM_SUB_BITS) + ((<u32>(value >> (<u64>shift))) & 63);
 }
 
-/** Notes an answered request: how long it took and which namespace answered. */
-export function answered(number: u32, latency: u64, origin: u32): void {
+/** Notes an answered request: how long it took until this moment, and which namespace answered. */
+export function answered(number: u32, took: u64, origin: u32): void {
+  const latency = took + cpu.spent();
   const record = line(number);
   store<u32>(record, load<u32>(record, LINE_DELIVERED) + 1, LINE_DELIVERED);
   const bucket = record + LINE_HISTOGRAM + ((<usize>bucketOf(latency)) << 2);

@@ -39,6 +39,8 @@ import {
   FRAME_ZONE_SHIFT,
 } from "../layout/frame.ts";
 import {
+  CPU_INSERT,
+  CPU_LOOKUP,
   CT_ORIGINAL,
   CT_REPLY,
   CT_STATUS,
@@ -57,6 +59,7 @@ import {
   TUPLE_ZONE,
 } from "../layout/records.ts";
 import { SECOND, now } from "../memory/clock.ts";
+import * as cpu from "../memory/cpu.ts";
 import * as icmp from "../wire/icmp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
@@ -224,6 +227,7 @@ export function enter(ns: usize, frame: usize, incoming: bool): bool {
   // Over loopback a packet comes by a second time and keeps what it was.
   const flags = load<u32>(frame, FRAME_FLAGS);
   if (load<usize>(frame, FRAME_CT) || flags & FRAME_IS_UNTRACKED) return true;
+  if (cpu.core) cpu.charge(CPU_LOOKUP);
   takeZone(frame, flags);
   store<u32>(frame, IP_CT_NONE, FRAME_CT_INFO);
   const ip = load<usize>(frame, FRAME_NETWORK);
@@ -286,6 +290,7 @@ export function confirm(ns: usize, frame: usize): bool {
   if (!entry) return true;
   if (load<u32>(entry, CT_STATUS) & (IPS_CONFIRMED | IPS_DYING)) return true;
   if (directionOf(load<u32>(frame, FRAME_CT_INFO)) != DIR_ORIGINAL) return true;
+  if (cpu.core) cpu.charge(CPU_INSERT);
   tuple.read(entry + CT_ORIGINAL);
   table.searchZoneOf(entry, DIR_ORIGINAL);
   let other = table.find(ns);

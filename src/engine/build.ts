@@ -10,6 +10,7 @@ import type { Job, PlacedMachine, WorkerResult } from "./job.ts";
 import { ingressBlock } from "./ingress.ts";
 import { addNetem } from "./netem.ts";
 import { counted, placeAnswer, responseOf, type Answer } from "./payload.ts";
+import { addProcessor, type BuiltProcessor } from "./processor.ts";
 import { seedOf } from "./random.ts";
 import { addSets } from "./sets.ts";
 
@@ -29,6 +30,7 @@ export interface Built {
   /** `<namespace>/<device>`. */
   devices: Map<string, Handle>;
   balancers: BuiltBalancer[];
+  processors: BuiltProcessor[];
   listenErrors: WorkerResult["listenErrors"];
   /** By namespace, what the servers of those whose processes begin in the run listen with. */
   servers: Map<string, ServerSocket[]>;
@@ -61,7 +63,8 @@ export function buildMachine(kernel: Kernel, job: Job, placed: PlacedMachine, bu
     if (rules !== 0) kernel.calls.loadRules(namespace(built, config.name), rules);
   });
   addListeners(kernel, job, machine, built);
-  const { balancer } = machine;
+  const { balancer, processor } = machine;
+  if (processor) built.processors.push(addProcessor(kernel, machine.name, record, processor));
   if (balancer) built.balancers.push(addBalancer(kernel, namespace(built, balancer.namespace), balancer));
 }
 

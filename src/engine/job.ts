@@ -1,6 +1,6 @@
 // What the main thread hands to every worker, and what a worker hands back.
 import type { CommentNames } from "../pcap/comments.ts";
-import type { BalancerResult, CaptureConfig, FlowConfig } from "../seam/plan.ts";
+import type { BalancerResult, CaptureConfig, FlowConfig, ProcessorResult } from "../seam/plan.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { RuleCounters } from "../kernel/counters.ts";
 import type { LineCounters } from "../kernel/kernel.ts";
@@ -92,6 +92,7 @@ export interface WorkerResult {
   lines: LineCounters[];
   namespaces: NamespaceResult[];
   balancers: BalancerResult[];
+  processors: ProcessorResult[];
   /** Moments, and for each of them three totals of every line: sent, delivered, failed. */
   series: { atNs: number[]; totals: Uint32Array[] };
   /** Connections that changes of its machines removed or found, by place in the plan's list. */

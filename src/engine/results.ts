@@ -1,6 +1,6 @@
 // The results of the workers put together: sums in the order of the plan, so that the number of workers does not show.
 import { bucketCeiling, DROP_REASONS, type LineCounters } from "../kernel/kernel.ts";
-import type { Denial, Latency, LineResult, Plan, RunResult, Series } from "../seam/plan.ts";
+import type { Denial, Latency, LineResult, Plan, ProcessorResult, RunResult, Series } from "../seam/plan.ts";
 import type { CaptureFile } from "./captures.ts";
 import type { NamespaceResult, WorkerResult } from "./job.ts";
 import type { RuleSets } from "./rules.ts";
@@ -31,6 +31,10 @@ export function combine(
       ),
     ),
     balancers: workers.flatMap(({ balancers }) => balancers),
+    processors: inPlanOrder(
+      plan,
+      workers.flatMap(({ processors }) => processors),
+    ),
     drops: dropsOf(namespaces),
     captures: files.map(({ path, headBytes }, i) => ({
       path,
@@ -74,6 +78,11 @@ function seriesOf(plan: Plan, workers: readonly WorkerResult[]): Series {
     return { sent, delivered, failed };
   });
   return { atNs, lines };
+}
+
+function inPlanOrder(plan: Plan, processors: readonly ProcessorResult[]): ProcessorResult[] {
+  const byMachine = new Map(processors.map((processor) => [processor.machine, processor]));
+  return plan.machines.flatMap(({ name }) => byMachine.get(name) ?? []);
 }
 
 function countedBy(plan: Plan, workers: readonly WorkerResult[]): number[] {

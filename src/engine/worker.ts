@@ -12,6 +12,7 @@ import type { Job, NamespaceResult, WorkerResult } from "./job.ts";
 import { Pacer } from "./pacer.ts";
 import { namesBlock } from "./names.ts";
 import { counted, requestOf } from "./payload.ts";
+import { processorResult } from "./processor.ts";
 import { seedOf } from "./random.ts";
 import { Sampler } from "./sampler.ts";
 
@@ -30,6 +31,7 @@ export class Worker {
     namespaces: new Map(),
     devices: new Map(),
     balancers: [],
+    processors: [],
     listenErrors: [],
     servers: new Map(),
     answers: new Map(),
@@ -215,6 +217,7 @@ export class Worker {
       lines: this.#job.lines.map((_, i) => this.kernel.lineCounters(i, this.#job.namespaceCount)),
       namespaces,
       balancers: this.#built.balancers.map((built) => balancerResult(this.kernel, built)),
+      processors: this.#built.processors.map((built) => processorResult(this.kernel, built, endNs)),
       series: { atNs: this.#sampler.atNs, totals: this.#sampler.totals },
       counted: this.#counted,
       listenErrors: this.#built.listenErrors,

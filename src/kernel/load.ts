@@ -20,6 +20,7 @@ export interface KernelExports {
   reserve(bytes: number): number;
   memoryTaken(): number;
   newMachine(id: number): number;
+  newProcessor(machine: number, cores: number, backlog: number): number;
   newNamespace(machine: number, id: number, seedLow: number, seedHigh: number): number;
   setSysctl(ns: number, which: number, value: number): void;
   setDeviceKey(device: number, field: number, value: number): void;

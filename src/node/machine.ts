@@ -4,6 +4,7 @@ import { wholeText, type RulesText } from "../iptables/rules-text.ts";
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
 import type { ServedDatagrams } from "../seam/change.ts";
 import type { CommonRoutes, Machine, NamespaceConfig } from "../seam/machine.ts";
+import type { ProcessorConfig } from "../seam/processor.ts";
 import { addBridge, addPodMasquerade, addPodRangeExemption, connectPod, podSubnet } from "./cni-bridge.ts";
 import { addHostPorts } from "./cni-portmap.ts";
 import { addFlannel, addFlannelRules, TUNNEL_OVERHEAD } from "./flannel.ts";
@@ -32,6 +33,9 @@ export interface NetworkOptions {
   mtu?: number | undefined;
 }
 
+/** As many as most machines have at least. */
+const CORES = 4;
+
 /** The MTU of a node's network card. */
 const CARD_MTU = 1500;
 
@@ -58,8 +62,8 @@ export interface NodeOptions {
   responseBytes?: number | undefined;
   /** `sysctl -w` on every node, after what kubelet and kube-proxy set. */
   sysctls?: Readonly<Record<string, string | number>>;
-  /** Processor cores, from which kube-proxy derives the size of the connection table. Default 4. */
-  cores?: number;
+  /** The processor, whose cores kube-proxy derives the size of the connection table from. Default: 4 cores, and nothing takes time. */
+  processor?: ProcessorConfig | undefined;
 }
 
 /** The gateway's address on the nodes' network. Throws a TypeError if that is not a CIDR. */
@@ -69,7 +73,7 @@ export function gatewayAddress(nodeCIDR: string): string {
 
 /** Everything that the kernel of `node` is told. `later`: pods that are not there yet, but whose network is. */
 export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, later: readonly Pod[] = []): Machine {
-  const { network = {}, cardMtu = CARD_MTU, cores = 4 } = options;
+  const { network = {}, cardMtu = CARD_MTU, processor } = options;
   const { mode = "routes", hairpinMode = true } = network;
   const { mtu = mode === "vxlan" ? cardMtu - TUNNEL_OVERHEAD : cardMtu } = network;
   const root = node.name;
@@ -84,12 +88,13 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, 
       {
         name: root,
         role: "node",
-        sysctls: nodeSysctls(cores, options),
+        sysctls: nodeSysctls(processor?.cores ?? CORES, options),
         ...options.kernel,
         ...nodeFilters(cluster, node, options),
       },
       ...ownPods.map(sandbox),
     ],
+    ...(processor && { processor }),
     bridges: [],
     veths: [],
     wires: [{ namespace: root, name: "eth0", mac: cardMac(node.address), mtu: cardMtu, segment: NODES_SEGMENT }],

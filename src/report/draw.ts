@@ -11,6 +11,7 @@ const SOURCES = 60;
 const BACKENDS = 60;
 const DROPS = 500;
 const RULES = 300;
+const PROCESSORS = 100;
 const STEPS_A_DECADE = 10;
 const LEAST_NS = 1000;
 
@@ -54,6 +55,7 @@ export function drawPicture(
     total: addUp(result.series),
     drops: drops.slice(0, DROPS),
     otherDrops: Math.max(0, drops.length - DROPS),
+    ...drawProcessors(report),
     rules: hit.slice(0, RULES),
     idleRules: idle,
     otherRules: Math.max(0, hit.length - RULES),
@@ -63,6 +65,21 @@ export function drawPicture(
         : { text: one.holds ? `${one.traffic}: ${one.expected}` : failure(one), holds: one.holds },
     ),
     warnings,
+  };
+}
+
+function drawProcessors({ processors }: Report): Pick<Picture, "processors" | "otherProcessors"> {
+  if (!processors) return {};
+  const busiest = [...processors].sort((a, b) => b.utilisation - a.utilisation);
+  return {
+    processors: busiest.slice(0, PROCESSORS).map(({ node, utilisation, cores }) => ({
+      node,
+      utilisation,
+      cores: cores.map((core) => core.utilisation),
+      dropped: cores.reduce((sum, core) => sum + core.dropped, 0),
+      longestBacklog: Math.max(...cores.map((core) => core.longestBacklog)),
+    })),
+    otherProcessors: Math.max(0, processors.length - PROCESSORS),
   };
 }
 

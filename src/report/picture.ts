@@ -88,6 +88,9 @@ export interface Picture {
   total: Series["lines"][number];
   drops: { namespace: string; reason: string; count: number }[];
   otherDrops: number;
+  /** How busy the cores of each node were, 0 to 1, the busiest nodes first; absent if their work takes no time. */
+  processors?: { node: string; utilisation: number; cores: number[]; dropped: number; longestBacklog: number }[];
+  otherProcessors?: number;
   rules: RuleHits[];
   /** Rules that no packet matched, and hit ones that are left out. */
   idleRules: number;

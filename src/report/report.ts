@@ -5,7 +5,7 @@ import { judge, type Expectation, type Outcome } from "../scenario/expectation.t
 import type { PreparedScenario } from "../scenario/prepare.ts";
 import type { Count, PreparedEvent } from "../scenario/timeline.ts";
 import type { ReachOutcome } from "../scenario/reach.ts";
-import { STANDARD_OUTPUT, type LineResult, type RunResult } from "../seam/plan.ts";
+import { STANDARD_OUTPUT, type LineResult, type ProcessorResult, type RunResult } from "../seam/plan.ts";
 import { loadBalancerReports, type HealthChange, type LoadBalancerReport } from "./load-balancers.ts";
 
 export interface Report {
@@ -30,6 +30,8 @@ export interface Report {
   /** By namespace and reason, also of frames that belong to no line. */
   drops: RunResult["drops"];
   listenErrors: RunResult["listenErrors"];
+  /** Of the nodes, if their work takes time. */
+  processors?: ProcessorReport[];
   /** Paths are relative to the output folder. */
   captures: { file: string; packets: number; bytes: number }[];
   ignored: Cluster["ignored"];
@@ -57,6 +59,13 @@ export interface Ended {
   drained: number;
   cut: number;
   hung: number;
+}
+
+export interface ProcessorReport {
+  node: string;
+  /** The share of the run in which the cores worked, together and each. */
+  utilisation: number;
+  cores: (ProcessorResult["cores"][number] & { utilisation: number })[];
 }
 
 export interface LineReport extends Omit<LineResult, "latency" | "latencies" | "drops"> {
@@ -95,6 +104,9 @@ export function makeReport(
     frames: result.frames,
     drops: result.drops,
     listenErrors: result.listenErrors,
+    ...(result.processors.length > 0 && {
+      processors: result.processors.map((one) => processorReport(one, result.endNs)),
+    }),
     captures: result.captures.map(({ path, packets, bytes }) => ({
       file: path === STANDARD_OUTPUT ? path : relative(outDir, path),
       packets,
@@ -116,6 +128,16 @@ function eventReport({ counts, ...event }: PreparedEvent, counted: readonly numb
   const connections = { drained: Math.max(0, sum("open") - cut), cut, hung };
   const none = Object.values(connections).every((count) => count === 0);
   return { ...event, connectionsRemoved: sum("removed"), ...(none ? {} : { connections }) };
+}
+
+function processorReport({ machine, cores }: ProcessorResult, endNs: number): ProcessorReport {
+  const share = (busyNs: number): number => Number((busyNs / Math.max(endNs, 1)).toFixed(4));
+  const busyNs = cores.reduce((sum, core) => sum + core.busyNs, 0);
+  return {
+    node: machine,
+    utilisation: share(busyNs / cores.length),
+    cores: cores.map((core) => ({ ...core, utilisation: share(core.busyNs) })),
+  };
 }
 
 function lineReport({ latency, latencies: _, drops, backends, ...counts }: LineResult): LineReport {

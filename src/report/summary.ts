@@ -2,7 +2,7 @@
 import Table from "cli-table3";
 import { formatBytes, formatCount, formatTime, plural } from "./format.ts";
 import { loadBalancerRemarks } from "./load-balancers.ts";
-import type { LineReport, Report } from "./report.ts";
+import type { LineReport, ProcessorReport, Report } from "./report.ts";
 
 const HEAD = ["traffic", "sent", "delivered", "dropped", "refused", "timed out", "p50", "p99", "max", "served by"];
 const NUMBERS = ["delivered", "refused", "timedOut"] as const;
@@ -71,6 +71,7 @@ function remarks(report: Report): string[] {
       ? [`still waiting at the end: ${open.map((line) => `${line.name} ${formatCount(line.open)}`).join(", ")}`]
       : []),
     ...loadBalancerRemarks(report.loadBalancers, report.healthChanges),
+    ...processorRemarks(report.processors ?? []),
     ...report.events.map(told),
     ...report.listenErrors.map(
       ({ namespace, process, protocol, port, error }) =>
@@ -86,6 +87,28 @@ function remarks(report: Report): string[] {
     ...(report.expectations.length > 0 ? [`${held} of ${plural(report.expectations.length, "expectation")} hold`] : []),
     ...failed.map((outcome) => `FAILED ${failure(outcome)}`),
   ];
+}
+
+/** So many nodes have a line for their processor. */
+const PROCESSORS = 4;
+
+/** The busiest nodes: how busy all cores together and the busiest of them were, and what was lost as it found no room. */
+function processorRemarks(processors: readonly ProcessorReport[]): string[] {
+  const busiest = [...processors].sort((a, b) => b.utilisation - a.utilisation).slice(0, PROCESSORS);
+  const rest = processors.length - busiest.length;
+  return [
+    ...busiest.map(({ node, utilisation, cores }) => {
+      const most = Math.max(...cores.map((core) => core.utilisation));
+      const dropped = cores.reduce((sum, core) => sum + core.dropped, 0);
+      const lost = dropped === 0 ? "" : `; ${plural(dropped, "frame")} found no room in a backlog`;
+      return `${node}: ${plural(cores.length, "core")} busy ${percent(utilisation)}, the busiest ${percent(most)}${lost}`;
+    }),
+    ...(rest > 0 ? [`and ${plural(rest, "node")} less busy`] : []),
+  ];
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(3))} %`;
 }
 
 function told({ atNs, what, rulesAtNs, connectionsRemoved, connections }: Report["events"][number]): string {

@@ -119,7 +119,8 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
       : defaultLines(cluster, ranges.nodeCIDR, durationNs, warnings);
   const names = lines.map(({ name }) => name);
   const captures = chooseCaptures(scenario, document, overrides);
-  const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, { ...ranges, cardMtu: links.nodes.mtu }, later));
+  const own = { ...ranges, processor: ranges.cpu, cardMtu: links.nodes.mtu };
+  const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, own, later));
   addOwnRules(scenario, document, cluster, nodes);
   const zone = dnsRecords(cluster);
   const called = outsideNames(lines, zone);

@@ -4,8 +4,9 @@ import { parseCidr } from "../address.ts";
 import { TO_BE_DELETED } from "../kubernetes/nodes.ts";
 import { HEALTH_CHECKS } from "../node/load-balancer.ts";
 import { DISTRIBUTIONS } from "../seam/netem.ts";
+import { LINUX_COSTS } from "../seam/processor.ts";
 import { chance, jitter, limit, linkMtu, loss, reorder } from "./netem-words.ts";
-import { bitRate, duration, moment, rate } from "./units.ts";
+import { bitRate, cost, duration, moment, rate } from "./units.ts";
 
 export const API_VERSION = "podwire.dev/v1alpha1";
 
@@ -163,6 +164,24 @@ const loadBalancer = z
     error: "should not be longer than the interval",
   });
 
+/** What the nodes' work costs in virtual time. */
+const cpu = z.strictObject({
+  cores: z.int().min(1).max(256).default(4),
+  backlog: z.int().min(1).max(1_000_000).default(1000),
+  costs: z
+    .strictObject({
+      hop: cost.default(LINUX_COSTS.hop),
+      socket: cost.default(LINUX_COSTS.socket),
+      table: cost.default(LINUX_COSTS.table),
+      rule: cost.default(LINUX_COSTS.rule),
+      conntrackLookup: cost.default(LINUX_COSTS.conntrackLookup),
+      conntrackInsert: cost.default(LINUX_COSTS.conntrackInsert),
+      nat: cost.default(LINUX_COSTS.nat),
+      byte: cost.default(LINUX_COSTS.byte),
+    })
+    .prefault({}),
+});
+
 const cluster = z.strictObject({
   nodes: z
     .union(
@@ -185,6 +204,7 @@ const cluster = z.strictObject({
     })
     .prefault({}),
   kernel: kernel.prefault({}),
+  cpu: cpu.optional(),
   sysctls: sysctls.default({}),
   responseBytes: z.int().min(1).max(10_000_000).optional(),
   containers: z

@@ -36,6 +36,13 @@ export const moment = unit(
   "is not a moment; write a number and ns, us, ms, s, m or h, such as 1.5s",
 );
 
+/** Nanoseconds with a fraction, 0 to a millisecond: what a piece of work costs. */
+export const cost = unit((text) => {
+  const [, number = "", name = ""] = /^(\d+(?:\.\d+)?)(ns|us|ms)$/.exec(text) ?? [];
+  const value = text === "0" ? 0 : Number(number) * (DURATIONS[name] ?? NaN);
+  return value <= 1e6 ? value : undefined;
+}, "is not a cost; write a number and ns or us, at most 1ms, such as 250ns");
+
 /** Requests per second. */
 export const rate = unit((text) => {
   const [, number = "", period = ""] = /^(\d+(?:\.\d+)?)\/(s|m|h)$/.exec(text) ?? [];

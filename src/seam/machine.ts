@@ -3,6 +3,7 @@
 
 import type { RulesText } from "../iptables/rules-text.ts";
 import type { NetemConfig } from "./netem.ts";
+import type { ProcessorConfig } from "./processor.ts";
 
 /** A network namespace. Devices, addresses and the rest name it by `name`. */
 export interface NamespaceConfig {
@@ -211,4 +212,6 @@ export interface Machine {
   neighbours: NeighbourConfig[];
   listeners: ListenerConfig[];
   balancer?: BalancerConfig;
+  /** Absent: what it does takes no time. */
+  processor?: ProcessorConfig;
 }

@@ -155,6 +155,21 @@ export interface CaptureResult {
   bytes: number;
 }
 
+/** What the processor of a machine did. */
+export interface ProcessorResult {
+  machine: string;
+  cores: {
+    /** Nanoseconds of virtual time in which it worked. */
+    busyNs: number;
+    /** Frames that it took up. */
+    frames: number;
+    /** Frames that found its backlog full. */
+    dropped: number;
+    /** The most that waited at once. */
+    longestBacklog: number;
+  }[];
+}
+
 /** What a load balancer did: the connections that each server was handed, and the servers that came and went. */
 export interface BalancerResult {
   virtualServers: {
@@ -206,6 +221,8 @@ export interface RuleHeat {
 export interface RunResult {
   lines: LineResult[];
   balancers: BalancerResult[];
+  /** Of the machines whose work takes time, in the order of the plan. */
+  processors: ProcessorResult[];
   /** All drops of the run by namespace and reason, also of frames that belong to no line. */
   drops: Record<string, Record<string, number>>;
   captures: CaptureResult[];

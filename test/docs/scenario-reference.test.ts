@@ -7,7 +7,9 @@ import { projectFiles } from "../structure/tree.ts";
 const pages = new Map(projectFiles("docs", ".md").map(({ path, text }) => [path, text]));
 const PAGE = pages.get("docs/scenario.md") ?? "";
 /** What a scenario says of load balancers and of who reaches whom has pages of its own. */
-const ALL = ["scenario", "load-balancers", "policies"].map((name) => pages.get(`docs/${name}.md`)).join("\n");
+const ALL = ["scenario", "load-balancers", "policies", "saturation"]
+  .map((name) => pages.get(`docs/${name}.md`))
+  .join("\n");
 
 interface Field {
   /** `spec.cluster.nodes` */

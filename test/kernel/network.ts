@@ -31,6 +31,7 @@ export interface MachineWords {
   /** By device: `a/eth0`. */
   netem?: Record<string, NetemConfig>;
   balancer?: Machine["balancer"];
+  processor?: Machine["processor"];
   /** What listeners that are an `ingress` hand on. */
   ingress?: IngressLocation[];
 }
@@ -90,6 +91,7 @@ export function machineOf(name: string, words: MachineWords, number = 0): Machin
       listen.map((text) => listenerOf(namespace, text, words.ingress)),
     ),
     ...(words.balancer ? { balancer: words.balancer } : {}),
+    ...(words.processor ? { processor: words.processor } : {}),
   };
 }
 

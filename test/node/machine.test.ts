@@ -6,6 +6,7 @@ import { vethName } from "../../src/node/cni-bridge.ts";
 import { unservedPorts } from "../../src/node/kubelet.ts";
 import { wholeText } from "../../src/iptables/rules-text.ts";
 import { nodeMachine, nodeRules } from "../../src/node/machine.ts";
+import { LINUX_COSTS } from "../../src/seam/processor.ts";
 import { cluster, container, pod } from "./objects.ts";
 import { parseRules } from "./rules-text.ts";
 import { RANGES, SHOP } from "./shop.ts";
@@ -129,7 +130,10 @@ describe("a node's machine", () => {
   });
 
   it("has a larger connection table on more cores, up to a million", () => {
-    const max = (cores: number) => nodeMachine(SHOP, ONE, { ...RANGES, cores }).namespaces[0]?.sysctls[3]?.[1];
+    const max = (cores: number) => {
+      const processor = { cores, backlog: 1000, costs: LINUX_COSTS };
+      return nodeMachine(SHOP, ONE, { ...RANGES, processor }).namespaces[0]?.sysctls[3]?.[1];
+    };
     expect([1, 4, 8, 64].map(max)).toEqual(["131072", "131072", "262144", "1048576"]);
   });
 

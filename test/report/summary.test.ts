@@ -44,6 +44,26 @@ const REPORT: Report = {
   wallWorkers: 2,
 };
 
+test("the busiest nodes have a line with how busy their cores were and what found no room", () => {
+  const core = { busyNs: 3e9, frames: 10, longestBacklog: 1000 };
+  const node = (name: string, shares: number[], dropped = 0) => ({
+    node: name,
+    utilisation: shares.reduce((sum, share) => sum + share, 0) / shares.length,
+    cores: shares.map((utilisation) => ({ ...core, utilisation, dropped })),
+  });
+  const processors = [
+    node("n1", [0.1, 0.2]),
+    node("n2", [1, 0.5], 600),
+    ...["n3", "n4", "n5"].map((name) => node(name, [0])),
+  ];
+  const lines = summarize({ ...REPORT, processors }, "out").split("\n");
+  expect(lines).toContain("n2: 2 cores busy 75 %, the busiest 100 %; 1,200 frames found no room in a backlog");
+  expect(lines).toContain("n1: 2 cores busy 15 %, the busiest 20 %");
+  expect(lines).toContain("n4: 1 core busy 0 %, the busiest 0 %");
+  expect(lines).toContain("and 1 node less busy");
+  expect(summarize(REPORT, "out")).not.toContain("core");
+});
+
 test("a load balancer has a line with its spread and the nodes that it left out, and each change of health one", () => {
   const report: Report = {
     ...REPORT,

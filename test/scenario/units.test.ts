@@ -1,6 +1,6 @@
 // Units: text with a unit to a number, and the sentence about text that is none.
 import { describe, expect, test } from "vitest";
-import { bitRate, duration, moment, parseDuration, parseShare, rate } from "../../src/scenario/units.ts";
+import { bitRate, cost, duration, moment, parseDuration, parseShare, rate } from "../../src/scenario/units.ts";
 
 describe("a duration is read in nanoseconds", () => {
   test.each([
@@ -22,6 +22,14 @@ describe("a duration is read in nanoseconds", () => {
 
 test("a rate is read in requests per second", () => {
   expect(["2000/s", "0.5/s", "30/m", "36/h"].map((text) => rate.parse(text))).toEqual([2000, 0.5, 0.5, 0.01]);
+});
+
+test("a cost is read in nanoseconds with their fractions, up to a millisecond", () => {
+  expect(["0", "0.05ns", "250ns", "1.5us", "1ms"].map((text) => cost.parse(text))).toEqual([0, 0.05, 250, 1500, 1e6]);
+  for (const text of ["5", "-1ns", "1.1ms", "2s", "ns"])
+    expect(cost.safeParse(text).error?.issues[0]?.message).toBe(
+      `${text} is not a cost; write a number and ns or us, at most 1ms, such as 250ns`,
+    );
 });
 
 test("a bit rate is read in bits per second", () => {

@@ -31,6 +31,7 @@ export const ORDERS: Order[] = [
       "socket",
       "app",
       "path",
+      "processor",
       "index",
     ],
     apart: [],
