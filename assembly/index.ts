@@ -36,6 +36,7 @@ import * as ruleIndex from "./netfilter/index.ts";
 import * as ruleSets from "./netfilter/rule-sets.ts";
 import * as walk from "./netfilter/walk.ts";
 import * as captures from "./observe/capture.ts";
+import * as failures from "./observe/failures.ts";
 import * as lines from "./observe/lines.ts";
 import * as notes from "./observe/notes.ts";
 import * as trace from "./observe/trace.ts";
@@ -49,6 +50,7 @@ import { PROTO_UDP } from "./wire/ipv4.ts";
 
 export * from "./layout/balancer";
 export * from "./layout/codes";
+export * from "./layout/failures";
 export * from "./layout/filter";
 export * from "./layout/frame";
 export * from "./layout/ingress";
@@ -66,6 +68,21 @@ export function start(worker: u32, lineCount: u32, namespaces: u32): void {
   segment.setWorker(worker);
   captures.startStream(worker);
   lines.makeLines(lineCount, namespaces);
+}
+
+/** Room for the events of a run by which failed requests are counted. */
+export function makeEvents(lineCount: u32, count: u32): void {
+  failures.make(lineCount, count);
+}
+
+/** An event begins at a moment, and until another goes on what comes of it; events are in order of time. */
+export function setEvent(index: u32, at: f64, until: f64): void {
+  failures.set(index, <u64>at, <u64>until);
+}
+
+/** What a line, numbered from 1, has counted for an event: a word for each FAILED_*. */
+export function failuresOf(line: u32, event: u32): usize {
+  return failures.countersOf(line, event);
 }
 
 /** Memory for the host to fill: rule sets, zones, requests. Zeroed, never given back. */

@@ -6,7 +6,7 @@ import { Latencies, Throughput } from "./charts.tsx";
 import { Cluster } from "./cluster.tsx";
 import { lostOf, share } from "./fate.ts";
 import { Flows } from "./flows.tsx";
-import { Backends, Drops, Expectations, Processors, Rules } from "./tables.tsx";
+import { Backends, Drops, Events, Expectations, Processors, Rules } from "./tables.tsx";
 import { WalkPanel, type Cursor } from "./walk.tsx";
 
 const START: Cursor = { packet: 0, step: 0, playing: false };
@@ -53,6 +53,7 @@ export function Page({ picture }: { picture: Picture }) {
       </div>
       <Processors picture={picture} />
       <Expectations picture={picture} />
+      <Events picture={picture} />
       <Rules picture={picture} />
       <footer>
         podwire {picture.podwire}. Everything here was counted and noted by the kernel that moved the packets.

@@ -127,6 +127,29 @@ export function Expectations({ picture: { expectations } }: { picture: Picture }
   );
 }
 
+export function Events({ picture: { events } }: { picture: Picture }) {
+  if (events.length === 0) return null;
+  return (
+    <section aria-labelledby="events">
+      <h2 id="events">What happened</h2>
+      <ul>
+        {events.map(([what = "", ...lost]) => (
+          <li key={what}>
+            {what}
+            {lost.length > 0 && (
+              <ul class="failed">
+                {lost.map((text) => (
+                  <li key={text}>{text}</li>
+                ))}
+              </ul>
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 export function Rules({ picture }: { picture: Picture }) {
   const { rules, idleRules, otherRules } = picture;
   const [wanted, setWanted] = useState("");

@@ -51,6 +51,14 @@ import {
   TCP_ARG,
   TCP_OWNER,
 } from "../layout/records.ts";
+import {
+  FAILED_CLOSED,
+  FAILED_REFUSED,
+  FAILED_RESET,
+  FAILED_UNANSWERED,
+  FAILED_UNCONNECTED,
+  FAILED_UNRESOLVED,
+} from "../layout/failures.ts";
 import { newPacket, nextId, payloadOf, send } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
 import { allocate } from "../memory/arena.ts";
@@ -60,6 +68,7 @@ import * as events from "../memory/events.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
 import { fraction } from "../memory/random.ts";
+import * as failures from "../observe/failures.ts";
 import { add, answered } from "../observe/lines.ts";
 import * as sockets from "../socket/table.ts";
 import * as tcp from "../socket/tcp.ts";
@@ -158,7 +167,7 @@ function hashOfRecord(session: usize): u32 {
 /** Ends a session; `counter` (LINE_*) says how, 0 that it was answered and has been counted. */
 function end(session: usize, counter: usize): void {
   const flow = load<usize>(session, SESSION_FLOW);
-  if (counter) add(load<u32>(flow, FLOW_LINE), counter);
+  if (counter) fail(session, flow, counter);
   if (counter && load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_RESOLVE) {
     program.onName(load<u32>(flow, FLOW_ID), 0, load<u32>(session, SESSION_TRIES));
   }
@@ -176,6 +185,22 @@ function end(session: usize, counter: usize): void {
   if (newer) store<usize>(newer, older, SESSION_OLDER);
   else store<usize>(flow, older, FLOW_LAST);
   give(free, session);
+}
+
+/** How the request that ends next has failed (FAILED_*), where the counter does not say it. */
+let how: i32 = FAILED_REFUSED;
+
+/** Counts a request that failed. */
+function fail(session: usize, flow: usize, counter: usize): void {
+  const line = load<u32>(flow, FLOW_LINE);
+  add(line, counter);
+  if (counter == LINE_UNRESOLVED) how = FAILED_UNRESOLVED;
+  else if (counter == LINE_TIMED_OUT) {
+    const c = load<usize>(session, SESSION_TCP);
+    how = c && tcp.isOpening(c) ? FAILED_UNCONNECTED : FAILED_UNANSWERED;
+  }
+  failures.note(line, load<u64>(session, SESSION_START), how);
+  how = FAILED_REFUSED;
 }
 
 /** Sets the flow's timer for its oldest session; all sessions of a flow may take equally long, so they end in order. */
@@ -312,6 +337,7 @@ export function onConnection(c: usize, origin: u32): void {
   const what = tcp.happened;
   if (what & (tcp.REFUSED | tcp.RESET | tcp.EXPIRED)) {
     store<usize>(session, 0, SESSION_TCP);
+    if (what & tcp.RESET) how = FAILED_RESET;
     end(session, what & tcp.EXPIRED ? LINE_TIMED_OUT : LINE_REFUSED);
     return;
   }
@@ -339,7 +365,10 @@ export function onConnection(c: usize, origin: u32): void {
     }
   }
   // The other side closed before its answer was whole.
-  if (what & tcp.PEER_CLOSED) end(session, LINE_REFUSED);
+  if (what & tcp.PEER_CLOSED) {
+    how = FAILED_CLOSED;
+    end(session, LINE_REFUSED);
+  }
 }
 
 /** The whole length of an HTTP response whose head lies in these bytes; 0 if it does not say. */

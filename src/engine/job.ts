@@ -1,6 +1,6 @@
 // What the main thread hands to every worker, and what a worker hands back.
 import type { CommentNames } from "../pcap/comments.ts";
-import type { BalancerResult, CaptureConfig, FlowConfig, ProcessorResult } from "../seam/plan.ts";
+import type { BalancerResult, CaptureConfig, Failures, FlowConfig, Plan, ProcessorResult } from "../seam/plan.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { RuleCounters } from "../kernel/counters.ts";
 import type { LineCounters } from "../kernel/kernel.ts";
@@ -64,6 +64,7 @@ export interface Job {
   flows: PlacedFlow[];
   /** In order of time. */
   changes: PlacedChange[];
+  events: NonNullable<Plan["events"]>;
   /** Handles of the segments by name, and their numbers of ports. */
   segments: Record<string, { handle: number; ports: number }>;
   /** Handles of the blocks that DNS servers answer from. */
@@ -97,6 +98,8 @@ export interface WorkerResult {
   series: { atNs: number[]; totals: Uint32Array[] };
   /** Connections that changes of its machines removed or found, by place in the plan's list. */
   counted: { change: number; connections: number }[];
+  /** By event and line. */
+  failures: Failures[][];
   listenErrors: { namespace: string; process: string; protocol: "tcp" | "udp"; port: number; error: string }[];
   /** By capture file; only worker 0 writes them. */
   captures: { packets: number; bytes: number }[];

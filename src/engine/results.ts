@@ -1,6 +1,6 @@
 // The results of the workers put together: sums in the order of the plan, so that the number of workers does not show.
 import { bucketCeiling, DROP_REASONS, type LineCounters } from "../kernel/kernel.ts";
-import type { Denial, Latency, LineResult, Plan, ProcessorResult, RunResult, Series } from "../seam/plan.ts";
+import type { Denial, Failures, Latency, LineResult, Plan, ProcessorResult, RunResult, Series } from "../seam/plan.ts";
 import type { CaptureFile } from "./captures.ts";
 import type { NamespaceResult, WorkerResult } from "./job.ts";
 import type { RuleSets } from "./rules.ts";
@@ -46,6 +46,7 @@ export function combine(
       namespaceNames,
     ),
     countedConnections: countedBy(plan, workers),
+    failures: failuresOf(plan, workers),
     frames: sent.reduce((sum, [, frames]) => sum + frames, 0),
     sentBy: Object.fromEntries(sent.filter(([, frames]) => frames > 0)),
     series: seriesOf(plan, workers),
@@ -83,6 +84,18 @@ function seriesOf(plan: Plan, workers: readonly WorkerResult[]): Series {
 function inPlanOrder(plan: Plan, processors: readonly ProcessorResult[]): ProcessorResult[] {
   const byMachine = new Map(processors.map((processor) => [processor.machine, processor]));
   return plan.machines.flatMap(({ name }) => byMachine.get(name) ?? []);
+}
+
+/** By event and line, those of all workers together. */
+function failuresOf(plan: Plan, workers: readonly WorkerResult[]): Failures[][] {
+  return (plan.events ?? []).map((_, event) =>
+    plan.lines.map((_, line) => {
+      const sum: Failures = { refused: 0, reset: 0, closed: 0, unconnected: 0, unanswered: 0, unresolved: 0 };
+      const kinds = Object.keys(sum) as (keyof Failures)[];
+      for (const { failures } of workers) for (const kind of kinds) sum[kind] += failures[event]?.[line]?.[kind] ?? 0;
+      return sum;
+    }),
+  );
 }
 
 function countedBy(plan: Plan, workers: readonly WorkerResult[]): number[] {

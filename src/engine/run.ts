@@ -154,6 +154,7 @@ export class PreparedRun {
       machines,
       flows: placeFlows(plan),
       changes: this.#rules.place(plan, namespaceNames),
+      events: plan.events ?? [],
       segments,
       zones: this.#zones,
       captures: files.map(({ fd, format, devices, filter, comments }) => ({ fd, format, devices, filter, comments })),

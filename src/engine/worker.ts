@@ -80,6 +80,8 @@ export class Worker {
     const { calls } = this.kernel;
     const job = this.#job;
     calls.start(this.#self, job.lines.length, job.namespaceCount);
+    calls.makeEvents(job.lines.length, job.events.length);
+    job.events.forEach(({ atNs, untilNs }, i) => calls.setEvent(i, atNs, untilNs));
     // What takes the short way meets no rule that could be noted.
     calls.setFlowCache(job.flowCache && job.comments === undefined ? 1 : 0);
     calls.setMatcher(MATCHERS[job.matcher]);
@@ -220,6 +222,7 @@ export class Worker {
       processors: this.#built.processors.map((built) => processorResult(this.kernel, built, endNs)),
       series: { atNs: this.#sampler.atNs, totals: this.#sampler.totals },
       counted: this.#counted,
+      failures: this.#job.events.map((_, event) => this.#job.lines.map((_, line) => this.kernel.failures(line, event))),
       listenErrors: this.#built.listenErrors,
       captures: this.#self === 0 ? this.#writer.finish(endNs) : [],
     };

@@ -12,10 +12,18 @@ import { FRAME_DATA, FRAME_LENGTH } from "../../assembly/layout/frame.ts";
 import { EPB_INBOUND } from "../../assembly/layout/pcap.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { BLOCK_RULES } from "../../assembly/layout/rules.ts";
+import {
+  FAILED_CLOSED,
+  FAILED_REFUSED,
+  FAILED_RESET,
+  FAILED_UNANSWERED,
+  FAILED_UNCONNECTED,
+  FAILED_UNRESOLVED,
+} from "../../assembly/layout/failures.ts";
 import { STEP_SIZE } from "../../assembly/layout/trace.ts";
 import * as Z from "../../assembly/layout/zone.ts";
 import { parseIpv4 } from "../address.ts";
-import type { FlowConfig, ResolverOptions } from "../seam/plan.ts";
+import type { Failures, FlowConfig, ResolverOptions } from "../seam/plan.ts";
 import type { RuleCounters } from "./counters.ts";
 import { instantiate, type KernelExports } from "./load.ts";
 
@@ -383,6 +391,20 @@ export class Kernel {
       histogram: copy(at + R.LINE_HISTOGRAM, R.HISTOGRAM_BUCKETS),
       max: Number(this.#readLong(at + R.LINE_MAX)),
       denied: this.#denied(at),
+    };
+  }
+
+  /** What a line has counted for an event: requests that failed, by how they did. */
+  failures(line: number, event: number): Failures {
+    const at = this.calls.failuresOf(line + 1, event) >>> 0;
+    const count = (kind: number): number => this.word(at + kind * 4);
+    return {
+      refused: count(FAILED_REFUSED),
+      reset: count(FAILED_RESET),
+      closed: count(FAILED_CLOSED),
+      unconnected: count(FAILED_UNCONNECTED),
+      unanswered: count(FAILED_UNANSWERED),
+      unresolved: count(FAILED_UNRESOLVED),
     };
   }
 

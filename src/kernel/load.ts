@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import * as balancer from "../../assembly/layout/balancer.ts";
 import * as codes from "../../assembly/layout/codes.ts";
+import * as failures from "../../assembly/layout/failures.ts";
 import * as filter from "../../assembly/layout/filter.ts";
 import * as frame from "../../assembly/layout/frame.ts";
 import * as pcap from "../../assembly/layout/pcap.ts";
@@ -83,6 +84,9 @@ export interface KernelExports {
   ): number;
   carryElement(element: number, packets: number, bytes: number, mark: number, markMask: number): void;
   removeConnection(entry: number): void;
+  makeEvents(lineCount: number, count: number): void;
+  setEvent(index: number, at: number, until: number): void;
+  failuresOf(line: number, event: number): number;
   openConnections(ns: number): number;
   closeListeners(ns: number): void;
   endServers(ns: number, silent: number): number;
@@ -172,7 +176,7 @@ export function forgetMail(memory: WebAssembly.Memory): void {
 /** An instance over the memory. Throws if the module was built from other layouts than this program. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  for (const layout of [codes, balancer, filter, frame, ingress, pcap, program, records, rules, trace, zone])
+  for (const layout of [codes, balancer, failures, filter, frame, ingress, pcap, program, records, rules, trace, zone])
     checkLayout(exports, layout);
   return exports as unknown as KernelExports;
 }

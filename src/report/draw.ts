@@ -3,7 +3,7 @@ import type { Machine } from "../seam/machine.ts";
 import type { LineResult, Plan, RunResult, Series } from "../seam/plan.ts";
 import type { Picture, PictureLine, PictureMachine, PicturePlace, PictureWalk } from "./picture.ts";
 import type { Report } from "./report.ts";
-import { failure } from "./summary.ts";
+import { failure, told } from "./summary.ts";
 
 const LINES = 1000;
 const LINES_WITH_SERIES = 150;
@@ -64,6 +64,7 @@ export function drawPicture(
         ? { text: one.sentence, holds: one.holds }
         : { text: one.holds ? `${one.traffic}: ${one.expected}` : failure(one), holds: one.holds },
     ),
+    events: report.events.map(told),
     warnings,
   };
 }

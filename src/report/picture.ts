@@ -96,5 +96,7 @@ export interface Picture {
   idleRules: number;
   otherRules: number;
   expectations: { text: string; holds: boolean }[];
+  /** What happened by the timeline: a sentence, and one for each line of which requests failed. */
+  events: string[][];
   warnings: string[];
 }

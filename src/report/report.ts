@@ -5,7 +5,7 @@ import { judge, type Expectation, type Outcome } from "../scenario/expectation.t
 import type { PreparedScenario } from "../scenario/prepare.ts";
 import type { Count, PreparedEvent } from "../scenario/timeline.ts";
 import type { ReachOutcome } from "../scenario/reach.ts";
-import { STANDARD_OUTPUT, type LineResult, type ProcessorResult, type RunResult } from "../seam/plan.ts";
+import { STANDARD_OUTPUT, type Failures, type LineResult, type ProcessorResult, type RunResult } from "../seam/plan.ts";
 import { loadBalancerReports, type HealthChange, type LoadBalancerReport } from "./load-balancers.ts";
 
 export interface Report {
@@ -52,7 +52,14 @@ export interface EventReport {
   connectionsRemoved: number;
   /** What became of connections to servers that ended; absent if there were none. */
   connections?: Ended;
+  /** Packets that came to the ports of pods that did not listen yet, or any more; absent if there were none. */
+  refusedBy?: { starting: number; ending: number };
+  /** Requests that failed because of it, by line and by how they did; lines without any are left out. */
+  failed: EventFailures[];
 }
+
+/** `traffic`: the line. Kinds without any are left out. */
+export type EventFailures = { traffic: string } & Partial<Failures>;
 
 /** Connections that were open when their server ended: those that came to their own end first, that it cut off, and that nobody ended. */
 export interface Ended {
@@ -97,7 +104,10 @@ export function makeReport(
     endNs: result.endNs,
     interrupted: result.interrupted,
     cluster: { nodes: cluster.nodes.length, pods: cluster.pods.length, services: cluster.services.length },
-    events: prepared.events.map((event) => eventReport(event, result.countedConnections)),
+    events: prepared.events.map((event, i) => ({
+      ...eventReport(event, result),
+      failed: eventFailures(plan.lines, result.failures[i] ?? []),
+    })),
     traffic: result.lines.map(lineReport),
     ...loadBalancerReports(result.balancers, cluster),
     expectations: [...outcomes(expectations, result.lines), ...reached],
@@ -121,13 +131,31 @@ export function makeReport(
   };
 }
 
-function eventReport({ counts, ...event }: PreparedEvent, counted: readonly number[]): EventReport {
+function eventFailures(lines: readonly string[], failures: readonly Failures[]): EventFailures[] {
+  return failures.flatMap((counts, i) => {
+    const some = Object.entries(counts).filter(([, count]) => count > 0);
+    return some.length === 0 ? [] : [{ traffic: lines[i] ?? "", ...(Object.fromEntries(some) as Partial<Failures>) }];
+  });
+}
+
+function eventReport(
+  { counts, pods, untilNs: _, ...event }: PreparedEvent,
+  { countedConnections: counted, drops }: RunResult,
+): Omit<EventReport, "failed"> {
   const sum = (count: Count): number => counts[count].reduce((total, place) => total + (counted[place] ?? 0), 0);
   const [cut, hung] = [sum("cut"), sum("hung")];
   // Who hangs did not get as far as the end of a server that stops first.
   const connections = { drained: Math.max(0, sum("open") - cut), cut, hung };
   const none = Object.values(connections).every((count) => count === 0);
-  return { ...event, connectionsRemoved: sum("removed"), ...(none ? {} : { connections }) };
+  const unheard = (names: readonly string[]): number =>
+    names.reduce((total, name) => total + (drops[name]?.["NO_SOCKET"] ?? 0), 0);
+  const refusedBy = { starting: unheard(pods.starting), ending: unheard(pods.ending) };
+  return {
+    ...event,
+    connectionsRemoved: sum("removed"),
+    ...(none ? {} : { connections }),
+    ...(refusedBy.starting + refusedBy.ending > 0 ? { refusedBy } : {}),
+  };
 }
 
 function processorReport({ machine, cores }: ProcessorResult, endNs: number): ProcessorReport {

@@ -2,7 +2,7 @@
 import Table from "cli-table3";
 import { formatBytes, formatCount, formatTime, plural } from "./format.ts";
 import { loadBalancerRemarks } from "./load-balancers.ts";
-import type { LineReport, ProcessorReport, Report } from "./report.ts";
+import type { EventReport, LineReport, ProcessorReport, Report } from "./report.ts";
 
 const HEAD = ["traffic", "sent", "delivered", "dropped", "refused", "timed out", "p50", "p99", "max", "served by"];
 const NUMBERS = ["delivered", "refused", "timedOut"] as const;
@@ -72,7 +72,7 @@ function remarks(report: Report): string[] {
       : []),
     ...loadBalancerRemarks(report.loadBalancers, report.healthChanges),
     ...processorRemarks(report.processors ?? []),
-    ...report.events.map(told),
+    ...report.events.map((event) => told(event).join("\n  ")),
     ...report.listenErrors.map(
       ({ namespace, process, protocol, port, error }) =>
         `${namespace}: ${process} could not listen on ${protocol} port ${port}: ${error}`,
@@ -111,17 +111,42 @@ function percent(share: number): string {
   return `${Number((share * 100).toPrecision(3))} %`;
 }
 
-function told({ atNs, what, rulesAtNs, connectionsRemoved, connections }: Report["events"][number]): string {
+/** What happened, and what came of it: a sentence, and one for each line of which requests failed. */
+export function told({
+  atNs,
+  what,
+  rulesAtNs,
+  connectionsRemoved,
+  connections,
+  refusedBy,
+  failed,
+}: EventReport): string[] {
   const rules = rulesAtNs === undefined ? "" : `; new rules at ${formatTime(rulesAtNs)}`;
   const removed = connectionsRemoved === 0 ? "" : `; ${plural(connectionsRemoved, "connection")} forgotten`;
   const ended = connections ? `; connections to servers that ended: ${parts(connections)}` : "";
-  return `at ${formatTime(atNs)} ${what}${rules}${removed}${ended}`;
+  const refused = refusedBy ? `; packets that nobody listened for: ${parts(refusedBy, REFUSED_BY)}` : "";
+  return [
+    `at ${formatTime(atNs)} ${what}${rules}${removed}${ended}${refused}`,
+    ...failed.map(({ traffic, ...counts }) => `requests of ${traffic} that failed: ${parts(counts, WHY)}`),
+  ];
 }
 
+const REFUSED_BY = { starting: "at pods that had not started", ending: "at pods that had stopped" };
+
+/** How requests failed, in words. */
+const WHY: Readonly<Record<string, string>> = {
+  refused: "refused",
+  reset: "reset when connected",
+  closed: "cut off by the server",
+  unconnected: "timed out before they were connected",
+  unanswered: "timed out without an answer",
+  unresolved: "without an address",
+};
+
 /** `3 drained, 1 cut`: what there is more than none of. */
-function parts(counts: object): string {
+function parts(counts: object, words: Readonly<Record<string, string>> = {}): string {
   const some = Object.entries(counts).filter(([, count]) => count > 0);
-  return some.map(([what, count]) => `${formatCount(Number(count))} ${what}`).join(", ");
+  return some.map(([what, count]) => `${formatCount(Number(count))} ${words[what] ?? what}`).join(", ");
 }
 
 /** What was expected, and what came. */

@@ -161,6 +161,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
       durationNs,
       machines,
       changes,
+      events: events.map(({ atNs, untilNs }) => ({ atNs, untilNs })),
       segments: [
         { name: NODES_SEGMENT, latencyNs: links.nodes.latency, rate: links.nodes.rate },
         { name: INTERNET_SEGMENT, latencyNs: links.internet.latency, rate: links.internet.rate },

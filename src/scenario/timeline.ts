@@ -20,11 +20,15 @@ export type Count = (typeof COUNTS)[number];
 /** An entry of the timeline for the report. */
 export interface PreparedEvent {
   atNs: number;
+  /** When the last thing that comes of it has come. */
+  untilNs: number;
   what: string;
   /** When kube-proxy has the new rules in place on every node; absent if none change. */
   rulesAtNs?: number;
   /** The places in the plan's changes that count connections because of it. */
   counts: Record<Count, number[]>;
+  /** Namespaces of pods that began and ended because of it, those of which only one event can say that. */
+  pods: { starting: string[]; ending: string[] };
 }
 
 export interface Timeline {
@@ -55,7 +59,14 @@ export function prepareTimeline(
   const counted: Counted[] = [];
   const events = entriesOf(scenario).map(({ entry, path, index }): PreparedEvent => {
     if (entry.at >= durationNs) document?.fail([...path, "at"], "is not before the end of the run");
-    const event: PreparedEvent = { atNs: entry.at, what: pods.what.get(index) ?? "", counts: noCounts() };
+    const what = pods.what.get(index) ?? "";
+    const event: PreparedEvent = {
+      atNs: entry.at,
+      untilNs: untilOf(entry, scenario, durationNs),
+      what,
+      counts: noCounts(),
+      pods: podsOf(pods, index),
+    };
     const flushed = flush(entry, document, path, context, event) ?? [];
     const others = taint(entry, document, path, context, event) ?? linkEvent(entry, document, path, context, event);
     counted.push(...flushed.map((change): Counted => ({ change, count: "removed", event: index })));
@@ -64,13 +75,17 @@ export function prepareTimeline(
   });
   // Those that come later are not there before.
   for (const { pod } of pods.later) counted.push(...linkChanges(pod, 0, false, machines).map((change) => ({ change })));
-  for (const deed of pods.deeds) counted.push(...deedChanges(deed, machines));
+  for (const deed of pods.deeds) {
+    counted.push(...deedChanges(deed, machines));
+    const event = events[deed.event];
+    if (event) event.untilNs = Math.max(event.untilNs, deed.atNs);
+  }
   const synced = syncs(pods.steps, context);
   for (const { change, event } of synced.changes)
     counted.push({ change, ...(change.action.kind === "stale" ? { count: "removed", event } : {}) });
   synced.rulesAtNs.forEach((atNs, i) => {
     const event = events[i];
-    if (event) event.rulesAtNs = atNs;
+    if (event) Object.assign(event, { rulesAtNs: atNs, untilNs: Math.max(event.untilNs, atNs) });
   });
   // Those of one moment keep their order.
   const sorted = counted.filter(({ change }) => change.atNs < durationNs).sort((a, b) => a.change.atNs - b.change.atNs);
@@ -78,6 +93,25 @@ export function prepareTimeline(
     if (count) events[event]?.counts[count].push(place);
   });
   return { changes: sorted.map(({ change }) => change), events };
+}
+
+/** Links stay down and sets apart until somebody says otherwise. */
+function untilOf({ at, link, state, partition, taint }: TimelineSpec, { spec }: Scenario, durationNs: number): number {
+  const ends = (one: TimelineSpec): boolean =>
+    one.at > at && (link === undefined ? (one.heal ?? one.partition) !== undefined : one.link === link);
+  if (partition !== undefined || state === "down")
+    return Math.min(durationNs, ...spec.timeline.filter(ends).map((one) => one.at));
+  return taint === undefined ? at : durationNs;
+}
+
+/** The pods that an entry started, of those that came later, and those that it stopped, of those that were there before. */
+function podsOf({ deeds, later }: PodEvents, index: number): PreparedEvent["pods"] {
+  const fresh = new Set(later.map(({ pod }) => pod));
+  const names = (kind: Deed["kind"], isFresh: boolean): string[] =>
+    deeds
+      .filter((deed) => deed.event === index && deed.kind === kind && fresh.has(deed.pod) === isFresh)
+      .map(({ pod }) => podNamespace(pod));
+  return { starting: names("appear", true), ending: [...new Set(names("stop", false))] };
 }
 
 function noCounts(): PreparedEvent["counts"] {

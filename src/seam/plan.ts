@@ -104,6 +104,8 @@ export interface Plan {
   captures: CaptureConfig[];
   /** What happens while it runs, in order of time; default: nothing. */
   changes?: Change[];
+  /** By which failed requests are counted, in order of time: `untilNs` is when all that comes of one has come. Default: none. */
+  events?: { atNs: number; untilNs: number }[];
   /** Address to name, for the name resolution block of captures; for comments also what has it: `pod shop/web-0`. */
   names: { address: string; name: string; owner?: string }[];
 }
@@ -147,6 +149,22 @@ export interface LineResult {
   denied: Denial | null;
   /** Requests answered, by the namespace that answered. */
   backends: Record<string, number>;
+}
+
+/** Requests that failed, by how they did. */
+export interface Failures {
+  /** A reset or an ICMP error answered the first packet, or there was no way to send one. */
+  refused: number;
+  /** The connection was reset once it was open. */
+  reset: number;
+  /** The server closed the connection before the answer was whole. */
+  closed: number;
+  /** Their time was over, and the connection was not open yet. */
+  unconnected: number;
+  /** Their time was over otherwise. */
+  unanswered: number;
+  /** The name had no address. */
+  unresolved: number;
 }
 
 export interface CaptureResult {
@@ -230,6 +248,8 @@ export interface RunResult {
   listenErrors: { namespace: string; process: string; protocol: "tcp" | "udp"; port: number; error: string }[];
   /** By place in the plan's changes: connections that each removed from a table, or found at servers that end. */
   countedConnections: number[];
+  /** By event of the plan and by line: the requests that failed because of it, see docs/report.md. */
+  failures: Failures[][];
   /** Frames that devices sent. */
   frames: number;
   /** The same device by device, `<namespace>/<device>`; those that sent none are left out. */

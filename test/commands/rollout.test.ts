@@ -84,6 +84,15 @@ describe("a rollout without readiness probe", () => {
     expect(new Set(resets.map(({ device }) => device)).size).toBe(3);
   });
 
+  test("has all of that in the report, as what came of the rollout", () => {
+    const [event] = one.report.events;
+    const refused = one.report.traffic[0]?.refused ?? 0;
+    expect(event?.failed).toEqual([{ traffic: "client", refused }]);
+    expect(event?.refusedBy?.starting).toBeGreaterThan(100);
+    expect((event?.refusedBy?.starting ?? 0) + (event?.refusedBy?.ending ?? 0)).toBe(refused);
+    expect(one.stdout).toContain(`requests of client that failed: ${refused} refused\n`);
+  });
+
   test("has new pods under names and addresses of their own", () => {
     const names = backends(one);
     expect(names.slice(0, 3)).toEqual(["default/web-0", "default/web-1", "default/web-2"]);
@@ -112,7 +121,7 @@ test("with a readiness probe and a preStop hook no request is lost", () => {
   expect(run.report.traffic[0]).toMatchObject({ sent: 1900, delivered: 1900 });
   expect(backends(run)).toHaveLength(6);
   expect(run.report.events).toMatchObject([
-    { atNs: 2e9, what: "rollout of deployment default/web", connectionsRemoved: 0 },
+    { atNs: 2e9, what: "rollout of deployment default/web", connectionsRemoved: 0, failed: [] },
   ]);
 });
 

@@ -201,6 +201,7 @@ describe("with 5,000 pods", () => {
     captures: [],
     listenErrors: [],
     countedConnections: [],
+    failures: [],
     frames: 1,
     sentBy: Object.fromEntries(namespaces.map((name, i) => [`${name}/eth0`, i])),
     series: { atNs, lines: Array.from({ length: 2000 }, () => totals) },

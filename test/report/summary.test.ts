@@ -144,8 +144,38 @@ describe("the summary says", () => {
     ],
     [
       "what happened in it",
-      { events: [{ atNs: 2e9, what: "deletion of pod a/b", rulesAtNs: 2.1e9, connectionsRemoved: 1 }] },
+      { events: [{ atNs: 2e9, what: "deletion of pod a/b", rulesAtNs: 2.1e9, connectionsRemoved: 1, failed: [] }] },
       "at 2 s deletion of pod a/b; new rules at 2.1 s; 1 connection forgotten",
+    ],
+    [
+      "and what came of it",
+      {
+        events: [
+          {
+            atNs: 2e9,
+            what: "rollout of deployment a/b",
+            connectionsRemoved: 0,
+            failed: [{ traffic: "browse", refused: 7, closed: 1, unconnected: 2 }],
+          },
+        ],
+      },
+      "  requests of browse that failed: 7 refused, 1 cut off by the server, 2 timed out before they were connected",
+    ],
+    [
+      "and what became of connections and packets",
+      {
+        events: [
+          {
+            atNs: 2e9,
+            what: "rollout of deployment a/b",
+            connectionsRemoved: 0,
+            connections: { drained: 3, cut: 1, hung: 0 },
+            refusedBy: { starting: 7, ending: 0 },
+            failed: [],
+          },
+        ],
+      },
+      "at 2 s rollout of deployment a/b; connections to servers that ended: 3 drained, 1 cut; packets that nobody listened for: 7 at pods that had not started",
     ],
     ["what it was warned of", { warnings: ["pod a runs on no node: no room"] }, "pod a runs on no node: no room"],
     [
