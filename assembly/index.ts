@@ -694,6 +694,15 @@ export function programConnect(ns: usize, to: u32, port: u32, number: u32): usiz
   return c;
 }
 
+/** Has a namespace connect from a port of its own; what comes is read, never answered. 0: there is no way, or the port is not free. */
+export function connectFrom(ns: usize, to: u32, port: u32, from: u32): usize {
+  setMachine(load<usize>(ns, R.NS_MACHINE));
+  store<u32>(ns, from - 1, R.NS_NEXT_PORT);
+  const c = tcp.connect(ns, to, port, R.OWNER_SINK, 0, 0);
+  path.settle();
+  return c && load<u32>(c, R.TCP_PORTS) >> 16 == from ? c : 0;
+}
+
 export function programWrite(c: usize, from: usize, bytes: i32): void {
   setMachine(load<usize>(load<usize>(c, R.TCP_NAMESPACE), R.NS_MACHINE));
   tcp.write(c, from, bytes);

@@ -70,6 +70,7 @@ import * as program from "./app/program.ts";
 import * as relay from "./app/relay.ts";
 import * as service from "./app/service.ts";
 import * as stream from "./app/stream.ts";
+import * as taker from "./app/taker.ts";
 import { addressType } from "./fib/route.ts";
 import * as flows from "./flow/cache.ts";
 import * as arp from "./ip/arp.ts";
@@ -860,7 +861,7 @@ function tcpReceive(ns: usize, frame: usize): void {
     load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_HOST && load<u32>(frame, F.FRAME_ROUTE_TYPE) == ROUTE_LOCAL;
   const reason = toHost ? tcp.receive(ns, frame, line) : DROP_OTHERHOST;
   if (reason) {
-    if (reason == DROP_NO_SOCKET || reason < 0) {
+    if (reason == DROP_NO_SOCKET || reason < 0 || (toHost && tcp.mustReset)) {
       if (trace.on) trace.note(T.STEP_RESET, ns, frame);
       tcp.sendReset(ns, frame, line);
     }
@@ -882,6 +883,7 @@ function tcpReceive(ns: usize, frame: usize): void {
 
 /** Tells the application what happened to its connection. */
 function connectionEvent(c: usize, origin: u32): void {
+  if (tcp.isOrphan(c)) return;
   const owner = load<u32>(c, R.TCP_OWNER);
   if (owner == R.OWNER_FLOW) {
     client.onConnection(c, origin);
@@ -913,12 +915,14 @@ function connectionEvent(c: usize, origin: u32): void {
     else if (owner == R.OWNER_SERVICE) service.onData(c, tcp.data, tcp.dataLength);
     else if (owner == R.OWNER_DNS) dnsServer.onStream(c, tcp.data, tcp.dataLength);
     else if (owner == R.OWNER_ECHO) tcp.write(c, tcp.data, tcp.dataLength);
+    else if (owner == R.OWNER_TAKER) taker.onData(c, tcp.dataLength);
   }
   if (what & (tcp.PEER_CLOSED | tcp.RESET | tcp.EXPIRED)) {
     if (owner == R.OWNER_DNS) dnsServer.onStreamEnd(c);
     else if (owner == R.OWNER_INGRESS) ingress.onGone(c);
   }
-  if (what & tcp.PEER_CLOSED && owner != R.OWNER_ECHO && owner != R.OWNER_SINK) tcp.close(c);
+  const isKept = owner == R.OWNER_ECHO || owner == R.OWNER_SINK || owner == R.OWNER_STOPPED;
+  if (what & tcp.PEER_CLOSED && !isKept) tcp.close(c);
 }
 
 /** The timer of a TCP connection. */

@@ -52,7 +52,7 @@ export function onConnection(c: usize): void {
     if (opening) chunks.append(c + WAITING, tcp.data, tcp.dataLength);
     else tcp.write(other, tcp.data, tcp.dataLength);
   }
-  if (what & tcp.PEER_CLOSED && !opening) tcp.close(other);
+  if (what & tcp.PEER_CLOSED && !opening) tcp.shut(other);
 }
 
 /** The client's connection is there: opens one to a server. Without one the client is told by a reset; false then. */
@@ -80,6 +80,6 @@ function opened(c: usize): bool {
   const client = otherOf(c);
   if (!client) return false;
   chunks.send(client + WAITING, c);
-  if (tcp.isHalfClosed(client)) tcp.close(c);
+  if (tcp.isHalfClosed(client)) tcp.shut(c);
   return true;
 }

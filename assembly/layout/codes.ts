@@ -57,7 +57,9 @@ export const DROP_LOCAL_MAC = 52;
 export const DROP_IP_TUNNEL_ECN = 53;
 export const DROP_SOCKET_RCVBUFF = 54;
 export const DROP_CPU_BACKLOG = 55;
-export const DROP_COUNT = 56;
+export const DROP_TCP_ABORT_ON_DATA = 56;
+export const DROP_TCP_LISTEN_OVERFLOW = 57;
+export const DROP_COUNT = 58;
 
 // Netfilter verdicts.
 export const NF_DROP = 0;

@@ -76,7 +76,9 @@ export const SYSCTL_CT_DELAYED_INVALID = 45; // no sysctl of Linux: 1 as kernels
 export const SYSCTL_CT_DROP_CLASH = 46; // nor is this: 1 as kernels before 2020 were, see resolveClash
 export const SYSCTL_TCP_CONGESTION = 47; // tcp_congestion_control: CONGESTION_*
 export const SYSCTL_TCP_IDLE_RESTART = 48; // tcp_slow_start_after_idle
-export const SYSCTL_COUNT = 49;
+export const SYSCTL_TCP_ABORT_ON_OVERFLOW = 49; // tcp_abort_on_overflow
+export const SYSCTL_SOMAXCONN = 50; // net.core.somaxconn
+export const SYSCTL_COUNT = 51;
 export const CONGESTION_CUBIC = 0;
 export const CONGESTION_RENO = 1;
 
@@ -531,7 +533,9 @@ export const SOCK_IP_ID = SOCK_ARG + WORD;
 export const SOCK_LINE = SOCK_IP_ID + WORD; // traffic line + 1
 export const SOCK_BURST = SOCK_LINE + WORD; // datagrams taken at SOCK_BURST_TIME
 export const SOCK_BURST_TIME = 56; // u64
-export const SOCK_SIZE = 64;
+export const SOCK_BACKLOG = SOCK_BURST_TIME + LONG; // TCP: connections that may wait to be accepted
+export const SOCK_WAITING = SOCK_BACKLOG + WORD; // and those that do
+export const SOCK_SIZE = 80;
 export const OWNER_SERVICE = 1;
 export const OWNER_DNS = 2;
 export const OWNER_FLOW = 3;
@@ -547,6 +551,8 @@ export const OWNER_CHECK = 11; // a load balancer's health check
 export const OWNER_PROGRAM = 12; // a program of the host
 export const OWNER_RELAY = 13; // a load balancer's that ends connections, towards its clients; the listener's argument: VIRTUAL_*
 export const OWNER_RELAYED = 14; // and towards a server
+export const OWNER_STOPPED = 20; // a process that has stopped: it accepts no connection
+export const OWNER_TAKER = 21; // takes so many bytes as its argument says, then closes the connection
 
 // A packet being put together from fragments (assembly/ip/fragment.ts draws the rest).
 export const REASSEMBLY_NEXT = 0;
@@ -653,6 +659,8 @@ export const TCPF_REORDER = 1024; // the timer is to look for losses again (RACK
 export const TCPF_TAIL = 2048; // the timer is to probe the tail of what is under way (TLP)
 export const TCPF_TAIL_OUT = 4096; // that probe is under way, up to TCP_TAIL_END
 export const TCPF_TAIL_AGAIN = 8192; // and was sent before
+export const TCPF_ORPHAN = 16384; // no program holds the connection any more
+export const TCPF_UNREAD = 32768; // the program has left bytes unread
 export const TCPF_SHRUNK = 64; // segments that are too large for the way wait to be sent again in parts
 
 // A segment on a connection's queue is a frame; these words of its metadata say what it carries.

@@ -67,6 +67,7 @@ import {
   SYSCTL_PORT_MAX,
   SYSCTL_PORT_MIN,
   SYSCTL_SEND_REDIRECTS,
+  SYSCTL_SOMAXCONN,
   SYSCTL_SYNACK_RETRIES,
   SYSCTL_TCP_IDLE_RESTART,
 } from "../layout/records.ts";
@@ -137,6 +138,7 @@ export function newNamespace(machine: usize, id: u32, seed: u64): usize {
   setSysctl(ns, SYSCTL_CT_GENERIC, 600);
   setSysctl(ns, SYSCTL_SYNACK_RETRIES, 5);
   setSysctl(ns, SYSCTL_TCP_IDLE_RESTART, 1);
+  setSysctl(ns, SYSCTL_SOMAXCONN, 4096);
   store<u32>(ns, 32768 + below(ns + NS_RANDOM, 28232), NS_NEXT_PORT);
   store<u32>(ns, next32(ns + NS_RANDOM) & 0xffff, NS_IP_ID);
   store<u32>(ns, 50, NS_ICMP_CREDIT);

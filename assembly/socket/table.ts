@@ -14,6 +14,7 @@ import {
   NS_SOCKETS,
   NS_SYSCTLS,
   SOCK_ARG,
+  SOCK_BACKLOG,
   SOCK_IP_ID,
   SOCK_LINE,
   SOCK_LOCAL,
@@ -26,6 +27,7 @@ import {
   SOCK_SIZE,
   SYSCTL_PORT_MAX,
   SYSCTL_PORT_MIN,
+  SYSCTL_SOMAXCONN,
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
 import { clear } from "../memory/bytes.ts";
@@ -53,6 +55,8 @@ function insert(ns: usize, proto: u32, local: u32, port: u32, owner: u32, arg: u
   store<u32>(socket, owner, SOCK_OWNER);
   store<u32>(socket, arg, SOCK_ARG);
   store<u32>(socket, next32(ns + NS_RANDOM) & 0xffff, SOCK_IP_ID);
+  // Programs ask for as many as there may be (listen).
+  store<u32>(socket, load<u32>(ns + NS_SYSCTLS, SYSCTL_SOMAXCONN << 2), SOCK_BACKLOG);
   const table = load<usize>(ns, NS_SOCKETS);
   if (hash.crowded(table)) hash.grow(table, hashOfRecord, true);
   hash.append(table, hashOf(proto, port), socket);

@@ -59,6 +59,16 @@ export function setDelivered(to: u32): void {
   delivered = to;
 }
 
+/** Whether bytes wait that are acknowledged, but that the application has not taken. */
+export function hasUnread(c: usize): bool {
+  for (let at = load<usize>(c, R.TCP_OUT_OF_ORDER); at; at = load<usize>(at, FRAME_NEXT)) {
+    const seq = load<u32>(at, R.SEG_SEQ);
+    if (!before(seq, load<u32>(c, R.TCP_RCV_NXT))) return false;
+    if (after(seq + load<u32>(at, R.SEG_LENGTH), delivered)) return true;
+  }
+  return false;
+}
+
 /** What an earlier gap had held back is acknowledged together with what filled the gap (tcp_ofo_queue). */
 export function countEarly(c: usize): void {
   let segment = load<usize>(c, R.TCP_OUT_OF_ORDER);

@@ -3,11 +3,14 @@ import {
   DROP_NONE,
   DROP_NO_SOCKET,
   DROP_PKT_TOO_SMALL,
+  DROP_TCP_ABORT_ON_DATA,
   DROP_TCP_CSUM,
   DROP_TCP_FLAGS,
   DROP_TCP_INVALID_ACK_SEQUENCE,
+  DROP_TCP_LISTEN_OVERFLOW,
   DROP_TCP_OFOMERGE,
   DROP_TCP_OLD_DATA,
+  DROP_TCP_RESET,
 } from "../layout/codes.ts";
 import { FRAME_NETWORK, FRAME_SUMMED } from "../layout/frame.ts";
 import * as R from "../layout/records.ts";
@@ -18,10 +21,11 @@ import { after, before } from "../track/tcp-window.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as sockets from "./table.ts";
+import * as backlog from "./tcp-backlog.ts";
 import * as congestion from "./tcp-congestion.ts";
 import { noteTwice } from "./tcp-sack.ts";
 import { acknowledge } from "./tcp-acknowledge.ts";
-import { TIME_WAIT, enterFinWait2, enterTimeWait, peerClosed } from "./tcp-close.ts";
+import { TIME_WAIT, comesTooLate, enterFinWait2, enterTimeWait, peerClosed } from "./tcp-close.ts";
 import { countEarly, setDelivered, dropEarly, keepEarly } from "./tcp-early.ts";
 import {
   CONNECTED,
@@ -34,6 +38,7 @@ import {
   setData,
   setConnection,
   setHappened,
+  setMustReset,
 } from "./tcp-outcome.ts";
 import { followPath, newSegment, pump, resendLarge, sendAck, transmitSegment } from "./tcp-output.ts";
 import { MSS_MAX, TIMESTAMPS_LENGTH, boundWindow, openWindow, ownMss, windowLeft } from "./tcp-receive-window.ts";
@@ -140,10 +145,15 @@ export function receive(ns: usize, frame: usize, line: u32): i32 {
   }
   if (!c) {
     const listener = sockets.find(ns, ipv4.PROTO_TCP, local, ports >> 16, remote, ports & 0xffff);
-    if (!listener || bits & tcp.ACK) return DROP_NO_SOCKET;
-    if (bits & tcp.RST) return DROP_NO_SOCKET;
+    if (!listener) return DROP_NO_SOCKET;
+    if (bits & tcp.RST) return DROP_TCP_RESET;
+    if (bits & tcp.ACK) {
+      setMustReset();
+      return DROP_TCP_FLAGS;
+    }
     if (!(bits & tcp.SYN)) return DROP_TCP_FLAGS;
     if (bits & tcp.FIN) return DROP_TCP_FLAGS;
+    if (backlog.isFull(listener)) return DROP_TCP_LISTEN_OVERFLOW;
     accept(ns, listener, ip, at, line);
     return DROP_NONE;
   }
@@ -210,6 +220,10 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   let isNew = false;
   if (state(c) == R.TCPS_SYN_RECV) {
     if (ack != load<u32>(c, R.TCP_SND_NXT)) return -1;
+    if (!backlog.takes(c)) {
+      if (load<u32>(load<usize>(c, R.TCP_NAMESPACE) + R.NS_SYSCTLS, R.SYSCTL_TCP_ABORT_ON_OVERFLOW << 2)) refuse(c);
+      return DROP_TCP_LISTEN_OVERFLOW;
+    }
     setState(c, R.TCPS_ESTABLISHED);
     boundWindow(c, ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE)));
     note(CONNECTED);
@@ -229,6 +243,10 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
       return DROP_NONE;
     }
   }
+  if (comesTooLate(c, expected, end, length != 0, fin)) {
+    refuse(c);
+    return DROP_TCP_ABORT_ON_DATA;
+  }
   if (!length && !fin) {
     // A probe of the window, or of whether anybody is there: what came before is acknowledged again.
     if (before(seq, load<u32>(c, R.TCP_RCV_WUP))) answerInvalid(c, false);
@@ -237,7 +255,7 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   if (!after(end, expected)) {
     // All of it came before: the acknowledgement was lost.
     if (state(c) == R.TCPS_TIME_WAIT) setDeadline(c, now + TIME_WAIT);
-    noteTwice(c, seq, end);
+    else noteTwice(c, seq, end);
     sendAck(c);
     return length ? DROP_TCP_OLD_DATA : DROP_NONE;
   }
@@ -265,6 +283,13 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   // At once, as Linux does at the start of a connection (quick ack).
   sendAck(c);
   return DROP_NONE;
+}
+
+/** The connection is over, and its peer learns that by a reset. */
+function refuse(c: usize): void {
+  setHappened(0);
+  destroy(c);
+  setMustReset();
 }
 
 /** An ICMP error about a segment that this host sent. */

@@ -14,12 +14,20 @@ export let connection: usize = 0;
 export let happened: i32 = 0;
 export let data: usize = 0;
 export let dataLength: i32 = 0;
+/** Whether a segment that is dropped is to be answered with a reset. */
+export let mustReset: bool = false;
 
 /** Begins with a connection, 0 if none is known yet: nothing has happened to it so far. */
 export function begin(c: usize): void {
   connection = c;
   happened = 0;
   dataLength = 0;
+  mustReset = false;
+}
+
+/** The segment is to be answered with a reset. */
+export function setMustReset(): void {
+  mustReset = true;
 }
 
 /** The connection turned out to be this one. */

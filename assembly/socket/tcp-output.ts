@@ -12,7 +12,7 @@ import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import { TIMESTAMPS_LENGTH, WINDOW_SCALE, ownMss, selectWindow } from "./tcp-receive-window.ts";
 import * as congestion from "./tcp-congestion.ts";
-import { clearFlag, has, setFlag, state } from "./tcp-record.ts";
+import { clearFlag, has, isRemnant, setFlag, state } from "./tcp-record.ts";
 import * as timer from "./tcp-retransmit-timer.ts";
 import * as sack from "./tcp-sack.ts";
 import * as scoreboard from "./tcp-scoreboard.ts";
@@ -30,6 +30,11 @@ function nextIpId(c: usize): i32 {
   const id = load<u32>(c, R.TCP_IP_ID);
   store<u32>(c, (id + 1) & 0xffff, R.TCP_IP_ID);
   return <i32>id;
+}
+
+/** Whether there is a socket that counts identifications: not before the handshake is complete, nor once a program has let go. */
+function hasSocket(c: usize, bits: i32): bool {
+  return !(bits & tcp.SYN && bits & tcp.ACK) && state(c) != R.TCPS_SYN_RECV && !isRemnant(c);
 }
 
 /** Segments become no larger than what is known to fit on the way (tcp_current_mss). Whether that is less than before. */
@@ -81,8 +86,7 @@ export function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): v
   const local = load<u32>(c, R.TCP_LOCAL);
   const remote = load<u32>(c, R.TCP_REMOTE);
   tcp.seal(at, header + length, local, remote);
-  // Before the handshake is complete there is no socket to count identifications.
-  const id = (bits & tcp.SYN && bits & tcp.ACK) || state(c) == R.TCPS_SYN_RECV ? 0 : nextIpId(c);
+  const id = hasSocket(c, bits) ? nextIpId(c) : 0;
   const flag = bits & tcp.SYN ? ipv4.FLAG_DF : route.fragmentFlagTo(ns, remote);
   send(ns, frame, ipv4.PROTO_TCP, local, remote, header + length, 0, id, flag);
 }

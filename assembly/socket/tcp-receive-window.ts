@@ -3,7 +3,7 @@ import * as R from "../layout/records.ts";
 import * as route from "../ip/route-packet.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
-import { has, state } from "./tcp-record.ts";
+import { has, isRemnant, state } from "./tcp-record.ts";
 
 const WINDOW_LARGEST = 65535;
 export const MSS_MAX = 1460;
@@ -38,11 +38,17 @@ export function windowLeft(c: usize): u32 {
   return <i32>left < 0 ? 0 : left;
 }
 
+/** The window stays as it is (tcp_time_wait). */
+export function freezeWindow(c: usize): void {
+  store<u32>(c, windowLeft(c), R.TCP_RCV_WND);
+  store<u32>(c, load<u32>(c, R.TCP_RCV_NXT), R.TCP_RCV_WUP);
+}
+
 /** The window field of a segment: never less than what was offered before (tcp_select_window, __tcp_select_window). */
 export function selectWindow(c: usize): u32 {
   const scale: u32 = has(c, R.TCPF_WSCALE) ? WINDOW_SCALE : 0;
-  // There is no socket yet that would have opened its window.
-  if (state(c) == R.TCPS_SYN_RECV) return load<u32>(c, R.TCP_RCV_WND) >> scale;
+  // There is no socket yet that would have opened its window, or none any more.
+  if (state(c) == R.TCPS_SYN_RECV || isRemnant(c)) return load<u32>(c, R.TCP_RCV_WND) >> scale;
   const room = load<u32>(c, R.TCP_RCV_SSTHRESH);
   const unit: u32 = (<u32>1) << scale;
   let next = (room + unit - 1) & ~(unit - 1);

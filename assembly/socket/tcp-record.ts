@@ -113,6 +113,17 @@ export function isHalfClosed(c: usize): bool {
   return state(c) == R.TCPS_CLOSE_WAIT;
 }
 
+/** Whether no program holds the connection any more. */
+export function isOrphan(c: usize): bool {
+  return has(c, R.TCPF_ORPHAN);
+}
+
+/** Whether all that is left is what it takes to answer latecomers, without a socket (struct tcp_timewait_sock). */
+export function isRemnant(c: usize): bool {
+  const current = state(c);
+  return current == R.TCPS_TIME_WAIT || (current == R.TCPS_FIN_WAIT2 && isOrphan(c));
+}
+
 export function setState(c: usize, value: i32): void {
   store<i32>(c, value, R.TCP_STATE);
 }

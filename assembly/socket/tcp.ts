@@ -8,7 +8,8 @@ import * as tcp from "../wire/tcp.ts";
 import * as sockets from "./table.ts";
 import { emit, followPath, newSegment, pump } from "./tcp-output.ts";
 import { openWindow, ownMss } from "./tcp-receive-window.ts";
-import { destroy, find, newConnection, setState, state } from "./tcp-record.ts";
+import { destroy, find, has, newConnection, setFlag, setState, state } from "./tcp-record.ts";
+import { waitForFin } from "./tcp-close.ts";
 import {
   CONNECTED,
   DATA,
@@ -22,10 +23,11 @@ import {
   data,
   dataLength,
   happened,
+  mustReset,
 } from "./tcp-outcome.ts";
 import { onError, onTooLarge, receive } from "./tcp-input.ts";
-import { takeEarly } from "./tcp-early.ts";
-import { isHalfClosed, isOpening } from "./tcp-record.ts";
+import { hasUnread, takeEarly } from "./tcp-early.ts";
+import { isHalfClosed, isOpening, isOrphan } from "./tcp-record.ts";
 import { makeReset, sendReset } from "./tcp-reset.ts";
 import { onTimer } from "./tcp-timeout.ts";
 
@@ -42,12 +44,14 @@ export {
   data,
   dataLength,
   happened,
+  mustReset,
   onError,
   onTooLarge,
   receive,
   takeEarly,
   isHalfClosed,
   isOpening,
+  isOrphan,
   makeReset,
   sendReset,
   onTimer,
@@ -69,8 +73,28 @@ export function write(c: usize, from: usize, length: i32): void {
   pump(c);
 }
 
-/** Ends this side: a FIN follows the bytes given before. */
+/** The program has read only a part of what came, and will read no more. */
+export function leaveUnread(c: usize): void {
+  setFlag(c, R.TCPF_UNREAD);
+}
+
+/**
+ * The program lets go of a connection: a FIN follows the bytes given before. If it leaves bytes unread, the peer learns by a reset that
+ * they were lost (tcp_close).
+ */
 export function close(c: usize): void {
+  if (has(c, R.TCPF_ORPHAN)) return;
+  if (has(c, R.TCPF_UNREAD) || hasUnread(c)) {
+    abort(c);
+    return;
+  }
+  setFlag(c, R.TCPF_ORPHAN);
+  if (state(c) == R.TCPS_FIN_WAIT2) waitForFin(c);
+  else shut(c);
+}
+
+/** Ends this side only: a FIN follows the bytes given before (shutdown). */
+export function shut(c: usize): void {
   const current = state(c);
   if (current == R.TCPS_ESTABLISHED) setState(c, R.TCPS_FIN_WAIT1);
   else if (current == R.TCPS_CLOSE_WAIT) setState(c, R.TCPS_LAST_ACK);

@@ -27,6 +27,8 @@ const OWNERS = new Map<number, Extract<Detail, { kind: "socket" }>["owner"]>([
   [R.OWNER_RESOLVER, "client"],
   [R.OWNER_ECHO, "echo"],
   [R.OWNER_SINK, "sink"],
+  [R.OWNER_STOPPED, "sink"],
+  [R.OWNER_TAKER, "service"],
   [R.OWNER_TUNNEL, "tunnel"],
   [R.OWNER_FORWARD, "dns"],
   [R.OWNER_INGRESS, "ingress"],

@@ -54,6 +54,10 @@ const APPLICATIONS = {
   /** Takes what comes, never answers and never closes. */
   sink: R.OWNER_SINK,
   meter: R.OWNER_METER,
+  /** A process that has stopped: it accepts no connection. */
+  stopped: R.OWNER_STOPPED,
+  /** Takes so many bytes as its argument says, then closes the connection. */
+  taker: R.OWNER_TAKER,
   /** A load balancer's virtual server that ends connections. */
   relay: R.OWNER_RELAY,
 } as const;
@@ -243,7 +247,10 @@ export class Kernel {
 
   // ---- sockets and flows
 
-  /** Binds a listener. Returns the error's text if the kernel refuses it. `argument`: the response, for a service. */
+  /**
+   * Binds a listener. Returns the error's text if the kernel refuses it. `argument`: the response, for a service. `backlog`: how many
+   * connections may wait to be accepted, no more than net.core.somaxconn.
+   */
   listen(
     ns: Handle,
     protocol: "tcp" | "udp",
@@ -251,11 +258,17 @@ export class Kernel {
     port: number,
     application: keyof typeof APPLICATIONS,
     argument: Handle,
+    backlog?: number,
   ): string | undefined {
     const owner = APPLICATIONS[application];
     const result = this.calls.listen(ns, PROTOCOLS[protocol], address, port, owner, argument);
     if (result === EADDRINUSE) return "address already in use";
-    return result < 0 ? `error ${-result}` : undefined;
+    if (result < 0) return `error ${-result}`;
+    if (backlog !== undefined) {
+      const word = (this.calls.boundSocket() >>> 0) + R.SOCK_BACKLOG;
+      this.setWord(word, Math.min(backlog, this.word(word)));
+    }
+    return undefined;
   }
 
   /** A flow, not started. `names` and `request` are handles of what `place` put there; `id` is unique in the run. */

@@ -145,6 +145,7 @@ export interface KernelExports {
   closeSocket(socket: number): void;
   programSend(socket: number, to: number, port: number, from: number, bytes: number): number;
   programConnect(ns: number, to: number, port: number, number: number): number;
+  connectFrom(ns: number, to: number, port: number, from: number): number;
   programWrite(c: number, from: number, bytes: number): void;
   programClose(c: number): void;
   programFrame(ns: number, bytes: number): number;

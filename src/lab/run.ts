@@ -128,10 +128,11 @@ class Player {
 
   #listen(): void {
     for (const { name, listen } of this.#case.topology.namespaces) {
-      for (const { proto, port, addr, echo } of listen) {
+      for (const { proto, port, addr, echo, backlog, accept, take } of listen) {
         const ns = this.#network.namespace(name);
         const address = addr === undefined ? 0 : (parseIpv4(addr) ?? 0);
-        const error = this.#kernel.listen(ns, proto, address, port, echo ? "echo" : "sink", 0);
+        const program = !accept ? "stopped" : take !== undefined ? "taker" : echo ? "echo" : "sink";
+        const error = this.#kernel.listen(ns, proto, address, port, program, take ?? 0, backlog);
         if (error !== undefined) this.#network.refuse(`${name}: listening on ${proto} port ${port}: ${error}`);
       }
     }
@@ -198,11 +199,20 @@ class Player {
         return undefined;
       case "wait":
         return undefined;
+      case "connect":
+        this.#connect(step);
+        return undefined;
       case "ip":
       case "bridge":
         runTool(network, step.ns, step.op, step.args);
         return undefined;
     }
+  }
+
+  /** A client that reads what comes, never answers and never closes. */
+  #connect({ ns, to, port, from }: Extract<Step, { op: "connect" }>): void {
+    const began = this.#kernel.calls.connectFrom(this.#network.namespace(ns), parseIpv4(to) ?? 0, port, from);
+    if (!began) this.#network.refuse(`${ns}: no connection from port ${from} to ${to} can begin`);
   }
 
   #bytesOf(step: Extract<Step, { op: "inject" }>): Uint8Array {

@@ -13,6 +13,7 @@ const network = z.string().refine((text) => text === "default" || parseCidr(text
 const at = z.string().regex(/^[^:]+:[^:]+$/, "should be NAMESPACE:INTERFACE");
 const hex = z.string().regex(/^([0-9a-f]{2})*$/i, "should be bytes in hexadecimal");
 const setting = z.union([z.string(), z.number(), z.boolean()]);
+const port = z.int().min(1).max(65535);
 const milliseconds = z.number().min(0);
 
 const linkEnd = z.strictObject({
@@ -44,9 +45,12 @@ export const topologySchema = z.strictObject({
         .array(
           z.strictObject({
             proto: z.enum(["tcp", "udp"]),
-            port: z.int().min(1).max(65535),
+            port,
             addr: address.optional(),
             echo: z.boolean().default(false),
+            backlog: z.int().min(0).max(65535).optional(),
+            accept: z.boolean().default(true),
+            take: z.int().min(1).optional(),
           }),
         )
         .default([]),
@@ -190,6 +194,7 @@ const stepSchema = z.union([
   }),
   z.strictObject({ ...step, op: z.literal("local"), ns: name, hex }),
   z.strictObject({ ...step, op: z.literal("wait"), ms: milliseconds }),
+  z.strictObject({ ...step, op: z.literal("connect"), ns: name, to: address, port, from: port }),
   z.strictObject({
     ...step,
     op: z.literal("link"),

@@ -18,6 +18,8 @@ const NAMESPACE_KEYS: Readonly<Record<string, number>> = {
   "net.ipv4.conf.all.accept_local": R.SYSCTL_ACCEPT_LOCAL,
   "net.ipv4.icmp_errors_use_inbound_ifaddr": R.SYSCTL_ERRORS_USE_INBOUND,
   "net.ipv4.tcp_synack_retries": R.SYSCTL_SYNACK_RETRIES,
+  "net.core.somaxconn": R.SYSCTL_SOMAXCONN,
+  "net.ipv4.tcp_abort_on_overflow": R.SYSCTL_TCP_ABORT_ON_OVERFLOW,
   "net.ipv4.tcp_congestion_control": R.SYSCTL_TCP_CONGESTION,
   "net.ipv4.tcp_slow_start_after_idle": R.SYSCTL_TCP_IDLE_RESTART,
   "net.ipv4.ip_default_ttl": R.SYSCTL_DEFAULT_TTL,

@@ -1,4 +1,5 @@
-// TCP, held against recordings of Linux: what a receiver reports of early segments, when data and probes go again.
+// TCP, held against recordings of Linux: how connections open and close, what a receiver reports of early segments, when data and
+// probes go again.
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { compileKernel } from "../../src/kernel/load.ts";
@@ -8,6 +9,7 @@ import { runLab } from "../../src/lab/run.ts";
 import { decodeFrame } from "../tools/frame.ts";
 import { ROOT } from "../tools/podwire.ts";
 import { BUILDS, modulePath } from "./lab.ts";
+import { differences } from "./recorded.ts";
 
 interface Sent {
   /** Step, flags, sequence numbers from the start of each side's data, bytes, and the blocks of a SACK option. */
@@ -50,6 +52,18 @@ describe.each(BUILDS)("in the %s build", (build) => {
     podwire.forEach(({ seconds }, i) => {
       expect(Math.abs(seconds - (linux[i]?.seconds ?? 0))).toBeLessThan(0.02 + seconds / 10);
     });
+  });
+
+  test.each([
+    ["a listener whose queue is full takes no SYN, and leaves the ACK of a handshake unheard", "backlog"],
+    ["with tcp_abort_on_overflow the ACK of a handshake is answered with a reset", "backlog-abort"],
+    ["a program that has read all closes with a FIN, and TIME-WAIT acknowledges the peer's again", "close-read"],
+    ["a program that closes with bytes unread resets the connection", "close-unread"],
+    ["data for a connection that nobody holds any more resets it", "data-after-close"],
+    ["so it does once the FIN is acknowledged; a keep-alive is answered until then", "data-after-half-close"],
+  ])("%s: byte for byte", (_, name) => {
+    const path = join(ROOT, "test/fixtures/tcp", name);
+    expect(differences(runLab(readCase(path), module, { recording: readRecording(path) }), path)).toEqual([]);
   });
 
   test("early segments are reported newest first, what came twice before all others", () => {
