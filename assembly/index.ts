@@ -5,7 +5,10 @@ import * as F from "./layout/frame.ts";
 import * as R from "./layout/records.ts";
 import * as P from "./layout/program.ts";
 import * as checker from "./app/checker.ts";
+import * as attempt from "./app/attempt.ts";
 import * as client from "./app/client.ts";
+import * as flow from "./app/flow.ts";
+import * as session from "./app/session.ts";
 import * as dnsServer from "./app/dns-server.ts";
 import * as ingress from "./app/ingress.ts";
 import * as process from "./app/process.ts";
@@ -59,6 +62,7 @@ export * from "./layout/program";
 export * from "./layout/records";
 export * from "./layout/rules";
 export * from "./layout/trace";
+export * from "./layout/traffic";
 export * from "./layout/zone";
 
 // ---- setting up
@@ -390,8 +394,8 @@ export function newFlow(): usize {
   return allocate(R.FLOW_SIZE);
 }
 
-export function startFlow(flow: usize, at: f64): void {
-  client.startFlow(flow, at);
+export function startFlow(record: usize, at: f64): void {
+  flow.start(record, at);
 }
 
 export function lineOf(number: u32): usize {
@@ -502,7 +506,7 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
       path.tcpTimer(subject, detail);
       return;
     case events.EVENT_FLOW:
-      client.onFlow(subject);
+      flow.onMoment(subject);
       return;
     case events.EVENT_TRANSMIT:
       path.transmit(<usize>detail, subject);
@@ -514,7 +518,7 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
       path.sendRaw(subject);
       return;
     case events.EVENT_SESSION:
-      client.onTimer(subject);
+      session.onTimer(subject);
       return;
     case events.EVENT_ASKED:
       dnsServer.onTimer(subject, detail);
@@ -527,6 +531,9 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
       return;
     case events.EVENT_RESOLVER:
       client.onResolverTimer(subject, detail);
+      return;
+    case events.EVENT_TRY:
+      attempt.onTimer(subject, detail);
       return;
   }
 }

@@ -64,6 +64,9 @@ import {
 } from "./layout/rules.ts";
 import * as checker from "./app/checker.ts";
 import * as client from "./app/client.ts";
+import * as connections from "./app/connections.ts";
+import * as datagram from "./app/datagram.ts";
+import * as exchange from "./app/exchange.ts";
 import * as dnsServer from "./app/dns-server.ts";
 import * as ingress from "./app/ingress.ts";
 import * as program from "./app/program.ts";
@@ -825,7 +828,7 @@ function udpReceive(ns: usize, frame: usize): void {
       }
       break;
     case R.OWNER_FLOW:
-      client.onDatagram(arg, at, length, load<u32>(frame, F.FRAME_ORIGIN));
+      datagram.onDatagram(arg, at, length, load<u32>(frame, F.FRAME_ORIGIN));
       break;
     case R.OWNER_RESOLVER:
       client.onAnswer(arg, at, length, load<u32>(frame, F.FRAME_ORIGIN));
@@ -886,7 +889,11 @@ function connectionEvent(c: usize, origin: u32): void {
   if (tcp.isOrphan(c)) return;
   const owner = load<u32>(c, R.TCP_OWNER);
   if (owner == R.OWNER_FLOW) {
-    client.onConnection(c, origin);
+    exchange.onConnection(c, origin);
+    return;
+  }
+  if (owner == R.OWNER_IDLE) {
+    connections.onIdle(c);
     return;
   }
   if (owner == R.OWNER_RESOLVER) {
@@ -960,7 +967,7 @@ function icmpReceive(ns: usize, frame: usize, ip: usize): void {
     if (socket && trace.on) trace.note(T.STEP_SOCKET, ns, frame, load<u32>(socket, R.SOCK_OWNER));
     const arg = socket ? load<usize>(socket, R.SOCK_ARG) : 0;
     if (socket && load<u32>(socket, R.SOCK_OWNER) == R.OWNER_PROGRAM) program.onPacket(<u32>arg, frame);
-    else if (socket) client.onEchoReply(arg, icmp.sequence(at), load<u32>(frame, F.FRAME_ORIGIN));
+    else if (socket) datagram.onEchoReply(arg, icmp.sequence(at), load<u32>(frame, F.FRAME_ORIGIN));
   } else if (type == icmp.DEST_UNREACHABLE || type == icmp.TIME_EXCEEDED || type == icmp.PARAMETER_PROBLEM) {
     if (trace.on) trace.note(T.STEP_SOCKET, ns, frame);
     icmpError(ns, frame, at, bytes);
@@ -1020,7 +1027,7 @@ function icmpError(ns: usize, frame: usize, at: usize, bytes: i32): void {
   if (tooLarge) route.learnMtu(ns, remote, mtu);
   const arg = load<usize>(socket, R.SOCK_ARG);
   const owner = load<u32>(socket, R.SOCK_OWNER);
-  if (owner == R.OWNER_FLOW) client.onError(arg, l4, rest);
+  if (owner == R.OWNER_FLOW) datagram.onError(arg, l4, rest);
   else if (owner == R.OWNER_RESOLVER) client.onResolverError(arg);
   else if (owner == R.OWNER_FORWARD) dnsServer.onError(arg);
   else if (owner == R.OWNER_PROGRAM) program.onError(<u32>arg, frame);

@@ -45,7 +45,7 @@ import * as events from "../memory/events.ts";
 import { give, take } from "../memory/pool.ts";
 import * as tcp from "../socket/tcp.ts";
 import * as chunks from "./chunks.ts";
-import { BODY, endsHead, LENGTH, MODE } from "./http.ts";
+import { endsAnswer, endsHead, LENGTH, MODE } from "./http.ts";
 import * as request from "./ingress-request.ts";
 
 /** proxy_connect_timeout and proxy_next_upstream_tries. */
@@ -268,26 +268,10 @@ export function onUpstream(upstream: usize): void {
     const c = load<usize>(proxy, PROXY_CLIENT);
     store<u32>(proxy, 1, PROXY_ANSWERED);
     tcp.write(c, tcp.data, tcp.dataLength);
-    if (isWhole(upstream, tcp.data, tcp.dataLength)) {
+    if (endsAnswer(upstream, tcp.data, tcp.dataLength)) {
       next(proxy);
       return;
     }
   }
   if (what & tcp.PEER_CLOSED && load<usize>(proxy, PROXY_UPSTREAM) == upstream) fail(proxy, RESPONSE_BAD_GATEWAY);
-}
-
-/** Whether an answer ends with these bytes, by its Content-Length; the connection's words count. */
-function isWhole(upstream: usize, at: usize, length: i32): bool {
-  for (let i = 0; i < length; i++) {
-    if (load<i32>(upstream, MODE)) {
-      const left = load<i32>(upstream, BODY) - (length - i);
-      store<i32>(upstream, left, BODY);
-      return left <= 0;
-    }
-    if (!endsHead(upstream, load<u8>(at + <usize>i))) continue;
-    store<i32>(upstream, 1, MODE);
-    store<i32>(upstream, load<i32>(upstream, LENGTH), BODY);
-    if (!load<i32>(upstream, LENGTH)) return true;
-  }
-  return false;
 }

@@ -1,11 +1,22 @@
-// What listens on a container's port: HTTP requests get a response, anything else comes back as it is.
+// What listens on a container's port: HTTP requests get a response, anything else comes back as it is, unless it says how long its answer
+// should be.
 import { TCP_ARG } from "../layout/records.ts";
+import { DIGITS } from "../layout/traffic.ts";
 import * as tcp from "../socket/tcp.ts";
-import { BODY, endsHead, LENGTH, MODE } from "./http.ts";
+import * as answer from "./answer.ts";
+import { BODY, endsHead, LENGTH, MODE, WANTED } from "./http.ts";
 
 const MODE_UNKNOWN: i32 = 0;
-const MODE_HTTP: i32 = 1;
-const MODE_ECHO: i32 = 2;
+const MODE_HEAD: i32 = 1; // HTTP: a head is coming
+const MODE_BODY: i32 = 2; // HTTP: its body is; LENGTH is how long the answer should be
+const MODE_ECHO: i32 = 3;
+const MODE_SIZED: i32 = 4; // LENGTH is how long the answer should be, BODY what is still to come
+
+// "exchange": then come the length of the request and that of the answer, DIGITS characters each behind a blank.
+const SIZED_MARK: u64 = 0x65676e6168637865;
+const SIZED_LENGTH = 9;
+const SIZED_ANSWER = SIZED_LENGTH + DIGITS + 1;
+const SIZED_END = SIZED_ANSWER + DIGITS + 1;
 
 /** Whether bytes begin like an HTTP/1.1 request line: a method of capital letters, a blank and a slash. */
 function looksLikeHttp(at: usize, length: i32): bool {
@@ -23,34 +34,77 @@ function looksLikeHttp(at: usize, length: i32): bool {
 export function onData(c: usize, at: usize, length: i32): void {
   let mode = load<i32>(c, MODE);
   if (mode == MODE_UNKNOWN) {
-    mode = looksLikeHttp(at, length) ? MODE_HTTP : MODE_ECHO;
+    if (looksLikeHttp(at, length)) mode = MODE_HEAD;
+    else mode = length >= SIZED_END && load<u64>(at) == SIZED_MARK ? MODE_SIZED : MODE_ECHO;
     store<i32>(c, mode, MODE);
   }
-  if (mode == MODE_ECHO) {
-    tcp.write(c, at, length);
-    return;
-  }
+  if (mode == MODE_ECHO) tcp.write(c, at, length);
+  else if (mode == MODE_SIZED) onSized(c, at, length);
+  else onHttp(c, at, length);
+}
+
+function onSized(c: usize, at: usize, length: i32): void {
   let i = 0;
   while (i < length) {
-    const body = load<i32>(c, BODY);
-    if (body) {
-      const part = min<i32>(body, length - i);
-      i += part;
-      store<i32>(c, body - part, BODY);
-      if (body == part) respond(c);
-    } else {
-      if (endsHead(c, load<u8>(at + <usize>i))) {
-        const wanted = load<i32>(c, LENGTH);
-        store<i32>(c, wanted, BODY);
-        store<i32>(c, 0, LENGTH);
-        if (!wanted) respond(c);
-      }
-      i++;
+    if (!load<i32>(c, BODY)) {
+      // A request begins in a segment of its own.
+      if (length - i < SIZED_END) return;
+      store<i32>(c, max<i32>(readNumber(at + <usize>(i + SIZED_LENGTH)), SIZED_END), BODY);
+      store<i32>(c, readNumber(at + <usize>(i + SIZED_ANSWER)), LENGTH);
     }
+    const left = load<i32>(c, BODY);
+    const part = min<i32>(left, length - i);
+    i += part;
+    store<i32>(c, left - part, BODY);
+    if (left == part) answer.plain(c, load<i32>(c, LENGTH));
   }
 }
 
-function respond(c: usize): void {
+function readNumber(at: usize): i32 {
+  let value = 0;
+  for (let i: usize = 0; i < <usize>DIGITS; i++) {
+    const byte = load<u8>(at + i);
+    if (byte < 48 || byte > 57) break;
+    value = value * 10 + <i32>(byte - 48);
+  }
+  return value;
+}
+
+function onHttp(c: usize, at: usize, length: i32): void {
+  let i = 0;
+  while (i < length) {
+    if (load<i32>(c, MODE) == MODE_BODY) {
+      const left = load<i32>(c, BODY);
+      const part = min<i32>(left, length - i);
+      i += part;
+      store<i32>(c, left - part, BODY);
+      if (left == part) onRequest(c, load<i32>(c, LENGTH));
+      continue;
+    }
+    const ends = endsHead(c, load<u8>(at + <usize>i));
+    i++;
+    if (!ends) continue;
+    const body = load<i32>(c, LENGTH);
+    const wanted = load<i32>(c, WANTED);
+    if (!body) {
+      onRequest(c, wanted);
+      continue;
+    }
+    store<i32>(c, wanted, LENGTH);
+    store<i32>(c, body, BODY);
+    store<i32>(c, MODE_BODY, MODE);
+  }
+}
+
+/** A request is whole; `wanted`: the length that its answer should have, 0: the usual one. */
+function onRequest(c: usize, wanted: i32): void {
+  store<i32>(c, MODE_HEAD, MODE);
+  store<i32>(c, 0, LENGTH);
+  store<i32>(c, 0, WANTED);
+  if (wanted) {
+    answer.sized(c, wanted);
+    return;
+  }
   const response = load<usize>(c, TCP_ARG);
   tcp.write(c, response + 4, load<i32>(response));
 }

@@ -9,6 +9,9 @@ import {
   LINE_HISTOGRAM,
   LINE_MAX,
   LINE_SIZE,
+  LINE_STATUS,
+  LINE_SUM,
+  STATUS_COUNT,
 } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
 import { now } from "../memory/clock.ts";
@@ -51,9 +54,15 @@ export function answered(number: u32, took: u64, origin: u32): void {
   store<u32>(record, load<u32>(record, LINE_DELIVERED) + 1, LINE_DELIVERED);
   const bucket = record + LINE_HISTOGRAM + ((<usize>bucketOf(latency)) << 2);
   store<u32>(bucket, load<u32>(bucket) + 1);
+  store<u64>(record, load<u64>(record, LINE_SUM) + latency, LINE_SUM);
   if (latency > load<u64>(record, LINE_MAX)) store<u64>(record, latency, LINE_MAX);
   const backend = load<usize>(record, LINE_BACKENDS) + ((<usize>origin) << 2);
   store<u32>(backend, load<u32>(backend) + 1);
+}
+
+/** Notes the status of an answer. */
+export function countStatus(number: u32, status: u32): void {
+  if (status < <u32>STATUS_COUNT) add(number, <usize>LINE_STATUS + ((<usize>status) << 2));
 }
 
 /** Notes that a rule (RULE_INDEX) of a namespace denies a frame of a line. The earliest counts; of several at once the lowest namespace. */

@@ -1,6 +1,13 @@
 // What requests and responses say on the wire.
+import { DIGITS } from "../../assembly/layout/traffic.ts";
+import type { RequestPlaces } from "../kernel/flows.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { FlowConfig } from "../seam/plan.ts";
+
+/** The field in which a request says how many bytes its answer should have; assembly/app/http.ts reads it. */
+const RESPONSE_BYTES = "X-Response-Bytes";
+/** How a request begins that says so without HTTP, with its own length and that of the answer behind; assembly/app/service.ts reads it. */
+const SIZED = "exchange";
 
 const encoder = new TextEncoder();
 
@@ -37,31 +44,62 @@ export function overwriteAnswer(kernel: Kernel, answer: Answer | undefined, text
   kernel.bytes(answer.block, bytes.length).set(bytes);
 }
 
-/** The request of a flow: HTTP/1.1 (a GET, or a POST of the bytes asked for), the data of a ping, or plain bytes of that length. */
-export function requestOf(flow: FlowConfig, line: string): Uint8Array {
-  if (flow.protocol === "http") return httpRequest(flow);
-  if (flow.protocol === "icmp") return Uint8Array.from({ length: Math.max(flow.requestBytes, 16) }, (_, i) => i & 255);
-  const bytes = new Uint8Array(Math.max(flow.requestBytes, 8)).fill(0x2e);
-  // A datagram begins with the numbers of its flow and request, which the kernel writes over these bytes.
-  const text = encoder.encode(flow.protocol === "udp" ? `........ ${line} ` : `podwire ${line} `);
-  bytes.set(text.subarray(0, bytes.length - 1));
-  bytes[bytes.length - 1] = 0x0a;
-  return bytes;
+/** The request of a flow, and where its variable parts are. */
+export interface Request extends RequestPlaces {
+  bytes: Uint8Array;
 }
 
-function httpRequest(flow: FlowConfig): Uint8Array {
-  const { requestBytes } = flow;
+/**
+ * The request of a flow: HTTP/1.1 (a GET, or a POST of the bytes asked for), the data of a ping, or plain bytes of that length. Where
+ * sizes are drawn it has room for the largest.
+ */
+export function requestOf(flow: FlowConfig, line: string): Request {
+  if (flow.protocol === "http") return httpRequest(flow);
+  const drawn = flow.requestSizes !== undefined;
+  const length = largestRequest(flow);
+  const fixed = (bytes: Uint8Array): Request => ({ bytes, fixed: drawn ? 0 : bytes.length, sizeAt: 0, answerAt: 0 });
+  if (flow.protocol === "icmp") return fixed(Uint8Array.from({ length: Math.max(length, 16) }, (_, i) => i & 255));
+  const bytes = new Uint8Array(Math.max(length, 8)).fill(0x2e);
+  const sized = flow.protocol === "tcp" && flow.responseSizes !== undefined;
+  const place = " ".repeat(DIGITS);
+  // A datagram begins with the numbers of its flow and request, which the kernel writes over these bytes.
+  const text = encoder.encode(
+    flow.protocol === "udp" ? `........ ${line} ` : sized ? `${SIZED} ${place} ${place} ${line} ` : `podwire ${line} `,
+  );
+  bytes.set(text.subarray(0, bytes.length - 1));
+  bytes[bytes.length - 1] = 0x0a;
+  const first = SIZED.length + 1;
+  return sized ? { bytes, fixed: 0, sizeAt: first, answerAt: first + DIGITS + 1 } : fixed(bytes);
+}
+
+/** The bytes of a flow's largest request, without a head. */
+function largestRequest({ requestBytes, requestSizes, arrival }: FlowConfig): number {
+  const traced = typeof arrival === "object" && arrival.kind === "trace" ? arrival.moments : [];
+  const largest = requestSizes?.most ?? requestBytes;
+  return traced.reduce((most, moment) => Math.max(most, moment.requestBytes ?? 0), largest);
+}
+
+function httpRequest(flow: FlowConfig): Request {
+  const drawn = flow.requestSizes !== undefined;
+  const length = largestRequest(flow);
+  const place = " ".repeat(DIGITS);
   const head = [
-    `${requestBytes > 0 ? "POST" : "GET"} ${flow.path ?? "/"} HTTP/1.1`,
+    `${length > 0 ? "POST" : "GET"} ${flow.path ?? "/"} HTTP/1.1`,
     `Host: ${flow.host ?? hostOf(flow)}`,
     "User-Agent: podwire",
     "Accept: */*",
-    ...(requestBytes > 0 ? ["Content-Type: text/plain", `Content-Length: ${requestBytes}`] : []),
+    ...(length > 0 ? ["Content-Type: text/plain", `Content-Length: ${drawn ? place : length}`] : []),
+    ...(flow.responseSizes ? [`${RESPONSE_BYTES}: ${place}`] : []),
   ];
-  return Uint8Array.from([
-    ...encoder.encode(`${head.join("\r\n")}\r\n\r\n`),
-    ...new Uint8Array(requestBytes).fill(0x2e),
-  ]);
+  const text = `${head.join("\r\n")}\r\n\r\n`;
+  const at = (name: string): number => text.indexOf(`${name}: `) + name.length + 2;
+  const bytes = Uint8Array.from([...encoder.encode(text), ...new Uint8Array(length).fill(0x2e)]);
+  return {
+    bytes,
+    fixed: drawn ? encoder.encode(text).length : bytes.length,
+    sizeAt: drawn ? at("Content-Length") : 0,
+    answerAt: flow.responseSizes ? at(RESPONSE_BYTES) : 0,
+  };
 }
 
 /** The Host header: the name or address called, with the port if it is not HTTP's own. */

@@ -1,6 +1,15 @@
 // The results of the workers put together: sums in the order of the plan, so that the number of workers does not show.
 import { bucketCeiling, DROP_REASONS, type LineCounters } from "../kernel/kernel.ts";
-import type { Denial, Failures, Latency, LineResult, Plan, ProcessorResult, RunResult, Series } from "../seam/plan.ts";
+import type {
+  Denial,
+  Failures,
+  LineResult,
+  Percentiles,
+  Plan,
+  ProcessorResult,
+  RunResult,
+  Series,
+} from "../seam/plan.ts";
 import type { CaptureFile } from "./captures.ts";
 import type { NamespaceResult, WorkerResult } from "./job.ts";
 import type { RuleSets } from "./rules.ts";
@@ -119,14 +128,15 @@ function named(drops: Uint32Array): Record<string, number> {
   return Object.fromEntries(entries.filter(([, count]) => count > 0));
 }
 
+type Count = "sent" | "begun" | "retries" | "delivered" | "refused" | "timedOut" | "unresolved" | "latencySum";
+
 function lineResult(
   name: string,
   parts: readonly LineCounters[],
   namespaceNames: readonly string[],
   rules: RuleSets,
 ): LineResult {
-  const sum = (field: "sent" | "delivered" | "refused" | "timedOut" | "unresolved"): number =>
-    parts.reduce((total, part) => total + part[field], 0);
+  const sum = (field: Count): number => parts.reduce((total, part) => total + part[field], 0);
   const histogram = addUp(parts.map((part) => part.histogram));
   const delivered = histogram.reduce((total, count) => total + count, 0);
   const backends = addUp(parts.map((part) => part.backends));
@@ -134,12 +144,20 @@ function lineResult(
   return {
     name,
     sent,
+    begun: sum("begun"),
+    retries: sum("retries"),
     delivered,
     refused,
     timedOut,
     unresolved,
     open: sent - delivered - refused - timedOut - unresolved,
-    latency: delivered === 0 ? null : latencyOf(histogram, delivered, Math.max(...parts.map(({ max }) => max))),
+    statuses: Object.fromEntries(
+      filled(addUp(parts.map((part) => part.statuses))).map(([status, count]) => [String(status), count]),
+    ),
+    latency:
+      delivered === 0
+        ? null
+        : latencyOf(histogram, delivered, Math.max(...parts.map(({ max }) => max)), sum("latencySum") / delivered),
     latencies: filled(histogram).map(([bucket, count]) => [bucketCeiling(bucket), count]),
     drops: named(addUp(parts.map((part) => part.drops))),
     denied: firstDenial(parts, namespaceNames, rules),
@@ -176,11 +194,21 @@ function addUp([first = new Uint32Array(0), ...others]: readonly Uint32Array[]):
   return total;
 }
 
-function latencyOf(histogram: Uint32Array, count: number, max: number): Latency {
+function latencyOf(histogram: Uint32Array, count: number, max: number, mean: number): Percentiles {
   const quantile = (q: number): number => {
     let left = Math.max(1, Math.ceil(count * q));
     const bucket = histogram.findIndex((value) => (left -= value) <= 0);
     return Math.min(bucketCeiling(bucket), max);
   };
-  return { p50: quantile(0.5), p99: quantile(0.99), max };
+  return {
+    mean: Math.round(mean),
+    p50: quantile(0.5),
+    p75: quantile(0.75),
+    p90: quantile(0.9),
+    p95: quantile(0.95),
+    p99: quantile(0.99),
+    p999: quantile(0.999),
+    p9999: quantile(0.9999),
+    max,
+  };
 }

@@ -2,6 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { workerData } from "node:worker_threads";
 import { Kernel, type Handle, MATCHERS } from "../kernel/kernel.ts";
+import { newFlow, setRequest } from "../kernel/flows.ts";
 import { balancerResult } from "./balancer.ts";
 import { Barrier } from "./barrier.ts";
 import { buildMachine, type Built } from "./build.ts";
@@ -111,9 +112,10 @@ export class Worker {
       const ns = this.#built.namespaces.get(flow.namespace);
       if (ns === undefined) throw new Error(`there is no namespace ${flow.namespace}`);
       const names = "names" in flow.target ? place(namesBlock(flow.target.names)) : 0;
-      const request = place(counted(requestOf(flow, this.#job.lines[flow.line] ?? "")));
+      const request = requestOf(flow, this.#job.lines[flow.line] ?? "");
       const seed = seedOf(this.#job.seed, `flow ${flow.line} ${flow.namespace} ${JSON.stringify(flow.target)}`);
-      const record = this.kernel.newFlow(flow, id, ns, names, request, seed);
+      const record = newFlow(this.kernel, flow, id, ns, names, seed);
+      setRequest(this.kernel, record, place(counted(request.bytes)), request);
       this.kernel.calls.startFlow(record, flow.startNs);
     }
   }

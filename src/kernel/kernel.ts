@@ -21,9 +21,7 @@ import {
   FAILED_UNRESOLVED,
 } from "../../assembly/layout/failures.ts";
 import { STEP_SIZE } from "../../assembly/layout/trace.ts";
-import * as Z from "../../assembly/layout/zone.ts";
-import { parseIpv4 } from "../address.ts";
-import type { Failures, FlowConfig, ResolverOptions } from "../seam/plan.ts";
+import type { Failures } from "../seam/plan.ts";
 import type { RuleCounters } from "./counters.ts";
 import { instantiate, type KernelExports } from "./load.ts";
 
@@ -34,16 +32,6 @@ export type Handle = number;
 export const MATCHERS = { linear: codes.MATCHER_LINEAR, index: codes.MATCHER_INDEX } as const;
 
 const PROTOCOLS = { tcp: 6, udp: 17 } as const;
-const FLOW_PROTOCOLS = {
-  tcp: codes.PROTOCOL_TCP,
-  udp: codes.PROTOCOL_UDP,
-  http: codes.PROTOCOL_HTTP,
-  icmp: codes.PROTOCOL_ICMP,
-  stream: codes.PROTOCOL_STREAM,
-  dns: codes.PROTOCOL_DNS,
-  connect: codes.PROTOCOL_CONNECT,
-} as const;
-
 /** What may listen; see ListenerConfig for the first two and the last. */
 const APPLICATIONS = {
   service: R.OWNER_SERVICE,
@@ -88,6 +76,11 @@ export interface LineCounters {
   refused: number;
   timedOut: number;
   unresolved: number;
+  begun: number;
+  retries: number;
+  /** By status. */
+  statuses: Uint32Array;
+  latencySum: number;
   /** By drop code. */
   drops: Uint32Array;
   /** By namespace id. */
@@ -150,12 +143,12 @@ export class Kernel {
     return this.#bytes.subarray(at >>> 0, (at >>> 0) + length);
   }
 
-  #float(at: Handle, value: number): void {
+  setFloat(at: Handle, value: number): void {
     this.#refresh();
     new Float64Array(this.#memory.buffer, at >>> 0, 1)[0] = value;
   }
 
-  #long(at: Handle, value: bigint): void {
+  setLong(at: Handle, value: bigint): void {
     this.#refresh();
     new BigUint64Array(this.#memory.buffer, at >>> 0, 1)[0] = value;
   }
@@ -227,7 +220,7 @@ export class Kernel {
 
   /** How long a bridge remembers an address that it learned. */
   setAgeing(bridge: Handle, milliseconds: number): void {
-    this.#long(bridge + R.DEV_AGEING, BigInt(milliseconds) * 1_000_000n);
+    this.setLong(bridge + R.DEV_AGEING, BigInt(milliseconds) * 1_000_000n);
   }
 
   addNeighbour(ns: Handle, device: Handle, address: number, mac: Uint8Array): void {
@@ -269,50 +262,6 @@ export class Kernel {
       this.setWord(word, Math.min(backlog, this.word(word)));
     }
     return undefined;
-  }
-
-  /** A flow, not started. `names` and `request` are handles of what `place` put there; `id` is unique in the run. */
-  newFlow(flow: FlowConfig, id: number, ns: Handle, names: Handle, request: Handle, seed: bigint): Handle {
-    const at = this.calls.newFlow() >>> 0;
-    const { target } = flow;
-    const named = "names" in target;
-    this.setWord(at + R.FLOW_LINE, flow.line + 1);
-    this.setWord(at + R.FLOW_NAMESPACE, ns);
-    this.setWord(at + R.FLOW_PROTOCOL, FLOW_PROTOCOLS[flow.protocol]);
-    this.setWord(at + R.FLOW_ADDRESS, named ? 0 : (parseIpv4(target.address) ?? 0));
-    this.setWord(at + R.FLOW_PORT, target.port);
-    this.setWord(at + R.FLOW_NAMES, named ? names : 0);
-    if (named) this.setWord(at + R.FLOW_RESOLVER, this.#placeResolver(target.resolver, target.options ?? {}));
-    this.setWord(at + R.FLOW_POISSON, flow.arrival === "poisson" ? 1 : 0);
-    this.setWord(at + R.FLOW_REQUEST, request + 4);
-    this.setWord(at + R.FLOW_REQUEST_BYTES, this.word(request));
-    this.setWord(at + R.FLOW_ID, id);
-    const { ports } = flow;
-    if (ports) {
-      this.setWord(at + R.FLOW_PORT_FIRST, ports.first);
-      this.setWord(at + R.FLOW_PORT_COUNT, ports.count);
-      this.setWord(at + R.FLOW_GREETS, flow.greets === true ? ports.count : 0);
-    }
-    this.#float(at + R.FLOW_INTERVAL, 1e9 / flow.rate);
-    this.#long(at + R.FLOW_STOP, BigInt(flow.stopNs));
-    this.#long(at + R.FLOW_TIMEOUT, BigInt(flow.timeoutNs));
-    this.#long(at + R.FLOW_RANDOM, seed);
-    return at;
-  }
-
-  #placeResolver(first: string, options: ResolverOptions): Handle {
-    const servers = [first, ...(options.others ?? [])].slice(0, 3).map((address) => parseIpv4(address) ?? 0);
-    const words = new Uint32Array(Z.RESOLVER_SIZE / 4);
-    words[Z.RESOLVER_COUNT / 4] = servers.length;
-    words.set(servers, Z.RESOLVER_SERVERS / 4);
-    words[Z.RESOLVER_ATTEMPTS / 4] = options.attempts ?? 2;
-    words[Z.RESOLVER_TIMEOUT / 4] = (options.timeoutNs ?? 5e9) / 1e6;
-    words[Z.RESOLVER_FLAGS / 4] =
-      (options.useVc ? Z.RESOLVER_USE_VC : 0) |
-      (options.singleRequest || options.singleRequestReopen ? Z.RESOLVER_SINGLE : 0) |
-      (options.singleRequestReopen ? Z.RESOLVER_REOPEN : 0) |
-      (options.edns0 ? Z.RESOLVER_EDNS0 : 0);
-    return this.placeWords(words);
   }
 
   // ---- single frames
@@ -399,6 +348,10 @@ export class Kernel {
       refused: this.word(at + R.LINE_REFUSED),
       timedOut: this.word(at + R.LINE_TIMED_OUT),
       unresolved: this.word(at + R.LINE_UNRESOLVED),
+      begun: this.word(at + R.LINE_BEGUN),
+      retries: this.word(at + R.LINE_RETRIES),
+      statuses: copy(at + R.LINE_STATUS, R.STATUS_COUNT),
+      latencySum: Number(this.#readLong(at + R.LINE_SUM)),
       drops: copy(at + R.LINE_DROPS, codes.DROP_COUNT),
       backends: copy(this.word(at + R.LINE_BACKENDS), namespaces),
       histogram: copy(at + R.LINE_HISTOGRAM, R.HISTOGRAM_BUCKETS),
@@ -446,8 +399,8 @@ export class Kernel {
   setRuleCounter(ns: Handle, index: number, packets: number, bytes: number): void {
     this.calls.settleCounters();
     const at = this.calls.ruleCounter(ns, index) >>> 0;
-    this.#long(at, BigInt(packets));
-    this.#long(at + 8, BigInt(bytes));
+    this.setLong(at, BigInt(packets));
+    this.setLong(at + 8, BigInt(bytes));
   }
 
   /** Packets and bytes of the rules of a namespace; empty if it has no rules. */

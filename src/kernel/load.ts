@@ -12,6 +12,7 @@ import * as program from "../../assembly/layout/program.ts";
 import * as records from "../../assembly/layout/records.ts";
 import * as rules from "../../assembly/layout/rules.ts";
 import * as trace from "../../assembly/layout/trace.ts";
+import * as traffic from "../../assembly/layout/traffic.ts";
 import * as ingress from "../../assembly/layout/ingress.ts";
 import * as zone from "../../assembly/layout/zone.ts";
 
@@ -177,7 +178,21 @@ export function forgetMail(memory: WebAssembly.Memory): void {
 /** An instance over the memory. Throws if the module was built from other layouts than this program. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  for (const layout of [codes, balancer, failures, filter, frame, ingress, pcap, program, records, rules, trace, zone])
+  for (const layout of [
+    codes,
+    balancer,
+    failures,
+    filter,
+    frame,
+    ingress,
+    pcap,
+    program,
+    records,
+    rules,
+    trace,
+    traffic,
+    zone,
+  ])
     checkLayout(exports, layout);
   return exports as unknown as KernelExports;
 }

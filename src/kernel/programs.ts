@@ -4,6 +4,7 @@ import { FRAME_DATA, FRAME_LENGTH } from "../../assembly/layout/frame.ts";
 import * as P from "../../assembly/layout/program.ts";
 import * as R from "../../assembly/layout/records.ts";
 import type { ResolverOptions } from "../seam/plan.ts";
+import { newFlow } from "./flows.ts";
 import type { Handle, Kernel } from "./kernel.ts";
 
 const PROTOCOLS = { icmp: 1, udp: 17 } as const;
@@ -196,7 +197,8 @@ export class Programs {
     when: { atNs: number; timeoutNs: number; seed: bigint },
   ): void {
     const kernel = this.#kernel;
-    const flow = kernel.newFlow(
+    const flow = newFlow(
+      kernel,
       {
         line: -1,
         namespace: "",
@@ -212,7 +214,6 @@ export class Programs {
       number,
       ns,
       kernel.place(names),
-      this.#scratch,
       when.seed,
     );
     kernel.setWord(flow + R.FLOW_PROTOCOL, codes.PROTOCOL_RESOLVE);

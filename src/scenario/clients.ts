@@ -5,7 +5,7 @@ import type { Cluster, Pod } from "../kubernetes/objects.ts";
 import { podNamespace } from "../node/kubelet.ts";
 import { CLIENT } from "../node/outside.ts";
 import { outsideResolvConf, resolvConf, type ResolvConf } from "../node/resolv-conf.ts";
-import type { Traffic } from "./schema.ts";
+import type { Traffic } from "./traffic-schema.ts";
 
 /** A namespace that requests come from. */
 export interface Client {

@@ -4,7 +4,8 @@ import { InputError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
 import { scenarioLines, type Line } from "./lines.ts";
 import type { ClusterSpec } from "./ranges.ts";
-import { API_VERSION, scenarioSchema, type Traffic } from "./schema.ts";
+import { API_VERSION, scenarioSchema } from "./schema.ts";
+import type { Traffic } from "./traffic-schema.ts";
 
 export interface Ends {
   /** `NAMESPACE/POD`, `pod/NAME`, `deployment/NAME` and the like, `node/NAME` or `internet`. */

@@ -1,33 +1,30 @@
 // Lines of traffic: who calls what, and how often; each becomes one flow for every pair of a client and a target.
-import type { DnsRecord, FlowConfig, FlowProtocol, FlowTarget } from "../seam/plan.ts";
+import type { DnsRecord, FlowConfig, FlowProtocol, FlowTarget, Retries } from "../seam/plan.ts";
 import { externalNetwork, RESOLVER_ADDRESS, type OutsideHost } from "../node/outside-addresses.ts";
 import { cidrContains, formatCidr, formatIpv4, parseCidr, parseIpv4 } from "../address.ts";
 import type { Document } from "../documents/document.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
+import { arrivalOf, shareOf, type LineArrival } from "./arrival.ts";
 import { clientsOf, type Client } from "./clients.ts";
 import { RANGE_FIELDS } from "./ranges.ts";
 import type { ClusterSpec } from "./ranges.ts";
-import type { Scenario, Traffic } from "./schema.ts";
+import type { Scenario } from "./schema.ts";
+import { sizesOf, type Sizes } from "./sizes.ts";
 import { targetsOf } from "./targets.ts";
-
-/** Ethernet's 1500 less the headers of IPv4 and UDP or ICMP: more would have to be fragmented. */
-const LARGEST_DATAGRAM = 1472;
-const DEFAULT_BYTES = 64;
+import type { Traffic } from "./traffic-schema.ts";
 
 /** A line of traffic with all its names resolved. */
-export interface Line {
+export interface Line extends LineArrival, Sizes {
   name: string;
   protocol: FlowProtocol;
   pairs: { client: Client; target: FlowTarget }[];
-  /** Requests per second of the whole line. */
-  rate: number;
-  arrival: "constant" | "poisson";
   startNs: number;
   stopNs: number;
   /** The host outside the cluster that `to` named. */
   called?: string | undefined;
-  /** Undefined for http: a GET without a body. */
-  requestBytes?: number | undefined;
+  keepAlive?: boolean | undefined;
+  connections?: number | undefined;
+  retries?: Retries | undefined;
   timeoutNs: number;
   host?: string | undefined;
   path?: string | undefined;
@@ -59,25 +56,44 @@ function resolve(
   cluster: Cluster,
   durationNs: number,
 ): Line {
-  const { protocol, requestBytes } = traffic;
+  const { protocol } = traffic;
   checkFields(traffic, document, path);
   const clients = clientsOf(cluster, traffic.from, document, [...path, "from"]);
   const transport = protocol === "udp" ? "UDP" : protocol === "icmp" ? "ICMP" : "TCP";
   const context = { cluster, nodeCIDR: ranges.nodeCIDR, document, path: [...path, "to"], protocol: transport } as const;
+  const arrival = arrivalOf(traffic, document, path);
+  const { keepAlive, connections, clients: users = Infinity } = traffic;
+  const pairs = clients.flatMap((client) =>
+    targetsOf(traffic.to, client, context).map((target) => ({ client, target })),
+  );
+  if (users < pairs.length)
+    document.fail(
+      [...path, "clients"],
+      `should be at least ${pairs.length}, one for each pair of who calls and what is called`,
+    );
   return {
     name: traffic.name,
     protocol,
-    pairs: clients.flatMap((client) => targetsOf(traffic.to, client, context).map((target) => ({ client, target }))),
+    pairs,
     called: traffic.to.host ?? externalName(traffic.to, cluster),
-    rate: traffic.rate,
-    arrival: traffic.arrival,
+    ...arrival,
+    ...sizesOf(traffic, arrival.arrival, document, path),
+    keepAlive,
+    connections,
+    retries: retriesOf(traffic),
     startNs: traffic.start,
     stopNs: Math.min(traffic.stop ?? durationNs, durationNs),
-    requestBytes: requestBytes ?? (protocol === "http" ? undefined : DEFAULT_BYTES),
     timeoutNs: traffic.timeout,
     host: traffic.host,
     path: traffic.path,
   };
+}
+
+function retriesOf({ retries }: Traffic): Retries | undefined {
+  if (!retries) return undefined;
+  const { attempts, perTryTimeout, retryOn, backoff, maxBackoff } = retries;
+  const maxBackoffNs = maxBackoff ?? 10 * backoff;
+  return { attempts, on: retryOn, perTryTimeoutNs: perTryTimeout, backoffNs: backoff, maxBackoffNs };
 }
 
 /** The name outside that a Service of type ExternalName stands for. */
@@ -87,13 +103,12 @@ function externalName({ service: name, namespace }: Traffic["to"], cluster: Clus
 }
 
 function checkFields(traffic: Traffic, document: Document, path: (string | number)[]): void {
-  const { protocol, requestBytes, start, stop } = traffic;
-  const datagram = protocol === "udp" || protocol === "icmp";
-  if (datagram && requestBytes !== undefined && requestBytes > LARGEST_DATAGRAM)
-    document.fail(
-      [...path, "requestBytes"],
-      `should be at most ${LARGEST_DATAGRAM} for ${protocol}: what is sent is not fragmented yet`,
-    );
+  const { protocol, start, stop } = traffic;
+  if (protocol !== "http" && protocol !== "tcp") {
+    if (traffic.keepAlive) document.fail([...path, "keepAlive"], `is for tcp and http, not for ${protocol}`);
+    if (traffic.connections !== undefined)
+      document.fail([...path, "connections"], `is for tcp and http, not for ${protocol}`);
+  }
   for (const field of ["host", "path"] as const) {
     if (traffic[field] !== undefined && protocol !== "http")
       document.fail([...path, field], `is for protocol http only, not for ${protocol}`);
@@ -105,20 +120,24 @@ function checkFields(traffic: Traffic, document: Document, path: (string | numbe
 
 /** The flows of a line, `index` being its number. Constant arrivals of several flows are spread evenly between each other. */
 export function flowsOf(line: Line, index: number): FlowConfig[] {
-  const rate = line.rate / line.pairs.length;
+  const { protocol, startNs, stopNs, timeoutNs, requestSizes, responseSizes, keepAlive, connections, retries } = line;
   return line.pairs.map(({ client, target }, i) => ({
     line: index,
     namespace: client.namespace,
-    protocol: line.protocol,
+    protocol,
     target,
-    rate,
-    arrival: line.arrival,
-    startNs: line.startNs + (line.arrival === "constant" ? Math.round((i * 1e9) / line.rate) : 0),
-    stopNs: line.stopNs,
+    ...shareOf(line, i, line.pairs.length),
+    startNs: startNs + (line.arrival === "constant" ? Math.round((i * 1e9) / line.rate) : 0),
+    stopNs,
     requestBytes: line.requestBytes ?? 0,
-    timeoutNs: line.timeoutNs,
-    ...(line.host === undefined ? {} : { host: line.host }),
-    ...(line.path === undefined ? {} : { path: line.path }),
+    timeoutNs,
+    ...(requestSizes && { requestSizes }),
+    ...(responseSizes && { responseSizes }),
+    ...(keepAlive && { keepAlive }),
+    ...(connections !== undefined && { connections }),
+    ...(retries && { retries }),
+    ...(line.host !== undefined && { host: line.host }),
+    ...(line.path !== undefined && { path: line.path }),
   }));
 }
 

@@ -8,7 +8,8 @@ import type { FlowTarget } from "../seam/plan.ts";
 import { clientsOf } from "./clients.ts";
 import { parseFrom, parseTo } from "./ends.ts";
 import { probeFlow, stoppedBy, type Probe, type ProbeResult, type Stop, type Verdict } from "./probes.ts";
-import { scenarioSchema, type ReachSpec, type Scenario, type Traffic } from "./schema.ts";
+import { scenarioSchema, type ReachSpec, type Scenario } from "./schema.ts";
+import type { Traffic } from "./traffic-schema.ts";
 import { targetsOf } from "./targets.ts";
 
 /** One expectation, and the probes of every pod and target that it means. */

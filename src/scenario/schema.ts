@@ -6,57 +6,16 @@ import { HEALTH_CHECKS } from "../node/load-balancer.ts";
 import { DISTRIBUTIONS } from "../seam/netem.ts";
 import { LINUX_COSTS } from "../seam/processor.ts";
 import { chance, jitter, limit, linkMtu, loss, reorder } from "./netem-words.ts";
-import { bitRate, cost, duration, moment, rate } from "./units.ts";
+import { client, target, traffic } from "./traffic-schema.ts";
+import { bitRate, cost, duration, moment } from "./units.ts";
 
 export const API_VERSION = "podwire.dev/v1alpha1";
 
 const labels = z.record(z.string(), z.string());
 const name = z.string().min(1);
-const port = z.union([z.int().min(1).max(65535), name], "should be a port number from 1 to 65535 or a port's name");
-
 const cidr = z.string().refine((text) => text.includes("/") && parseCidr(text) !== undefined, {
   error: (issue) =>
     `${String(issue.input)} is not an IPv4 range; write an address and a prefix length, such as 10.244.0.0/16`,
-});
-
-/** One of the keys says what; the rest says where. */
-const client = z.strictObject({
-  deployment: name.optional(),
-  statefulSet: name.optional(),
-  daemonSet: name.optional(),
-  replicaSet: name.optional(),
-  replicationController: name.optional(),
-  job: name.optional(),
-  pod: name.optional(),
-  node: name.optional(),
-  namespace: name.default("default"),
-});
-
-const target = z.strictObject({
-  service: name.optional(),
-  loadBalancer: name.optional(),
-  nodePort: name.optional(),
-  pod: name.optional(),
-  node: name.optional(),
-  host: z.string().optional(),
-  namespace: name.default("default"),
-  port: port.optional(),
-  by: z.enum(["dns", "clusterIP"]).optional(),
-});
-
-const traffic = z.strictObject({
-  name,
-  from: z.union([z.literal("internet"), client], "should be internet, or a map such as {deployment: frontend}"),
-  to: target,
-  protocol: z.enum(["tcp", "udp", "http", "icmp"]),
-  rate,
-  arrival: z.enum(["constant", "poisson"]).default("constant"),
-  start: moment.default(0),
-  stop: duration.optional(),
-  requestBytes: z.int().min(1).max(1_000_000).optional(),
-  timeout: duration.default(2e9),
-  host: z.string().optional(),
-  path: z.string().startsWith("/", "should begin with a slash").optional(),
 });
 
 const comparison = z.union([z.string(), z.number()]);
@@ -294,7 +253,6 @@ export const scenarioSchema = z.strictObject({
 });
 
 export type Scenario = z.output<typeof scenarioSchema>;
-export type Traffic = z.output<typeof traffic>;
 export type ExpectationSpec = z.output<typeof expectationSchema>;
 export type ReachSpec = z.output<typeof reachSchema>;
 export type TimelineSpec = z.output<typeof event>;

@@ -8,7 +8,7 @@ import { loadBalancerAddresses } from "../node/load-balancer.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import type { FlowTarget } from "../seam/plan.ts";
 import type { Client } from "./clients.ts";
-import type { Traffic } from "./schema.ts";
+import type { Traffic } from "./traffic-schema.ts";
 
 const KINDS = ["service", "loadBalancer", "nodePort", "pod", "node", "host"] as const;
 

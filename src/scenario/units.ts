@@ -5,7 +5,7 @@ const DURATIONS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s
 const BIT_RATES: Readonly<Record<string, number>> = { bit: 1, kbit: 1e3, Mbit: 1e6, Gbit: 1e9 };
 const PERIODS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 /** Virtual time is counted in nanoseconds as exact doubles: 100 days at most. */
-const LONGEST = 100 * 24 * 3600e9;
+export const LONGEST = 100 * 24 * 3600e9;
 
 /** `1.5s` to nanoseconds; undefined if it is no duration. */
 export function parseDuration(text: string): number | undefined {

@@ -35,6 +35,49 @@ export interface ResolverOptions {
   edns0?: boolean;
 }
 
+/**
+ * A number drawn anew each time, never below `least` or above `most`: `a` itself; from `a` to `b`; exponential of mean `a`; lognormal of
+ * median `a` and the logarithm's standard deviation `b`; Pareto from `a` on with shape `b`.
+ */
+export interface Distribution {
+  kind: "constant" | "uniform" | "exponential" | "lognormal" | "pareto";
+  a: number;
+  b: number;
+  least: number;
+  most: number;
+}
+
+/** A request of a trace; bytes that it does not say are as the flow says. */
+export interface Moment {
+  atNs: number;
+  requestBytes?: number | undefined;
+  responseBytes?: number | undefined;
+}
+
+/**
+ * When requests come: evenly, at random, either of them in `on` times with `off` times between (nanoseconds), at given moments, each
+ * of `clients` one after the other (a closed loop), or when a service needs them.
+ */
+export type FlowArrival =
+  | "constant"
+  | "poisson"
+  | { kind: "onOff"; on: Distribution; off: Distribution; gaps: "constant" | "poisson" }
+  | { kind: "trace"; moments: Moment[] }
+  | { kind: "closed"; clients: number; think?: Distribution | undefined }
+  | { kind: "called" };
+
+/** On what a request is tried again, in Envoy's words. */
+export type RetryCondition = "connect-failure" | "reset" | "gateway-error" | "5xx";
+
+/** How often a request is made anew after one that failed, in Envoy's way: before the n-th retry it waits at random, less than 2^(n-1) x backoffNs. */
+export interface Retries {
+  attempts: number;
+  on: RetryCondition[];
+  perTryTimeoutNs?: number | undefined;
+  backoffNs: number;
+  maxBackoffNs: number;
+}
+
 /** One client and one target: the unit of load. A traffic line of a scenario becomes one flow per client pod and target. */
 export interface FlowConfig {
   /** Index into `Plan.lines`. */
@@ -42,13 +85,22 @@ export interface FlowConfig {
   namespace: string;
   protocol: FlowProtocol;
   target: FlowTarget;
-  /** Requests per second. */
+  /** Requests per second; of a trace or a closed loop about so many, which only says how much work there will be. */
   rate: number;
-  arrival: "constant" | "poisson";
+  arrival: FlowArrival;
   /** The first request comes at `startNs` (constant) or after a first random gap from it (poisson). */
   startNs: number;
   stopNs: number;
   requestBytes: number;
+  /** In place of requestBytes: bytes of each request. */
+  requestSizes?: Distribution | undefined;
+  /** For tcp and http: bytes that the answer to each request should have; else a service answers as it likes. */
+  responseSizes?: Distribution | undefined;
+  /** For tcp and http: connections stay open for further requests. */
+  keepAlive?: boolean | undefined;
+  /** For tcp and http: so many connections at most, for which requests wait in line. */
+  connections?: number | undefined;
+  retries?: Retries | undefined;
   /** A request not answered by then counts as timed out. */
   timeoutNs: number;
   /** For http: the Host header and the path. */
@@ -126,11 +178,25 @@ export interface Denial {
   rule: string;
 }
 
+/** Quantiles between those of Latency, and the mean. */
+export interface Percentiles extends Latency {
+  mean: number;
+  p75: number;
+  p90: number;
+  p95: number;
+  p999: number;
+  p9999: number;
+}
+
 /** sent = delivered + refused + timedOut + unresolved + open. */
 export interface LineResult {
   name: string;
-  /** Requests begun. */
+  /** Requests whose moment came: what was offered. */
   sent: number;
+  /** Those of them that began: the others waited for a connection until their time was over, or still do. */
+  begun: number;
+  /** Times that a request was tried again. */
+  retries: number;
   /** Requests answered in full. */
   delivered: number;
   /** Answered by a TCP reset or an ICMP error. */
@@ -140,7 +206,9 @@ export interface LineResult {
   unresolved: number;
   /** Still waiting when the run ended. */
   open: number;
-  latency: Latency | null;
+  /** Of the delivered, by status: HTTP's, or the code of a DNS answer. */
+  statuses: Record<string, number>;
+  latency: Percentiles | null;
   /** How many answers took how long: buckets that are not empty, each with its upper edge in nanoseconds. */
   latencies: [upTo: number, count: number][];
   /** Frames of this line dropped anywhere, by reason (SKB_DROP_REASON_* without the prefix). */

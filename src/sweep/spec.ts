@@ -131,12 +131,17 @@ export function share(points: readonly Point[], index: number, count: number): P
   return points.filter((_, i) => i % count === index);
 }
 
-/** The texts of the rule files that scenarios name, for the hash; what cannot be read is complained of where it is used. */
+/** The texts of the files of rules and of moments that scenarios name, for the hash; what cannot be read is complained of where it is used. */
 function rulesOf({ document, scenario }: Sources, points: readonly Point[]): string[] {
   const assigned = points.flatMap(({ assignments }) =>
-    Object.entries(assignments).flatMap(([path, one]) => (/^rules\..*\.file$/.test(path) ? [String(one)] : [])),
+    Object.entries(assignments).flatMap(([path, one]) =>
+      /^rules\..*\.file$|\.trace$/.test(path) ? [String(one)] : [],
+    ),
   );
-  const files = [...new Set([...scenario.spec.rules.map(({ file }) => file), ...assigned])];
+  const traces = (scenario.spec.traffic ?? []).flatMap(({ arrival }) =>
+    typeof arrival === "object" && "trace" in arrival ? [arrival.trace] : [],
+  );
+  const files = [...new Set([...scenario.spec.rules.map(({ file }) => file), ...traces, ...assigned])];
   return files.map((name) => {
     try {
       return readFileSync(join(dirname(document?.file ?? ""), name), "utf8");

@@ -6,8 +6,8 @@ import { projectFiles } from "../structure/tree.ts";
 
 const pages = new Map(projectFiles("docs", ".md").map(({ path, text }) => [path, text]));
 const PAGE = pages.get("docs/scenario.md") ?? "";
-/** What a scenario says of load balancers and of who reaches whom has pages of its own. */
-const ALL = ["scenario", "load-balancers", "policies", "saturation"]
+/** What a scenario says of load balancers, of who reaches whom and of traffic has pages of its own. */
+const ALL = ["scenario", "load-balancers", "policies", "saturation", "traffic"]
   .map((name) => pages.get(`docs/${name}.md`))
   .join("\n");
 

@@ -65,18 +65,18 @@ test.each([
 describe("payloads", () => {
   test("an HTTP request names its host, and has a body if bytes are asked for", () => {
     const get = flow("a", "http", "10.0.0.1:8080", { requestBytes: 0, path: "/x" });
-    expect(text(requestOf(get, "line"))).toMatch(/^GET \/x HTTP\/1\.1\r\nHost: 10\.0\.0\.1:8080\r\n.*\r\n\r\n$/s);
-    const post = text(requestOf({ ...get, requestBytes: 5, host: "shop" }, "line"));
+    expect(text(requestOf(get, "line").bytes)).toMatch(/^GET \/x HTTP\/1\.1\r\nHost: 10\.0\.0\.1:8080\r\n.*\r\n\r\n$/s);
+    const post = text(requestOf({ ...get, requestBytes: 5, host: "shop" }, "line").bytes);
     expect(post).toContain("Host: shop\r\n");
     expect(post.endsWith("Content-Length: 5\r\n\r\n.....")).toBe(true);
   });
 
   test("a datagram has room for its numbers, a ping its pattern", () => {
-    expect(text(requestOf(flow("a", "udp", "1.1.1.1:7", { requestBytes: 20 }), "browse"))).toBe(
+    expect(text(requestOf(flow("a", "udp", "1.1.1.1:7", { requestBytes: 20 }), "browse").bytes)).toBe(
       "........ browse ...\n",
     );
-    expect(requestOf(flow("a", "udp", "1.1.1.1:7", { requestBytes: 1 }), "browse")).toHaveLength(8);
-    expect([...requestOf(flow("a", "icmp", "1.1.1.1", { requestBytes: 17 }), "p")]).toEqual(
+    expect(requestOf(flow("a", "udp", "1.1.1.1:7", { requestBytes: 1 }), "browse").bytes).toHaveLength(8);
+    expect([...requestOf(flow("a", "icmp", "1.1.1.1", { requestBytes: 17 }), "p").bytes]).toEqual(
       Array.from({ length: 17 }, (_, i) => i),
     );
   });

@@ -1,5 +1,5 @@
 // A plan that has a bit of everything: machines on one segment, a router with rules, names, and every kind of flow.
-import type { DnsRecord, Plan } from "../../src/seam/plan.ts";
+import type { Distribution, DnsRecord, FlowConfig, Plan } from "../../src/seam/plan.ts";
 import { flow, machineOf, planOf } from "../kernel/network.ts";
 
 const RULES = `*nat
@@ -48,6 +48,35 @@ function node(i: number, count: number) {
   );
 }
 
+function drawn(kind: Distribution["kind"], a: number, b: number, least: number, most: number): Distribution {
+  return { kind, a, b, least, most };
+}
+
+/** Sizes, arrivals, connections and retries of every kind. */
+function variedFlows(until: Partial<FlowConfig>): FlowConfig[] {
+  const times = { on: drawn("exponential", 20e6, 0, 1000, 1e9), off: drawn("exponential", 10e6, 0, 0, 1e9) };
+  const sizes = {
+    requestSizes: drawn("lognormal", 300, 1, 32, 9000),
+    responseSizes: drawn("pareto", 500, 1.2, 1, 40_000),
+  };
+  const retries = { attempts: 2, on: ["5xx" as const], perTryTimeoutNs: 30e6, backoffNs: 5e6, maxBackoffNs: 9e6 };
+  return [
+    flow("p3", "http", "10.96.0.1:80", {
+      ...{ ...until, ...sizes, line: 6, rate: 600, keepAlive: true, connections: 3 },
+      arrival: { kind: "onOff", ...times, gaps: "poisson" },
+    }),
+    flow("p4", "tcp", "10.3.0.2:7", {
+      ...{ ...until, ...sizes, line: 7, keepAlive: true },
+      arrival: { kind: "closed", clients: 5, think: drawn("uniform", 1e6, 4e6, 0, 1e9) },
+    }),
+    flow("p2", "tcp", "10.4.0.2:81", { ...until, line: 8, rate: 100, retries }),
+    flow("p1", "udp", "10.4.0.2:7", {
+      ...{ ...until, line: 9, requestSizes: drawn("uniform", 20, 900, 8, 1472) },
+      arrival: { kind: "trace", moments: [{ atNs: 1e6 }, { atNs: 2e6, requestBytes: 700 }, { atNs: 2e6 }] },
+    }),
+  ];
+}
+
 /** Four nodes for `durationNs`, captured into `path` if that is given. */
 export function mixedPlan(path?: string, durationNs = 0.2e9): Plan {
   const names = ["web.default.svc.cluster.local", "web.shop.svc.cluster.local"];
@@ -66,6 +95,7 @@ export function mixedPlan(path?: string, durationNs = 0.2e9): Plan {
         flow("p1", "icmp", "10.4.0.2", { ...until, line: 4, rate: 100, arrival: "constant" }),
         flow("p2", "http", "10.96.0.1:80", { ...until, line: 0, rate: 300, arrival: "poisson", requestBytes: 500 }),
         flow("p4", "icmp", "10.2.0.99", { ...until, line: 5, rate: 50, timeoutNs: 0.05e9 }),
+        ...variedFlows(until),
       ],
       zone: ZONE,
       names: [{ address: "10.1.0.2", name: "dns" }],

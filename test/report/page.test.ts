@@ -175,7 +175,18 @@ describe("with 5,000 pods", () => {
   const { plan } = prepared;
   const atNs = Array.from({ length: 120 }, (_, i) => i * 1e7);
   const namespaces = plan.machines.flatMap((machine) => machine.namespaces.map(({ name }) => name));
-  const line = { sent: 1000, delivered: 990, refused: 0, timedOut: 10, unresolved: 0, open: 0, denied: null };
+  const line = {
+    sent: 1000,
+    begun: 1000,
+    retries: 0,
+    statuses: {},
+    delivered: 990,
+    refused: 0,
+    timedOut: 10,
+    unresolved: 0,
+    open: 0,
+    denied: null,
+  };
   const totals = { sent: atNs.map((_, i) => i * 8), delivered: atNs.map((_, i) => i * 8), failed: atNs.map(() => 0) };
   const rule = (i: number): RuleHits => ({
     table: "nat",
@@ -190,7 +201,7 @@ describe("with 5,000 pods", () => {
     lines: Array.from({ length: 2000 }, (_, i) => ({
       ...line,
       name: `line ${i}`,
-      latency: { p50: 1e5, p99: 1e6, max: 2e6 },
+      latency: { mean: 1e5, p50: 1e5, p75: 1e5, p90: 1e6, p95: 1e6, p99: 1e6, p999: 1e6, p9999: 1e6, max: 2e6 },
       latencies: Array.from({ length: 500 }, (_, k): [number, number] => [1000 * 1.02 ** k, k]),
       drops: {},
       backends: Object.fromEntries(namespaces.slice(0, 1000).map((name) => [name, 1])),

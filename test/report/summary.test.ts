@@ -4,9 +4,14 @@ import { formatBytes, formatCount, formatTime, plural } from "../../src/report/f
 import type { LineReport, Report } from "../../src/report/report.ts";
 import { summarize } from "../../src/report/summary.ts";
 
+const QUANTILES = { mean: 0, p75: 0, p90: 0, p95: 0, p999: 0, p9999: 0 };
+
 const FINE: LineReport = {
   name: "browse",
   sent: 1000,
+  begun: 1000,
+  retries: 0,
+  statuses: {},
   delivered: 1000,
   refused: 0,
   timedOut: 0,
@@ -15,7 +20,7 @@ const FINE: LineReport = {
   dropped: 0,
   drops: {},
   denied: null,
-  latencyNs: { p50: 812_345, p99: 1_234_567, max: 20_400_000 },
+  latencyNs: { ...QUANTILES, p50: 812_345, p99: 1_234_567, max: 20_400_000 },
   backends: { "shop/a-0": 200, "shop/a-1": 500, "shop/a-2": 100, "shop/a-3": 200 },
 };
 

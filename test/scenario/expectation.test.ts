@@ -5,15 +5,20 @@ import { judge, parseExpectations } from "../../src/scenario/expectation.ts";
 import { scenarioSchema } from "../../src/scenario/schema.ts";
 import type { LineResult } from "../../src/seam/plan.ts";
 
+const QUANTILES = { mean: 0, p75: 0, p90: 0, p95: 0, p999: 0, p9999: 0 };
+
 const LINE: LineResult = {
   name: "browse",
   sent: 1000,
+  begun: 1000,
+  retries: 0,
+  statuses: {},
   delivered: 990,
   refused: 4,
   timedOut: 3,
   unresolved: 2,
   open: 1,
-  latency: { p50: 1_000_000, p99: 4_000_000, max: 9_000_000 },
+  latency: { ...QUANTILES, p50: 1_000_000, p99: 4_000_000, max: 9_000_000 },
   latencies: [],
   drops: { NETFILTER_DROP: 3, NO_SOCKET: 4 },
   denied: null,

@@ -1,0 +1,261 @@
+// Lines of traffic: when requests come, how large they and their answers are, what connections they take, when they are tried again.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runPlan } from "../../src/engine/run.ts";
+import type { Distribution, FlowConfig, LineResult, Plan } from "../../src/seam/plan.ts";
+import { readCaptureFile } from "../tools/capture.ts";
+import { decodeFrame } from "../tools/frame.ts";
+import { flow, machineOf, planOf } from "../kernel/network.ts";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "podwire-traffic-"));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const SLOW = { timeout: 120_000 };
+const LATENCY_NS = 1_000_000;
+
+function host(name: string, number: number, listen: string[]) {
+  const namespace = { addresses: { eth0: `10.0.0.${number}/24` }, listen };
+  return machineOf(name, { namespaces: { [name]: namespace }, wires: [`${name}/eth0 lan`] }, number);
+}
+
+/** A client at 10.0.0.1 and a server at 10.0.0.2, a millisecond apart. */
+function planWith(flows: FlowConfig[], more: Partial<Plan> = {}): Plan {
+  return planOf([host("client", 1, []), host("server", 2, ["tcp 80", "tcp 7", "udp 7"])], {
+    durationNs: 2e9,
+    segments: [{ name: "lan", latencyNs: LATENCY_NS, rate: 1e10 }],
+    flows,
+    ...more,
+  });
+}
+
+async function resultOf(plan: Plan): Promise<LineResult> {
+  const { lines } = await runPlan(plan, { workers: 1 });
+  if (!lines[0]) throw new Error("no line");
+  return lines[0];
+}
+
+/** What the client sent over TCP, in order: when, from which port, the flags and the payload. */
+async function sent(flows: FlowConfig[], more: Partial<Plan> = {}) {
+  const path = join(folder, "run.pcapng");
+  await runPlan(planWith(flows, { ...more, captures: [{ devices: ["client/eth0"], path, format: "pcapng" }] }), {
+    workers: 1,
+  });
+  const { packets } = readCaptureFile(path);
+  const start = packets[0]?.time ?? 0n;
+  return packets.flatMap(({ time, bytes }) => {
+    const { ipv4, tcp, udp, payload } = decodeFrame(bytes);
+    const ports = tcp ?? udp;
+    if (ipv4?.source !== "10.0.0.1" || !ports) return [];
+    return [{ atNs: Number(time - start), port: ports.sourcePort, flags: tcp?.flags ?? "", text: text(payload) }];
+  });
+}
+
+function text(bytes: Uint8Array | undefined): string {
+  return Buffer.from(bytes ?? []).toString("latin1");
+}
+
+const until = { stopNs: 2e9, timeoutNs: 1e9 };
+
+function drawn(kind: Distribution["kind"], a: number, b = 0, least = 1, most = 1e9): Distribution {
+  return { kind, a, b, least, most };
+}
+
+function get(more: Partial<FlowConfig> = {}): FlowConfig {
+  return flow("client", "http", "10.0.0.2:80", { ...until, requestBytes: 0, rate: 100, ...more });
+}
+
+describe("a closed loop", SLOW, () => {
+  test("has a request of each client under way, and the next one when that is over", async () => {
+    // A connection takes a round trip and the answer another: four milliseconds, of which two seconds hold 500.
+    const line = await resultOf(planWith([get({ arrival: { kind: "closed", clients: 3 } })]));
+    expect(line.sent).toBeGreaterThanOrEqual(3 * 497);
+    expect(line.sent).toBeLessThanOrEqual(3 * 500);
+    expect(line.open).toBeLessThanOrEqual(3);
+  });
+
+  test("pauses between an answer and the next request", async () => {
+    const arrival = { kind: "closed", clients: 1, think: drawn("constant", 96e6) } as const;
+    // 4 ms and 96 ms; the first time ARP comes on top.
+    expect((await resultOf(planWith([get({ arrival })]))).sent).toBe(20);
+  });
+
+  test("does not try for ever at one moment what fails at once", async () => {
+    const arrival = { kind: "closed", clients: 1 } as const;
+    const line = await resultOf(planWith([flow("client", "tcp", "99.0.0.1:80", { ...until, arrival })]));
+    expect(line.refused).toBe(2000);
+  });
+});
+
+describe("arrivals", SLOW, () => {
+  test("of a trace come at its moments, with the bytes that it says", async () => {
+    const arrival = {
+      kind: "trace",
+      moments: [{ atNs: 1e6 }, { atNs: 5e6, requestBytes: 40 }, { atNs: 5e6, requestBytes: 20 }],
+    } as const;
+    const packets = await sent([
+      flow("client", "udp", "10.0.0.2:7", {
+        ...until,
+        arrival: { ...arrival, moments: [...arrival.moments] },
+        requestSizes: drawn("constant", 64, 0, 8, 64),
+      }),
+    ]);
+    // The first waits for ARP.
+    expect(packets.map(({ text }) => text.length)).toEqual([64, 40, 20]);
+    expect(packets[1]?.atNs).toBe(4e6);
+    expect(packets[2]?.atNs).toBe(4e6);
+  });
+
+  test("of an on-off source come only while it is on", async () => {
+    const arrival = {
+      kind: "onOff",
+      on: drawn("constant", 10e6),
+      off: drawn("constant", 90e6),
+      gaps: "constant",
+    } as const;
+    const packets = await sent([flow("client", "udp", "10.0.0.2:7", { ...until, rate: 1000, arrival })]);
+    const inPeriod = packets.slice(1).map(({ atNs }) => atNs % 100e6);
+    expect(packets).toHaveLength(20 * 10);
+    expect(Math.max(...inPeriod)).toBeLessThan(10e6);
+  });
+});
+
+describe("sizes", SLOW, () => {
+  test("of requests and answers are what was drawn, over HTTP as over TCP", async () => {
+    const sizes = { requestSizes: drawn("uniform", 50, 150, 32, 150), responseSizes: drawn("uniform", 2000, 3000) };
+    const http = await sent([get({ ...sizes, rate: 50 })]);
+    const bodies = http
+      .filter(({ text }) => text.startsWith("POST"))
+      .map(({ text }) => {
+        const [head = "", body = ""] = text.split("\r\n\r\n");
+        expect(/^Content-Length: (\d+) *$/m.exec(head)?.[1]).toBe(String(body.length));
+        expect(Number(/^X-Response-Bytes: (\d+) *$/m.exec(head)?.[1])).toBeGreaterThanOrEqual(2000);
+        return body.length;
+      });
+    expect(bodies).toHaveLength(100);
+    expect(new Set(bodies).size).toBeGreaterThan(30);
+    expect(Math.min(...bodies)).toBeGreaterThanOrEqual(50);
+    expect(Math.max(...bodies)).toBeLessThanOrEqual(150);
+    const tcp = await resultOf(planWith([flow("client", "tcp", "10.0.0.2:7", { ...until, ...sizes, rate: 50 })]));
+    expect([tcp.sent, tcp.delivered]).toEqual([100, 100]);
+  });
+
+  test("that an HTTP answer should have it has, with the name of who answers", async () => {
+    const path = join(folder, "answer.pcapng");
+    const plan = planWith([get({ responseSizes: drawn("constant", 10), stopNs: 1 })]);
+    await runPlan({ ...plan, captures: [{ devices: ["server/eth0"], path, format: "pcapng" }] }, { workers: 1 });
+    const answers = readCaptureFile(path).packets.map(({ bytes }) => text(decodeFrame(bytes).payload));
+    expect(answers.find((one) => one.startsWith("HTTP"))).toBe(
+      "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\nServer: podwire\r\n\r\nserver\n...",
+    );
+  });
+
+  // Of each distribution the mean of many requests, within three standard errors of what it should be.
+  test.each([
+    ["exponential", 1000, 0, 1000, 1000],
+    ["lognormal", 1000, 0.5, 1000 * Math.exp(0.125), 600],
+    ["pareto", 1000, 3, 1500, 870],
+  ] as const)("are drawn from the %s distribution", async (kind, a, b, mean, deviation) => {
+    const count = 2000;
+    const packets = await sent([
+      flow("client", "tcp", "10.0.0.2:7", {
+        ...until,
+        rate: count / 2,
+        requestSizes: drawn(kind, a, b, 32, 1e6),
+        responseSizes: drawn("constant", 1),
+        keepAlive: true,
+      }),
+    ]);
+    const sizes = packets.flatMap(({ text }) => Number(/^exchange (\d+)/.exec(text)?.[1] ?? NaN) || []);
+    expect(sizes).toHaveLength(count);
+    const average = sizes.reduce((sum, size) => sum + size, 0) / count;
+    expect(Math.abs(average - mean)).toBeLessThan((3 * deviation) / Math.sqrt(count));
+  });
+});
+
+describe("connections", SLOW, () => {
+  test("that are kept carry one request after the other", async () => {
+    const packets = await sent([get({ keepAlive: true })]);
+    expect(packets.filter(({ flags }) => flags === "S")).toHaveLength(1);
+    expect(packets.filter(({ text }) => text.startsWith("GET"))).toHaveLength(200);
+    expect(new Set(packets.map(({ port }) => port)).size).toBe(1);
+  });
+
+  test("that are kept carry one request at a time: those that meet take one each", async () => {
+    const at = [0, 0, 0, 500e6, 500e6];
+    const arrival: FlowConfig["arrival"] = { kind: "trace", moments: at.map((atNs) => ({ atNs })) };
+    const packets = await sent([get({ keepAlive: true, arrival })]);
+    expect(packets.filter(({ flags }) => flags === "S")).toHaveLength(3);
+  });
+
+  test("that are not kept are closed after each request", async () => {
+    const packets = await sent([get({ rate: 10 })]);
+    expect(packets.filter(({ flags }) => flags === "S")).toHaveLength(20);
+    expect(packets.filter(({ flags }) => flags.includes("F"))).toHaveLength(20);
+  });
+
+  test("up to a limit make requests wait, whose time counts from the moment at which they were due", async () => {
+    const plan = planWith([get({ keepAlive: true, connections: 2, rate: 2000, timeoutNs: 10e9 })]);
+    const line = await resultOf(plan);
+    // Two connections answer a request every two milliseconds each: half of what is due.
+    expect(line.sent).toBe(4000);
+    expect(line.begun).toBeGreaterThan(1950);
+    expect(line.begun).toBeLessThan(2002);
+    expect(line.delivered).toBeLessThanOrEqual(line.begun);
+    // The last answer came at two seconds to a request that was due at one.
+    expect(line.latency?.max).toBeGreaterThan(0.98e9);
+    expect(line.latency?.p50).toBeGreaterThan(0.45e9);
+  });
+});
+
+describe("retries", SLOW, () => {
+  const backoff = { backoffNs: 20e6, maxBackoffNs: 30e6 };
+
+  test("come after a refusal, each after less than twice the wait of the one before, up to the most", async () => {
+    const retries: FlowConfig["retries"] = { attempts: 3, on: ["connect-failure"], ...backoff };
+    const once = { stopNs: 1, timeoutNs: 1e9 };
+    const syns = await sent([flow("client", "tcp", "10.0.0.2:81", { ...once, retries })]);
+    expect(syns.map(({ flags }) => flags)).toEqual(["S", "S", "S", "S"]);
+    const waits = syns.slice(1).map(({ atNs }, i) => atNs - (syns[i]?.atNs ?? 0) - 2 * LATENCY_NS);
+    [20e6, 30e6, 30e6].forEach((most, i) => expect(waits[i]).toBeLessThan(most));
+    expect(waits[1]).toBeGreaterThan(0);
+    const line = await resultOf(planWith([flow("client", "tcp", "10.0.0.2:81", { ...once, retries })]));
+    expect([line.sent, line.refused, line.retries]).toEqual([1, 1, 3]);
+  });
+
+  test("come when a try has had its time, within the time of the whole request", async () => {
+    const retries: FlowConfig["retries"] = { attempts: 9, on: ["reset"], perTryTimeoutNs: 100e6, ...backoff };
+    const plan = planWith([flow("client", "udp", "10.0.0.9:7", { stopNs: 1, timeoutNs: 0.5e9, retries })]);
+    const line = await resultOf(plan);
+    expect([line.sent, line.timedOut]).toEqual([1, 1]);
+    expect(line.retries).toBe(4);
+  });
+
+  test.each([
+    ["gateway-error", "503 Service Unavailable", 2],
+    ["gateway-error", "500 Internal Server Error", 0],
+    ["5xx", "500 Internal Server Error", 2],
+    ["5xx", "404 Not Found", 0],
+  ] as const)("on %s after an answer %s: %i", async (condition, status, tries) => {
+    const retries: FlowConfig["retries"] = { attempts: 2, on: [condition], ...backoff };
+    const plan = planWith([get({ stopNs: 1, retries })]);
+    const listener = plan.machines[1]?.listeners[0];
+    if (listener) listener.response = `HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`;
+    const line = await resultOf(plan);
+    expect([line.delivered, line.retries, line.statuses]).toEqual([1, tries, { [status.slice(0, 3)]: 1 }]);
+  });
+
+  test("do not come on what is no condition of theirs", async () => {
+    const retries: FlowConfig["retries"] = { attempts: 2, on: ["connect-failure"], perTryTimeoutNs: 50e6, ...backoff };
+    const line = await resultOf(
+      planWith([flow("client", "udp", "10.0.0.9:7", { stopNs: 1, timeoutNs: 1e9, retries })]),
+    );
+    expect([line.timedOut, line.retries]).toEqual([1, 0]);
+  });
+});
