@@ -5,8 +5,11 @@
 // A way goes on through veths from namespace to namespace as long as no other frame waits its turn, as then nothing that others do
 // can come between its steps. Frames that are not alone take, and are remembered by, the part up to the next veth.
 //
+//   bucket, one cache line of an index:    hashes of eight flows | their slots
 //   slot, one cache line, one per flow:    MACs, type, TOS | addresses | ports | where | validity | connection | path | new header, sums
 //   path, shared by flows of the same way: device out, link header | what must still hold | what is touched | counters | captures
+//
+// Slots lie in the order in which they were made, as flows that began one after the other mostly go on so.
 //
 // What is remembered is what memory/recorder.ts has noted, and only if applying it to the frame as it came in gives the frame as it
 // went out, byte for byte. Counters are added up per path and reach their places when somebody reads them (`settle`).
@@ -86,7 +89,12 @@ const SLOT_IP_DELTA: usize = 60; // u16, as is the next
 const SLOT_L4_DELTA: usize = 62;
 const SLOT_SIZE: usize = 64;
 const TRIED: usize = 1; // the way has been noted a second time since what follows it has been known
-const WAYS: usize = 4; // slots that one hash may use, from its own on
+
+// A bucket of the index. An entry that is not used is 0 in both.
+const WAYS: usize = 8; // slots that one hash may use
+const BUCKET_TAGS: usize = 0; // hashes of flows, so that a search touches no slot but one that fits
+const BUCKET_SLOTS: usize = 32;
+const BUCKET_SIZE: usize = 64;
 
 const PLACE_UDP: u32 = 1;
 const PLACE_TCP: u32 = 2;
@@ -128,17 +136,26 @@ const FIELD_SOURCE_PORT: u32 = 4;
 const FIELD_DESTINATION_PORT: u32 = 8;
 const FIELD_TTL: u32 = 16;
 
-const SLOTS_FIRST: u32 = 4096;
-const SLOTS_MAX: u32 = 1 << 20;
-/** How many marks of flows there are: the upper bits of a hash, and when in units of half a second. */
-const SEEN: u32 = 1 << 16;
+const BUCKETS_FIRST: u32 = 1 << 9;
+const BUCKETS_MAX: u32 = 1 << 17;
+/** How many of a bucket's entries may be in use on average, before there are twice as many buckets. */
+const CROWDED: u32 = 3;
+/** Slots that are made at once. */
+const SLOTS_MADE: u32 = 512;
+/** Four marks of flows for each hash of so many: the upper bits of a hash, and when in units of half a second. */
+const SEEN: u32 = 1 << 14;
 const EPOCH: u32 = 255;
 const EPOCH_SHIFT: u64 = 29;
+const MIXER: u32 = 0x9e3779b1;
+const SELDOM: u32 = 29; // one of eight
 
 let on: bool = true;
-let slots: usize = 0;
-let tags: usize = 0; // the hash of each slot's flow, so that a search touches no slot but one that fits; 0: none
-let mask: u32 = 0;
+let index: usize = 0; // buckets
+let mask: u32 = 0; // the number of buckets, less one
+let used: u32 = 0; // entries of buckets
+let unused: usize = 0; // slots that nobody has had yet
+let unusedCount: u32 = 0;
+let spare: usize = 0; // slots that were given back, a list
 let paths: usize = 0; // hash table
 let draft: usize = 0; // the path being made
 let scratch: usize = 0; // a header
@@ -161,9 +178,16 @@ function hashOf(addresses: u64, ports: u32, place: u32): u32 {
   return (<u32>(h >> 32)) | 1;
 }
 
-/** The first of the WAYS slots that a hash may use, by its number. */
-function home(h: u32): usize {
-  return <usize>((h >> 1) & mask);
+/** The bucket of a hash. */
+function bucketOf(h: u32): usize {
+  return index + <usize>((h >> 1) & mask) * BUCKET_SIZE;
+}
+
+/** Which entries of a bucket have a word in the two vectors from `at` on: a bit for each. */
+function having(at: usize, word: u32): i32 {
+  const wanted = i32x4.splat(<i32>word);
+  const first = i32x4.bitmask(i32x4.eq(v128.load(at), wanted));
+  return first | (i32x4.bitmask(i32x4.eq(v128.load(at, 16), wanted)) << 4);
 }
 
 /** The slot of a flow, 0 if it has none; sets `flowHash`. The frame's bytes stand at `at`; `link` and `type` are the first 16 of them. */
@@ -171,10 +195,10 @@ function find(at: usize, place: u32, link: u64, type: u64): usize {
   const addresses = load<u64>(at, ADDRESSES);
   const ports = load<u32>(at, PORTS);
   flowHash = hashOf(addresses, ports, place);
-  const first = home(flowHash);
-  let hits = i32x4.bitmask(i32x4.eq(v128.load(tags + (first << 2)), i32x4.splat(<i32>flowHash)));
+  const bucket = bucketOf(flowHash);
+  let hits = having(bucket + BUCKET_TAGS, flowHash);
   while (hits) {
-    const slot = slots + (first + <usize>ctz(hits)) * SLOT_SIZE;
+    const slot = load<usize>(bucket + ((<usize>ctz(hits)) << 2), BUCKET_SLOTS);
     if (
       load<u64>(slot, SLOT_ADDRESSES) == addresses &&
       load<u32>(slot, SLOT_PORTS) == ports &&
@@ -235,7 +259,7 @@ function takenFrom(from: u32, frame: usize, at: usize, link: u64, type: u64): i3
     return NOT_TAKEN;
   }
   if (backlog.isEmpty()) place |= PLACE_ALONE;
-  if (!slots) start();
+  if (!index) start();
   const slot = find(at, place, link, type);
   const before = partialOf == frame ? partial : 0;
   partialOf = 0;
@@ -273,29 +297,58 @@ function pathOfSlot(slot: usize): usize {
 }
 
 /**
- * Whether a flow like the one looked for last has left its mark within the last second or half of it; leaves one. What comes once, or
- * again when its connection is over, is not worth being noted.
+ * Whether a flow like the one looked for last has left its mark within the last second or half of it; takes it, or leaves one. What
+ * comes once, or again when its connection is over, is not worth being noted.
  */
 function seenLately(): bool {
-  const mark = seen + ((<usize>((flowHash >> 12) & (SEEN - 1))) << 2);
-  const before = load<u32>(mark);
+  const bucket = seen + ((<usize>((flowHash >> 12) & (SEEN - 1))) << 4);
+  const marks = v128.load(bucket);
   const epoch = (<u32>(now >> EPOCH_SHIFT)) & EPOCH;
-  store<u32>(mark, (flowHash & ~EPOCH) | epoch);
-  return ((before ^ flowHash) & ~EPOCH) == 0 && ((epoch - before) & EPOCH) <= 1;
+  const tag = flowHash & ~EPOCH;
+  const hits = i32x4.bitmask(i32x4.eq(v128.and(marks, i32x4.splat(~EPOCH)), i32x4.splat(<i32>tag)));
+  if (hits) {
+    const place = bucket + ((<usize>ctz(hits)) << 2);
+    const lately = isFresh(load<u32>(place), epoch);
+    store<u32>(place, lately ? 0 : tag | epoch);
+    return lately;
+  }
+  // The oldest makes room, but seldom if it is not old: flows that take turns would push each other out for ever.
+  if (isFresh(load<u32>(bucket, 12), epoch) && ((flowHash ^ (<u32>(now >> 8))) * MIXER) >>> SELDOM) return false;
+  const older = i8x16.shuffle(
+    marks,
+    i32x4.splat(<i32>(tag | epoch)),
+    16,
+    17,
+    18,
+    19,
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+  );
+  v128.store(bucket, older);
+  return false;
+}
+
+function isFresh(mark: u32, epoch: u32): bool {
+  return mark != 0 && ((epoch - mark) & EPOCH) <= 1;
 }
 
 function start(): void {
-  mask = SLOTS_FIRST - 1;
-  makeSlots();
+  mask = BUCKETS_FIRST - 1;
+  index = allocate(BUCKETS_FIRST * <u32>BUCKET_SIZE);
   paths = hash.newTable(256);
-  seen = allocate(SEEN << 2);
+  seen = allocate(SEEN << 4);
   draft = allocate(PATH_MAX);
   scratch = allocate(<u32>recorder.HEADER);
-}
-
-function makeSlots(): void {
-  slots = allocate((mask + 1 + <u32>WAYS) * <u32>SLOT_SIZE);
-  tags = allocate((mask + 1 + <u32>WAYS) << 2);
 }
 
 /** Whether lengths and, unless this kernel made them, checksums are right; else the long way finds out what is wrong. */
@@ -489,8 +542,8 @@ function keep(device: usize, frame: usize, flags: u32): void {
   store<u32>(draft, hop ? flags | PATH_TTL : flags, PATH_FLAGS);
   const protocol = <i32>load<u8>(first, PROTOCOL);
   const own = find(first, entry, load<u64>(first, LINK), load<u64>(first, LINK + 8));
-  const slot = own ? own : room(first);
   if (!takeSteps()) return;
+  const slot = own ? own : room(first);
   const tried = own ? load<usize>(own, SLOT_PATH) & TRIED : 0;
   store<u32>(slot, 0, SLOT_GENERATION);
   fill(slot, first, at);
@@ -506,7 +559,6 @@ function fill(slot: usize, first: usize, at: usize): void {
   store<u64>(slot, load<u64>(first, ADDRESSES), SLOT_ADDRESSES);
   store<u32>(slot, load<u32>(first, PORTS), SLOT_PORTS);
   store<u32>(slot, entry, SLOT_PLACE);
-  setTag(slot, flowHash);
   store<usize>(slot, connection, SLOT_CT);
   store<u32>(slot, connection ? load<u32>(connection, CT_SERIAL) : 0, SLOT_CT_SERIAL);
   store<u64>(slot, load<u64>(at, ADDRESSES), SLOT_NEW_ADDRESSES);
@@ -518,10 +570,6 @@ function fill(slot: usize, first: usize, at: usize): void {
   const hop: u32 = load<u32>(draft, PATH_FLAGS) & PATH_TTL ? TTL_DELTA : 0;
   store<u16>(slot, fold(addresses + hop), SLOT_IP_DELTA);
   store<u16>(slot, fold(addresses + ports), SLOT_L4_DELTA);
-}
-
-function setTag(slot: usize, tag: u32): void {
-  store<u32>(tags + (((slot - slots) / SLOT_SIZE) << 2), tag);
 }
 
 function difference(first: usize, at: usize, field: usize): u32 {
@@ -629,18 +677,61 @@ function sameHeader(other: usize): bool {
   return true;
 }
 
-/** A slot for the flow that `find` has not found: one that is void, or one whose flow must make room. Its header is at `first`. */
+/** A slot for the flow that `find` has not found: one that is void, a new one, or one whose flow must make room. Its header is at `first`. */
 function room(first: usize): usize {
-  const begin = slots + home(flowHash) * SLOT_SIZE;
+  const bucket = bucketOf(flowHash);
+  let free: usize = 0;
   for (let i: usize = 0; i < WAYS; i++) {
-    const slot = begin + i * SLOT_SIZE;
-    if (load<u32>(slot, SLOT_GENERATION) != recorder.generation || isOver(slot)) return slot;
+    const place = bucket + (i << 2);
+    const slot = load<usize>(place, BUCKET_SLOTS);
+    if (!slot) {
+      if (!free) free = place;
+    } else if (isVoid(slot)) {
+      store<u32>(place, flowHash, BUCKET_TAGS);
+      return slot;
+    }
   }
-  if (mask + 1 < SLOTS_MAX) {
+  if (used >= (mask + 1) * CROWDED && mask + 1 < BUCKETS_MAX) {
     grow();
     return room(first);
   }
-  return begin + <usize>((load<u32>(first, PORTS) >> 16) & 3) * SLOT_SIZE;
+  if (!free) {
+    const place = bucket + (((<usize>(load<u32>(first, PORTS) >> 16)) & (WAYS - 1)) << 2);
+    store<u32>(place, flowHash, BUCKET_TAGS);
+    return load<usize>(place, BUCKET_SLOTS);
+  }
+  const slot = newSlot();
+  used++;
+  store<u32>(free, flowHash, BUCKET_TAGS);
+  store<usize>(free, slot, BUCKET_SLOTS);
+  return slot;
+}
+
+function newSlot(): usize {
+  if (spare) {
+    const slot = spare;
+    spare = load<usize>(slot);
+    return slot;
+  }
+  if (!unusedCount) {
+    unused = allocate(SLOTS_MADE * <u32>SLOT_SIZE);
+    unusedCount = SLOTS_MADE;
+  }
+  unusedCount--;
+  const slot = unused;
+  unused += SLOT_SIZE;
+  return slot;
+}
+
+function giveBack(slot: usize): void {
+  store<usize>(slot, spare);
+  store<u32>(slot, 0, SLOT_GENERATION);
+  spare = slot;
+  used--;
+}
+
+function isVoid(slot: usize): bool {
+  return load<u32>(slot, SLOT_GENERATION) != recorder.generation || isOver(slot);
 }
 
 /** Whether the connection of a slot is gone, or has seen its first reply since. */
@@ -653,22 +744,37 @@ function isOver(slot: usize): bool {
   return waits && (load<u32>(entry, CT_STATUS) & IPS_SEEN_REPLY) != 0;
 }
 
+/** Gives void slots back, and makes twice as many buckets if many are left. */
 function grow(): void {
-  const old = slots;
-  const count = mask + 1 + <u32>WAYS;
-  mask = (mask << 1) | 1;
-  makeSlots();
-  for (let i: u32 = 0; i < count; i++) {
-    const slot = old + <usize>i * SLOT_SIZE;
-    if (load<u32>(slot, SLOT_GENERATION) != recorder.generation || isOver(slot)) continue;
-    const h = hashOf(load<u64>(slot, SLOT_ADDRESSES), load<u32>(slot, SLOT_PORTS), load<u32>(slot, SLOT_PLACE));
-    let to = slots + home(h) * SLOT_SIZE;
-    const end = to + WAYS * SLOT_SIZE;
-    while (to < end && load<u32>(to, SLOT_GENERATION)) to += SLOT_SIZE;
-    if (to == end) continue;
-    for (let j: usize = 0; j < SLOT_SIZE; j += 16) v128.store(to + j, v128.load(slot + j));
-    setTag(to, h);
+  const old = index;
+  const count = mask + 1;
+  const entries = <usize>count * WAYS;
+  for (let i: usize = 0; i < entries; i++) {
+    const place = entryAt(old, i);
+    const slot = load<usize>(place, BUCKET_SLOTS);
+    if (!slot || !isVoid(slot)) continue;
+    giveBack(slot);
+    store<u32>(place, 0, BUCKET_TAGS);
+    store<usize>(place, 0, BUCKET_SLOTS);
   }
+  if (used < (count * CROWDED) >> 1) return;
+  mask = (count << 1) - 1;
+  index = allocate((count << 1) * <u32>BUCKET_SIZE);
+  for (let i: usize = 0; i < entries; i++) {
+    const place = entryAt(old, i);
+    const slot = load<usize>(place, BUCKET_SLOTS);
+    if (!slot) continue;
+    const tag = load<u32>(place, BUCKET_TAGS);
+    const bucket = bucketOf(tag);
+    // There is room: all that are in a bucket now were in one before.
+    const free = bucket + ((<usize>ctz(having(bucket + BUCKET_SLOTS, 0))) << 2);
+    store<u32>(free, tag, BUCKET_TAGS);
+    store<usize>(free, slot, BUCKET_SLOTS);
+  }
+}
+
+function entryAt(buckets: usize, number: usize): usize {
+  return buckets + (number / WAYS) * BUCKET_SIZE + ((number % WAYS) << 2);
 }
 
 // ---- paths

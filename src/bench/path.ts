@@ -52,6 +52,8 @@ const PORTS_MAX = 60_000;
 /** Of virtual time: enough for every packet to arrive. */
 const LINGER_NS = 1e9;
 const ESTABLISHED_RATE = 1e6;
+/** Frames of each connection after which next to none takes the long way any more. */
+const SETTLED = 20;
 /** New connections a second, and how long one is remembered: less than the ports of its pod take to come round again. */
 export const NEW_RATE = 1e5;
 const NEW_TIMEOUT_S = 1;
@@ -65,8 +67,8 @@ export function pathPlan(
   const isNew = mode === "new";
   const rate = isNew ? NEW_RATE : ESTABLISHED_RATE;
   const clients = isNew ? NEW_CLIENTS : Math.ceil(flows / PORTS_MAX);
-  // Every connection has been answered before the clock is started; the connection table has its size.
-  const steadyNs = isNew ? 1.5e9 : Math.max(0.1e9, ((flows * 1.5) / rate) * 1e9);
+  // Every connection has been answered and is known to the flow cache before the clock is started; the connection table has its size.
+  const steadyNs = isNew ? 1.5e9 : Math.max(0.1e9, ((flows * SETTLED) / rate) * 1e9);
   const { warmNs = steadyNs } = details;
   const stopNs = warmNs + (frames / rate) * 1e9;
   const pods: BenchPod[] = [
