@@ -266,7 +266,7 @@ function takenFrom(from: u32, frame: usize, at: usize, link: u64, type: u64): i3
   if (slot && load<u32>(slot, SLOT_GENERATION) == recorder.generation) {
     const how = replay(slot, frame, at, length, protocol);
     if (how != NOT_TAKEN) {
-      if (before) join(before);
+      if (before) join(before, slot);
       return how;
     }
     // Unless the connection is another one now, or has been answered, the way is known, but not for this frame.
@@ -283,13 +283,14 @@ function takenFrom(from: u32, frame: usize, at: usize, link: u64, type: u64): i3
 
 /**
  * Both parts of a way are known, which were noted apart, as something on the second was not settled yet when the first was noted: the
- * way is noted once more, from its beginning. Once, as there may be another reason.
+ * way is noted once more, from its beginning. Once, as there may be another reason. The second part is not needed any more then.
  */
-function join(slot: usize): void {
-  const path = load<usize>(slot, SLOT_PATH);
+function join(first: usize, second: usize): void {
+  const path = load<usize>(first, SLOT_PATH);
   if (path & TRIED) return;
-  store<usize>(slot, path | TRIED, SLOT_PATH);
-  store<u32>(slot, 0, SLOT_GENERATION);
+  store<usize>(first, path | TRIED, SLOT_PATH);
+  store<u32>(first, 0, SLOT_GENERATION);
+  store<u32>(second, 0, SLOT_GENERATION);
 }
 
 function pathOfSlot(slot: usize): usize {
