@@ -123,7 +123,9 @@ export const NS_SOURCES = NS_NFT + WORD; // hash table of connections by their s
 export const NS_BALANCER = NS_SOURCES + WORD; // BALANCER_*, 0: it balances nothing
 export const NS_RULE_BASE = NS_BALANCER + WORD; // what offsets in rules count from
 export const NS_EXCEPTIONS = NS_RULE_BASE + WORD; // hash table of EXCEPTION_*, 0: no path MTU was learned
-export const NS_SYSCTLS = NS_EXCEPTIONS + WORD;
+export const NS_ENTRIES = NS_EXCEPTIONS + WORD; // first block of connections: ENTRIES_*
+export const NS_FREE_ENTRIES = NS_ENTRIES + WORD; // those of them that no connection has, a list
+export const NS_SYSCTLS = NS_FREE_ENTRIES + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
 
@@ -476,21 +478,23 @@ export const FDB_SIZE = 32;
 export const FDB_LOCAL = 1;
 export const FDB_STATIC = 2;
 
-// A tracked connection: one line for each direction's tuple, one for the state.
-//   | original tuple | reply tuple | status, timeout, mark | TCP: state, window of each direction |
-export const TUPLE_HASH_NEXT = 0;
-export const TUPLE_SRC = TUPLE_HASH_NEXT + WORD;
+// A tracked connection: a cache line for the tuples, one for the state, and one that only TCP touches.
+//   | original tuple, reply tuple | status, timeout, mark; TCP: state | TCP: window of each direction |
+export const TUPLE_LINK = 0; // reply: the next of those whose source is translated
+export const TUPLE_SRC = TUPLE_LINK + WORD;
 export const TUPLE_DST = TUPLE_SRC + WORD;
 export const TUPLE_PORTS = TUPLE_DST + WORD; // source << 16 | destination; ICMP: id << 16 | type << 8 | code
 export const TUPLE_PROTO = TUPLE_PORTS + WORD;
 export const TUPLE_DIR = TUPLE_PROTO + WORD; // DIR_*
-export const TUPLE_OWNER = TUPLE_DIR + WORD; // original: the namespace
+export const TUPLE_OWNER = TUPLE_DIR + WORD; // original: the namespace; reply: 1 if it is listed by its translated source
 export const TUPLE_ZONE = TUPLE_OWNER + WORD; // the zone of this direction
 export const TUPLE_SIZE = 32;
 
 export const CT_ORIGINAL = 0;
 export const CT_NAMESPACE = CT_ORIGINAL + TUPLE_OWNER;
 export const CT_REPLY = CT_ORIGINAL + TUPLE_SIZE;
+export const CT_SOURCE = CT_REPLY + TUPLE_LINK;
+export const CT_SOURCE_LISTED = CT_REPLY + TUPLE_OWNER;
 export const CT_STATUS = CT_REPLY + TUPLE_SIZE; // IPS_*
 export const CT_MARK = CT_STATUS + WORD;
 export const CT_REFERENCES = CT_MARK + WORD; // frames that point at an entry that is not in the table
@@ -515,9 +519,12 @@ export const SEEN_MAX_ACK = SEEN_MAX_WIN + WORD;
 export const SEEN_SCALE = SEEN_MAX_ACK + WORD;
 export const SEEN_FLAGS = SEEN_SCALE + WORD;
 export const SEEN_SIZE = 32;
-export const CT_SOURCE = CT_TCP_SEEN + SEEN_FLAGS + WORD; // the next of those whose source is translated, in the first spare words
-export const CT_SOURCE_LISTED = CT_SOURCE + WORD;
 export const CT_SIZE = CT_TCP_SEEN + 2 * SEEN_SIZE;
+
+// A block of connections of one namespace, in the order in which they were first used.
+export const ENTRIES_NEXT = 0;
+export const ENTRIES_COUNT = ENTRIES_NEXT + WORD;
+export const ENTRIES_FIRST = 64;
 
 // A UDP or TCP socket that listens or is bound.
 export const SOCK_HASH_NEXT = 0;

@@ -10,10 +10,16 @@ import {
   CT_SERIAL,
   CT_SIZE,
   CT_STATUS,
+  CT_TCP_SEEN,
   CT_TIMEOUT,
+  ENTRIES_COUNT,
+  ENTRIES_FIRST,
+  ENTRIES_NEXT,
   NS_CONNECTIONS,
   NS_CONNECTION_COUNT,
   NS_EARLIEST_END,
+  NS_ENTRIES,
+  NS_FREE_ENTRIES,
   TUPLE_DIR,
   TUPLE_SIZE,
   TUPLE_ZONE,
@@ -22,12 +28,12 @@ import { allocate } from "../memory/arena.ts";
 import { clear } from "../memory/bytes.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as frames from "../memory/frames.ts";
-import { give, take } from "../memory/pool.ts";
 import * as tags from "../memory/tags.ts";
 import * as sources from "./sources.ts";
 import * as tuple from "./tuple.ts";
 
-let free: usize = 0;
+const ENTRIES_LEAST: u32 = 16;
+const ENTRIES_MOST: u32 = 1024;
 
 export function newConnectionTable(): usize {
   return tags.newTable(128);
@@ -92,15 +98,32 @@ export function searchZoneOf(entry: usize, direction: u32): void {
 
 /** A new entry outside the table, with one reference. */
 export function newEntry(ns: usize): usize {
-  if (!free) free = allocate(64);
-  const entry = take(free, CT_SIZE);
+  if (!load<usize>(ns, NS_FREE_ENTRIES)) makeEntries(ns);
+  const entry = load<usize>(ns, NS_FREE_ENTRIES);
+  store<usize>(ns, load<usize>(entry), NS_FREE_ENTRIES);
   const serial = load<u32>(entry, CT_SERIAL) + 1;
-  clear(entry, CT_SIZE);
+  clear(entry, CT_TCP_SEEN);
   store<u32>(entry, serial, CT_SERIAL);
   store<u32>(entry + CT_REPLY, DIR_REPLY, TUPLE_DIR);
   store<usize>(entry, ns, CT_NAMESPACE);
   store<u32>(entry, 1, CT_REFERENCES);
   return entry;
+}
+
+/** Makes a block of entries, larger than the one before. Neighbours in time are neighbours in memory, and leave it together. */
+function makeEntries(ns: usize): void {
+  const before = load<usize>(ns, NS_ENTRIES);
+  const count = before ? min<u32>(load<u32>(before, ENTRIES_COUNT) << 1, ENTRIES_MOST) : ENTRIES_LEAST;
+  const block = allocate(<u32>ENTRIES_FIRST + count * <u32>CT_SIZE);
+  store<usize>(block, before, ENTRIES_NEXT);
+  store<u32>(block, count, ENTRIES_COUNT);
+  store<usize>(ns, block, NS_ENTRIES);
+  let entry = block + ENTRIES_FIRST + <usize>count * CT_SIZE;
+  for (let i: u32 = 0; i < count; i++) {
+    entry -= CT_SIZE;
+    store<usize>(entry, load<usize>(ns, NS_FREE_ENTRIES));
+    store<usize>(ns, entry, NS_FREE_ENTRIES);
+  }
 }
 
 export function hold(entry: usize): void {
@@ -113,7 +136,9 @@ export function put(entry: usize): void {
   store<u32>(entry, left, CT_REFERENCES);
   if (left) return;
   sources.forget(entry);
-  give(free, entry);
+  const ns = load<usize>(entry, CT_NAMESPACE);
+  store<usize>(entry, load<usize>(ns, NS_FREE_ENTRIES));
+  store<usize>(ns, entry, NS_FREE_ENTRIES);
 }
 
 /** Puts an entry into the table under both tuples. */
@@ -172,19 +197,13 @@ export function setEnd(ns: usize, entry: usize, at: u64): void {
 export function sweep(ns: usize): void {
   if (now < load<u64>(ns, NS_EARLIEST_END)) return;
   let earliest = u64.MAX_VALUE;
-  const table = load<usize>(ns, NS_CONNECTIONS);
-  const last = tags.slotCount(table) - 1;
-  // Records move up into slots that come free, but never past a free one: none slips by if the round begins there.
-  const start = tags.freeSlot(table);
-  let passed: u32 = 0;
-  while (passed <= last) {
-    const record = tags.recordAt(table, (start + passed) & last);
-    const entry = record ? entryOf(record) : 0;
-    if (entry && expired(entry)) {
-      remove(entry);
-    } else {
-      if (entry) earliest = min<u64>(earliest, load<u64>(entry, CT_TIMEOUT));
-      passed++;
+  for (let block = load<usize>(ns, NS_ENTRIES); block; block = load<usize>(block, ENTRIES_NEXT)) {
+    let entry = block + ENTRIES_FIRST + <usize>load<u32>(block, ENTRIES_COUNT) * CT_SIZE;
+    for (let left = load<u32>(block, ENTRIES_COUNT); left; left--) {
+      entry -= CT_SIZE;
+      if ((load<u32>(entry, CT_STATUS) & (IPS_CONFIRMED | IPS_DYING)) != IPS_CONFIRMED) continue;
+      if (expired(entry)) remove(entry);
+      else earliest = min<u64>(earliest, load<u64>(entry, CT_TIMEOUT));
     }
   }
   store<u64>(ns, earliest, NS_EARLIEST_END);
