@@ -20,7 +20,7 @@ import { asksForWrongDevice, isChainName } from "../iptables/quick.ts";
 import { compilePolicy } from "../iptables/records.ts";
 import { surveyChange, type Survey, type SurveyedChain } from "../iptables/survey.ts";
 import type { Handle } from "../kernel/kernel.ts";
-import { ChangeableRules, keyOf, type Chains, type Family, type Range } from "./rule-family.ts";
+import { ChangeableRules, keyOf, type ChainList, type Family, type Range } from "./rule-family.ts";
 
 const WORD = 4;
 const RULE_WORDS = RULE_SIZE / WORD;
@@ -73,20 +73,24 @@ class RuleChange {
   readonly #before: ChangeableRules;
   readonly #text: string;
   readonly #found: Survey;
-  readonly #chains: Chains;
+  readonly #chains: ChainList;
+  /** Numbers of chains that are not what they were. */
+  readonly #touched = new Set<number>();
   /** Chains that are written anew, and those that the text deletes. */
   readonly #written: Rewritten[] = [];
   readonly #gone: number[] = [];
   readonly #anew: number[] = [];
   /** By number of a chain: it lies elsewhere in the new set. */
-  readonly #moved = new Set<number>();
+  readonly #moved: Uint8Array;
 
   constructor(before: ChangeableRules, text: string, found: Survey) {
     this.#family = before.family;
     this.#before = before;
     this.#text = text;
     this.#found = found;
-    this.#chains = before.chains();
+    const most = before.family.names.length + found.chains.length;
+    this.#chains = before.chains.list(most);
+    this.#moved = new Uint8Array(most);
   }
 
   make(): ChangedRules | undefined {
@@ -106,12 +110,12 @@ class RuleChange {
       numbers.set(key, chain);
       names.push({ table: from.table, name: from.name, hook: -1, policy: undefined });
     }
-    const { address: at, range: place } = this.#chains.at(chain);
-    const range = at === 0 ? undefined : ranges[place];
+    const at = this.#chains.address[chain] ?? 0;
+    const range = at === 0 ? undefined : ranges[this.#chains.range[chain] ?? 0];
     const old = range && { ...range, at };
     if (this.#found.deleted.has(from)) {
       this.#gone.push(chain);
-      this.#moved.add(chain);
+      this.#moved[chain] = 1;
       return;
     }
     const most = Math.min(old?.rules ?? 0, from.rules);
@@ -122,7 +126,7 @@ class RuleChange {
     }
     const tail = old ? this.#equal(old, from, most - head, true) : 0;
     this.#written.push({ chain, from, old, head, tail });
-    this.#moved.add(chain);
+    this.#moved[chain] = 1;
   }
 
   /**
@@ -157,13 +161,12 @@ class RuleChange {
       again = false;
       for (let index = 0; index < this.#before.count; index++) {
         const next = to[index] ?? -1;
-        if (next < 0 || !this.#moved.has(next)) continue;
+        if (next < 0 || this.#moved[next] !== 1) continue;
         const chain = owner[index] ?? 0;
-        const placed = this.#chains.at(chain);
-        if (this.#moved.has(chain) || placed.address === 0) continue;
-        const range = ranges[placed.range];
+        if (this.#moved[chain] === 1 || this.#chains.address[chain] === 0) continue;
+        const range = ranges[this.#chains.range[chain] ?? 0];
         if (!range || index < range.first || index > range.first + range.rules) continue;
-        this.#moved.add(chain);
+        this.#moved[chain] = 1;
         copied.push(chain);
         again = true;
       }
@@ -185,11 +188,11 @@ class RuleChange {
     const recordsAt = this.#roomFor(room);
     quick.block.extend(space.at - base, space.words, recordsAt - base);
 
-    const places = copied.map((chain) => this.#chains.at(chain).address);
+    const places = copied.map((chain) => this.#addressOf(chain));
     this.#layOut(copied, space.at);
     if (!this.#written.every((one) => this.#writeAnew(one, space))) return undefined;
     copied.forEach((chain, i) => {
-      this.#copy(space, this.#chains.at(chain).address, places[i] ?? 0, this.#lengthOf(chain));
+      this.#copy(space, this.#addressOf(chain), places[i] ?? 0, this.#lengthOf(chain));
     });
     const { records } = quick.block;
     if (!this.#mayStand() || !this.#lead(chains, space) || records.byteLength > room) return undefined;
@@ -215,14 +218,24 @@ class RuleChange {
     room.bytes -= bytes;
   }
 
+  /** Where a chain lies; 0: it is not there. */
+  #addressOf(chain: number): Handle {
+    return this.#chains.address[chain] ?? 0;
+  }
+
+  #place(chain: number, address: Handle): void {
+    this.#chains.address[chain] = address;
+    this.#touched.add(chain);
+  }
+
   /** How many rules a chain has, with its policy. */
   #lengthOf(chain: number): number {
-    return (this.#family.ranges[this.#chains.at(chain).range]?.rules ?? 0) + 1;
+    return (this.#family.ranges[this.#chains.range[chain] ?? 0]?.rules ?? 0) + 1;
   }
 
   /** The number of a chain's first rule. */
   #firstOf(chain: number): number {
-    return this.#family.ranges[this.#chains.at(chain).range]?.first ?? 0;
+    return this.#family.ranges[this.#chains.range[chain] ?? 0]?.first ?? 0;
   }
 
   /** Gives chains their places from `at` on, one behind the other, and those that are written anew their numbers. */
@@ -232,7 +245,8 @@ class RuleChange {
     let next = at;
     for (const { chain, from } of this.#written) {
       const { rules, first: offset } = from;
-      this.#chains.set(chain, { address: next, range: ranges.length });
+      this.#place(chain, next);
+      this.#chains.range[chain] = ranges.length;
       ranges.push({ chain, first: owner.length, rules, text: this.#text, starts, ends, offset });
       for (let i = 0; i <= rules; i++) {
         owner.push(chain);
@@ -242,16 +256,16 @@ class RuleChange {
       next += (rules + 1) * RULE_SIZE;
     }
     for (const chain of copied) {
-      this.#chains.set(chain, { address: next });
+      this.#place(chain, next);
       next += this.#lengthOf(chain) * RULE_SIZE;
     }
-    for (const chain of this.#gone) this.#chains.set(chain, { address: 0 });
+    for (const chain of this.#gone) this.#place(chain, 0);
   }
 
   /** Writes a chain: rules that stay are copied, others are read. False if one is not understood. */
   #writeAnew({ chain, from, old, head, tail }: Rewritten, space: Space): boolean {
     const { base, quick, to, allowed, names } = this.#family;
-    const at = this.#chains.at(chain).address;
+    const at = this.#addressOf(chain);
     const first = this.#firstOf(chain);
     const { table = 0, hook = -1, policy } = names[chain] ?? {};
     if (old) {
@@ -290,11 +304,11 @@ class RuleChange {
     const { to, base } = this.#family;
     for (const chain of chains) {
       const first = this.#firstOf(chain);
-      const start = this.#chains.at(chain).address - at;
+      const start = this.#addressOf(chain) - at;
       for (let i = 0; i < this.#lengthOf(chain); i++) {
         const target = to[first + i] ?? -1;
         if (target < 0) continue;
-        const place = this.#chains.at(target).address;
+        const place = this.#addressOf(target);
         if (place === 0) return false;
         words[(start + i * RULE_SIZE + RULE_TARGET_ARG) / WORD] = place - base;
       }
@@ -316,11 +330,11 @@ class RuleChange {
   /** The user chains of a table in the new set. */
   #destinations(table: number): Destinations {
     const { numbers, names, base } = this.#family;
-    const chains = this.#chains;
+    const { address } = this.#chains;
     return {
       get(name) {
         const number = numbers.get(keyOf(table, name));
-        const at = number === undefined ? 0 : chains.at(number).address;
+        const at = number === undefined ? 0 : (address[number] ?? 0);
         if (number === undefined || at === 0 || (names[number]?.hook ?? 0) >= 0) return undefined;
         return { number, offset: at - base };
       },
@@ -336,7 +350,7 @@ class RuleChange {
     };
     for (const { chain, head, tail } of this.#written) {
       const [first, end] = rulesOf(chain);
-      const hooks = this.#chains.at(chain).reached;
+      const hooks = this.#chains.reached[chain] ?? 0;
       for (let index = first; index < end; index++) if ((hooks & ~(allowed[index] ?? 0)) !== 0) return false;
       const seen = new Set<number>();
       const stack: number[] = [];
@@ -346,8 +360,9 @@ class RuleChange {
         if (next === chain) return false;
         if (seen.has(next)) continue;
         seen.add(next);
-        const reached = this.#chains.at(next).reached | hooks;
-        this.#chains.set(next, { reached });
+        const reached = (this.#chains.reached[next] ?? 0) | hooks;
+        this.#chains.reached[next] = reached;
+        this.#touched.add(next);
         const [from, last] = rulesOf(next);
         for (let index = from; index < last; index++) {
           if ((reached & ~(allowed[index] ?? 0)) !== 0) return false;
@@ -361,7 +376,6 @@ class RuleChange {
   /** Gives the new set its header and has the kernel look at its rules. */
   #finish(place: Handle, chains: readonly number[]): ChangedRules | undefined {
     const { kernel, base, names, owner } = this.#family;
-    const address = (chain: number): Handle => this.#chains.at(chain).address;
     const count = owner.length;
     const header = kernel.words(this.#before.block, BLOCK_HEADER / WORD).slice();
     header[BLOCK_BASE / WORD] = base - place;
@@ -370,17 +384,18 @@ class RuleChange {
       const { table = 0, hook = -1 } = names[chain] ?? {};
       if (hook < 0) continue;
       const slot = table * HOOK_COUNT + hook;
-      header[BLOCK_ENTRIES / WORD + slot] = address(chain) - base;
-      header[BLOCK_UNDERFLOWS / WORD + slot] = address(chain) + (this.#lengthOf(chain) - 1) * RULE_SIZE - base;
+      header[BLOCK_ENTRIES / WORD + slot] = this.#addressOf(chain) - base;
+      header[BLOCK_UNDERFLOWS / WORD + slot] = this.#addressOf(chain) + (this.#lengthOf(chain) - 1) * RULE_SIZE - base;
     }
     kernel.words(place, header.length).set(header);
-    for (const chain of chains) kernel.calls.indexRules(place, address(chain), this.#lengthOf(chain), 0);
+    for (const chain of chains) kernel.calls.indexRules(place, this.#addressOf(chain), this.#lengthOf(chain), 0);
     for (const { chain, from, head, tail } of this.#written) {
-      const first = address(chain) + head * RULE_SIZE;
+      const first = this.#addressOf(chain) + head * RULE_SIZE;
       const lines = from.rules - head - tail;
       if (lines > 0 && kernel.calls.admitRules(place, first, lines) !== 0) return undefined;
     }
-    const rules = new ChangeableRules(this.#family, place, count, this.#chains);
+    const changed = this.#before.chains.changed(this.#chains, this.#touched);
+    const rules = new ChangeableRules(this.#family, place, count, changed);
     const kept = this.#written.flatMap((one) => (one.from.hook < 0 ? [] : this.#keptOf(one)));
     return { rules, anew: Uint32Array.from(this.#anew), kept: Uint32Array.from(kept) };
   }

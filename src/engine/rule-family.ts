@@ -47,31 +47,70 @@ export interface PlacedChain {
 }
 
 const NOWHERE: PlacedChain = { address: 0, range: 0, reached: 0 };
-/** From this share on, what differs is written into a list of its own. */
+/** From this share on, what differs from other sets is not kept apart any more. */
 const OWN_SHARE = 1 / 8;
+
+/** Chains by number, for who looks at many of them. */
+export class ChainList {
+  readonly address: Uint32Array;
+  readonly range: Uint32Array;
+  readonly reached: Uint8Array;
+
+  constructor(size: number) {
+    this.address = new Uint32Array(size);
+    this.range = new Uint32Array(size);
+    this.reached = new Uint8Array(size);
+  }
+
+  at(chain: number): PlacedChain {
+    const { address, range, reached } = this;
+    return { address: address[chain] ?? 0, range: range[chain] ?? 0, reached: reached[chain] ?? 0 };
+  }
+
+  set(chain: number, placed: PlacedChain): void {
+    this.address[chain] = placed.address;
+    this.range[chain] = placed.range;
+    this.reached[chain] = placed.reached;
+  }
+
+  /** The same with room for more. */
+  copy(size: number): ChainList {
+    const copy = new ChainList(Math.max(size, this.address.length));
+    copy.address.set(this.address);
+    copy.range.set(this.range);
+    copy.reached.set(this.reached);
+    return copy;
+  }
+}
 
 /** The chains of a set by number: a list that sets have in common, and what differs in this one. */
 export class Chains {
-  readonly #common: readonly PlacedChain[];
-  readonly #own: Map<number, PlacedChain>;
+  readonly #common: ChainList;
+  readonly #own: ReadonlyMap<number, PlacedChain>;
 
-  constructor(common: readonly PlacedChain[], own = new Map<number, PlacedChain>()) {
+  constructor(common: ChainList, own: ReadonlyMap<number, PlacedChain> = new Map()) {
     this.#common = common;
     this.#own = own;
   }
 
-  at(chain: number): Readonly<PlacedChain> {
-    return this.#own.get(chain) ?? this.#common[chain] ?? NOWHERE;
+  at(chain: number): PlacedChain {
+    const own = this.#own.get(chain);
+    if (own) return own;
+    return chain < this.#common.address.length ? this.#common.at(chain) : NOWHERE;
   }
 
-  set(chain: number, change: Partial<PlacedChain>): void {
-    this.#own.set(chain, { ...this.at(chain), ...change });
+  /** A list of its own, with room for `size` chains. */
+  list(size: number): ChainList {
+    const list = this.#common.copy(size);
+    for (const [chain, placed] of this.#own) list.set(chain, placed);
+    return list;
   }
 
-  copy(): Chains {
-    if (this.#own.size <= this.#common.length * OWN_SHARE) return new Chains(this.#common, new Map(this.#own));
-    const size = Math.max(this.#common.length, ...[...this.#own.keys()].map((chain) => chain + 1));
-    return new Chains(Array.from({ length: size }, (_, chain) => this.at(chain)));
+  /** What they are in a list in which these have been changed. */
+  changed(list: ChainList, chains: Iterable<number>): Chains {
+    const own = new Map(this.#own);
+    for (const chain of chains) own.set(chain, list.at(chain));
+    return own.size > this.#common.address.length * OWN_SHARE ? new Chains(list) : new Chains(this.#common, own);
   }
 }
 
@@ -114,12 +153,12 @@ export class ChangeableRules {
       room: { at: 0, bytes: 0 },
       broken: false,
     };
-    const placed = chains.map(({ first }, chain) => ({
-      address: block + BLOCK_HEADER + first * RULE_SIZE,
-      range: chain,
-      reached: quick.reached[chain] ?? 0,
-    }));
-    return new ChangeableRules(family, block, count, new Chains(placed));
+    const list = new ChainList(chains.length);
+    chains.forEach(({ first }, chain) => {
+      const address = block + BLOCK_HEADER + first * RULE_SIZE;
+      list.set(chain, { address, range: chain, reached: quick.reached[chain] ?? 0 });
+    });
+    return new ChangeableRules(family, block, count, new Chains(list));
   }
 
   /** Whether it has a table (TABLE_*). */
@@ -158,9 +197,8 @@ export class ChangeableRules {
     return range && index >= range.first && index <= range.first + range.rules ? range : undefined;
   }
 
-  /** A copy of its chains. */
-  chains(): Chains {
-    return this.#chains.copy();
+  get chains(): Chains {
+    return this.#chains;
   }
 }
 
