@@ -161,7 +161,11 @@ def measure():
         four.rules(filter_rules(count))
         figures[f"rule, of {count}"] = (four.cost() - empty) / (4 * count)
     four.rules("*filter\nCOMMIT\n")
-    figures["filter table flushed"] = (four.cost() - bare4) / 4
+    four.rules(filter_rules(0), "iptables-nft-restore")
+    empty = four.cost()
+    for count in (100, 1000, 4000):
+        four.rules(filter_rules(count), "iptables-nft-restore")
+        figures[f"rule of iptables-nft, of {count}"] = (four.cost() - empty) / (4 * count)
     # tracking
     fresh = Chain(4)
     plain = fresh.cost()

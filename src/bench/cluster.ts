@@ -5,6 +5,7 @@ import { nodeMachine, nodeRules } from "../node/machine.ts";
 import { addressNames } from "../node/names.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { FlowConfig, Plan } from "../seam/plan.ts";
+import type { ProcessorConfig } from "../seam/processor.ts";
 
 const NODE_CIDR = "192.168.0.0/16";
 const POD_CIDR = "10.0.0.0/9";
@@ -147,9 +148,9 @@ export function rulesOf(cluster: Cluster, node: number): string {
   return nodeRules(cluster, found, { podCIDR: POD_CIDR });
 }
 
-/** The machines of such a cluster. */
-export function machinesOf(cluster: Cluster): Machine[] {
-  return cluster.nodes.map((node) => nodeMachine(cluster, node, { podCIDR: POD_CIDR, nodeCIDR: NODE_CIDR }));
+/** The machines of such a cluster, with a processor each if work is to take time. */
+export function machinesOf(cluster: Cluster, processor?: ProcessorConfig): Machine[] {
+  return cluster.nodes.map((node) => nodeMachine(cluster, node, { podCIDR: POD_CIDR, nodeCIDR: NODE_CIDR, processor }));
 }
 
 /** A plan of these machines on one segment. */

@@ -4,6 +4,8 @@ import { measurePath, SIZE_MAX, SIZE_MIN, type PathMode, type PathResult } from 
 import { output, type OutputFlags } from "./bench-output.ts";
 import { addCapture } from "./bench-capture.ts";
 import { addRules } from "./bench-rules.ts";
+import { addLatency } from "./bench-latency.ts";
+import { addSaturation } from "./bench-saturation.ts";
 import { addScale } from "./bench-scale.ts";
 import { addWorkers } from "./bench-workers.ts";
 import { integer } from "./options.ts";
@@ -19,6 +21,8 @@ export function addBenchCommand(program: Command): void {
   addWorkers(bench);
   addCapture(bench);
   addScale(bench);
+  addSaturation(bench);
+  addLatency(bench);
 }
 
 interface PathFlags extends Pick<OutputFlags, "json"> {

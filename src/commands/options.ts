@@ -1,6 +1,6 @@
 // Values of options that several commands have, parsed and checked.
 import { InvalidArgumentError } from "commander";
-import { parseDuration } from "../scenario/units.ts";
+import { parseCost, parseDuration } from "../scenario/units.ts";
 
 /** A parser of an option's value. It throws the error that commander tells with the option's name. */
 export function integer(low: number, high: number): (text: string) => number {
@@ -16,6 +16,13 @@ export function durationOption(text: string): number {
   const value = parseDuration(text);
   if (value !== undefined && value > 0) return value;
   throw new InvalidArgumentError("It should be a number and ns, us, ms, s, m or h, such as 500ms.");
+}
+
+/** What a piece of work costs, in nanoseconds. */
+export function costOption(text: string): number {
+  const value = parseCost(text);
+  if (value !== undefined) return value;
+  throw new InvalidArgumentError("It should be a number and ns or us, at most 1ms, such as 18ns.");
 }
 
 /** Times as fast as the clock; Infinity for `max`. */

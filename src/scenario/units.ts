@@ -15,6 +15,13 @@ export function parseDuration(text: string): number | undefined {
   return value <= LONGEST ? value : undefined;
 }
 
+/** `0.13ns` to nanoseconds, at most a millisecond; undefined if it is no cost. */
+export function parseCost(text: string): number | undefined {
+  const [, number = "", name = ""] = /^(\d+(?:\.\d+)?)(ns|us|ms)$/.exec(text) ?? [];
+  const value = text === "0" ? 0 : Number(number) * (DURATIONS[name] ?? NaN);
+  return value <= 1e6 ? value : undefined;
+}
+
 function unit(parse: (text: string) => number | undefined, sentence: string): z.ZodType<number> {
   return z.union([z.string(), z.number()]).transform((value, context) => {
     const number = parse(String(value));
@@ -37,11 +44,7 @@ export const moment = unit(
 );
 
 /** Nanoseconds with a fraction, 0 to a millisecond: what a piece of work costs. */
-export const cost = unit((text) => {
-  const [, number = "", name = ""] = /^(\d+(?:\.\d+)?)(ns|us|ms)$/.exec(text) ?? [];
-  const value = text === "0" ? 0 : Number(number) * (DURATIONS[name] ?? NaN);
-  return value <= 1e6 ? value : undefined;
-}, "is not a cost; write a number and ns or us, at most 1ms, such as 250ns");
+export const cost = unit(parseCost, "is not a cost; write a number and ns or us, at most 1ms, such as 250ns");
 
 /** Requests per second. */
 export const rate = unit((text) => {

@@ -6,7 +6,15 @@ import { podwire } from "../tools/podwire.ts";
 const COMMANDS = [
   "",
   ...["run", "report", "rules", "lab", "trace", "sh", "extcap"],
-  ...["bench path", "bench rules", "bench workers", "bench capture", "bench scale"],
+  ...[
+    "bench path",
+    "bench rules",
+    "bench workers",
+    "bench capture",
+    "bench scale",
+    "bench saturation",
+    "bench latency",
+  ],
   ...["sweep plan", "sweep run", "sweep merge", "sweep manifest"],
 ];
 /** What Wireshark says to a plug-in, which people never type, and what every program has. */
