@@ -36,6 +36,7 @@ import * as tags from "./memory/tags.ts";
 import { clearCounts, counterAt } from "./netfilter/counters.ts";
 import * as sets from "./netfilter/set.ts";
 import * as ruleIndex from "./netfilter/index.ts";
+import * as lookup from "./netfilter/lookup.ts";
 import * as ruleSets from "./netfilter/rule-sets.ts";
 import * as walk from "./netfilter/walk.ts";
 import * as captures from "./observe/capture.ts";
@@ -337,6 +338,11 @@ export function admitRules(block: usize, first: usize, count: u32): u32 {
 /** Makes the index of such rules, in runs of at least `shortest` (0: as many as are worth it). */
 export function indexRules(block: usize, first: usize, count: u32, shortest: u32): void {
   ruleIndex.make(ruleSets.baseOf(block), first, count, shortest ? shortest : ruleIndex.RUN_SHORTEST);
+}
+
+/** Makes the index of a set's own sets and maps. */
+export function indexMaps(block: usize): void {
+  lookup.indexMaps(block, ruleSets.baseOf(block));
 }
 
 /** Puts a compiled rule set in force (iptables-restore): counters and states start anew, connections stay. */

@@ -18,7 +18,12 @@ export const TABLE_RAW = 0;
 export const TABLE_MANGLE = 1;
 export const TABLE_NAT = 2;
 export const TABLE_FILTER = 3;
-export const TABLE_COUNT = 4;
+// The base chains of nftables by where they stand: between mangle and NAT; those of type nat, before the nat table; at priority 0, before
+// the filter table. A table of nftables was made after those of iptables, and of equal priorities the later one comes first.
+export const TABLE_NFT_PRE_NAT = 4;
+export const TABLE_NFT_NAT = 5;
+export const TABLE_NFT_FILTER = 6;
+export const TABLE_COUNT = 7;
 
 // Netfilter hooks (include/uapi/linux/netfilter.h).
 export const HOOK_PREROUTING = 0;
@@ -34,13 +39,13 @@ export const BLOCK_SIZE = 0;
 export const BLOCK_RULES = BLOCK_SIZE + WORD; // number of rules; where sets are changed, of their numbers (RULE_INDEX)
 export const BLOCK_STATES = BLOCK_RULES + WORD; // number of states
 export const BLOCK_STATE_VALUES = BLOCK_STATES + WORD; // offset of their first values, STATE_SIZE bytes each
-export const BLOCK_SPARE = BLOCK_STATE_VALUES + WORD;
-export const BLOCK_TABLES = BLOCK_SPARE + WORD; // bit 1 << TABLE_*: the set has that table
+export const BLOCK_MAPS = BLOCK_STATE_VALUES + WORD; // offset of the list of sets and maps: how many, then their offsets; 0: none
+export const BLOCK_TABLES = BLOCK_MAPS + WORD; // bit 1 << TABLE_*: the set has that table
 export const BLOCK_BASE = BLOCK_TABLES + WORD; // what offsets count from, as an offset from here: 0 unless it was made by changing another
 export const BLOCK_TRACKS = BLOCK_BASE + WORD; // 1: a rule needs connection tracking
 export const BLOCK_ENTRIES = BLOCK_TRACKS + WORD;
 export const BLOCK_UNDERFLOWS = BLOCK_ENTRIES + TABLE_COUNT * HOOK_COUNT * WORD;
-export const BLOCK_HEADER = BLOCK_UNDERFLOWS + TABLE_COUNT * HOOK_COUNT * WORD; // the first rule; three cache lines
+export const BLOCK_HEADER = BLOCK_UNDERFLOWS + TABLE_COUNT * HOOK_COUNT * WORD + 2 * WORD; // the first rule; five cache lines
 
 // A rule: 16 words, one cache line. Addresses are host-order numbers; a packet matches if (address & mask) == value.
 export const RULE_FLAGS = 0;
@@ -122,7 +127,9 @@ export const MATCH_KIND_CONNLIMIT = 31;
 export const MATCH_KIND_RPFILTER = 32;
 export const MATCH_KIND_U32 = 33;
 export const MATCH_KIND_HASHLIMIT = 34;
-export const MATCH_KIND_COUNT = 35;
+export const MATCH_KIND_LOOKUP = 35;
+export const MATCH_KIND_NUMGEN = 36;
+export const MATCH_KIND_COUNT = 37;
 
 // TCP, UDP, SCTP: a port p is in range if min <= p <= max; untested ports have 0 to 65535. A first fragment too short for the
 // header, and a TCP fragment at offset 8, are dropped at once (hotdrop); later fragments do not match.
@@ -347,6 +354,33 @@ export const HASHLIMIT_INTERVAL = HASHLIMIT_EXPIRE + WORD; // ... at the next of
 export const HASHLIMIT_MAX = HASHLIMIT_INTERVAL + WORD; // the most groups, 0: any number
 export const HASHLIMIT_SIZE = HASHLIMIT_MAX + WORD;
 
+// LOOKUP: MAP is the offset of a set or map that has an element for the packet. Of a map, TARGET_VERDICT does what the element says.
+export const MATCH_LOOKUP_MAP = MATCH_ARGS;
+
+// A set or map: what its keys are made of (MAP_HAS_*), and COUNT elements of a key and a verdict. INDEX is the kernel's own. With
+// MAP_RANGES an element has a first address and a last one, and they lie in order, apart from each other.
+export const MAP_PARTS = 0;
+export const MAP_COUNT = MAP_PARTS + WORD;
+export const MAP_INDEX = MAP_COUNT + WORD;
+export const MAP_ELEMENTS = MAP_INDEX + WORD;
+export const MAP_HAS_SOURCE = 1;
+export const MAP_HAS_DESTINATION = 2;
+export const MAP_HAS_PORT = 4; // the protocol, and the port that the packet goes to
+export const MAP_RANGES = 8;
+
+// An element: address (0 if keys have none), protocol << 16 | port, a verdict (TARGET_*, perhaps with RULE_GOTO), and the offset of the
+// chain that it leads to.
+export const MAP_KEY_ADDRESS = 0;
+export const MAP_KEY_PORT = MAP_KEY_ADDRESS + WORD;
+export const MAP_LAST_ADDRESS = MAP_KEY_PORT;
+export const MAP_VERDICT = MAP_KEY_PORT + WORD;
+export const MAP_CHAIN = MAP_VERDICT + WORD;
+export const MAP_ELEMENT_SIZE = MAP_CHAIN + WORD;
+
+// NUMGEN: a random number less than MODULUS is the place of a verdict and a chain in LIST; TARGET_CONTINUE there: no match.
+export const MATCH_NUMGEN_MODULUS = MATCH_ARGS;
+export const MATCH_NUMGEN_LIST = MATCH_NUMGEN_MODULUS + WORD;
+
 // Targets. The first five have no record: CONTINUE (no target, LOG, NFLOG), the verdicts, JUMP (with RULE_GOTO: no way back).
 export const TARGET_CONTINUE = 0;
 export const TARGET_ACCEPT = 1;
@@ -367,7 +401,8 @@ export const TARGET_TOS = 15;
 export const TARGET_TTL = 16;
 export const TARGET_CT = 17;
 export const TARGET_SET = 18;
-export const TARGET_KIND_COUNT = 19;
+export const TARGET_VERDICT = 19; // what the last look-up of the rule has found
+export const TARGET_KIND_COUNT = 20;
 
 // A target record: eight words by kind.
 export const TARGET_SIZE = 8 * WORD;

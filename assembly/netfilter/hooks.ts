@@ -13,6 +13,8 @@
 //                             |       filter ---------------+
 //                             v          ^
 //                           sockets -----+
+//
+// A table of nftables has base chains of type filter after mangle, and before filter; its chains of type nat come before the nat table.
 import {
   DROP_NETFILTER_DROP,
   IPS_CONFIRMED,
@@ -55,6 +57,9 @@ import {
   TABLE_FILTER,
   TABLE_MANGLE,
   TABLE_NAT,
+  TABLE_NFT_FILTER,
+  TABLE_NFT_NAT,
+  TABLE_NFT_PRE_NAT,
   TABLE_RAW,
 } from "../layout/rules.ts";
 import { STEP_CONFIRMED, STEP_HOOK, STEP_NAT, STEP_RULE, STEP_TABLE, STEP_TRACKED } from "../layout/trace.ts";
@@ -120,7 +125,8 @@ function recordTracked(): void {
 function translate(manip: u32): i32 {
   const frame = packet.frame;
   const entry = load<usize>(frame, FRAME_CT);
-  if (!entry || !(load<u32>(load<usize>(packet.ns, NS_RULES), BLOCK_TABLES) & (1 << TABLE_NAT))) return NF_ACCEPT;
+  const tables = load<u32>(load<usize>(packet.ns, NS_RULES), BLOCK_TABLES);
+  if (!entry || !(tables & ((1 << TABLE_NAT) | (1 << TABLE_NFT_NAT)))) return NF_ACCEPT;
   const info = load<u32>(frame, FRAME_CT_INFO);
   const direction = directionOf(info);
   const related = info == IP_CT_RELATED || info == IP_CT_RELATED_REPLY;
@@ -135,7 +141,8 @@ function translate(manip: u32): i32 {
   if (related || info == IP_CT_NEW) {
     if (!nat.initialized(entry, manip)) {
       recorder.spoil();
-      const verdict = consult(TABLE_NAT);
+      let verdict = consult(TABLE_NFT_NAT);
+      if (verdict == NF_ACCEPT && !nat.initialized(entry, manip)) verdict = consult(TABLE_NAT);
       if (verdict != NF_ACCEPT) return verdict;
       if (!nat.initialized(entry, manip)) nat.setupNull(entry, manip);
     }
@@ -174,23 +181,28 @@ export function run(ns: usize, hook: i32, frame: usize, input: usize, output: us
       verdict = consult(TABLE_RAW);
       if (verdict == NF_ACCEPT) verdict = track(true);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_MANGLE);
+      if (verdict == NF_ACCEPT) verdict = consult(TABLE_NFT_PRE_NAT);
       if (verdict == NF_ACCEPT) verdict = translate(MANIP_DST);
       break;
     case HOOK_INPUT:
       verdict = consult(TABLE_MANGLE);
+      if (verdict == NF_ACCEPT) verdict = consult(TABLE_NFT_FILTER);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_FILTER);
       if (verdict == NF_ACCEPT) verdict = translate(MANIP_SRC);
       if (verdict == NF_ACCEPT) verdict = settle();
       break;
     case HOOK_FORWARD:
       verdict = consult(TABLE_MANGLE);
+      if (verdict == NF_ACCEPT) verdict = consult(TABLE_NFT_FILTER);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_FILTER);
       break;
     case HOOK_OUTPUT:
       verdict = consult(TABLE_RAW);
       if (verdict == NF_ACCEPT) verdict = track(false);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_MANGLE);
+      if (verdict == NF_ACCEPT) verdict = consult(TABLE_NFT_PRE_NAT);
       if (verdict == NF_ACCEPT) verdict = translate(MANIP_DST);
+      if (verdict == NF_ACCEPT) verdict = consult(TABLE_NFT_FILTER);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_FILTER);
       break;
     case HOOK_POSTROUTING:

@@ -1,4 +1,4 @@
-// The matches: one case for each MATCH_KIND_*, in the words of the kernel's xt_*.c. The next one goes here.
+// The matches: one case for each MATCH_KIND_*, in the words of the kernel's xt_*.c and nft_*.c. The next one goes here.
 import { DEVICE_LOOPBACK, ROUTE_LOCAL, ROUTE_UNICAST } from "../layout/codes.ts";
 import {
   FRAME_CT,
@@ -39,6 +39,7 @@ import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as connlimit from "./connlimit.ts";
 import * as hashlimit from "./hashlimit.ts";
+import * as lookup from "./lookup.ts";
 import * as packet from "./packet.ts";
 import * as recent from "./recent.ts";
 import * as sets from "./set-packet.ts";
@@ -67,6 +68,7 @@ function repeats(m: usize): bool {
     case L.MATCH_KIND_PKTTYPE:
     case L.MATCH_KIND_MAC:
     case L.MATCH_KIND_RPFILTER:
+    case L.MATCH_KIND_LOOKUP:
       return true;
     default:
       return false;
@@ -146,6 +148,10 @@ export function matches(block: usize, m: usize): bool {
       return macMatches(m, inverted);
     case L.MATCH_KIND_U32:
       return u32Matches(block, m) != inverted;
+    case L.MATCH_KIND_LOOKUP:
+      return lookup.matches(block, m, inverted);
+    case L.MATCH_KIND_NUMGEN:
+      return lookup.draws(block, m);
     default:
       // The host refuses rule sets with kinds that are not listed in `walks` below.
       return unreachable();

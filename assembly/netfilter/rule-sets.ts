@@ -36,6 +36,7 @@ import {
   STATE_SIZE,
   TABLE_COUNT,
   TABLE_NAT,
+  TABLE_NFT_NAT,
   TARGET_ACCEPT,
   TARGET_CONNMARK,
   TARGET_CT,
@@ -56,7 +57,7 @@ export function baseOf(block: usize): usize {
 /** Looks at `count` rules of a set from `first` on: the number (from 1) of the first that the kernel does not know, or 0. */
 export function admit(block: usize, first: usize, count: u32): u32 {
   const base = baseOf(block);
-  let tracking: bool = (load<u32>(block, BLOCK_TABLES) & (1 << TABLE_NAT)) != 0;
+  let tracking: bool = (load<u32>(block, BLOCK_TABLES) & ((1 << TABLE_NAT) | (1 << TABLE_NFT_NAT))) != 0;
   let rule = first;
   for (let i: u32 = 1; i <= count; i++, rule += RULE_SIZE) {
     const target = load<i32>(rule, RULE_TARGET);

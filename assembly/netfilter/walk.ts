@@ -11,6 +11,7 @@ import {
   MATCH_KIND_HASHLIMIT,
   MATCH_KIND_LIMIT,
   MATCH_KIND_NTH,
+  MATCH_KIND_NUMGEN,
   MATCH_KIND_QUOTA,
   MATCH_KIND_RANDOM,
   MATCH_KIND_RECENT,
@@ -44,6 +45,7 @@ import {
   TARGET_DROP,
   TARGET_JUMP,
   TARGET_RETURN,
+  TARGET_VERDICT,
 } from "../layout/rules.ts";
 import { NS_ID, NS_RULE_BASE } from "../layout/records.ts";
 import { FRAME_LINE } from "../layout/frame.ts";
@@ -65,8 +67,9 @@ import { denied } from "../observe/lines.ts";
 import * as notes from "../observe/notes.ts";
 import * as trace from "../observe/trace.ts";
 import { counterOf } from "./counters.ts";
-import { matches } from "./match.ts";
 import * as index from "./index.ts";
+import * as lookup from "./lookup.ts";
+import { matches } from "./match.ts";
 import * as packet from "./packet.ts";
 import { CONTINUE, apply } from "./target.ts";
 
@@ -168,12 +171,19 @@ export function walk(first: usize, policy: usize): i32 {
     count(counterOf(packet.ns, rule));
     if (cpu.core) cpu.chargeRules(<u32>(rule - start) / RULE_SIZE + 1);
     if (trace.on) noteRule(block, start, rule);
-    const target = load<i32>(rule, RULE_TARGET);
+    let target = load<i32>(rule, RULE_TARGET);
+    let argument = load<u32>(rule, RULE_TARGET_ARG);
+    let goes = flags & RULE_GOTO;
+    if (target == TARGET_VERDICT) {
+      target = lookup.verdict & ~RULE_GOTO;
+      argument = lookup.chain;
+      goes = lookup.verdict & RULE_GOTO;
+    }
     if (target == TARGET_CONTINUE) {
       rule += RULE_SIZE;
     } else if (target == TARGET_JUMP) {
-      const to = block + load<u32>(rule, RULE_TARGET_ARG);
-      if (!(flags & RULE_GOTO)) {
+      const to = block + <usize>argument;
+      if (!goes) {
         if (depth == STACK_MAX) return NF_DROP;
         store<usize>(stack + ((<usize>depth) << 2), rule + RULE_SIZE);
         depth++;
@@ -192,7 +202,7 @@ export function walk(first: usize, policy: usize): i32 {
       deny(rule);
       return NF_DROP;
     } else {
-      const verdict = apply(target, block + load<u32>(rule, RULE_TARGET_ARG));
+      const verdict = apply(target, block + <usize>argument);
       if (verdict != CONTINUE) {
         if (verdict != NF_ACCEPT) deny(rule);
         else if (notes.on) notes.decided(packet.ns, packet.frame, load<u32>(rule, RULE_INDEX));
@@ -255,6 +265,7 @@ function hasMemory(kind: i32): bool {
   return (
     kind == MATCH_KIND_RANDOM ||
     kind == MATCH_KIND_NTH ||
+    kind == MATCH_KIND_NUMGEN ||
     kind == MATCH_KIND_RECENT ||
     kind == MATCH_KIND_LIMIT ||
     kind == MATCH_KIND_HASHLIMIT ||

@@ -1,5 +1,6 @@
 // Values of options that several commands have, parsed and checked.
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { PROXY_MODES } from "../node/machine.ts";
 import { parseCost, parseDuration } from "../scenario/units.ts";
 
 /** A parser of an option's value. It throws the error that commander tells with the option's name. */
@@ -9,6 +10,11 @@ export function integer(low: number, high: number): (text: string) => number {
     if (/^\d+$/.test(text) && value >= low && value <= high) return value;
     throw new InvalidArgumentError(`It should be a whole number from ${low} to ${high}.`);
   };
+}
+
+/** `--proxy-mode`, of commands that build a cluster. */
+export function proxyModeOption(): Option {
+  return new Option("--proxy-mode <MODE>", "kube-proxy's mode, in place of the scenario's").choices(PROXY_MODES);
 }
 
 /** Virtual time in nanoseconds. */

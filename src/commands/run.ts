@@ -19,7 +19,8 @@ import { summarize } from "../report/summary.ts";
 import { readSources } from "../scenario/files.ts";
 import { checkDevices, prepare, type PreparedScenario } from "../scenario/prepare.ts";
 import { STANDARD_OUTPUT, type RunOptions, type RunResult } from "../seam/plan.ts";
-import { durationOption, globsOption, integer, paceOption } from "./options.ts";
+import type { ProxyMode } from "../node/machine.ts";
+import { durationOption, globsOption, integer, paceOption, proxyModeOption } from "./options.ts";
 import { checkFile, makeOutputFolder, writeOutput } from "./output.ts";
 import { runMatrix } from "./matrix.ts";
 import { reachOutcomes } from "./probing.ts";
@@ -32,6 +33,7 @@ const EXIT_INTERRUPT = 130;
 
 export interface RunFlags {
   nodes?: number | undefined;
+  proxyMode?: ProxyMode;
   seed?: number | undefined;
   duration?: number | undefined;
   workers?: number | undefined;
@@ -64,6 +66,7 @@ export function addRunCommand(program: Command): void {
     )
     .argument("<FILE...>", "manifests, a scenario, or folders of them")
     .option("--nodes <N>", "number of nodes, in place of the scenario's", integer(1, 5000))
+    .addOption(proxyModeOption())
     .option("--seed <N>", "seed of all that is random, in place of the scenario's", integer(0, 2 ** 32 - 1))
     .option("--duration <D>", "virtual time to run, such as 500ms or 10s, in place of the scenario's", durationOption)
     .option(
@@ -140,6 +143,7 @@ export async function run(files: readonly string[], flags: RunFlags): Promise<nu
   const started = performance.now();
   const prepared = prepare(readSources(files), {
     nodes: flags.nodes,
+    proxyMode: flags.proxyMode,
     seed: flags.seed,
     durationNs: flags.duration,
     capture: flags.capture,
@@ -224,12 +228,14 @@ function writeReport(report: Report, outDir: string): void {
   writeFileSync(join(outDir, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
 }
 
-/** The rules of every machine with their counters as iptables-save -c prints them. */
-function writeRules({ rules }: RunResult, outDir: string): void {
+/** The rules of every machine with their counters as iptables-save -c prints them, and tables of nftables as nft lists them. */
+function writeRules({ rules, nftTables }: RunResult, outDir: string): void {
   const namespaces = Object.keys(rules);
   if (namespaces.length > 0) mkdirSync(join(outDir, "rules"), { recursive: true });
-  for (const namespace of namespaces)
-    writeFileSync(join(outDir, "rules", `${namespace.replaceAll("/", ".")}.v4`), rules[namespace] ?? "");
+  const pathOf = (namespace: string, end: string): string =>
+    join(outDir, "rules", `${namespace.replaceAll("/", ".")}.${end}`);
+  for (const namespace of namespaces) writeFileSync(pathOf(namespace, "v4"), rules[namespace] ?? "");
+  for (const [namespace, text] of Object.entries(nftTables)) writeFileSync(pathOf(namespace, "nft"), text);
 }
 
 /** picture.json, and the page that shows it if it is asked for; then with the walks of packets, which take a cluster of their own that shares the rules of `run`. */

@@ -3,7 +3,8 @@ import { Option, type Command } from "commander";
 import { PreparedRun } from "../engine/run.ts";
 import type { Ends } from "../scenario/ends.ts";
 import { readSources } from "../scenario/files.ts";
-import { integer } from "./options.ts";
+import type { ProxyMode } from "../node/machine.ts";
+import { integer, proxyModeOption } from "./options.ts";
 import { prepare } from "../scenario/prepare.ts";
 import { walkPlan } from "../scenario/walk-plan.ts";
 import { traceLines } from "../trace/iptables-trace.ts";
@@ -14,6 +15,7 @@ import { whyNot, whyNotText, type WhyNot } from "../trace/why-not.ts";
 
 interface TraceFlags extends Ends {
   nodes?: number;
+  proxyMode?: ProxyMode;
   seed?: number;
   all?: boolean;
   verbose?: boolean;
@@ -41,6 +43,7 @@ export function addTraceCommand(program: Command): void {
     .addOption(new Option("--protocol <P>", "of the request").choices(["tcp", "udp", "icmp"]).default("tcp"))
     .option("-n, --namespace <NAME>", "the namespace of names that say none", "default")
     .option("--nodes <N>", "number of nodes, in place of the scenario's", integer(1, 5000))
+    .addOption(proxyModeOption())
     .option("--seed <N>", "seed of all that is random, in place of the scenario's", integer(0, 2 ** 32 - 1))
     .option("--all", "print the walk of every packet, ARP and DNS included")
     .option("--verbose", "also the rules that did not match, with the condition that failed")
@@ -63,6 +66,7 @@ export function addTraceCommand(program: Command): void {
 function trace(files: readonly string[], flags: TraceFlags): number {
   const prepared = prepare(readSources(files), {
     nodes: flags.nodes,
+    proxyMode: flags.proxyMode,
     seed: flags.seed,
     capture: [],
     requests: [flags],

@@ -4,6 +4,7 @@ import { TABLE_NAMES } from "../iptables/model.ts";
 import { chainsOf } from "../iptables/rules-text.ts";
 import { printRule } from "../iptables/print.ts";
 import type { RuleHeat, RuleHits } from "../seam/plan.ts";
+import { textOf } from "./rule-words.ts";
 import type { CountedRule, LoadedRules } from "./rules.ts";
 
 /** Adds up what each namespace's rules have counted. Namespaces with one set share its rules, and so do sets with rules alike. */
@@ -15,11 +16,11 @@ export function heatOf(namespaces: Iterable<{ loaded: LoadedRules; counted: read
     if (!seen.has(loaded)) addRules(loaded, chains, seen);
     seen.add(loaded);
     for (const { index, packets, bytes } of counted) {
-      const rule = loaded.rule(index);
-      const reference = loaded.reference(index);
-      if (!rule || !reference || packets === 0) continue;
+      const reference = packets === 0 ? undefined : loaded.reference(index);
+      const rule = reference && textOf(loaded, index);
+      if (rule === undefined || !reference) continue;
       const { table, chain } = reference;
-      const text = printRule(chain, rule).slice(`-A ${chain} `.length);
+      const text = rule.replace(`-A ${chain} `, "");
       const key = `${table} ${chain} ${text}`;
       const known = hits.get(key) ?? { table, chain, text, packets: 0, bytes: 0, namespaces: 0 };
       hits.set(key, known);
@@ -34,13 +35,14 @@ export function heatOf(namespaces: Iterable<{ loaded: LoadedRules; counted: read
 
 /** Adds the rules of a set, as they are written, to those of each chain; `seen` has what was added before. */
 function addRules(loaded: LoadedRules, chains: Map<string, Set<string>>, seen: Set<LoadedRules | string>): void {
-  const { text, model } = loaded;
+  const { text, model, nft } = loaded;
   const rulesOf = (table: string | undefined, chain: string): Set<string> => {
     const key = `${table} ${chain}`;
     const rules = chains.get(key) ?? new Set();
     chains.set(key, rules);
     return rules;
   };
+  for (const rule of nft?.rules() ?? []) rulesOf(rule.table, rule.chain).add(rule.text);
   if (typeof text !== "string") {
     const parts = seen.has(text.common) ? [text.own] : [text.common, text.own];
     seen.add(text.common);

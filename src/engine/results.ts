@@ -62,6 +62,12 @@ export function combine(
     endNs,
     interrupted: workers.some(({ interrupted }) => interrupted),
     rules: rulesOf(namespaces, rules, endNs),
+    nftTables: Object.fromEntries(
+      namespaces.flatMap(({ name }) => {
+        const text = rules.printTable(name, endNs);
+        return text === undefined ? [] : [[name, text]];
+      }),
+    ),
     get heat() {
       return rules.heat(namespaces, endNs);
     },

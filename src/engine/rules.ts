@@ -3,7 +3,7 @@
 import { BLOCK_HEADER } from "../../assembly/layout/rules.ts";
 import { InputError } from "../errors.ts";
 import { parseSets } from "../iptables/ipset.ts";
-import { compileText, type ChainEnd, type CompiledText } from "../iptables/compile.ts";
+import { compileText, type ChainEnd, type CompiledText, type NftWords } from "../iptables/compile.ts";
 import { parseRules } from "../iptables/parse.ts";
 import { wholeText, type RulesText, type SharedRules } from "../iptables/rules-text.ts";
 import { SavedRules } from "../iptables/saved.ts";
@@ -12,6 +12,7 @@ import { survey, type Survey } from "../iptables/survey.ts";
 import { printRule, printRules } from "../iptables/print.ts";
 import { chainsByName, compileRules, referenced, type ChainsByName, type RuleReference } from "../iptables/records.ts";
 import { NameTable } from "../iptables/names.ts";
+import { compileWithTable } from "../nftables/compile.ts";
 import type { Counters, Rule, RuleSet } from "../iptables/model.ts";
 import { countedBy, countedIn, type RuleCounters } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
@@ -21,6 +22,7 @@ import type { PlacedNamespace } from "./job.ts";
 import { heatOf } from "./heat.ts";
 import { changeRules, type ChangedRules } from "./rule-change.ts";
 import { ChangeableRules, keyOf } from "./rule-family.ts";
+import { textOf } from "./rule-words.ts";
 import { numberSets, type NumberedSet } from "./sets.ts";
 
 export interface LoadedRules extends Omit<CompiledText, "words" | "quick"> {
@@ -65,13 +67,14 @@ export class RuleSets {
   constructor(plan: Plan, kernel: Kernel) {
     this.#kernel = kernel;
     const changing = (plan.changes ?? []).some(({ action }) => action.kind === "rules");
-    for (const { name, rules, sets = "" } of plan.machines.flatMap(({ namespaces }) => namespaces)) {
+    for (const { name, rules, sets = "", nft } of plan.machines.flatMap(({ namespaces }) => namespaces)) {
       if (rules === undefined) continue;
       const known = parseSets(sets, `ipsets of ${name}`);
       this.#sets.set(name, numberSets(known, this.#names));
-      const loaded = this.#load(rules, `rules of ${name}`, changing);
+      const loaded = this.#load(rules, `rules of ${name}`, changing, nft);
       this.#byNamespace.set(name, loaded);
-      const missing = loaded.sets.find((set) => known.every((one) => one.name !== set));
+      const there = [...known, ...(loaded.nft?.sets ?? [])];
+      const missing = loaded.sets.find((set) => there.every((one) => one.name !== set));
       if (missing !== undefined)
         throw new InputError({ file: `rules of ${name}` }, `there is no ipset ${missing} on this machine`);
       this.#history.set(name, [{ atNs: 0, loaded }]);
@@ -83,17 +86,33 @@ export class RuleSets {
       if (!before) throw new Error(`${namespace} has no rules to change`);
       const done = made.get(before) ?? new Map<string, Change>();
       made.set(before, done);
-      const change = done.get(action.restored) ?? this.#change(before, action, `rules of ${namespace}`);
-      done.set(action.restored, change);
+      const key = `${action.restored}\n${action.nft ?? ""}`;
+      const change = done.get(key) ?? this.#change(before, action, `rules of ${namespace}`);
+      done.set(key, change);
       this.#later.set(i, change);
       this.#history.get(namespace)?.push({ atNs, loaded: change.loaded });
     });
+    for (const [name, entries] of this.#history)
+      this.#addNftSets(
+        name,
+        entries.map(({ loaded }) => loaded),
+      );
+  }
+
+  /** Sets that rules of nftables add to are there from the start, also those that a change brings. */
+  #addNftSets(namespace: string, history: readonly LoadedRules[]): void {
+    const sets = new Map(history.flatMap(({ nft }) => nft?.sets ?? []).map((set) => [set.name, set]));
+    this.#sets.get(namespace)?.push(...numberSets([...sets.values()], this.#names));
   }
 
   /** `changes`: whether the set is to be changed, which takes memory. */
-  #load(rules: RulesText, file: string, changes: boolean): LoadedRules {
+  #load(rules: RulesText, file: string, changes: boolean, nft?: string): LoadedRules {
     const loaded =
-      typeof rules === "string" ? this.#loadWhole(rules, file, changes) : this.#loadShared(rules, file, changes);
+      nft !== undefined
+        ? this.#loadWithTable(wholeText(rules), nft, file)
+        : typeof rules === "string"
+          ? this.#loadWhole(rules, file, changes)
+          : this.#loadShared(rules, file, changes);
     this.#all.add(loaded);
     return loaded;
   }
@@ -101,6 +120,16 @@ export class RuleSets {
   #loadWhole(text: string, file: string, changes: boolean): LoadedRules {
     const loaded = this.#byText.get(text) ?? load(text, file, this.#kernel, this.#names, changes);
     this.#byText.set(text, loaded);
+    return loaded;
+  }
+
+  #loadWithTable(text: string, nft: string, file: string): LoadedRules {
+    const key = `${text}${nft}`;
+    const known = this.#byText.get(key);
+    if (known) return known;
+    const { words, ...compiled } = compileWithTable(text, nft, this.#names, file);
+    const loaded = place({ ...compiled, text, changeable: () => undefined }, words, this.#kernel, file);
+    this.#byText.set(key, loaded);
     return loaded;
   }
 
@@ -120,10 +149,14 @@ export class RuleSets {
     return loaded;
   }
 
-  #change(before: LoadedRules, { restored, rules }: { restored: string; rules: RulesText }, file: string): Change {
+  #change(
+    before: LoadedRules,
+    { restored, rules, nft }: { restored: string; rules: RulesText; nft?: string | undefined },
+    file: string,
+  ): Change {
     const from = before.changeable();
     const changed = from && changeRules(from, restored);
-    if (!changed) return { loaded: this.#load(rules, file, true) };
+    if (!changed) return { loaded: this.#load(rules, file, true, nft) };
     const loaded = loadedFrom(changed.rules, before, rules, file);
     this.#all.add(loaded);
     return { loaded, counters: { anew: changed.anew, kept: changed.kept } };
@@ -175,17 +208,20 @@ export class RuleSets {
     const reference = loaded?.reference(index);
     if (!loaded || !reference) return null;
     const { table, chain } = reference;
-    const rule = loaded.rule(index);
-    return { namespace, table, chain, rule: rule ? printRule(chain, rule) : `-P ${chain} DROP` };
+    return { namespace, table, chain, rule: textOf(loaded, index) ?? `-P ${chain} DROP` };
   }
 
-  /** The rule, and where it stands, that a RULE_INDEX of a namespace means; no rule for a policy. */
-  ruleAt(namespace: string, index: number): { reference: RuleReference; end: ChainEnd; rule?: Rule } | undefined {
+  /** The rule, and where it stands, that a RULE_INDEX of a namespace means; no rule for a policy. `nft`: it is one of nftables. */
+  ruleAt(
+    namespace: string,
+    index: number,
+  ): { reference: RuleReference; end: ChainEnd; rule?: Rule; nft?: NftWords } | undefined {
     const loaded = this.#byNamespace.get(namespace);
     const reference = loaded?.reference(index);
     if (!loaded || !reference) return undefined;
     const rule = loaded.rule(index);
-    return { reference, end: loaded.end(index), ...(rule && { rule }) };
+    const nft = loaded.nft?.rule(index) && loaded.nft;
+    return { reference, end: loaded.end(index), ...(rule && { rule }), ...(nft && { nft }) };
   }
 
   /** The texts of all rules, set by set, and which set each of these namespaces has (-1: none). */
@@ -210,6 +246,11 @@ export class RuleSets {
     const counted = new Map([...countedIn(counters)].map(({ index, ...value }) => [numberOf?.(index) ?? -1, value]));
     const saved = found && this.#saved.print(text, found, counted);
     return saved ?? printRules(this.counted(namespace, counters, atNs), { counters: true });
+  }
+
+  /** A namespace's table of nftables at a moment, as nft lists it; undefined if it has none. */
+  printTable(namespace: string, atNs: number): string | undefined {
+    return this.#at(namespace, atNs)?.nft?.text;
   }
 
   /** The rules of these namespaces at a moment by what they have counted. */
@@ -268,6 +309,11 @@ function keptRules(
   const pairs: number[] = [];
   const texts = new Map<string, string[]>();
   const [chainsBefore, chainsAfter] = [chainsOf(before), chainsOf(after)];
+  for (const [which, { nft }] of Object.entries({ before, after }))
+    for (const { table, chain, text } of nft?.rules() ?? []) {
+      const key = `${which} ${table} ${chain}`;
+      texts.set(key, [...(texts.get(key) ?? []), text]);
+    }
   const textsOf = (chains: ChainsByName, table: string, chain: string, which: string): string[] => {
     const key = `${which} ${table} ${chain}`;
     const known = texts.get(key) ?? (chains.get(table)?.get(chain)?.rules ?? []).map((rule) => printRule(chain, rule));
@@ -296,13 +342,19 @@ function references(loaded: LoadedRules): [index: number, reference: RuleReferen
 /** `changes`: whether it is to be changed, which takes memory. */
 function load(text: string, file: string, kernel: Kernel, names: NameTable, changes: boolean): LoadedRules {
   const { words, quick, ...compiled } = compileText(text, names, file);
+  const survey = quick && { survey: quick.survey };
+  const loaded = place({ ...compiled, text, ...survey, changeable: () => undefined }, words, kernel, file);
+  if (!changes || !quick) return loaded;
+  let changeable: ChangeableRules | undefined;
+  return { ...loaded, changeable: () => (changeable ??= ChangeableRules.of(kernel, loaded.block, text, quick)) };
+}
+
+/** Hands a compiled set to the kernel. */
+function place(compiled: Omit<LoadedRules, "block">, words: Uint32Array, kernel: Kernel, file: string): LoadedRules {
   const { block, unknown } = placeBlock(kernel, words, compiled.count);
   const reference = unknown === undefined ? undefined : compiled.reference(unknown);
   if (reference) throw notEmulated(file, compiled.model(), reference);
-  const loaded = { ...compiled, block, text, ...(quick && { survey: quick.survey }) };
-  if (!changes || !quick) return { ...loaded, changeable: () => undefined };
-  let changeable: ChangeableRules | undefined;
-  return { ...loaded, changeable: () => (changeable ??= ChangeableRules.of(kernel, block, text, quick)) };
+  return { ...compiled, block };
 }
 
 /** What was made by changing `before`; `text` is what is there then. */
@@ -327,6 +379,7 @@ function placeBlock(kernel: Kernel, words: Uint32Array, count: number): { block:
   const first = block + BLOCK_HEADER;
   const unknown = kernel.calls.admitRules(block, first, count);
   kernel.calls.indexRules(block, first, count, 0);
+  kernel.calls.indexMaps(block);
   return unknown === 0 ? { block } : { block, unknown: unknown - 1 };
 }
 
@@ -363,11 +416,11 @@ export function placeRules(
 /** `filter FORWARD 1 -m comment ... -j KUBE-FORWARD`. */
 function noteText(loaded: LoadedRules, index: number): string {
   const reference = loaded.reference(index);
-  const rule = loaded.rule(index);
+  const text = textOf(loaded, index);
   if (!reference) return "";
   const { table, chain, index: place } = reference;
-  if (place === "policy" || !rule) return `the policy of ${table} ${chain}`;
-  return `${table} ${chain} ${place + 1} ${printRule(chain, rule).replace(`-A ${chain} `, "")}`;
+  if (place === "policy" || text === undefined) return `the policy of ${table} ${chain}`;
+  return `${table} ${chain} ${place + 1} ${text.replace(`-A ${chain} `, "")}`;
 }
 
 /** A rule as iptables-save prints it, with its table. */

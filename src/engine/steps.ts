@@ -98,6 +98,19 @@ class Noted {
   }
 }
 
+/** By MISS_*: the condition of a rule of nftables. */
+const NFT_CONDITIONS = new Map<number, RegExp>([
+  [T.MISS_SOURCE, /ip saddr (!= )?\S+/],
+  [T.MISS_DESTINATION, /ip daddr (!= )?\d\S+/],
+  [T.MISS_PROTOCOL, /meta l4proto \S+/],
+  [T.MISS_INPUT, /iif(name)? (!= )?\S+/],
+  [T.MISS_OUTPUT, /oif(name)? (!= )?\S+/],
+]);
+
+function nftCondition(text: string, miss: number): string {
+  return NFT_CONDITIONS.get(miss)?.exec(text)?.[0] ?? text;
+}
+
 export class StepReader {
   readonly #kernel: Kernel;
   readonly #rules: RuleSets;
@@ -152,7 +165,7 @@ export class StepReader {
         return { kind: "hook", hook: HOOK_NAMES[a] ?? "", ...(input ? { input } : {}), ...(output ? { output } : {}) };
       }
       case T.STEP_TABLE:
-        return { kind: "table", table: TABLE_NAMES[a] ?? "", chain: HOOK_NAMES[b] ?? "" };
+        return { kind: "table", table: TABLE_NAMES[a] ?? "nft", chain: HOOK_NAMES[b] ?? "" };
       case T.STEP_RULE:
         return { kind: "rule", rule: this.#rule(namespace, a), passed: a - b };
       case T.STEP_MISS:
@@ -196,7 +209,9 @@ export class StepReader {
     const found = this.#rules.ruleAt(namespace, index);
     if (!found) return { table: "", chain: "", index, number: index, text: "" };
     const { table, chain, index: position } = found.reference;
-    const { rule } = found;
+    const { rule, nft } = found;
+    const words = nft?.rule(index);
+    if (words && position !== "policy") return { table, chain, index: position + 1, number: position + 1, ...words };
     if (position === "policy" || !rule)
       return {
         table,
@@ -222,7 +237,9 @@ export class StepReader {
 
   /** The condition that a rule failed, in its own words: `-d 10.96.0.1/32`. */
   #failed(namespace: string, index: number, miss: number, match: number): string {
-    const rule = this.#rules.ruleAt(namespace, index)?.rule;
+    const { rule, nft } = this.#rules.ruleAt(namespace, index) ?? {};
+    if (nft)
+      return miss === T.MISS_MATCH ? nft.condition(index, match) : nftCondition(nft.rule(index)?.text ?? "", miss);
     if (!rule) return "";
     if (miss === T.MISS_MATCH) return matchOfRecord(rule, match);
     const bare: Rule = { matches: [], counters: rule.counters };

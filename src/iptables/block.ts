@@ -1,6 +1,7 @@
 // Lays out a compiled block: rules of a known number first, then records of any length, equal ones once, then states.
 import {
   BLOCK_HEADER,
+  BLOCK_MAPS,
   BLOCK_RULES,
   BLOCK_SIZE,
   BLOCK_STATES,
@@ -33,6 +34,7 @@ export class Block implements BlockBuilder {
   readonly #shared = new Map<string, number>();
   readonly #states: number[] = [];
   readonly #sets = new Set<string>();
+  readonly #maps = new Set<number>();
 
   constructor(ruleCount: number, names: NameTable) {
     this.#ruleCount = ruleCount;
@@ -102,6 +104,13 @@ export class Block implements BlockBuilder {
     return offset;
   }
 
+  /** The offset of a set or map; MAP_* in assembly/layout/rules.ts. */
+  map(words: readonly number[]): number {
+    const offset = this.data(words);
+    this.#maps.add(offset);
+    return offset;
+  }
+
   state(values: readonly number[]): number {
     this.#states.push(...padded(values, STATE_SIZE));
     return this.states - 1;
@@ -130,6 +139,7 @@ export class Block implements BlockBuilder {
 
   /** The whole block, with the header's sizes filled in. */
   finish(): Uint32Array {
+    if (this.#maps.size > 0) this.set(BLOCK_MAPS, this.data([this.#maps.size, ...this.#maps]));
     const states = this.#rules.byteLength + this.#records.length * WORD;
     const size = states + this.#states.length * WORD;
     this.set(BLOCK_SIZE, size);

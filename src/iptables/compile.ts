@@ -1,4 +1,5 @@
 // iptables-save text to a block, with a way back from the number of a rule to the rule. Models are made when somebody asks.
+import type { IpSet } from "./ipset.ts";
 import { type Rule, type RuleSet } from "./model.ts";
 import type { NameTable } from "./names.ts";
 import { parseRules } from "./parse.ts";
@@ -24,8 +25,24 @@ export interface CompiledText {
   rule(index: number): Rule | undefined;
   /** What a change goes on from; undefined for a text that was read by way of its model. */
   quick?: QuickRules;
+  /** Of a text with a table of nftables. */
+  nft?: NftWords;
   /** The whole set as parseRules reads it, anew each time: the caller's own, and nothing of it is kept. */
   model(): RuleSet;
+}
+
+/** The rules of a table of nftables in nft's words. Numbers are RULE_INDEX. */
+export interface NftWords {
+  /** The whole table. */
+  text: string;
+  /** undefined for rules of iptables and for policies. */
+  rule(index: number): { text: string; comment?: string } | undefined;
+  /** The condition of a rule that a match record stands for. */
+  condition(index: number, match: number): string;
+  /** Every rule, with its number. */
+  rules(): Iterable<{ index: number; table: string; chain: string; text: string }>;
+  /** The sets that rules add to, as ipsets of the namespace. */
+  sets: readonly IpSet[];
 }
 
 export interface ChainEnd {

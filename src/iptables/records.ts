@@ -36,22 +36,14 @@ import { Block } from "./block.ts";
 import { jumpedTo } from "./graph.ts";
 import { findMatch, type Match } from "./matches/table.ts";
 import type { MatchRecord } from "./extension.ts";
-import {
-  HOOK_NAMES,
-  TABLE_NAMES,
-  type Chain,
-  type Rule,
-  type RuleSet,
-  type Table,
-  type TableName,
-  type Target,
-} from "./model.ts";
+import { HOOK_NAMES, TABLE_NAMES, type Chain, type Rule, type RuleSet, type Table, type Target } from "./model.ts";
 import type { NameTable } from "./names.ts";
 import { findTarget } from "./targets/table.ts";
 
 /** Where the rule with a given RULE_INDEX, and so its counter pair, stands in the rule set. */
 export interface RuleReference {
-  table: TableName;
+  /** One of iptables, or `ip kube-proxy` of nftables. */
+  table: string;
   chain: string;
   /** From 0; the end of a user chain, an implicit RETURN, is its policy too. */
   index: number | "policy";
@@ -93,12 +85,25 @@ export function referenced(
 
 /** Compiles a checked rule set (as parseRules and restore give it). Equal sets compiled with one NameTable give equal blocks. */
 export function compileRules(ruleSet: RuleSet, names: NameTable): CompiledRules {
-  const tables = TABLE_NAMES.flatMap((name) => ruleSet.tables.find((table) => table.name === name) ?? []);
-  const rules = tables.flatMap((table) => table.chains.flatMap((chain) => referencesOf(table, chain)));
+  const rules = referencesIn(ruleSet);
   const block = new Block(rules.length, names);
-  let first = 0;
-  for (const table of tables) first = compileTable(block, table, first);
+  compileTables(block, ruleSet);
   return { words: block.finish(), rules };
+}
+
+/** All rules and policies, in the order of their numbers. */
+export function referencesIn(ruleSet: RuleSet): RuleReference[] {
+  return inOrder(ruleSet).flatMap((table) => table.chains.flatMap((chain) => referencesOf(table, chain)));
+}
+
+/** Writes all tables to a block, from its first rule on. */
+export function compileTables(block: Block, ruleSet: RuleSet): void {
+  let first = 0;
+  for (const table of inOrder(ruleSet)) first = compileTable(block, table, first);
+}
+
+function inOrder(ruleSet: RuleSet): Table[] {
+  return TABLE_NAMES.flatMap((name) => ruleSet.tables.find((table) => table.name === name) ?? []);
 }
 
 function referencesOf(table: Table, chain: Chain): RuleReference[] {
@@ -171,10 +176,26 @@ export function compileRule(
   rule: Rule,
   start: number | undefined,
 ): void {
-  const { source, destination, protocol, fragment } = rule;
   const records = rule.matches.flatMap((match) => compileMatch(match, block));
+  const goes = rule.target?.kind === "goto";
+  writeRule(block, at, index, table, rule, records, () => ({ ...compileTarget(rule.target, block, start), goes }));
+}
+
+/** Writes a rule whose matches are compiled; `act` compiles what it does, `goes`: without a way back. */
+export function writeRule(
+  block: Block,
+  at: number,
+  index: number,
+  table: number,
+  rule: Pick<Rule, "source" | "destination" | "protocol" | "fragment" | "in" | "out">,
+  records: readonly MatchRecord[],
+  act: () => { target: number; argument: number; goes: boolean },
+): void {
+  const { source, destination, protocol, fragment } = rule;
   const input = rule.in ? block.interface(rule.in) : 0;
   const output = rule.out ? block.interface(rule.out) : 0;
+  const matches = block.matches(records);
+  const { target, argument, goes } = act();
   const isPlain = records.length === 0 && !fragment && input === 0 && output === 0;
   block.set(
     at + RULE_FLAGS,
@@ -184,7 +205,7 @@ export function compileRule(
       (rule.out?.inverted ? RULE_NOT_OUT : 0) |
       (protocol?.inverted ? RULE_NOT_PROTO : 0) |
       (fragment ? (fragment.inverted ? RULE_NOT_FRAGMENT : RULE_FRAGMENT) : 0) |
-      (rule.target?.kind === "goto" ? RULE_GOTO : 0) |
+      (goes ? RULE_GOTO : 0) |
       (isPlain ? RULE_PLAIN : 0),
   );
   block.set(at + RULE_SRC, source?.value ?? 0);
@@ -194,9 +215,8 @@ export function compileRule(
   block.set(at + RULE_PROTO, protocol?.number ?? 0);
   block.set(at + RULE_IN, input);
   block.set(at + RULE_OUT, output);
-  block.set(at + RULE_MATCHES, block.matches(records));
+  block.set(at + RULE_MATCHES, matches);
   block.set(at + RULE_MATCH_COUNT, records.length);
-  const { target, argument } = compileTarget(rule.target, block, start);
   block.set(at + RULE_TARGET, target);
   block.set(at + RULE_TARGET_ARG, argument);
   block.set(at + RULE_INDEX, index);

@@ -115,6 +115,7 @@ export interface KernelExports {
   merge(): number;
   resetStream(worker: number): void;
   indexRules(block: number, first: number, count: number, shortest: number): void;
+  indexMaps(block: number): void;
   setMatcher(which: number): void;
   setFlowCache(on: number): void;
   settleCounters(): void;

@@ -5,8 +5,8 @@ import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
 import type { ServedDatagrams } from "../seam/change.ts";
 import type { CommonRoutes, Machine, NamespaceConfig } from "../seam/machine.ts";
 import type { ProcessorConfig } from "../seam/processor.ts";
-import { addBridge, addPodMasquerade, addPodRangeExemption, connectPod, podSubnet } from "./cni-bridge.ts";
-import { addHostPorts } from "./cni-portmap.ts";
+import { addBridge, addPodMasquerade, addPodRangeExemption, BRIDGE, connectPod, podSubnet } from "./cni-bridge.ts";
+import { addHostPorts, portMappings } from "./cni-portmap.ts";
 import { addFlannel, addFlannelRules, TUNNEL_OVERHEAD } from "./flannel.ts";
 import { servedDatagrams } from "./kube-proxy/conntrack.ts";
 import { proxyContext, type ProxyContext } from "./kube-proxy/context.ts";
@@ -40,7 +40,8 @@ const CORES = 4;
 const CARD_MTU = 1500;
 
 /** How kube-proxy programs the kernel. */
-export type ProxyMode = "iptables" | "nftables";
+export const PROXY_MODES = ["iptables", "nftables"] as const;
+export type ProxyMode = (typeof PROXY_MODES)[number];
 
 export interface NodeOptions {
   /** The cluster's pod range, of which each node has a part. */
@@ -88,7 +89,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, 
       {
         name: root,
         role: "node",
-        sysctls: nodeSysctls(processor?.cores ?? CORES, options),
+        sysctls: nodeSysctls(processor?.cores ?? CORES, pods, options),
         ...options.kernel,
         ...nodeFilters(cluster, node, options),
       },
@@ -180,7 +181,10 @@ export function nodeDatagrams(cluster: RulesCluster, node: Node, options: RulesO
 }
 
 /** The node's kube-proxy, with the flags that kubeadm gives it. */
-function nodeContext(node: Node, { podCIDR, serviceCIDR, sysctls = {}, kubeProxy }: RulesOptions): ProxyContext {
+function nodeContext(node: Node, options: RulesOptions): ProxyContext {
+  const { podCIDR, serviceCIDR, sysctls = {}, kubeProxy, proxyMode } = options;
+  // The default of nftables mode: node ports answer on the node's own address only.
+  const primary = { nodePortAddresses: [`${node.address}/32`], interfaceAddresses: [node.address] };
   const liberal = Number(sysctls["net.netfilter.nf_conntrack_tcp_be_liberal"] ?? 0) !== 0;
   return proxyContext({
     nodeName: node.name,
@@ -190,21 +194,32 @@ function nodeContext(node: Node, { podCIDR, serviceCIDR, sysctls = {}, kubeProxy
     serviceCIDRs: serviceCIDR === undefined ? [] : [serviceCIDR],
     // What it decides is whether there is a rule against INVALID packets, and older ones have none.
     conntrackTCPBeLiberal: liberal || kubeProxy?.dropInvalid === false,
+    ...(proxyMode === "nftables" && primary),
   });
 }
 
-/** The settings that matter to the network: the first three make pods reachable, then come kube-proxy's conntrack section and the user's own. */
-function nodeSysctls(cores: number, { sysctls = {} }: Pick<NodeOptions, "sysctls">): [string, string][] {
+/** The settings that matter to the network: the first ones make pods reachable, then come kube-proxy's conntrack section and the user's own. */
+function nodeSysctls(
+  cores: number,
+  pods: readonly Pod[],
+  { sysctls = {}, proxyMode }: Pick<NodeOptions, "sysctls" | "proxyMode">,
+): [string, string][] {
   const connections = Math.min(Math.max(32768 * cores, 131072), 1048576);
   return [
     ["net.ipv4.ip_forward", "1"],
     ["net.bridge.bridge-nf-call-iptables", "1"],
-    ["net.ipv4.conf.all.route_localnet", "1"],
+    ...localnetSysctls(pods, proxyMode),
     ["net.netfilter.nf_conntrack_max", String(connections)],
     ["net.netfilter.nf_conntrack_tcp_timeout_established", "86400"],
     ["net.netfilter.nf_conntrack_tcp_timeout_close_wait", "3600"],
     ...Object.entries(sysctls).map(([key, value]): [string, string] => [key, String(value)]),
   ];
+}
+
+/** kube-proxy in iptables mode lets 127.0.0.1 be rewritten everywhere; in another one portmap does, towards pods with a hostPort. */
+function localnetSysctls(pods: readonly Pod[], proxyMode: ProxyMode = "iptables"): [string, string][] {
+  if (proxyMode === "iptables") return [["net.ipv4.conf.all.route_localnet", "1"]];
+  return pods.some((pod) => portMappings(pod).length > 0) ? [[`net.ipv4.conf.${BRIDGE}.route_localnet`, "1"]] : [];
 }
 
 function nodeNetwork(nodeCIDR: string): { network: number; prefix: number } {

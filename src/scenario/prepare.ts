@@ -141,7 +141,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     nodesAt: (state: Cluster) => {
       const then = cluster.nodes.map((node) => nodeMachine(state, node, ranges));
       addOwnRules(scenario, document, state, then);
-      return then.map(({ namespaces, listeners }) => ({ rules: namespaces[0]?.rules, listeners }));
+      return then.map(({ namespaces: [root], listeners }) => ({ rules: root?.rules, nft: root?.nft, listeners }));
     },
     servedBy: (state: Cluster, node: Node) => nodeDatagrams(state, node, ranges),
   };

@@ -3,17 +3,13 @@ import { cidrContains, cidrsOverlap, formatCidr, parseCidr, prefixMask } from ".
 import type { Document } from "../documents/document.ts";
 import { InputError } from "../errors.ts";
 import type { ParsedObjects } from "../kubernetes/parse.ts";
-import type { ProxyMode } from "../node/machine.ts";
 import { CLIENT_ADDRESS, externalNetwork } from "../node/outside-addresses.ts";
 import type { WrittenCluster } from "./schema.ts";
 
 export const RANGE_FIELDS = ["podCIDR", "serviceCIDR", "nodeCIDR", "loadBalancerCIDR"] as const;
 
 /** The cluster with its ranges. */
-export type ClusterSpec = Omit<WrittenCluster, "proxyMode"> & { proxyMode: ProxyMode } & Record<
-    (typeof RANGE_FIELDS)[number],
-    string
-  >;
+export type ClusterSpec = WrittenCluster & Record<(typeof RANGE_FIELDS)[number], string>;
 
 /**
  * The ranges of a cluster of which neither the scenario nor the manifests say anything, the others if the first overlaps what they do say,

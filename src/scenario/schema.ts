@@ -3,6 +3,7 @@ import { z } from "zod";
 import { parseCidr } from "../address.ts";
 import { TO_BE_DELETED } from "../kubernetes/nodes.ts";
 import { HEALTH_CHECKS } from "../node/load-balancer.ts";
+import { PROXY_MODES } from "../node/machine.ts";
 import { DISTRIBUTIONS } from "../seam/netem.ts";
 import { LINUX_COSTS } from "../seam/processor.ts";
 import { chance, jitter, limit, linkMtu, loss, reorder } from "./netem-words.ts";
@@ -153,7 +154,9 @@ const cluster = z.strictObject({
   nodeCIDR: cidr.optional(),
   loadBalancerCIDR: cidr.default("192.0.2.0/24"),
   loadBalancer: loadBalancer.prefault({}),
-  proxyMode: z.literal("iptables", "should be iptables; other modes are not emulated yet").default("iptables"),
+  proxyMode: z
+    .enum(PROXY_MODES, `should be ${PROXY_MODES.join(" or ")}; other modes are not emulated yet`)
+    .default("iptables"),
   network: network.prefault({}),
   kubeProxy: z
     .strictObject({

@@ -14,6 +14,8 @@ export const TO_PROXY_NS = 100_000_000;
 /** What a node has for a state of the cluster: its rules, and all that listens there. */
 export interface NodeState {
   rules: RulesText | undefined;
+  /** kube-proxy's table in nftables mode. */
+  nft?: string | undefined;
   listeners: readonly ListenerConfig[];
 }
 
@@ -75,7 +77,8 @@ function nodeActions(before: NodeState, after: NodeState): Change["action"][] {
   const actions: Change["action"][] = [];
   if (after.rules !== undefined && before.rules !== undefined) {
     const [was, is] = [wholeText(before.rules), wholeText(after.rules)];
-    if (is !== was) actions.push({ kind: "rules", restored: partialSync(was, is), rules: after.rules });
+    if (is !== was || before.nft !== after.nft)
+      actions.push({ kind: "rules", restored: partialSync(was, is), rules: after.rules, nft: after.nft });
   }
   const keyOf = ({ address, port }: ListenerConfig): string => `${address}:${port}`;
   const known = new Map(before.listeners.map((listener) => [keyOf(listener), listener.response]));

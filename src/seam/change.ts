@@ -15,9 +15,10 @@ export interface ServedDatagrams {
 export type Action =
   /**
    * `iptables-restore --noflush --counters` of the text `restored`, which leaves the rules `rules` behind. Connections stay. Counters of
-   * the chains that have a line of their own in `restored` begin anew; others are kept by rules that stay as they are.
+   * the chains that have a line of their own in `restored` begin anew; others are kept by rules that stay as they are. `nft`: the table of
+   * nftables that is there then.
    */
-  | { kind: "rules"; restored: string; rules: RulesText }
+  | { kind: "rules"; restored: string; rules: RulesText; nft?: string | undefined }
   /** `ip link set DEVICE down`, or up. */
   | { kind: "link"; device: string; up: boolean }
   /** The cable of a device is cut, for both ends of a veth pair, or mended. */

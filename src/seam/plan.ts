@@ -332,6 +332,8 @@ export interface RunResult {
    * Those of a large cluster together are larger than the memory: read one after the other.
    */
   rules: Record<string, string>;
+  /** By namespace: its table of nftables as nft lists it, where it has one. */
+  nftTables: Record<string, string>;
   /** The same rules by heat, worked out anew whenever it is read. */
   heat: RuleHeat;
 }

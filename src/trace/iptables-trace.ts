@@ -1,7 +1,7 @@
 // The lines that the kernel writes to its log for a packet with -j TRACE, a line for each rule that matched (nf_log_syslog.c).
 import type { IpView, PacketView, Step } from "../seam/trace.ts";
 
-/** The lines of a walk, one for each rule or policy that matched, in order. */
+/** The lines of a walk, one for each rule or policy of iptables that matched, in order. */
 export function traceLines(steps: readonly Step[]): string[] {
   const lines: string[] = [];
   let hook: Extract<Step, { kind: "hook" }> | undefined;
@@ -10,7 +10,8 @@ export function traceLines(steps: readonly Step[]): string[] {
     if (step.kind !== "rule") continue;
     const { rule, view } = step;
     const network = view.network;
-    if (network.kind !== "ipv4") continue;
+    // A table of nftables has a blank in its name, and writes no such lines.
+    if (network.kind !== "ipv4" || rule.table.includes(" ")) continue;
     lines.push(
       `TRACE: ${rule.table}:${rule.chain}:${commentOf(rule.text, rule.chain)}:${rule.number} ` +
         `IN=${hook?.input ?? ""} OUT=${hook?.output ?? ""} ${ports(hook, view)}${mac(hook, view)}${ip(network, view)}` +

@@ -67,8 +67,9 @@ COMMIT
     const at = (...indices: (number | undefined)[]) => indices.map((i) => (i === undefined ? 0 : block.rule(i)));
     const none = undefined;
     const unused = [none, none, none, none, none];
-    expect(entries).toEqual(at(0, none, none, 1, none, ...unused, ...unused, none, 2, 5, 6, none));
-    expect(underflows).toEqual(at(0, none, none, 1, none, ...unused, ...unused, none, 4, 5, 6, none));
+    const nft = [...unused, ...unused, ...unused];
+    expect(entries).toEqual(at(0, none, none, 1, none, ...unused, ...unused, none, 2, 5, 6, none, ...nft));
+    expect(underflows).toEqual(at(0, none, none, 1, none, ...unused, ...unused, none, 4, 5, 6, none, ...nft));
   });
 
   test("holds addresses, protocol, inversions and the target of a rule", () => {

@@ -1,0 +1,116 @@
+// kube-proxy's modes beside each other: whatever programs the kernel, the same clients reach the same Services.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { MatrixReport } from "../../src/report/matrix.ts";
+import { documents, pod } from "../network-policy/reach.ts";
+import { podwire, runInto, temporaryFolder } from "../tools/podwire.ts";
+
+const MODES = ["iptables", "nftables"] as const;
+
+// Which endpoint a connection gets is drawn at random, and how many there are decides how often; so latencies and servers may differ.
+const EXAMPLES = [
+  "shop",
+  "load-balancer",
+  "policies",
+  "walks/01-localhost",
+  "walks/02-same-node",
+  "walks/03-two-nodes",
+  "walks/04-service",
+  "walks/05-egress",
+  "walks/06-load-balancer",
+  "walks/07-node-port",
+  "walks/08-ingress",
+];
+
+describe("every line of an example ends as in iptables mode", () => {
+  test.each(EXAMPLES)("%s", (name) => {
+    const [before, after] = MODES.map((mode) => {
+      const { report } = runInto(temporaryFolder(), `examples/${name}`, "--proxy-mode", mode);
+      return report.traffic.map(({ name, sent, delivered, refused, timedOut }) => ({
+        name,
+        sent,
+        delivered,
+        refused,
+        timedOut,
+      }));
+    });
+    expect(after).toEqual(before);
+  });
+});
+
+/** A Service over pods of `app`, with more fields of its spec. */
+function service(name: string, app: string, spec: object = {}, status: object = {}): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name },
+    spec: { selector: { app }, ports: [{ name: "http", port: 80, targetPort: 8080 }], ...spec },
+    status,
+  });
+}
+
+const PORTS = [{ name: "http", containerPort: 8080 }];
+const CLUSTER = documents(
+  pod("default/one", "node-1", { app: "web" }, PORTS),
+  pod("default/two", "node-2", { app: "web" }, PORTS),
+  pod("default/far", "node-2", { app: "far" }, PORTS),
+  pod("default/near", "node-1", { app: "near" }, []),
+  service("plain", "web"),
+  service("empty", "nobody"),
+  service("sticky", "web", { sessionAffinity: "ClientIP" }),
+  service("inside", "far", { internalTrafficPolicy: "Local" }),
+  service("node", "far", { type: "NodePort" }),
+  service("node-local", "far", { type: "NodePort", externalTrafficPolicy: "Local" }),
+  service("node-empty", "nobody", { type: "NodePort" }),
+  service("balanced", "web", { type: "LoadBalancer" }),
+  service("balanced-local", "far", { type: "LoadBalancer", externalTrafficPolicy: "Local" }),
+  service("balanced-empty", "nobody", { type: "LoadBalancer" }),
+  service("ranged", "web", { type: "LoadBalancer", loadBalancerSourceRanges: ["203.0.113.0/30"] }),
+);
+
+test("who may call whom, and who is refused or dropped, is the same for every kind of Service", () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "cluster.yaml"), CLUSTER);
+  const [before, after] = MODES.map((mode) => {
+    const out = join(folder, mode);
+    const { status, stderr } = podwire("run", "--matrix", "--proxy-mode", mode, folder, "--out", out);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const { probes } = JSON.parse(readFileSync(join(out, "matrix.json"), "utf8")) as MatrixReport;
+    return probes.map(({ from, to, verdict }) => `${from} > ${to}: ${verdict}`);
+  });
+  expect(after).toEqual(before);
+  expect(new Set(after?.map((line) => line.replace(/.*: /, "")))).toEqual(new Set(["allowed", "refused", "dropped"]));
+});
+
+test("nftables mode gives the same bytes with one worker and two", () => {
+  const [one, two] = ["1", "2"].map((workers) => {
+    const args = ["examples/walks/04-service", "--proxy-mode", "nftables", "--workers", workers];
+    const { folder, report } = runInto(temporaryFolder(), ...args);
+    const files = [...report.captures.map(({ file }) => file), "rules/node-1.v4", "rules/node-1.nft"];
+    return files.map((file) => readFileSync(join(folder, file)).toString("base64"));
+  });
+  expect(two).toEqual(one);
+});
+
+test("a trace shows nft's chains and rules, and with --verbose those that did not match", () => {
+  const args = ["examples/walks/04-service", "--from", "default/client", "--to", "svc/near:80"];
+  const { stdout } = podwire("trace", ...args, "--proxy-mode", "nftables", "--verbose");
+  const lines = stdout.split("\n").map((line) => line.trim());
+  expect(lines).toContain("ip kube-proxy services 1 ip daddr . meta l4proto . th dport vmap @service-ips");
+  expect(stdout).toMatch(
+    /service-\S+ 1 no: ip saddr != 10\.244\.0\.0\/16 does not hold\n.*service-\S+ 2 numgen random mod 1 vmap/,
+  );
+  expect(stdout).toContain("destination rewritten 10.96.0.11:80 -> 10.244.1.3:8080");
+});
+
+test("endpoints that go and come in a timeline change nft's table, and connections follow", () => {
+  const name = "mysteries/stale-udp/fixed.yaml";
+  const [before, after] = MODES.map((mode) => {
+    const { report, folder } = runInto(temporaryFolder(), `examples/${name}`, "--proxy-mode", mode);
+    return { report, folder };
+  });
+  const outcome = ({ report }: NonNullable<typeof before>) =>
+    report.traffic.map(({ name, sent, delivered }) => ({ name, sent, delivered }));
+  expect(after && outcome(after)).toEqual(before && outcome(before));
+});
