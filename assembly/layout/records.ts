@@ -641,7 +641,23 @@ export const HYSTART_LAST = HYSTART_ROUND + WORD;
 export const HYSTART_END = HYSTART_LAST + WORD;
 export const HYSTART_RTT = HYSTART_END + WORD; // microseconds
 export const HYSTART_SAMPLES = HYSTART_RTT + WORD;
-export const TCP_SIZE = 352;
+// The receive buffer and what is learned of the sender, see tcp-autotune.ts; the counts of the scoreboard.
+export const TCP_SPACE_TIME = 352; // u64: when the bytes read in a round trip began to be counted
+export const TCP_RCV_RTT_TIME = TCP_SPACE_TIME + LONG; // u64: when a window's worth of bytes began to be timed, 0: never
+export const TCP_SPACE = TCP_RCV_RTT_TIME + LONG; // bytes read in a round trip, the most so far
+export const TCP_SPACE_SEQ = TCP_SPACE + WORD;
+export const TCP_RCV_RTT = TCP_SPACE_SEQ + WORD; // the round trip as the receiver sees it, in 1/8 microseconds, 0: unknown
+export const TCP_RCV_RTT_SEQ = TCP_RCV_RTT + WORD; // where that window ends
+export const TCP_RCV_ECHO = TCP_RCV_RTT_SEQ + WORD; // the timestamp last measured by
+export const TCP_RCV_BUF = TCP_RCV_ECHO + WORD; // bytes of memory for what comes (sk_rcvbuf)
+export const TCP_RCV_HELD = TCP_RCV_BUF + WORD; // and those that are taken (sk_rmem_alloc)
+export const TCP_RCV_RATIO = TCP_RCV_HELD + WORD; // how much of it is data, of 256
+export const TCP_RCV_CLAMP = TCP_RCV_RATIO + WORD; // the largest window that may ever be offered
+export const TCP_OUT = TCP_RCV_CLAMP + WORD; // segments sent and not acknowledged
+export const TCP_SACKED = TCP_OUT + WORD; // of those: arrived early
+export const TCP_LOST = TCP_SACKED + WORD; // lost
+export const TCP_AGAIN = TCP_LOST + WORD; // sent again since
+export const TCP_SIZE = 432;
 
 export const TCPS_CLOSED = 0;
 export const TCPS_SYN_SENT = 1;

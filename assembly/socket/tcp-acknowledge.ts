@@ -53,6 +53,7 @@ function free(c: usize, ack: u32): u32 {
       scoreboard.arrived(c, segment);
     }
     const next = load<usize>(segment, FRAME_NEXT);
+    scoreboard.leave(c, segment);
     frames.release(segment, USED_STREAM);
     segment = next;
   }

@@ -8,30 +8,28 @@ import { after, before } from "../track/tcp-window.ts";
 import * as tcp from "../wire/tcp.ts";
 import { peerClosed } from "./tcp-close.ts";
 import { DATA, connection, dataLength, setData, setHappened } from "./tcp-outcome.ts";
+import { memoryOf } from "./tcp-receive-window.ts";
 import { noteTwice } from "./tcp-sack.ts";
 import { segmentEnd } from "./tcp-segment.ts";
-
-const KEPT_MOST = 64; // as many full buffers as tcp_rmem pays for
 
 /** Keeps a segment that came before its turn, in order of sequence. False: there is no room for so many (tcp_try_rmem_schedule). */
 export function keepEarly(c: usize, seq: u32, from: usize, length: i32, fin: bool): bool {
   const stamp = load<u32>(c, R.TCP_SACK_STAMP) + 1;
   store<u32>(c, stamp, R.TCP_SACK_STAMP);
-  let kept = 0;
   let link = c + R.TCP_OUT_OF_ORDER;
   let other = load<usize>(link);
   while (other && before(load<u32>(other, R.SEG_SEQ), seq)) {
     link = other + FRAME_NEXT;
     other = load<usize>(link);
-    kept++;
   }
   if (other && load<u32>(other, R.SEG_SEQ) == seq) {
     store<u32>(other, stamp, R.SEG_STAMP);
     noteTwice(c, seq, seq + <u32>length);
     return true;
   }
-  for (let at = other; at; at = load<usize>(at, FRAME_NEXT)) kept++;
-  if (kept >= KEPT_MOST) return false;
+  const held = load<u32>(c, R.TCP_RCV_HELD) + memoryOf(length);
+  if (held > load<u32>(c, R.TCP_RCV_BUF)) return false;
+  store<u32>(c, held, R.TCP_RCV_HELD);
   // What was put together from fragments may be larger than any frame of a link.
   const segment = frames.newFrameFor(length);
   store<u32>(segment, seq, R.SEG_SEQ);
@@ -89,6 +87,7 @@ export function takeEarly(): bool {
     const segment = load<usize>(c, R.TCP_OUT_OF_ORDER);
     if (!segment || after(load<u32>(segment, R.SEG_SEQ), delivered)) return false;
     store<usize>(c, load<usize>(segment, FRAME_NEXT), R.TCP_OUT_OF_ORDER);
+    store<u32>(c, load<u32>(c, R.TCP_RCV_HELD) - memoryOf(load<u32>(segment, R.SEG_LENGTH)), R.TCP_RCV_HELD);
     const skip = delivered - load<u32>(segment, R.SEG_SEQ);
     const length = load<u32>(segment, R.SEG_LENGTH);
     const fin = load<i32>(segment, R.SEG_FLAGS) & tcp.FIN;

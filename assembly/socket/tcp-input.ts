@@ -21,6 +21,7 @@ import { after, before } from "../track/tcp-window.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as sockets from "./table.ts";
+import * as autotune from "./tcp-autotune.ts";
 import * as backlog from "./tcp-backlog.ts";
 import * as congestion from "./tcp-congestion.ts";
 import { noteTwice } from "./tcp-sack.ts";
@@ -41,7 +42,7 @@ import {
   setMustReset,
 } from "./tcp-outcome.ts";
 import { followPath, newSegment, pump, resendLarge, sendAck, transmitSegment } from "./tcp-output.ts";
-import { MSS_MAX, TIMESTAMPS_LENGTH, boundWindow, openWindow, ownMss, windowLeft } from "./tcp-receive-window.ts";
+import { TIMESTAMPS_LENGTH, boundWindow, openWindow, ownMss, windowLeft } from "./tcp-receive-window.ts";
 import { destroy, find, has, newConnection, setFlag, setState, state } from "./tcp-record.ts";
 import { setDeadline } from "./tcp-timer.ts";
 
@@ -243,6 +244,7 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
       return DROP_NONE;
     }
   }
+  if (length) autotune.measureByTimestamp(c, length);
   if (comesTooLate(c, expected, end, length != 0, fin)) {
     refuse(c);
     return DROP_TCP_ABORT_ON_DATA;
@@ -261,6 +263,7 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   }
   if (after(seq, expected)) {
     const isKept = keepEarly(c, seq, payload, length, fin);
+    if (isKept) autotune.receivedEarly(c, length, end);
     sendAck(c);
     return isKept ? DROP_NONE : DROP_TCP_OFOMERGE;
   }
@@ -270,7 +273,8 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   store<u32>(c, end, R.TCP_RCV_NXT);
   if (dataLength) {
     note(DATA);
-    if (dataLength > load<i32>(c, R.TCP_RCV_MSS)) store<i32>(c, min<i32>(dataLength, MSS_MAX), R.TCP_RCV_MSS);
+    autotune.hold(c, dataLength);
+    autotune.received(c, dataLength);
   }
   if (fin) peerClosed(c);
   else countEarly(c);
@@ -278,10 +282,11 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
     // An application that does not close either leaves the acknowledgement to the timer (tcp_fin: inet_csk_enter_pingpong_mode).
     setFlag(c, R.TCPF_ACK_DUE);
     setDeadline(c, now + DELAYED_ACK);
-    return DROP_NONE;
+  } else {
+    // At once, as Linux does at the start of a connection (quick ack): before the program has read what it acknowledges.
+    sendAck(c);
   }
-  // At once, as Linux does at the start of a connection (quick ack).
-  sendAck(c);
+  if (dataLength && load<u32>(c, R.TCP_OWNER) != R.OWNER_STOPPED) autotune.read(c, dataLength);
   return DROP_NONE;
 }
 

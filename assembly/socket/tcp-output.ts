@@ -132,10 +132,12 @@ function cut(c: usize, segment: usize, length: i32): void {
   if (load<usize>(c, R.TCP_QUEUE_TAIL) == segment) store<usize>(c, rest, R.TCP_QUEUE_TAIL);
 }
 
-/** Cuts a segment that was made when more fitted on the way. */
-function cutToFit(c: usize, segment: usize): void {
+/** Cuts a segment that was made when more fitted on the way. Whether it had to. */
+function cutToFit(c: usize, segment: usize): bool {
   const mss = load<i32>(c, R.TCP_MSS);
-  if (load<i32>(segment, R.SEG_LENGTH) > mss) cut(c, segment, mss);
+  if (load<i32>(segment, R.SEG_LENGTH) <= mss) return false;
+  cut(c, segment, mss);
+  return true;
 }
 
 /** Sends a segment of the queue. */
@@ -164,6 +166,7 @@ export function pump(c: usize): void {
       isLimited = inFlight >= cwnd;
       if (isLimited || after(end, edge)) break;
     }
+    scoreboard.enter(c, segment);
     transmitSegment(c, segment);
     store<u32>(c, end, R.TCP_SND_NXT);
     segment = load<usize>(segment, FRAME_NEXT);
@@ -176,7 +179,7 @@ export function pump(c: usize): void {
     store<u32>(c, 0, R.TCP_PROBES);
     store<u64>(c, now, R.TCP_LAST_SENT);
     if (has(c, R.TCPF_RECOVERY)) store<u32>(c, load<u32>(c, R.TCP_PRR_OUT) + sent, R.TCP_PRR_OUT);
-    congestion.noteUse(c, scoreboard.out + sent, isLimited);
+    congestion.noteUse(c, load<u32>(c, R.TCP_OUT), isLimited);
     timer.arm(c, isIdle);
   } else if (isIdle && !has(c, R.TCPF_PROBING)) {
     // Nothing is under way that would bring word of an open window (tcp_check_probe_timer).
@@ -192,6 +195,7 @@ export function sendOne(c: usize): bool {
   cutToFit(c, segment);
   const end = segmentEnd(segment);
   if (after(end, load<u32>(c, R.TCP_SND_UNA) + load<u32>(c, R.TCP_SND_WND))) return false;
+  scoreboard.enter(c, segment);
   transmitSegment(c, segment);
   store<u32>(c, end, R.TCP_SND_NXT);
   store<usize>(c, load<usize>(segment, FRAME_NEXT), R.TCP_UNSENT);
@@ -239,8 +243,8 @@ export function resendLarge(c: usize): void {
 
 /** Sends a segment again. */
 export function retransmit(c: usize, segment: usize): void {
-  cutToFit(c, segment);
+  if (cutToFit(c, segment)) scoreboard.enter(c, load<usize>(segment, FRAME_NEXT));
   store<u32>(segment, load<u32>(segment, R.SEG_RETRIES) + 1, R.SEG_RETRIES);
-  store<u32>(segment, R.SEGM_LOST | R.SEGM_RETRANSMITTED, R.SEG_MARKS);
+  scoreboard.mark(c, segment, R.SEGM_LOST | R.SEGM_RETRANSMITTED);
   transmitSegment(c, segment);
 }

@@ -90,7 +90,7 @@ function sendLast(c: usize): void {
   while (load<usize>(last, FRAME_NEXT) != unsent) last = load<usize>(last, FRAME_NEXT);
   retransmit(c, last);
   // It counts as under way once, not as lost.
-  store<u32>(last, 0, R.SEG_MARKS);
+  scoreboard.mark(c, last, 0);
 }
 
 /** All up to a probe of the tail is acknowledged: if it was a repetition that the peer needed, something had been lost (tcp_process_tlp_ack). */

@@ -15,24 +15,46 @@ export let out: u32 = 0;
 export let sacked: u32 = 0;
 export let lost: u32 = 0;
 
-/** Counts the segments of a connection; returns those in flight (tcp_packets_in_flight). */
+/** Reads the counts of a connection; returns the segments in flight (tcp_packets_in_flight). */
 export function count(c: usize): u32 {
-  out = sacked = lost = 0;
-  let again: u32 = 0;
-  const unsent = load<usize>(c, R.TCP_UNSENT);
-  for (let at = load<usize>(c, R.TCP_QUEUE); at != unsent; at = load<usize>(at, FRAME_NEXT)) {
-    out++;
-    const marks = load<u32>(at, R.SEG_MARKS);
-    if (!marks) continue;
-    if (marks & R.SEGM_SACKED) sacked++;
-    else {
-      if (marks & R.SEGM_LOST) lost++;
-      if (marks & R.SEGM_RETRANSMITTED) again++;
-    }
-  }
+  out = load<u32>(c, R.TCP_OUT);
+  sacked = load<u32>(c, R.TCP_SACKED);
+  lost = load<u32>(c, R.TCP_LOST);
   // Without SACK each duplicate acknowledgement stands for one.
   if (!has(c, R.TCPF_SACK)) sacked = min<u32>(load<u32>(c, R.TCP_DUPACKS), out - lost);
-  return out - sacked - lost + again;
+  return out - sacked - lost + load<u32>(c, R.TCP_AGAIN);
+}
+
+function add(c: usize, field: usize, by: u32): void {
+  store<u32>(c + field, load<u32>(c + field) + by);
+}
+
+/** Adds a segment with these marks to the counts, or with a `by` of -1 takes it out. */
+function tally(c: usize, marks: u32, by: i32): void {
+  if (marks & R.SEGM_SACKED) add(c, R.TCP_SACKED, by);
+  else {
+    if (marks & R.SEGM_LOST) add(c, R.TCP_LOST, by);
+    if (marks & R.SEGM_RETRANSMITTED) add(c, R.TCP_AGAIN, by);
+  }
+}
+
+/** A segment is under way from now on. */
+export function enter(c: usize, segment: usize): void {
+  add(c, R.TCP_OUT, 1);
+  tally(c, load<u32>(segment, R.SEG_MARKS), 1);
+}
+
+/** A segment is acknowledged. */
+export function leave(c: usize, segment: usize): void {
+  add(c, R.TCP_OUT, -1);
+  tally(c, load<u32>(segment, R.SEG_MARKS), -1);
+}
+
+/** What is known of a segment under way changes. */
+export function mark(c: usize, segment: usize, marks: u32): void {
+  tally(c, load<u32>(segment, R.SEG_MARKS), -1);
+  store<u32>(segment, marks, R.SEG_MARKS);
+  tally(c, marks, 1);
 }
 
 /** A segment arrived: what was sent before it should have, too (tcp_rack_advance). */
@@ -64,7 +86,7 @@ export function tag(c: usize, ack: u32): u32 {
       if (!before(seq, to)) break;
       const marks = load<u32>(at, R.SEG_MARKS);
       if (before(seq, from) || after(segmentEnd(at), to) || marks & R.SEGM_SACKED) continue;
-      store<u32>(at, R.SEGM_SACKED, R.SEG_MARKS);
+      mark(c, at, R.SEGM_SACKED);
       arrived(c, at);
       found++;
     }
@@ -100,11 +122,13 @@ export function findLost(c: usize): bool {
     const marks = load<u32>(at, R.SEG_MARKS);
     if (marks & R.SEGM_SACKED || (marks & R.SEGM_LOST && !(marks & R.SEGM_RETRANSMITTED))) continue;
     const sent = load<u64>(at, R.SEG_SENT);
+    // What follows a segment that was sent once was sent no earlier.
+    if (sent > last && !load<u32>(at, R.SEG_RETRIES)) break;
     // Of two transmissions at one moment the repetition was the later one.
     const isRepeated = (marks & R.SEGM_RETRANSMITTED) != 0;
     if (sent > last || (sent == last && (isRepeated || !after(lastEnd, segmentEnd(at))))) continue;
     if (sent + rtt <= now) {
-      store<u32>(at, R.SEGM_LOST, R.SEG_MARKS);
+      mark(c, at, R.SEGM_LOST);
       found = true;
     } else wait = max<u64>(wait, sent + rtt - now);
   }
@@ -115,7 +139,7 @@ export function findLost(c: usize): bool {
 export function loseFirst(c: usize): bool {
   const first = load<usize>(c, R.TCP_QUEUE);
   if (load<u32>(first, R.SEG_MARKS)) return false;
-  store<u32>(first, R.SEGM_LOST, R.SEG_MARKS);
+  mark(c, first, R.SEGM_LOST);
   return true;
 }
 
@@ -124,6 +148,6 @@ export function loseAll(c: usize): void {
   store<u32>(c, 0, R.TCP_DUPACKS);
   const unsent = load<usize>(c, R.TCP_UNSENT);
   for (let at = load<usize>(c, R.TCP_QUEUE); at != unsent; at = load<usize>(at, FRAME_NEXT)) {
-    if (!(load<u32>(at, R.SEG_MARKS) & R.SEGM_SACKED)) store<u32>(at, R.SEGM_LOST, R.SEG_MARKS);
+    if (!(load<u32>(at, R.SEG_MARKS) & R.SEGM_SACKED)) mark(c, at, R.SEGM_LOST);
   }
 }
