@@ -6,6 +6,7 @@ import * as R from "./layout/records.ts";
 import * as P from "./layout/program.ts";
 import * as checker from "./app/checker.ts";
 import * as attempt from "./app/attempt.ts";
+import * as calls from "./app/calls.ts";
 import * as client from "./app/client.ts";
 import * as flow from "./app/flow.ts";
 import * as session from "./app/session.ts";
@@ -537,6 +538,9 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
       return;
     case events.EVENT_RESOLVER:
       client.onResolverTimer(subject, detail);
+      return;
+    case events.EVENT_WORK:
+      calls.onDone(subject, 0);
       return;
     case events.EVENT_TRY:
       attempt.onTimer(subject, detail);

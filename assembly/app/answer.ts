@@ -27,8 +27,14 @@ export function plain(c: usize, bytes: i32): void {
   tcp.write(c, at, bytes);
 }
 
+/** Answers an HTTP request with the usual response of a listener, or with one whose body has the length that was asked for. */
+export function respond(c: usize, response: usize, wanted: i32): void {
+  if (wanted) sized(c, wanted);
+  else tcp.write(c, response + 4, load<i32>(response));
+}
+
 /** Answers an HTTP request with a body of so many bytes; the listener's argument is the usual response: its length, then its bytes. */
-export function sized(c: usize, bytes: i32): void {
+function sized(c: usize, bytes: i32): void {
   const at = body(bytes);
   const response = load<usize>(c, TCP_ARG) + 4;
   const length = load<i32>(response - 4);

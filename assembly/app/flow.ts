@@ -54,10 +54,20 @@ export function start(flow: usize, at: f64): void {
     for (let left = load<u32>(flow, FLOW_CLIENTS); left; left--) push(flow, <u64>at);
     return;
   }
+  if (arrival == ARRIVAL_TRACE) skipMoments(flow, at);
   const on = load<usize>(flow, FLOW_ON);
   if (on) store<f64>(flow, at + draw(on, flow + FLOW_RANDOM), FLOW_ON_UNTIL);
   store<f64>(flow, arrival == ARRIVAL_POISSON ? after(flow, at) : at, FLOW_NEXT_AT);
   schedule(flow);
+}
+
+/** The moments of a trace before a flow starts are not its own. */
+function skipMoments(flow: usize, at: f64): void {
+  let moment = load<usize>(flow, FLOW_TRACE);
+  let left = load<u32>(flow, FLOW_MOMENTS);
+  for (; left && load<f64>(moment, MOMENT_AT) < at; left--) moment += MOMENT_SIZE;
+  store<usize>(flow, moment, FLOW_TRACE);
+  store<u32>(flow, left, FLOW_MOMENTS);
 }
 
 /** The moment of the request after one at `from`, past the times in which none come. */

@@ -4,12 +4,15 @@ import { TCP_ARG } from "../layout/records.ts";
 import { DIGITS } from "../layout/traffic.ts";
 import * as tcp from "../socket/tcp.ts";
 import * as answer from "./answer.ts";
-import { BODY, endsHead, LENGTH, MODE, WANTED } from "./http.ts";
+import * as calls from "./calls.ts";
+import { BODY, endsHead, LENGTH, WANTED } from "./http.ts";
+import { modeOf, setMode } from "./service-words.ts";
 
 const MODE_UNKNOWN: i32 = 0;
 const MODE_HEAD: i32 = 1; // HTTP: a head is coming
 const MODE_BODY: i32 = 2; // HTTP: its body is; LENGTH is how long the answer should be
 const MODE_ECHO: i32 = 3;
+const MODE_NEXT: i32 = 5; // HTTP: a request may begin
 const MODE_SIZED: i32 = 4; // LENGTH is how long the answer should be, BODY what is still to come
 
 // "exchange": then come the length of the request and that of the answer, DIGITS characters each behind a blank.
@@ -32,11 +35,11 @@ function looksLikeHttp(at: usize, length: i32): bool {
 
 /** Bytes came over a connection: answer them. The listener's argument is the response: its length, then its bytes. */
 export function onData(c: usize, at: usize, length: i32): void {
-  let mode = load<i32>(c, MODE);
+  let mode = modeOf(c);
   if (mode == MODE_UNKNOWN) {
-    if (looksLikeHttp(at, length)) mode = MODE_HEAD;
+    if (looksLikeHttp(at, length)) mode = MODE_NEXT;
     else mode = length >= SIZED_END && load<u64>(at) == SIZED_MARK ? MODE_SIZED : MODE_ECHO;
-    store<i32>(c, mode, MODE);
+    setMode(c, mode);
   }
   if (mode == MODE_ECHO) tcp.write(c, at, length);
   else if (mode == MODE_SIZED) onSized(c, at, length);
@@ -73,13 +76,18 @@ function readNumber(at: usize): i32 {
 function onHttp(c: usize, at: usize, length: i32): void {
   let i = 0;
   while (i < length) {
-    if (load<i32>(c, MODE) == MODE_BODY) {
+    const mode = modeOf(c);
+    if (mode == MODE_BODY) {
       const left = load<i32>(c, BODY);
       const part = min<i32>(left, length - i);
       i += part;
       store<i32>(c, left - part, BODY);
       if (left == part) onRequest(c, load<i32>(c, LENGTH));
       continue;
+    }
+    if (mode == MODE_NEXT) {
+      calls.begin(c, at + <usize>i, length - i);
+      setMode(c, MODE_HEAD);
     }
     const ends = endsHead(c, load<u8>(at + <usize>i));
     i++;
@@ -92,19 +100,14 @@ function onHttp(c: usize, at: usize, length: i32): void {
     }
     store<i32>(c, wanted, LENGTH);
     store<i32>(c, body, BODY);
-    store<i32>(c, MODE_BODY, MODE);
+    setMode(c, MODE_BODY);
   }
 }
 
 /** A request is whole; `wanted`: the length that its answer should have, 0: the usual one. */
 function onRequest(c: usize, wanted: i32): void {
-  store<i32>(c, MODE_HEAD, MODE);
+  setMode(c, MODE_NEXT);
   store<i32>(c, 0, LENGTH);
   store<i32>(c, 0, WANTED);
-  if (wanted) {
-    answer.sized(c, wanted);
-    return;
-  }
-  const response = load<usize>(c, TCP_ARG);
-  tcp.write(c, response + 4, load<i32>(response));
+  if (!calls.isTaken(c, wanted)) answer.respond(c, load<usize>(c, TCP_ARG), wanted);
 }

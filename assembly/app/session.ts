@@ -31,6 +31,7 @@ import {
   SESSION_SEQUENCE,
   SESSION_SIZE,
   SESSION_START,
+  SESSION_STATUS,
   SESSION_TRIES,
   SESSION_TRY_GENERATION,
 } from "../layout/records.ts";
@@ -43,6 +44,7 @@ import { give, take } from "../memory/pool.ts";
 import * as failures from "../observe/failures.ts";
 import { add } from "../observe/lines.ts";
 import * as attempt from "./attempt.ts";
+import * as calls from "./calls.ts";
 import { drawWhole } from "./draw.ts";
 import * as flows from "./flow.ts";
 import * as program from "./program.ts";
@@ -120,6 +122,7 @@ export function fail(session: usize, how: i32): void {
   const late = how == FAILED_UNCONNECTED || how == FAILED_UNANSWERED;
   add(line, late ? LINE_TIMED_OUT : how == FAILED_UNRESOLVED ? LINE_UNRESOLVED : LINE_REFUSED);
   failures.note(line, load<u64>(session, SESSION_START), how);
+  store<u32>(session, late ? 504 : 502, SESSION_STATUS);
   if (load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_RESOLVE) {
     program.onName(load<u32>(flow, FLOW_ID), 0, load<u32>(session, SESSION_TRIES));
   }
@@ -138,8 +141,14 @@ export function finish(session: usize): void {
   else store<usize>(flow, older, FLOW_LAST);
   store<u32>(session, load<u32>(session, SESSION_TRY_GENERATION) + 1, SESSION_TRY_GENERATION);
   const began = load<u64>(session, SESSION_START);
+  const parent = load<usize>(session, SESSION_PARENT);
+  const repeats = load<u32>(session, SESSION_REPEATS);
+  const status = load<u32>(session, SESSION_STATUS);
   give(free, session);
   flows.onEnd(flow, began);
+  if (!parent) return;
+  if (repeats && status < 500) begin(flow, 0, 0, parent, repeats - 1);
+  else calls.onDone(parent, status);
 }
 
 /** Sets the flow's timer for its oldest session; all sessions of a flow may take equally long, so they end in order. */

@@ -125,7 +125,8 @@ export const NS_RULE_BASE = NS_BALANCER + WORD; // what offsets in rules count f
 export const NS_EXCEPTIONS = NS_RULE_BASE + WORD; // hash table of EXCEPTION_*, 0: no path MTU was learned
 export const NS_ENTRIES = NS_EXCEPTIONS + WORD; // first block of connections: ENTRIES_*
 export const NS_FREE_ENTRIES = NS_ENTRIES + WORD; // those of them that no connection has, a list
-export const NS_SYSCTLS = NS_FREE_ENTRIES + WORD;
+export const NS_GRAPH = NS_FREE_ENTRIES + WORD; // GRAPH_*: what its services call before they answer, 0: nothing
+export const NS_SYSCTLS = NS_GRAPH + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
 

@@ -41,3 +41,36 @@ export const TRY_LATER = 2; // it begins at its moment
 
 // So long are the numbers that are written into requests, with blanks behind them.
 export const DIGITS = 8;
+
+// What the services of a namespace call before they answer an HTTP request: routes, the first of which that fits counts, of stages one
+// after the other, of calls at once.
+export const GRAPH_ROUTES = 0; // the first HANDLER_*
+export const GRAPH_BAD_GATEWAY = GRAPH_ROUTES + WORD; // the answer when a call failed: its length, then its bytes
+export const GRAPH_TIMEOUT = GRAPH_BAD_GATEWAY + WORD; // and when one was not answered in time
+export const GRAPH_SIZE = GRAPH_TIMEOUT + WORD;
+export const HANDLER_NEXT = 0;
+export const HANDLER_PORT = HANDLER_NEXT + WORD; // on which requests come, 0: any
+export const HANDLER_PATH = HANDLER_PORT + WORD; // with which their path begins: its length, then its bytes
+export const HANDLER_STAGE = HANDLER_PATH + WORD; // the first STAGE_*
+export const HANDLER_SIZE = HANDLER_STAGE + WORD;
+export const STAGE_NEXT = 0;
+export const STAGE_CALL = STAGE_NEXT + WORD; // the first CALL_*
+export const STAGE_SIZE = STAGE_CALL + WORD;
+export const CALL_NEXT = 0;
+export const CALL_FLOW = CALL_NEXT + WORD; // 0: no call, but work that takes time
+export const CALL_WORK = CALL_FLOW + WORD; // DRAW_* of that time
+export const CALL_TIMES = CALL_WORK + WORD; // made so often, one after the other
+export const CALL_CHANCE = CALL_TIMES + WORD; // in 2^-32, 0: always
+export const CALL_SIZE = CALL_CHANCE + WORD;
+
+// A request that a service answers when its calls are done.
+export const SERVED_NEXT = 0; // the next of its connection
+export const SERVED_CONNECTION = SERVED_NEXT + WORD;
+export const SERVED_GENERATION = SERVED_CONNECTION + WORD;
+export const SERVED_ROUTE = SERVED_GENERATION + WORD; // 0: none fits
+export const SERVED_WANTED = SERVED_ROUTE + WORD; // length that the answer should have
+export const SERVED_IS_WHOLE = SERVED_WANTED + WORD;
+export const SERVED_STAGE = SERVED_IS_WHOLE + WORD;
+export const SERVED_PENDING = SERVED_STAGE + WORD; // calls of the stage that are not over
+export const SERVED_STATUS = SERVED_PENDING + WORD; // 0: none has failed
+export const SERVED_SIZE = SERVED_STATUS + WORD;

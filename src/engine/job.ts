@@ -1,6 +1,6 @@
 // What the main thread hands to every worker, and what a worker hands back.
 import type { CommentNames } from "../pcap/comments.ts";
-import type { BalancerResult, CaptureConfig, Failures, FlowConfig, Plan, ProcessorResult } from "../seam/plan.ts";
+import type { BalancerResult, CaptureConfig, Failures, FlowConfig, Plan, ProcessorResult, ServiceRoute } from "../seam/plan.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { RuleCounters } from "../kernel/counters.ts";
 import type { LineCounters } from "../kernel/kernel.ts";
@@ -62,6 +62,7 @@ export interface Job {
   namespaceCount: number;
   machines: PlacedMachine[];
   flows: PlacedFlow[];
+  routes: ServiceRoute[];
   /** In order of time. */
   changes: PlacedChange[];
   events: NonNullable<Plan["events"]>;

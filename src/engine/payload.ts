@@ -115,3 +115,8 @@ export function responseOf(name: string, bytes: number): Uint8Array {
   const head = ["HTTP/1.1 200 OK", "Content-Type: text/plain", `Content-Length: ${bytes}`, "Server: podwire"];
   return Uint8Array.from([...encoder.encode(`${head.join("\r\n")}\r\n\r\n`), ...body]);
 }
+
+/** The response of a service one of whose calls has failed. */
+export function failureOf(status: string): string {
+  return `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: 0\r\nServer: podwire\r\n\r\n`;
+}

@@ -153,6 +153,7 @@ export class PreparedRun {
       namespaceCount: namespaceNames.length,
       machines,
       flows: placeFlows(plan),
+      routes: plan.routes ?? [],
       changes: this.#rules.place(plan, namespaceNames),
       events: plan.events ?? [],
       segments,

@@ -3,16 +3,18 @@ import { performance } from "node:perf_hooks";
 import { workerData } from "node:worker_threads";
 import { Kernel, type Handle, MATCHERS } from "../kernel/kernel.ts";
 import { newFlow, setRequest } from "../kernel/flows.ts";
+import { setRoutes } from "../kernel/graph.ts";
 import { balancerResult } from "./balancer.ts";
 import { Barrier } from "./barrier.ts";
 import { buildMachine, type Built } from "./build.ts";
 import { attachCaptures, CaptureWriter } from "./capture-writer.ts";
 import { controlOf, PROGRESS_NOW, slot, STOP_AGREED, STOP_ASKED, type Control } from "./control.ts";
 import { applyChange, applyPartition, isPartition } from "./changes.ts";
+import type { FlowConfig } from "../seam/plan.ts";
 import type { Job, NamespaceResult, WorkerResult } from "./job.ts";
 import { Pacer } from "./pacer.ts";
 import { namesBlock } from "./names.ts";
-import { counted, requestOf } from "./payload.ts";
+import { counted, failureOf, requestOf } from "./payload.ts";
 import { processorResult } from "./processor.ts";
 import { seedOf } from "./random.ts";
 import { Sampler } from "./sampler.ts";
@@ -20,6 +22,11 @@ import { Sampler } from "./sampler.ts";
 // A worker alone needs no windows, but comes back now and then to write captures and to see whether to stop.
 const SLICE_NS = 1_000_000;
 const MERGE_BYTES = 1 << 19;
+
+/** What tells flows of one line apart that go the same way. */
+function callOf({ arrival }: FlowConfig): string {
+  return typeof arrival === "object" && arrival.kind === "called" ? ` call ${arrival.call}` : "";
+}
 
 /** The share of a run that one worker has. */
 export class Worker {
@@ -107,16 +114,45 @@ export class Worker {
       blocks.set(key, known);
       return known;
     };
+    const called = new Map<string, Handle>();
     for (const { id, machine, flow } of this.#job.flows) {
       if (this.#job.machines[machine]?.worker !== this.#self) continue;
       const ns = this.#built.namespaces.get(flow.namespace);
       if (ns === undefined) throw new Error(`there is no namespace ${flow.namespace}`);
       const names = "names" in flow.target ? place(namesBlock(flow.target.names)) : 0;
       const request = requestOf(flow, this.#job.lines[flow.line] ?? "");
-      const seed = seedOf(this.#job.seed, `flow ${flow.line} ${flow.namespace} ${JSON.stringify(flow.target)}`);
+      const seed = seedOf(
+        this.#job.seed,
+        `flow ${flow.line} ${flow.namespace} ${JSON.stringify(flow.target)}${callOf(flow)}`,
+      );
       const record = newFlow(this.kernel, flow, id, ns, names, seed);
       setRequest(this.kernel, record, place(counted(request.bytes)), request);
       this.kernel.calls.startFlow(record, flow.startNs);
+      const { arrival } = flow;
+      if (typeof arrival === "object" && arrival.kind === "called")
+        called.set(`${flow.namespace} ${arrival.call}`, record);
+    }
+    this.#setRoutes((bytes) => place(counted(bytes)), called);
+  }
+
+  #setRoutes(place: (bytes: Uint8Array) => Handle, called: ReadonlyMap<string, Handle>): void {
+    const encoder = new TextEncoder();
+    const text = (words: string): Handle => place(encoder.encode(words));
+    const { routes } = this.#job;
+    for (const namespace of new Set(routes.map((route) => route.namespace))) {
+      const ns = this.#built.namespaces.get(namespace);
+      if (ns === undefined) continue;
+      const flowOf = (call: number): Handle => {
+        const flow = called.get(`${namespace} ${call}`);
+        if (flow === undefined) throw new Error(`${namespace} has no flow for its call ${call}`);
+        return flow;
+      };
+      const own = routes.filter((route) => route.namespace === namespace);
+      const answers = {
+        badGateway: text(failureOf("502 Bad Gateway")),
+        timeout: text(failureOf("504 Gateway Timeout")),
+      };
+      setRoutes(this.kernel, ns, own, flowOf, text, answers);
     }
   }
 

@@ -125,7 +125,7 @@ function setRetries(kernel: Kernel, at: Handle, retries: FlowConfig["retries"]):
 }
 
 /** DRAW_*; 0 without one. */
-function placeDistribution(kernel: Kernel, distribution: Distribution | undefined): Handle {
+export function placeDistribution(kernel: Kernel, distribution: Distribution | undefined): Handle {
   if (!distribution) return 0;
   const { kind, a, b, least, most } = distribution;
   const at = kernel.calls.reserve(T.DRAW_SIZE) >>> 0;

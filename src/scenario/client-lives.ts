@@ -1,7 +1,7 @@
 // Flows of pods that come and go: a pod calls as long as its processes run, and one that comes later calls as another of its workload does.
 import type { PodEvents } from "./pod-events.ts";
 import { podNamespace } from "../node/kubelet.ts";
-import type { FlowConfig } from "../seam/plan.ts";
+import type { FlowConfig, ServiceRoute } from "../seam/plan.ts";
 
 interface Span {
   fromNs: number;
@@ -21,6 +21,16 @@ export function livingFlows(flows: readonly FlowConfig[], { deeds, later }: PodE
     const lives = spans.get(flow.namespace);
     return lives ? lives.flatMap((span) => during(flow, span)) : [flow];
   });
+}
+
+/** What pods call before they answer, with that of later ones: each does as the one that it is like. */
+export function livingRoutes(routes: readonly ServiceRoute[], { later }: PodEvents): ServiceRoute[] {
+  const added = later.flatMap(({ pod, like }) =>
+    routes
+      .filter(({ namespace }) => like && namespace === podNamespace(like))
+      .map((route) => ({ ...route, namespace: podNamespace(pod) })),
+  );
+  return [...routes, ...added];
 }
 
 /** When the processes of pods run, by namespace: of those that the timeline touches. `late`: those that do not at the beginning. */

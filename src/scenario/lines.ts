@@ -56,40 +56,65 @@ function resolve(
   cluster: Cluster,
   durationNs: number,
 ): Line {
-  const { protocol } = traffic;
+  const { start, stop, clients: users = Infinity } = traffic;
   checkFields(traffic, document, path);
   const clients = clientsOf(cluster, traffic.from, document, [...path, "from"]);
-  const transport = protocol === "udp" ? "UDP" : protocol === "icmp" ? "ICMP" : "TCP";
-  const context = { cluster, nodeCIDR: ranges.nodeCIDR, document, path: [...path, "to"], protocol: transport } as const;
-  const arrival = arrivalOf(traffic, document, path);
-  const { keepAlive, connections, clients: users = Infinity } = traffic;
-  const pairs = clients.flatMap((client) =>
-    targetsOf(traffic.to, client, context).map((target) => ({ client, target })),
-  );
+  const toPath = [...path, "to"];
+  const pairs = clients.flatMap((client) => pairsOf(traffic, traffic.to, client, ranges, document, toPath, cluster));
   if (users < pairs.length)
     document.fail(
       [...path, "clients"],
       `should be at least ${pairs.length}, one for each pair of who calls and what is called`,
     );
+  const arrival = arrivalOf(traffic, document, path);
+  const called = { to: traffic.to, startNs: start, stopNs: Math.min(stop ?? durationNs, durationNs) };
+  return lineOf(traffic.name, traffic, pairs, { ...arrival, ...called }, document, path, cluster);
+}
+
+/** A client with each of the targets that `to`, which stands at a path, means for it. */
+export function pairsOf(
+  { protocol }: Pick<Traffic, "protocol">,
+  to: Traffic["to"],
+  client: Client,
+  { nodeCIDR }: ClusterSpec,
+  document: Document,
+  path: (string | number)[],
+  cluster: Cluster,
+): Line["pairs"] {
+  const transport = protocol === "udp" ? "UDP" : protocol === "icmp" ? "ICMP" : "TCP";
+  const context = { cluster, nodeCIDR, document, path, protocol: transport } as const;
+  return targetsOf(to, client, context).map((target) => ({ client, target }));
+}
+
+/** A line of requests as they are said to be, between pairs. */
+export function lineOf(
+  name: string,
+  said: Pick<Traffic, "protocol" | "keepAlive" | "connections" | "retries" | "timeout" | "host" | "path"> &
+    Pick<Traffic, "requestBytes" | "responseBytes">,
+  pairs: Line["pairs"],
+  { to, ...times }: LineArrival & { to: Traffic["to"]; startNs: number; stopNs: number },
+  document: Document,
+  path: (string | number)[],
+  cluster: Cluster,
+): Line {
+  const { protocol, keepAlive, connections } = said;
   return {
-    name: traffic.name,
+    name,
     protocol,
     pairs,
-    called: traffic.to.host ?? externalName(traffic.to, cluster),
-    ...arrival,
-    ...sizesOf(traffic, arrival.arrival, document, path),
+    called: to.host ?? externalName(to, cluster),
+    ...times,
+    ...sizesOf(said, times.arrival, document, path),
     keepAlive,
     connections,
-    retries: retriesOf(traffic),
-    startNs: traffic.start,
-    stopNs: Math.min(traffic.stop ?? durationNs, durationNs),
-    timeoutNs: traffic.timeout,
-    host: traffic.host,
-    path: traffic.path,
+    retries: retriesOf(said.retries),
+    timeoutNs: said.timeout,
+    host: said.host,
+    path: said.path,
   };
 }
 
-function retriesOf({ retries }: Traffic): Retries | undefined {
+function retriesOf(retries: Traffic["retries"]): Retries | undefined {
   if (!retries) return undefined;
   const { attempts, perTryTimeout, retryOn, backoff, maxBackoff } = retries;
   const maxBackoffNs = maxBackoff ?? 10 * backoff;

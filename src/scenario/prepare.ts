@@ -15,6 +15,7 @@ import { nodeDatagrams, nodeMachine, NODES_SEGMENT, type ProxyMode } from "../no
 import { addressNames } from "../node/names.ts";
 import { INTERNET_SEGMENT, outsideMachines } from "../node/outside.ts";
 import type { CaptureConfig, Plan } from "../seam/plan.ts";
+import { serviceGraph, type ServiceGraph } from "./calls.ts";
 import { defaultLines } from "./default-lines.ts";
 import { requestLines, type Ends } from "./ends.ts";
 import { parseExpectations, type Expectation } from "./expectation.ts";
@@ -30,7 +31,7 @@ import { setLinks } from "./links.ts";
 import type { Scenario } from "./schema.ts";
 import { checkSysctls } from "./sysctls.ts";
 import { isHostName } from "./targets.ts";
-import { livingFlows } from "./client-lives.ts";
+import { livingFlows, livingRoutes } from "./client-lives.ts";
 import { planPods, type PodEvents } from "./pod-events.ts";
 import { clusterBefore } from "./syncs.ts";
 import { prepareTimeline, type PreparedEvent } from "./timeline.ts";
@@ -117,18 +118,24 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     : document && scenario.spec.traffic
       ? scenarioLines(scenario, ranges, document, cluster, durationNs)
       : defaultLines(cluster, ranges.nodeCIDR, durationNs, warnings);
-  const names = lines.map(({ name }) => name);
+  const named = lines.map(({ name }) => name);
+  const graph: ServiceGraph =
+    overrides.requests || !document
+      ? { names: [], lines: [], flows: [], routes: [] }
+      : serviceGraph(scenario, ranges, document, cluster, durationNs, named);
+  const names = [...named, ...graph.names];
+  const everyLine = [...lines, ...graph.lines];
   const captures = chooseCaptures(scenario, document, overrides);
   const own = { ...ranges, processor: ranges.cpu, cardMtu: links.nodes.mtu };
   const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, own, later));
   addOwnRules(scenario, document, cluster, nodes);
   const zone = dnsRecords(cluster);
-  const called = outsideNames(lines, zone);
+  const called = outsideNames(everyLine, zone);
   const known = new Map([...ingressNames(cluster, called), ...hostsOf(scenario, document)]);
   const addresses = addressesOf(called, known);
   const { interval: intervalNs, timeout: timeoutNs, ...thresholds } = ranges.loadBalancer;
   const healthChecks = { intervalNs, timeoutNs, ...thresholds };
-  const outside = { ...ranges, healthChecks, hosts: outsideHosts(lines, cluster, ranges, addresses) };
+  const outside = { ...ranges, healthChecks, hosts: outsideHosts(everyLine, cluster, ranges, addresses) };
   const machines = [...nodes, ...outsideMachines(cluster, outside)];
   setLinks(links, document, machines);
   const context = {
@@ -167,7 +174,8 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
         { name: INTERNET_SEGMENT, latencyNs: links.internet.latency, rate: links.internet.rate },
       ],
       lines: names,
-      flows: livingFlows(lines.flatMap(flowsOf), lives),
+      flows: livingFlows([...lines.flatMap(flowsOf), ...graph.flows], lives),
+      routes: livingRoutes(graph.routes, lives),
       zone,
       outside: outsideRecords(addresses),
       captures: captures.map(({ config }) => config),

@@ -99,6 +99,7 @@ export function probePlans(plan: Plan, probes: readonly Probe[]): Plan[] {
     const durationNs = Math.max(0, ...flows.map(({ stopNs }) => stopNs)) + timeoutNs + 1;
     return {
       ...plan,
+      routes: [],
       machines,
       durationNs,
       flows,

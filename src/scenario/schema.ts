@@ -7,7 +7,7 @@ import { PROXY_MODES } from "../node/machine.ts";
 import { DISTRIBUTIONS } from "../seam/netem.ts";
 import { LINUX_COSTS } from "../seam/processor.ts";
 import { chance, jitter, limit, linkMtu, loss, reorder } from "./netem-words.ts";
-import { client, target, traffic } from "./traffic-schema.ts";
+import { calls, client, target, traffic } from "./traffic-schema.ts";
 import { bitRate, cost, duration, moment } from "./units.ts";
 
 export const API_VERSION = "podwire.dev/v1alpha1";
@@ -242,6 +242,7 @@ const spec = z.strictObject({
   manifests: z.array(name).default([]),
   hosts: z.record(name, z.string()).default({}),
   traffic: z.array(traffic).optional(),
+  calls: z.array(calls).default([]),
   capture: z.array(z.strictObject({ devices: z.array(name).min(1), file: name, filter: name.optional() })).optional(),
   expect: z.array(expected).default([]),
   rules: z.array(z.strictObject({ file: name, node: name.optional() })).default([]),

@@ -24,7 +24,7 @@ export interface Sizes {
 
 /** The sizes of a line. Throws an InputError for those that its protocol cannot have. */
 export function sizesOf(
-  { protocol, requestBytes, responseBytes }: Traffic,
+  { protocol, requestBytes, responseBytes }: Pick<Traffic, "protocol" | "requestBytes" | "responseBytes">,
   arrival: FlowArrival,
   document: Document,
   path: FieldPath,

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { LARGEST_REQUEST, LARGEST_RESPONSE } from "./sizes.ts";
 import { distribution } from "./distribution.ts";
-import { duration, moment, rate } from "./units.ts";
+import { duration, moment, parseShare, rate } from "./units.ts";
 
 const name = z.string().min(1);
 const port = z.union([z.int().min(1).max(65535), name], "should be a port number from 1 to 65535 or a port's name");
@@ -103,4 +103,66 @@ export const traffic = z.strictObject({
   path: z.string().startsWith("/", "should begin with a slash").optional(),
 });
 
+const probability = z.string("should be a percentage such as 20%").transform((text, context) => {
+  const share = parseShare(text);
+  if (share !== undefined && share > 0) return share;
+  context.addIssue({ code: "custom", message: "should be a percentage above 0% and up to 100%, such as 20%" });
+  return z.NEVER;
+});
+
+/** A call that a service makes before it answers: a target, and what traffic says of requests. */
+const call = z.strictObject({
+  ...target.shape,
+  ...traffic.pick({
+    requestBytes: true,
+    responseBytes: true,
+    connections: true,
+    timeout: true,
+    retries: true,
+    host: true,
+    path: true,
+  }).shape,
+  protocol: z.enum(["tcp", "http", "udp"]).default("http"),
+  keepAlive: z.boolean().default(true),
+  times: z.int().min(1).max(10_000).default(1),
+  probability: probability.optional(),
+});
+
+const work = z.strictObject({ work: distribution(moment), probability: probability.optional() });
+
+/** One of either, told apart by the key that only the second has. */
+const one = z.unknown().transform((written, context): Call | Work => {
+  const isWork = typeof written === "object" && written !== null && "work" in written;
+  const result = isWork ? work.safeParse(written) : call.safeParse(written);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) context.issues.push({ ...issue, input: written } as z.core.$ZodRawIssue);
+  return z.NEVER;
+});
+
+/** What the pods of a workload call before they answer. */
+export const calls = z.strictObject({
+  from: client,
+  port: z.int().min(1).max(65535).optional(),
+  path: z.string().startsWith("/", "should begin with a slash").default("/"),
+  to: z
+    .array(
+      z.unknown().transform((written, context): (Call | Work)[] => {
+        const list = Array.isArray(written) ? written : [written];
+        const result = z.array(one).min(1).safeParse(list);
+        if (result.success) return result.data;
+        for (const issue of result.error.issues)
+          context.issues.push({
+            ...issue,
+            path: Array.isArray(written) ? issue.path : issue.path.slice(1),
+            input: written,
+          } as z.core.$ZodRawIssue);
+        return z.NEVER;
+      }),
+    )
+    .min(1),
+});
+
+export type Call = z.output<typeof call>;
+export type Work = z.output<typeof work>;
+export type CallsSpec = z.output<typeof calls>;
 export type Traffic = z.output<typeof traffic>;

@@ -20,6 +20,7 @@ export function walkPlan(plan: Plan, lines: readonly number[] = [...plan.lines.k
   });
   return {
     ...plan,
+    routes: [],
     flows,
     lines: lines.map((line) => plan.lines[line] ?? ""),
     durationNs: lines.length * APART_NS + Math.max(0, ...flows.map(({ timeoutNs }) => timeoutNs)) + 1,

@@ -64,7 +64,20 @@ export type FlowArrival =
   | { kind: "onOff"; on: Distribution; off: Distribution; gaps: "constant" | "poisson" }
   | { kind: "trace"; moments: Moment[] }
   | { kind: "closed"; clients: number; think?: Distribution | undefined }
-  | { kind: "called" };
+  | { kind: "called"; call: number };
+
+/** A call that a service makes, by the number of its namespace's flow that is `called` so, or work that takes time; `chance` up to 1. */
+export type ServiceCall = { call: number; times: number; chance: number } | { work: Distribution; chance: number };
+
+/** What the services of a namespace call before they answer an HTTP request: of several of one namespace the first that fits counts. */
+export interface ServiceRoute {
+  namespace: string;
+  /** With which the path begins. */
+  path: string;
+  port?: number | undefined;
+  /** One after the other; the calls of a stage are made at once. */
+  stages: ServiceCall[][];
+}
 
 /** On what a request is tried again, in Envoy's words. */
 export type RetryCondition = "connect-failure" | "reset" | "gateway-error" | "5xx";
@@ -149,6 +162,8 @@ export interface Plan {
   /** The names of the traffic lines, in the order of the report. */
   lines: string[];
   flows: FlowConfig[];
+  /** Default: no service calls another. */
+  routes?: ServiceRoute[];
   /** What the cluster's DNS server knows. */
   zone: DnsRecord[];
   /** What the resolver outside knows of the rest of the world. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runPlan } from "../../src/engine/run.ts";
-import type { Distribution, FlowConfig, LineResult, Plan } from "../../src/seam/plan.ts";
+import type { Distribution, FlowConfig, LineResult, Plan, ServiceCall } from "../../src/seam/plan.ts";
 import { readCaptureFile } from "../tools/capture.ts";
 import { decodeFrame } from "../tools/frame.ts";
 import { flow, machineOf, planOf } from "../kernel/network.ts";
@@ -257,5 +257,94 @@ describe("retries", SLOW, () => {
       planWith([flow("client", "udp", "10.0.0.9:7", { stopNs: 1, timeoutNs: 1e9, retries })]),
     );
     expect([line.timedOut, line.retries]).toEqual([1, 0]);
+  });
+});
+
+describe("a service that calls others", SLOW, () => {
+  const at = (port: number) => ({ address: "10.0.0.3", port });
+
+  /** client > front, whose requests call what is at back: each port of `calls` in a stage of its own or, in a list, at once. */
+  function frontPlan(stages: ServiceCall[][], calls: FlowConfig[], more: Partial<Plan> = {}): Plan {
+    const flows = [get({ stopNs: 1 }), ...calls];
+    return planOf([host("client", 1, []), host("server", 2, ["tcp 80"]), host("back", 3, ["tcp 80", "tcp 7"])], {
+      durationNs: 2e9,
+      segments: [{ name: "lan", latencyNs: LATENCY_NS, rate: 1e10 }],
+      flows,
+      routes: [{ namespace: "server", path: "/", stages }],
+      ...more,
+    });
+  }
+
+  function call(number: number, port: number, more: Partial<FlowConfig> = {}): FlowConfig {
+    const arrival = { kind: "called", call: number } as const;
+    const like = { ...until, line: number, target: at(port), requestBytes: 0, keepAlive: true, arrival };
+    return flow("server", "http", "", { ...like, ...more });
+  }
+
+  const made = (number: number, times = 1): ServiceCall => ({ call: number, times, chance: 1 });
+
+  async function latencies(plan: Plan): Promise<(number | undefined)[]> {
+    const { lines } = await runPlan(plan, { workers: 1 });
+    return lines.map(({ latency }) => latency && Math.round(latency.max / LATENCY_NS)).map((ms) => ms ?? undefined);
+  }
+
+  test("answers when their answers are there, one stage after the other", async () => {
+    // Two for ARP, four for a request with a new connection; then the calls: with ARP six, and two over the same connection.
+    expect(await latencies(frontPlan([[made(1)], [made(1)]], [call(1, 80)]))).toEqual([6 + 6 + 2, 6]);
+    expect(await latencies(frontPlan([[made(1, 3)]], [call(1, 80)]))).toEqual([6 + 6 + 2 + 2, 6]);
+  });
+
+  test("makes the calls of a stage at once", async () => {
+    expect(await latencies(frontPlan([[made(1), made(2)]], [call(1, 80), call(2, 80)]))).toEqual([12, 6, 6]);
+  });
+
+  test("works as long as it is said to", async () => {
+    const work = drawn("constant", 50e6, 0, 0);
+    expect(await latencies(frontPlan([[{ work, chance: 1 }]], []))).toEqual([56]);
+  });
+
+  test.each([
+    ["502", "that is refused", call(1, 81)],
+    [
+      "504",
+      "that is not answered in time",
+      call(1, 80, { target: { address: "10.0.0.9", port: 80 }, timeoutNs: 100e6 }),
+    ],
+  ])("answers %s after a call %s, and makes no further one", async (status, _, failing) => {
+    const { lines } = await runPlan(frontPlan([[made(1)], [made(2)]], [failing, call(2, 80)]), { workers: 1 });
+    expect(lines[0]?.statuses).toEqual({ [status]: 1 });
+    expect([lines[0]?.delivered, lines[1]?.delivered, lines[2]?.sent]).toEqual([1, 0, 0]);
+  });
+
+  test("passes a failure on as one of its own", async () => {
+    const plan = frontPlan([[made(1)]], [call(1, 80)]);
+    const listener = plan.machines[2]?.listeners[0];
+    if (listener) listener.response = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
+    const { lines } = await runPlan(plan, { workers: 1 });
+    expect([lines[0]?.statuses, lines[1]?.statuses]).toEqual([{ 502: 1 }, { 500: 1 }]);
+  });
+
+  test("makes the calls of the first route that fits the path", async () => {
+    const plan = frontPlan([], [call(1, 80), call(2, 80)]);
+    plan.routes = [
+      { namespace: "server", path: "/cart", stages: [[made(1)]] },
+      { namespace: "server", path: "/", port: 81, stages: [[made(1)]] },
+      { namespace: "server", path: "/", stages: [[made(2)]] },
+    ];
+    plan.flows[0] = get({ stopNs: 1, path: "/cart/checkout" });
+    const cart = await runPlan(plan, { workers: 1 });
+    expect(cart.lines.map(({ sent }) => sent)).toEqual([1, 1, 0]);
+    plan.flows[0] = get({ stopNs: 1, path: "/other" });
+    const other = await runPlan(plan, { workers: 1 });
+    expect(other.lines.map(({ sent }) => sent)).toEqual([1, 0, 1]);
+  });
+
+  test("makes a call as often as its chance says, the same with two workers", async () => {
+    const plan = frontPlan([[{ call: 1, times: 1, chance: 0.25 }]], [call(1, 80)]);
+    plan.flows[0] = get({ rate: 500, keepAlive: true });
+    const [one, two] = [await runPlan(plan, { workers: 1 }), await runPlan(plan, { workers: 2 })];
+    expect(one.lines[0]?.sent).toBe(1000);
+    expect(Math.abs((one.lines[1]?.sent ?? 0) - 250)).toBeLessThan(42);
+    expect(two.lines).toEqual(one.lines);
   });
 });

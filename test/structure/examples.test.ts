@@ -7,9 +7,10 @@ import { projectFiles } from "./tree.ts";
 const files = projectFiles("examples");
 const scenarios = files.filter(({ path }) => posix.basename(path) === "scenario.yaml");
 
-test("there are links, a load balancer, policies, a shop and eight walks", () => {
+test("there are a boutique, links, a load balancer, policies, a shop and eight walks", () => {
   const folders = scenarios.map(({ path }) => posix.dirname(path).replace("examples/", ""));
   expect(folders.map((folder) => folder.replace(/-.*/, ""))).toEqual([
+    "boutique",
     "links",
     "load",
     "policies",
