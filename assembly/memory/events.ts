@@ -45,6 +45,24 @@ let arriving: usize = 0; // lane of frames
 let flowing: usize = 0; // lane of flows
 let heap: usize = 0;
 
+// The first event of each; of an empty one `none`, which comes after all others.
+let firstArriving: usize = 0;
+let firstFlowing: usize = 0;
+let firstTimer: usize = 0;
+let none: usize = 0;
+
+function begin(): void {
+  arriving = allocate(QUEUE_SIZE);
+  flowing = allocate(QUEUE_SIZE);
+  heap = allocate(QUEUE_SIZE);
+  none = allocate(1 << (<u32>SHIFT));
+  store<u64>(none, u64.MAX_VALUE, TIME);
+  store<u64>(none, u64.MAX_VALUE, ORDER);
+  firstArriving = none;
+  firstFlowing = none;
+  firstTimer = none;
+}
+
 /** The event taken last by `pop`. */
 export let time: u64 = 0;
 export let kind: i32 = 0;
@@ -119,18 +137,16 @@ function nextOf(lane: usize): usize {
 
 /** Adds an event of `machine` with a given order number. */
 export function pushOrdered(at: u64, order: u64, machine: usize, what: i32, about: usize, more: u32): void {
-  if (!heap) {
-    arriving = allocate(QUEUE_SIZE);
-    flowing = allocate(QUEUE_SIZE);
-    heap = allocate(QUEUE_SIZE);
-  }
+  if (!heap) begin();
   if (what == EVENT_RECEIVE) {
     if (ends(arriving, at, order)) {
       write(nextOf(arriving), at, order, machine, what, about, more);
+      firstArriving = firstOf(arriving);
       return;
     }
   } else if (what == EVENT_FLOW && ends(flowing, at, order)) {
     write(nextOf(flowing), at, order, machine, what, about, more);
+    firstFlowing = firstOf(flowing);
     return;
   }
   const used = load<u32>(heap, USED);
@@ -147,6 +163,7 @@ export function pushOrdered(at: u64, order: u64, machine: usize, what: i32, abou
     hole = parent;
   }
   write(events + ((<usize>hole) << SHIFT), at, order, machine, what, about, more);
+  firstTimer = events;
 }
 
 /** Adds an event that a machine sets for itself. */
@@ -154,28 +171,27 @@ export function push(at: u64, machine: usize, what: i32, about: usize, more: u32
   pushOrdered(at, orderOf(machine, machine), machine, what, about, more);
 }
 
-/** The first event of a lane or of the heap if it comes before `other`, else that. 0 for either: there is none. */
-function earlier(other: usize, queue: usize): usize {
-  if (!load<u32>(queue, USED)) return other;
-  const event = load<usize>(queue, EVENTS) + ((<usize>load<u32>(queue, FIRST)) << SHIFT);
-  return !other || before(event, other) ? event : other;
+/** The first event of a lane or of the heap, `none` if it is empty. */
+function firstOf(queue: usize): usize {
+  if (!load<u32>(queue, USED)) return none;
+  return load<usize>(queue, EVENTS) + ((<usize>load<u32>(queue, FIRST)) << SHIFT);
 }
 
-/** The first event of all, 0 if there is none. */
+/** The first event of all, `none` if there is none. */
 function first(): usize {
-  return heap ? earlier(earlier(earlier(0, arriving), flowing), heap) : 0;
+  const event = before(firstFlowing, firstArriving) ? firstFlowing : firstArriving;
+  return before(firstTimer, event) ? firstTimer : event;
 }
 
 /** When the next event comes; u64.MAX_VALUE if there is none. */
 export function nextTime(): u64 {
-  const event = first();
-  return event ? load<u64>(event, TIME) : u64.MAX_VALUE;
+  return heap ? load<u64>(first(), TIME) : u64.MAX_VALUE;
 }
 
 /** Takes the first event, if it comes before `limit`, into the variables above. False: there is none. */
 export function pop(limit: u64): bool {
+  if (!heap) return false;
   const event = first();
-  if (!event) return false;
   const at = load<u64>(event, TIME);
   if (at >= limit) return false;
   time = at;
@@ -183,8 +199,16 @@ export function pop(limit: u64): bool {
   subject = load<usize>(event, SUBJECT);
   detail = load<u32>(event, DETAIL);
   owner = load<usize>(event, MACHINE);
-  if (event == load<usize>(heap, EVENTS)) popHeap();
-  else popLane(kind == EVENT_RECEIVE ? arriving : flowing);
+  if (event == firstTimer) {
+    popHeap();
+    firstTimer = firstOf(heap);
+  } else if (event == firstArriving) {
+    popLane(arriving);
+    firstArriving = firstOf(arriving);
+  } else {
+    popLane(flowing);
+    firstFlowing = firstOf(flowing);
+  }
   return true;
 }
 
