@@ -9,9 +9,10 @@ interface Span {
 }
 
 /** The flows of a plan with those of later pods, each as long as its client lives. Others are as they were. */
-export function livingFlows(flows: readonly FlowConfig[], { deeds, later }: PodEvents): FlowConfig[] {
-  if (deeds.length === 0) return [...flows];
+export function livingFlows(flows: readonly FlowConfig[], { deeds, off, later }: PodEvents): FlowConfig[] {
+  if (deeds.length + off.length === 0) return [...flows];
   const spans = spansOf(deeds, new Set(later.map(({ pod }) => podNamespace(pod))));
+  for (const { node, atNs } of off) spans.set(node, [{ fromNs: 0, toNs: atNs }]);
   const added = later.flatMap(({ pod, like }) =>
     flows
       .filter(({ namespace }) => like && namespace === podNamespace(like))

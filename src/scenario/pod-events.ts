@@ -3,8 +3,7 @@ import type { Document } from "../documents/document.ts";
 import { among } from "../errors.ts";
 import type { Ground } from "../kubernetes/cluster.ts";
 import type { History } from "../kubernetes/live/history.ts";
-import { LiveCluster } from "../kubernetes/live/live-cluster.ts";
-import type { ContainerTimes } from "../kubernetes/live/pod-times.ts";
+import { LiveCluster, type LiveTimes } from "../kubernetes/live/live-cluster.ts";
 import type { Workload } from "../kubernetes/workloads.ts";
 import type { Scenario, TimelineSpec } from "./schema.ts";
 
@@ -33,17 +32,16 @@ export function planPods(
   scenario: Scenario,
   document: Document | undefined,
   ground: Ground,
-  times: ContainerTimes,
+  times: LiveTimes,
   durationNs: number,
 ): PodEvents {
-  const entries = entriesOf(scenario).filter(({ entry }) => entry.delete ?? entry.scale ?? entry.rollout);
+  const entries = entriesOf(scenario).filter(({ entry }) => actOf(entry) !== undefined);
   const what = new Map<number, string>();
-  if (entries.length === 0) return { steps: [], deeds: [], later: [], remarks: [], what };
+  if (entries.length === 0) return { steps: [], deeds: [], off: [], later: [], remarks: [], what };
   const live = new LiveCluster(ground, times);
   for (const placed of entries)
     live.at(placed.entry.at, (nowNs) => {
-      const act = placed.entry.delete === undefined ? onWorkload : onPod;
-      what.set(placed.index, act(placed, { document, ground, live, nowNs }));
+      what.set(placed.index, actOf(placed.entry)?.(placed, { document, ground, live, nowNs }) ?? "");
     });
   return { ...live.play(durationNs), what };
 }
@@ -55,19 +53,52 @@ interface Moment {
   nowNs: number;
 }
 
-/** Deletes a pod. */
+type Act = (placed: PlacedEntry, moment: Moment) => string;
+
+/** What does an entry's work; undefined if that is not about pods. */
+function actOf(entry: TimelineSpec): Act | undefined {
+  if (entry.delete !== undefined || entry.kill?.startsWith("pod/")) return onPod;
+  if (entry.kill ?? entry.cordon ?? entry.uncordon ?? entry.drain) return onNode;
+  return (entry.scale ?? entry.rollout) === undefined ? undefined : onWorkload;
+}
+
+/** Takes a node's power, cordons it, or drains it. */
+function onNode({ entry, path, index }: PlacedEntry, { document, ground, live, nowNs }: Moment): string {
+  const what = (["kill", "cordon", "uncordon", "drain"] as const).find((one) => entry[one] !== undefined) ?? "kill";
+  const name = (entry[what] ?? "").replace(/^node\//, "");
+  const names = ground.nodes.map(({ node }) => node.name);
+  if (!names.includes(name)) return refuse(document, [...path, what], `there is no node ${name}${among(names)}`);
+  switch (what) {
+    case "kill":
+      live.turnOff(name, index, nowNs);
+      return `end of node ${name}`;
+    case "drain":
+      live.drain(name, index, nowNs);
+      return `drain of node ${name}`;
+    default:
+      live.cordon(name, what === "cordon");
+      return `${what} of node ${name}`;
+  }
+}
+
+/** Deletes a pod, or has its containers crash. */
 function onPod({ entry, path, index }: PlacedEntry, { document, live, nowNs }: Moment): string {
   const { namespace, grace } = entry;
-  const name = (entry.delete ?? "").replace(/^pod\//, "");
+  const what = entry.delete === undefined ? "kill" : "delete";
+  const name = (entry[what] ?? "").replace(/^pod\//, "");
   const there = live.running.filter((pod) => pod.namespace === namespace);
   const pod = there.find((one) => one.name === name);
   if (!pod)
     return refuse(
       document,
-      [...path, "delete"],
+      [...path, what],
       `there is no pod ${name} in namespace ${namespace}${among(there.map((one) => one.name))}`,
     );
-  if (pod.hostNetwork) refuseHostNetwork(document, [...path, "delete"], `pod ${name}`);
+  if (pod.hostNetwork) refuseHostNetwork(document, [...path, what], `pod ${name}`);
+  if (what === "kill") {
+    live.crash(pod, index, nowNs);
+    return `crash of pod ${namespace}/${name}`;
+  }
   live.remove(pod, index, grace, nowNs);
   return `deletion of pod ${namespace}/${name}`;
 }

@@ -97,9 +97,10 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const ranges = { ...settled, proxyMode: overrides.proxyMode ?? settled.proxyMode };
   checkRanges(ranges, document);
   // Requests of their own meet the cluster as it is.
-  let lives: PodEvents = { steps: [], deeds: [], later: [], remarks: [], what: new Map() };
+  let lives: PodEvents = { steps: [], deeds: [], off: [], later: [], remarks: [], what: new Map() };
   const everything = settleCluster(objects, { ...ranges, nodes: overrides.nodes ?? ranges.nodes ?? 3 }, (ground) => {
-    if (!overrides.requests) lives = planPods(scenario, document, ground, ranges.containers, durationNs);
+    if (!overrides.requests)
+      lives = planPods(scenario, document, ground, { ...ranges.containers, ...ranges }, durationNs);
     return lives.later.map(({ pod }) => pod);
   });
   const later = lives.later.map(({ pod }) => pod);

@@ -57,7 +57,22 @@ const expected = z
     return z.NEVER;
   });
 
-const EVENTS = ["delete", "scale", "rollout", "taint", "flush", "link", "partition", "heal"] as const;
+const EVENTS = [
+  "delete",
+  "scale",
+  "rollout",
+  "kill",
+  "cordon",
+  "uncordon",
+  "drain",
+  "taint",
+  "flush",
+  "link",
+  "partition",
+  "heal",
+] as const;
+
+const nodeName = z.string().startsWith("node/", "should be a node such as node/node-2");
 
 /** What happens at a moment: one of EVENTS. */
 const event = z
@@ -67,6 +82,13 @@ const event = z
     scale: z.string().includes("/", "should be a workload such as deployment/web").optional(),
     replicas: z.int().min(0).optional(),
     rollout: z.string().startsWith("deployment/", "should be a Deployment such as deployment/web").optional(),
+    kill: z
+      .string()
+      .regex(/^(pod|node)\/./, "should be a pod or a node such as pod/web-0 or node/node-2")
+      .optional(),
+    cordon: nodeName.optional(),
+    uncordon: nodeName.optional(),
+    drain: nodeName.optional(),
     taint: z.literal(TO_BE_DELETED, `should be ${TO_BE_DELETED}; no other taint changes the network`).optional(),
     flush: z.literal("conntrack", "should be conntrack").optional(),
     link: name.optional(),
@@ -169,6 +191,7 @@ const cluster = z.strictObject({
   cpu: cpu.optional(),
   sysctls: sysctls.default({}),
   responseBytes: z.int().min(1).max(10_000_000).optional(),
+  nodeMonitorGracePeriod: moment.default(50e9),
   containers: z
     .strictObject({
       create: moment.default(1e9),

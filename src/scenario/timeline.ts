@@ -80,6 +80,10 @@ export function prepareTimeline(
     const event = events[deed.event];
     if (event) event.untilNs = Math.max(event.untilNs, deed.atNs);
   }
+  // Its network card is all that the others hear of it; its pods have vanished.
+  for (const { atNs, node } of pods.off)
+    for (const { namespace, name: device } of machines.find(({ name }) => name === node)?.wires ?? [])
+      counted.push({ change: { atNs, namespace, action: { kind: "link", device, up: false } } });
   const synced = syncs(pods.steps, context);
   for (const { change, event } of synced.changes)
     counted.push({ change, ...(change.action.kind === "stale" ? { count: "removed", event } : {}) });

@@ -154,9 +154,39 @@ test("a Deployment that is scaled up has more pods than its manifest says", () =
   expect(backends(run)).toEqual([0, 1, 2, 3, 4].map((ordinal) => `default/web-${ordinal}`));
 });
 
+describe("a pod that is killed, and a node", () => {
+  const timeline = `{ at: 2s, kill: pod/web-0 }
+    - { at: 8s, kill: node/node-2 }`;
+  const one = play(scenario(SAFE, "", timeline), "--workers", "1");
+
+  test("the pod refuses until the rules leave it out, and again from the start of its container on; the node says nothing", () => {
+    const [crash, end] = one.report.events;
+    // Seen by the kubelet after a second, told to kube-proxy 100 ms later: a third of 110 requests.
+    expect(crash?.what).toBe("crash of pod default/web-0");
+    const [refused] = crash?.failed ?? [];
+    expect(Object.keys(refused ?? {})).toEqual(["traffic", "refused"]);
+    expect(refused?.refused).toBeGreaterThan(20);
+    expect(refused?.refused).toBeLessThan(55);
+    // Made in a second, listening after two, asked once a second: 5.9 s, and the next sync.
+    expect(crash?.rulesAtNs).toBe(6.1e9);
+    expect(end).toMatchObject({ what: "end of node node-2", atNs: 8e9 });
+    expect(end?.failed.map((kinds) => Object.keys(kinds))).toEqual([["traffic", "refused", "unconnected"]]);
+    expect(one.report.traffic[0]?.delivered).toBe(800 - (refused?.refused ?? 0));
+  });
+
+  test("gives the same bytes with two workers", () => {
+    const two = play(scenario(SAFE, "", timeline), "--workers", "2");
+    for (const file of ["run.pcapng", "rules/node-1.v4"])
+      expect(readFileSync(join(two.folder, file)).equals(readFileSync(join(one.folder, file))), file).toBe(true);
+    expect(two.report.events).toEqual(one.report.events);
+  });
+});
+
 describe("is refused in one sentence:", () => {
   test.each([
     ["{ at: 1s, rollout: statefulset/web }", /rollout: should be a Deployment such as deployment\/web/],
+    ["{ at: 1s, kill: node/node-9 }", /kill: there is no node node-9; there are node-1, node-2/],
+    ["{ at: 1s, drain: node-1 }", /drain: should be a node such as node\/node-2/],
     ["{ at: 1s, rollout: deployment/cart }", /rollout: there is no deployment cart in namespace default/],
   ])("%s", (entry, sentence) => {
     const { status, stderr } = podwire("run", scenario("", "", entry), "--out", temporaryFolder());

@@ -119,7 +119,10 @@ describe("is refused in one sentence:", () => {
     ["{ at: 1s, delete: pod/nobody }", /delete: there is no pod nobody in namespace default; there are client, web-0/],
     ["{ at: 9s, delete: pod/client }", /at: is not before the end of the run/],
     ["{ at: 1s, flush: conntrack, node: node-9 }", /there is no node node-9; there are node-1, node-2/],
-    ["{ at: 1s }", /should have one of delete, scale, rollout, taint, flush, link, partition, heal/],
+    [
+      "{ at: 1s }",
+      /should have one of delete, scale, rollout, kill, cordon, uncordon, drain, taint, flush, link, partition, heal/,
+    ],
     ["{ at: 1s, scale: deployment/web }", /should have scale and replicas together/],
   ])("%s", (entry, sentence) => {
     expect(complaint(`    - ${entry}\n`)).toMatch(sentence);

@@ -179,7 +179,10 @@ describe("a timeline", () => {
     ["{at: 1s, partition: [[node-1], [node-3]]}", "there is no machine node-3"],
     ["{at: 1s, partition: [[node-1], [node-2, node-1]]}", "node-1 is in a set already"],
     ["{at: 1s, heal: node-1}", "should be partition"],
-    ["{at: 1s}", "should have one of delete, scale, rollout, taint, flush, link, partition, heal"],
+    [
+      "{at: 1s}",
+      "should have one of delete, scale, rollout, kill, cordon, uncordon, drain, taint, flush, link, partition, heal",
+    ],
   ])("%s", (entry, expected) => {
     expect(sentence(`timeline: [${entry}]`)).toContain(expected);
   });

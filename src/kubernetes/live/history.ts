@@ -26,11 +26,19 @@ export interface Deed {
   event: number;
 }
 
+/** A node loses its power: nothing of it is heard any more, and it hears nothing. */
+export interface NodeOff {
+  atNs: number;
+  node: string;
+  event: number;
+}
+
 /** The part of a cluster's life that a timeline leads to. */
 export interface History {
   /** In order of time, each moment's in the order in which they came. */
   steps: Step[];
   deeds: Deed[];
+  off: NodeOff[];
   /** Pods that were not there at the beginning, in the order of their coming. */
   later: { pod: Pod; /** A pod of the same workload that was. */ like: Pod | undefined }[];
   /** Sentences for the user about what did not come to pass. */

@@ -2,6 +2,7 @@
 import type { Ground } from "../cluster.ts";
 import { makePod, type UnplacedPod } from "../controllers.ts";
 import type { Pod } from "../objects.ts";
+import type { PodSpec } from "../pod-schema.ts";
 import type { Workload } from "../workloads.ts";
 import { Agenda } from "./agenda.ts";
 import type { DeedKind, History, PodState } from "./history.ts";
@@ -11,6 +12,18 @@ import { limitsOf, newReplicas, oldReplicas } from "./rolling.ts";
 
 /** From a change of a pod until its controllers have acted on it: watches, queues and calls to the API server. */
 const CONTROLLERS_NS = 50_000_000;
+/** How often the kubelet looks at its containers (the PLEG's relist period). */
+const RELIST_NS = 1_000_000_000;
+/** Before containers that crash again and again are started anew (CrashLoopBackOff). */
+const FIRST_PAUSE_NS = 10_000_000_000;
+const LONGEST_PAUSE_NS = 300_000_000_000;
+/** How long pods tolerate a node that is not reachable, unless they say so (DefaultTolerationSeconds). */
+const TOLERATED_SECONDS = 300;
+
+export interface LiveTimes extends ContainerTimes {
+  /** From the last heartbeat of a node until the node controller takes it for unreachable. */
+  nodeMonitorGracePeriod: number;
+}
 
 /** A workload with the sets of pods that it has had, the last of which is the one that it wants. */
 interface Controller {
@@ -26,15 +39,15 @@ interface Controller {
 
 export class LiveCluster {
   readonly #ground: Ground;
-  readonly #times: ContainerTimes;
+  readonly #times: LiveTimes;
   readonly #agenda = new Agenda();
   readonly #controllers = new Map<Workload, Controller>();
   readonly #pods: LivePod[] = [];
   /** Of all pods that have been: `shop/web-0`. */
   readonly #names = new Set<string>();
-  readonly #history: History = { steps: [], deeds: [], later: [], remarks: [] };
+  readonly #history: History = { steps: [], deeds: [], off: [], later: [], remarks: [] };
 
-  constructor(ground: Ground, times: ContainerTimes) {
+  constructor(ground: Ground, times: LiveTimes) {
     this.#ground = ground;
     this.#times = times;
     for (const workload of ground.workloads) this.#controllers.set(workload, newController(workload));
@@ -96,6 +109,80 @@ export class LiveCluster {
     this.#end(found, event, grace, nowNs);
     const controller = this.#busy(found.set.workload, event);
     this.#reconcile(controller, nowNs);
+  }
+
+  /**
+   * The containers of a pod crash; the pod's network stays. The kubelet sees it when it next looks, and starts them anew: the first time at
+   * once, then after a pause that doubles from 10 s to 300 s.
+   */
+  crash(pod: Pod, event: number, nowNs: number): void {
+    const live = this.#pods.find((one) => one.pod === pod);
+    if (!live) return;
+    live.generation++;
+    live.crashes++;
+    this.#do(live, "exit", event, nowNs);
+    const { generation } = live;
+    const pause = live.crashes === 1 ? 0 : Math.min(FIRST_PAUSE_NS * 2 ** (live.crashes - 2), LONGEST_PAUSE_NS);
+    this.#agenda.at(nowNs + RELIST_NS, (at) => {
+      if (live.generation !== generation) return;
+      this.#turn(live, "unready", event, at);
+      this.#touch(live.set, at);
+      this.#run(live, event, Math.max(at, nowNs + pause) + this.#times.create);
+    });
+  }
+
+  /** `kubectl cordon`, or uncordon: whether pods may be put on a node. */
+  cordon(node: string, on: boolean): void {
+    this.#ground.scheduler.taint(
+      node,
+      { key: "node.kubernetes.io/unschedulable", value: "", effect: "NoSchedule" },
+      on,
+    );
+  }
+
+  /** `kubectl drain --ignore-daemonsets --force`: a node is cordoned, and its pods end. */
+  drain(node: string, event: number, nowNs: number): void {
+    this.cordon(node, true);
+    const leaving = this.#pods.filter(
+      (one) => isActive(one) && one.pod.nodeName === node && one.set.workload.kind !== "DaemonSet",
+    );
+    for (const live of leaving) {
+      this.#busy(live.set.workload, event);
+      this.#end(live, event, undefined, nowNs);
+      this.#touch(live.set, nowNs);
+    }
+  }
+
+  /**
+   * A node loses its power. The node controller waits for its heartbeats, then its pods are not ready; when they have not tolerated that for
+   * long enough they are evicted, and their controllers make others, while they stay in their end for ever, as no kubelet ends them.
+   */
+  turnOff(node: string, event: number, nowNs: number): void {
+    this.#history.off.push({ atNs: nowNs, node, event });
+    const lost = this.#pods.filter(
+      (one) => one.pod.nodeName === node && one.state !== "gone" && one.state !== "waiting",
+    );
+    for (const live of lost) {
+      live.generation++;
+      this.#do(live, "vanish", event, nowNs);
+    }
+    this.#agenda.at(nowNs + this.#times.nodeMonitorGracePeriod, (at) => {
+      const taint = { key: "node.kubernetes.io/unreachable", value: "" };
+      this.#ground.scheduler.taint(node, { ...taint, effect: "NoExecute" }, true);
+      for (const live of lost) {
+        this.#turn(live, "unready", event, at);
+        const { kind } = live.set.workload;
+        const seconds = kind === "DaemonSet" ? Infinity : toleratedSeconds(live.made.spec, taint.key);
+        if (seconds !== Infinity) this.#agenda.at(at + seconds * 1e9, (later) => this.#evict(live, event, later));
+      }
+    });
+  }
+
+  /** A pod is to end whose node does not hear of it. */
+  #evict(live: LivePod, event: number, nowNs: number): void {
+    live.state = "terminating";
+    this.#busy(live.set.workload, event);
+    this.#touch(live.set, nowNs);
   }
 
   #busy(workload: Workload, event: number): Controller {
@@ -196,7 +283,17 @@ export class LiveCluster {
       this.#begin(old, controller.event, nowNs);
       return;
     }
-    if (hasFixedNames(workload) && set.pods.some(({ state }) => state === "terminating")) return;
+    if (hasFixedNames(workload)) {
+      const before = set.pods.find(({ state }) => state === "terminating" || state === "gone");
+      if (before?.state === "terminating") return;
+      if (before) {
+        const { namespace, name } = before.pod;
+        this.#history.remarks.push(
+          `pod ${namespace}/${name} is not made anew on another node: that is not emulated yet`,
+        );
+        return;
+      }
+    }
     let ordinal = set.pods.length;
     while (this.#names.has(`${workload.namespace}/${set.name}-${ordinal}`)) ordinal++;
     this.#names.add(`${workload.namespace}/${set.name}-${ordinal}`);
@@ -294,7 +391,25 @@ function newController(workload: Workload): Controller {
 }
 
 function newPod(made: UnplacedPod, set: PodSet, ordinal: number): LivePod {
-  return { pod: made.pod, made, set, ordinal, state: "waiting", readyNs: 0, mayReturn: false, generation: 0 };
+  return {
+    pod: made.pod,
+    made,
+    set,
+    ordinal,
+    state: "waiting",
+    readyNs: 0,
+    mayReturn: false,
+    crashes: 0,
+    generation: 0,
+  };
+}
+
+/** Infinity: for ever. */
+function toleratedSeconds({ tolerations }: PodSpec, key: string): number {
+  const found = tolerations.find(
+    (one) => (one.key === key || one.key === "") && (one.effect === "" || one.effect === "NoExecute"),
+  );
+  return found ? Math.max(0, found.tolerationSeconds ?? Infinity) : TOLERATED_SECONDS;
 }
 
 /** Whether a pod that is gone has a successor of the same name. */

@@ -16,6 +16,8 @@ export interface LivePod {
   readyNs: number;
   /** Its controller let it go, and may have it back. */
   mayReturn: boolean;
+  /** How often its containers have crashed. */
+  crashes: number;
   /** Of its containers and of its end: what was meant to happen later is given up when this goes on. */
   generation: number;
 }

@@ -1,0 +1,153 @@
+// How a cluster lives on: what its controllers, scheduler and kubelets make of what happens to it, step by step.
+import { describe, expect, test } from "vitest";
+import { parseDocuments } from "../../../src/documents/document.ts";
+import { settleCluster } from "../../../src/kubernetes/cluster.ts";
+import type { History } from "../../../src/kubernetes/live/history.ts";
+import { LiveCluster } from "../../../src/kubernetes/live/live-cluster.ts";
+import { parseObjects } from "../../../src/kubernetes/parse.ts";
+import type { Workload } from "../../../src/kubernetes/workloads.ts";
+import { OPTIONS } from "../build.ts";
+
+const S = 1e9;
+const TIMES = { create: S, startup: 0, shutdown: S, nodeMonitorGracePeriod: 50 * S };
+
+interface Wanted {
+  replicas?: number;
+  deployment?: string;
+  pod?: string;
+  kind?: string;
+}
+
+/** A workload `web` on three nodes, and what `act` does to it at 10 s; played for 1,000 s. */
+function live(
+  { replicas = 3, deployment = "", pod = "", kind = "Deployment" }: Wanted,
+  act: (cluster: LiveCluster, web: Workload, nowNs: number) => void,
+): History {
+  const text = `apiVersion: apps/v1
+kind: ${kind}
+metadata: { name: web }
+spec:
+  replicas: ${replicas}
+  ${deployment}
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec: { containers: [{ name: web, image: example/web:1, ports: [{ containerPort: 80 }] }], ${pod} }
+`;
+  let history: History | undefined;
+  settleCluster(parseObjects(parseDocuments(text, "a.yaml")), OPTIONS, (ground) => {
+    const cluster = new LiveCluster(ground, TIMES);
+    const [web] = ground.workloads;
+    cluster.at(10 * S, (nowNs) => web && act(cluster, web, nowNs));
+    history = cluster.play(1000 * S);
+    return history.later.map(({ pod: one }) => one);
+  });
+  if (!history) throw new Error("nothing happened");
+  return history;
+}
+
+/** `10.05 web-0 terminating` for each step; a pod-template-hash is cut to `*`. */
+function told({ steps }: History): string[] {
+  return steps.map(({ atNs, pod, state }) => `${atNs / S} ${pod.name.replace(/-[4-9b-z]{6,10}-/, "-*-")} ${state}`);
+}
+
+const rollOut = (cluster: LiveCluster, web: Workload, nowNs: number): void => cluster.rollOut(web, 0, nowNs);
+
+describe("a rollout of two pods", () => {
+  test("has one new pod first, and one old pod less for each new one that is ready", () => {
+    expect(told(live({ replicas: 2 }, rollOut))).toEqual([
+      "10 web-*-0 starting",
+      "11 web-*-0 ready",
+      "11.05 web-1 terminating",
+      "11.1 web-*-1 starting",
+      "12.1 web-*-1 ready",
+      "12.15 web-1 gone",
+      "12.15 web-0 terminating",
+      "13.25 web-0 gone",
+    ]);
+  });
+
+  test("waits with minReadySeconds until a new pod has been ready for so long", () => {
+    const steps = told(live({ replicas: 1, deployment: "minReadySeconds: 5" }, rollOut));
+    expect(steps.slice(1, 3)).toEqual(["11 web-*-0 ready", "16.05 web-0 terminating"]);
+  });
+
+  test("goes on where another one is under way", () => {
+    const history = live({ replicas: 2 }, (cluster, web, nowNs) => {
+      rollOut(cluster, web, nowNs);
+      cluster.at(nowNs + 0.5 * S, (later) => rollOut(cluster, web, later));
+    });
+    expect(new Set(history.later.map(({ pod }) => pod.labels["pod-template-hash"])).size).toBe(2);
+    // The pod that was not ready goes first.
+    expect(told(history)[1]).toMatch(/^10\.5 web-\*-0 terminating$/);
+    const there = new Map(history.steps.map(({ pod, state }) => [pod.name, state]));
+    expect([...there.values()].filter((state) => state === "ready")).toHaveLength(2);
+  });
+
+  test("Recreate: new pods begin when the last old one is gone", () => {
+    const steps = told(live({ replicas: 2, deployment: "strategy: { type: Recreate }" }, rollOut));
+    expect(steps.slice(2, 5)).toEqual(["11.1 web-1 gone", "11.1 web-0 gone", "11.15 web-*-0 starting"]);
+  });
+
+  test("new pods have the next addresses of their nodes, and are spread over them", () => {
+    const { later } = live({}, rollOut);
+    expect(later.map(({ pod: { nodeName, podIP } }) => `${nodeName} ${podIP}`)).toEqual([
+      "node-3 10.244.3.3",
+      "node-1 10.244.1.4",
+      "node-2 10.244.2.4",
+    ]);
+  });
+});
+
+describe("a pod that crashes", () => {
+  test("is started anew at once, the second time after ten seconds, then twenty", () => {
+    const history = live({ replicas: 1 }, (cluster, _, nowNs) => {
+      const crash = (at: number): void => cluster.running.slice(0, 1).forEach((pod) => cluster.crash(pod, 0, at));
+      crash(nowNs);
+      cluster.at(nowNs + 10 * S, crash);
+      cluster.at(nowNs + 40 * S, crash);
+    });
+    expect(told(history)).toEqual([
+      ...["11 web-0 unready", "12 web-0 ready"],
+      ...["21 web-0 unready", "31 web-0 ready"],
+      ...["51 web-0 unready", "71 web-0 ready"],
+    ]);
+  });
+});
+
+describe("a node without power", () => {
+  const turnOff = (cluster: LiveCluster, _: Workload, nowNs: number): void => cluster.turnOff("node-1", 0, nowNs);
+
+  test("has its pods unready after 50 s, and replaced on other nodes after another 300 s", () => {
+    const history = live({}, turnOff);
+    const web = told(history).filter((text) => text.includes("web"));
+    expect(web).toEqual(["60 web-0 unready", "360.05 web-3 starting", "361.05 web-3 ready"]);
+    expect(history.later[0]?.pod.nodeName).not.toBe("node-1");
+  });
+
+  test("tolerated for ten seconds, it is left after those", () => {
+    const pod =
+      "tolerations: [{ key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 10 }]";
+    expect(told(live({ pod }, turnOff)).filter((text) => text.includes("web-3"))[0]).toBe("70.05 web-3 starting");
+  });
+
+  test("keeps the names of a StatefulSet's pods for itself", () => {
+    const web = told(live({ kind: "StatefulSet" }, turnOff)).filter((text) => text.includes("web"));
+    expect(web).toEqual(["60 web-0 unready"]);
+  });
+});
+
+test("a drained node has its pods ended, and gets none until it is uncordoned", () => {
+  const history = live({}, (cluster, web, nowNs) => {
+    cluster.drain("node-1", 0, nowNs);
+    cluster.at(20 * S, (later) => cluster.scale(web, 6, 0, 0, later));
+    cluster.at(30 * S, (later) => {
+      cluster.cordon("node-1", false);
+      cluster.scale(web, 7, 0, 0, later);
+    });
+  });
+  expect(told(history)[0]).toBe("10 web-0 terminating");
+  const nodes = history.later.filter(({ pod }) => pod.name.startsWith("web")).map(({ pod }) => pod.nodeName);
+  expect(nodes.slice(0, 4)).not.toContain("node-1");
+  expect(nodes[4]).toBe("node-1");
+});
