@@ -170,7 +170,7 @@ describe("a pod that is killed, and a node", () => {
     // Made in a second, listening after two, asked once a second: 5.9 s, and the next sync.
     expect(crash?.rulesAtNs).toBe(6.1e9);
     expect(end).toMatchObject({ what: "end of node node-2", atNs: 8e9 });
-    expect(end?.failed.map((kinds) => Object.keys(kinds))).toEqual([["traffic", "refused", "unconnected"]]);
+    expect(end?.failed.map((kinds) => Object.keys(kinds))).toEqual([["traffic", "unconnected"]]);
     expect(one.report.traffic[0]?.delivered).toBe(800 - (refused?.refused ?? 0));
   });
 
