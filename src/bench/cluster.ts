@@ -1,7 +1,7 @@
 // A cluster for benchmarks: clients on node-1, a server on node-2, and a number of Services of which the last is called.
 import { formatIpv4 } from "../address.ts";
 import type { Cluster, EndpointSlice, Pod, Service } from "../kubernetes/objects.ts";
-import { nodeMachine, nodeRules } from "../node/machine.ts";
+import { nodeMachine, nodeRules, type ProxyMode } from "../node/machine.ts";
 import { addressNames } from "../node/names.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { FlowConfig, Plan } from "../seam/plan.ts";
@@ -9,6 +9,7 @@ import type { ProcessorConfig } from "../seam/processor.ts";
 
 const NODE_CIDR = "192.168.0.0/16";
 const POD_CIDR = "10.0.0.0/9";
+const SERVICE_CIDR = "10.192.0.0/10";
 const FIRST_CLUSTER_IP = 0x0ac0000b; // 10.192.0.11
 const FIRST_POD_RANGE = 0x0a000000; // node i has the i-th /24
 const FIRST_NODE = 0xc0a8000a; // 192.168.0.10
@@ -149,8 +150,9 @@ export function rulesOf(cluster: Cluster, node: number): string {
 }
 
 /** The machines of such a cluster, with a processor each if work is to take time. */
-export function machinesOf(cluster: Cluster, processor?: ProcessorConfig): Machine[] {
-  return cluster.nodes.map((node) => nodeMachine(cluster, node, { podCIDR: POD_CIDR, nodeCIDR: NODE_CIDR, processor }));
+export function machinesOf(cluster: Cluster, processor?: ProcessorConfig, proxyMode?: ProxyMode): Machine[] {
+  const options = { podCIDR: POD_CIDR, nodeCIDR: NODE_CIDR, serviceCIDR: SERVICE_CIDR, processor, proxyMode };
+  return cluster.nodes.map((node) => nodeMachine(cluster, node, options));
 }
 
 /** A plan of these machines on one segment. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
 import { podAddress, PORT, serviceAddress } from "./cluster.ts";
-import type { RuleTexts, RulesRow } from "./rules.ts";
+import type { RuleTexts, RulesRow, TableTexts } from "./rules.ts";
 
 export type Backend = "legacy" | "nft";
 export const BACKENDS: readonly Backend[] = ["legacy", "nft"];
@@ -83,6 +83,23 @@ export function measureRestore(texts: RuleTexts, backend: Backend): { restoreMs?
   });
 }
 
+/** Whether nft is here, and may load tables. */
+export function canLoadTables(): boolean {
+  return spawnSync("unshare", ["-n", "nft", "list", "ruleset"]).status === 0;
+}
+
+/** Milliseconds that nft takes to load a table into a fresh namespace; undefined if that takes too long. */
+export function measureNftLoad({ before }: TableTexts): number | undefined {
+  return withFiles({ all: before }, ({ all = "" }) => {
+    const script = `date +%s%N; timeout ${RESTORE_SECONDS} nft -f ${all} || exit $?; date +%s%N`;
+    const { status, stdout, stderr } = spawnSync("unshare", ["-n", "sh", "-c", script], { encoding: "utf8" });
+    if (status === TIMED_OUT) return undefined;
+    if (status !== 0) throw new Error(`nft: ${stderr}`);
+    const [began = 0, loaded = 0] = stdout.trim().split("\n").map(Number);
+    return Math.round((loaded - began) / 1e4) / 100;
+  });
+}
+
 type KernelAnswer = Pick<RulesRow, "new_per_s" | "ns_per_new">;
 
 /**
@@ -117,6 +134,7 @@ export function measureKernel(texts: RuleTexts, backend: Backend): RulesRow {
   return {
     services,
     rules,
+    mode: "iptables",
     matcher: `linux ${backend}`,
     ...answer,
     ...(changeMs !== undefined && { change_ms: changeMs }),

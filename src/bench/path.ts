@@ -2,6 +2,7 @@
 import { PreparedRun } from "../engine/run.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { compileKernel, newMemory } from "../kernel/load.ts";
+import type { ProxyMode } from "../node/machine.ts";
 import type { FlowConfig, Plan } from "../seam/plan.ts";
 import { clusterOf, machinesOf, planOf, PORT, serviceAddress, type BenchPod } from "./cluster.ts";
 
@@ -25,6 +26,8 @@ export interface PathDetails {
   protocols?: readonly ("TCP" | "UDP")[];
   /** Virtual time before the frames that are timed. */
   warmNs?: number;
+  /** kube-proxy's mode on both nodes. */
+  proxyMode?: ProxyMode;
 }
 
 export interface PathResult {
@@ -76,7 +79,7 @@ export function pathPlan(
     { name: "server", node: 2, place: 0, serves: true },
   ];
   const cluster = clusterOf(2, pods, services, details.protocols);
-  const machines = machinesOf(cluster);
+  const machines = machinesOf(cluster, undefined, details.proxyMode);
   for (const listener of machines[1]?.listeners ?? []) if (listener.protocol === "udp") listener.application = "meter";
   if (isNew) {
     for (const { namespaces } of machines)

@@ -6,10 +6,11 @@ import type { RulesRow } from "./rules.ts";
 const SERVICES: Axis = { label: "Services, of one port and one endpoint each", scale: "log", format: formatCount };
 
 const FIRST_PACKET_NAMES: Readonly<Record<string, string>> = {
-  index: "podwire",
-  linear: "podwire --matcher linear",
-  "linux legacy": "this Linux, iptables-legacy",
-  "linux nft": "this Linux, iptables-nft",
+  "iptables index": "podwire",
+  "iptables linear": "podwire --matcher linear",
+  "nftables index": "podwire, nftables mode",
+  "iptables linux legacy": "this Linux, iptables-legacy",
+  "iptables linux nft": "this Linux, iptables-nft",
 };
 
 const COSTS = [
@@ -21,16 +22,27 @@ const COSTS = [
   ["iptables_legacy_change_ms", "iptables-legacy, one Service"],
 ] as const;
 
+const TABLE_COSTS = [
+  ["parse_ms", "nftables mode: parse"],
+  ["compile_ms", "nftables mode: compile"],
+  ["change_ms", "nftables mode: change one Service"],
+  ["nft_load_ms", "nft -f, all"],
+] as const;
+
 /** The plot of some rows. */
 export function rulesPlot(rows: readonly RulesRow[]): Plot {
-  const matchers = [...new Set(rows.map(({ matcher }) => matcher))];
-  const first = matchers.map((matcher): Series => {
-    const points = pointsOf(rows.filter((row) => row.matcher === matcher), "ns_per_new", 1); // prettier-ignore
-    return { name: FIRST_PACKET_NAMES[matcher] ?? matcher, points };
+  const kinds = [...new Set(rows.map(kindOf))];
+  const first = kinds.map((kind): Series => {
+    const points = pointsOf(rows.filter((row) => kindOf(row) === kind), "ns_per_new", 1); // prettier-ignore
+    return { name: FIRST_PACKET_NAMES[kind] ?? kind, points };
   });
   // What does not depend on the matcher stands in the rows of each.
-  const own = rows.filter(({ matcher }) => matcher === matchers[0]);
-  const costs = COSTS.map(([field, name]): Series => ({ name, points: pointsOf(own, field, 1e6) }));
+  const costs = (["iptables", "nftables"] as const).flatMap((mode) => {
+    const kind = kinds.find((one) => one.startsWith(`${mode} `));
+    const own = rows.filter((row) => kindOf(row) === kind);
+    const fields = kind === undefined ? [] : mode === "iptables" ? COSTS : TABLE_COSTS;
+    return fields.map(([field, name]): Series => ({ name, points: pointsOf(own, field, 1e6) }));
+  });
   return {
     title: "kube-proxy's rules by the number of Services",
     subtitle: "Pods on one node call a Service whose pod is on another; both nodes have all rules.",
@@ -50,6 +62,11 @@ export function rulesPlot(rows: readonly RulesRow[]): Plot {
     ],
     notes: [PUBLISHED_SOURCE],
   };
+}
+
+/** What a row is of: kube-proxy's mode, and who walks its rules. */
+function kindOf({ mode, matcher }: RulesRow): string {
+  return `${mode} ${matcher}`;
 }
 
 function pointsOf(rows: readonly RulesRow[], field: keyof RulesRow, scale: number): [number, number][] {

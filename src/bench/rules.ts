@@ -7,11 +7,15 @@ import { ChangeableRules } from "../engine/rule-family.ts";
 import { PreparedRun } from "../engine/run.ts";
 import { compileText } from "../iptables/compile.ts";
 import { NameTable } from "../iptables/names.ts";
+import { wholeText } from "../iptables/rules-text.ts";
 import { survey } from "../iptables/survey.ts";
+import { compileWithTable } from "../nftables/compile.ts";
+import { parseTable } from "../nftables/parse.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { compileKernel, newMemory } from "../kernel/load.ts";
+import type { ProxyMode } from "../node/machine.ts";
 import { partialSync } from "../node/kube-proxy/partial-sync.ts";
-import { clusterOf, rulesOf, type BenchPod } from "./cluster.ts";
+import { clusterOf, machinesOf, rulesOf, type BenchPod } from "./cluster.ts";
 import { NEW_RATE, pathPlan } from "./path.ts";
 
 export type Matcher = "index" | "linear";
@@ -20,6 +24,8 @@ export interface RulesRow {
   services: number;
   /** Of one node, chains' policies not counted. */
   rules: number;
+  /** kube-proxy's. */
+  mode: ProxyMode;
   matcher: string;
   parse_ms?: number;
   compile_ms?: number;
@@ -32,6 +38,7 @@ export interface RulesRow {
   iptables_legacy_restore_ms?: number | undefined;
   iptables_legacy_change_ms?: number | undefined;
   iptables_nft_restore_ms?: number | undefined;
+  nft_load_ms?: number | undefined;
 }
 
 /** The rule set of a size: that of each of the two nodes, and what kube-proxy writes when one Service has another endpoint. */
@@ -61,6 +68,31 @@ export function ruleTexts(services: number): RuleTexts {
   const [, ...others] = cluster.endpointSlices;
   const after = rulesOf({ ...cluster, endpointSlices: [...moved, ...others] }, 1);
   return { services, rules: countRules(nodes[0]), nodes, change: partialSync(nodes[0], after, true) };
+}
+
+/** A node in nftables mode: its rules of iptables, and kube-proxy's table before and after one Service has another endpoint. */
+export interface TableTexts {
+  services: number;
+  /** Of both, chains' policies not counted. */
+  rules: number;
+  iptables: string;
+  before: string;
+  after: string;
+}
+
+/** The texts of the first node for so many Services, as in `ruleTexts`. */
+export function tableTexts(services: number): TableTexts {
+  const cluster = clusterOf(2, PODS, services, ["UDP"]);
+  const moved = clusterOf(2, [{ name: "server", node: 2, place: 1, serves: true }], 1, ["UDP"]).endpointSlices;
+  const [, ...others] = cluster.endpointSlices;
+  const tableOf = (state: typeof cluster) => {
+    const root = machinesOf(state, undefined, "nftables")[0]?.namespaces[0];
+    return { iptables: wholeText(root?.rules ?? ""), nft: root?.nft ?? "" };
+  };
+  const { iptables, nft: before } = tableOf(cluster);
+  const { nft: after } = tableOf({ ...cluster, endpointSlices: [...moved, ...others] });
+  const own = parseTable(before, "bench").chains.reduce((sum, { rules }) => sum + rules.length, 0);
+  return { services, rules: countRules(iptables) + own, iptables, before, after };
 }
 
 function countRules(text: string): number {
@@ -132,6 +164,35 @@ export function measureRuleSet({ nodes: [text], change, rules }: RuleTexts): Set
   };
 }
 
+/** What a node's table of nftables costs. A change is loaded anew as a whole. */
+export function measureTable({ iptables, before: text, after, rules }: TableTexts): SetCosts {
+  const kernel = new Kernel(compileKernel(), newMemory());
+  const names = new NameTable();
+  const ns = kernel.newNamespace(kernel.calls.newMachine(0), 0, 1n);
+  const compile = (nft: string) => compileWithTable(iptables, nft, names, "bench");
+  const load = ({ words, count }: ReturnType<typeof compile>): void => {
+    const block = kernel.placeWords(words);
+    kernel.calls.admitRules(block, block + BLOCK_HEADER, count);
+    kernel.calls.indexRules(block, block + BLOCK_HEADER, count, 0);
+    kernel.calls.indexMaps(block);
+    kernel.calls.loadRules(ns, block);
+  };
+  const parse = best(GOES, ENOUGH_MS, () => timed(() => void parseTable(text, "bench")));
+  const both = best(GOES, ENOUGH_MS, () => timed(() => void compile(text)));
+  const compiled = compile(text);
+  const before = kernel.calls.memoryTaken();
+  const index = timed(() => load(compiled));
+  const bytes = kernel.calls.memoryTaken() - before;
+  const changed = best(GOES, ENOUGH_MS, () => timed(() => load(compile(after))));
+  return {
+    parse_ms: round(parse),
+    compile_ms: round(both - parse),
+    index_ms: round(index),
+    bytes_per_rule: round(bytes / rules),
+    change_ms: round(changed),
+  };
+}
+
 type FirstPacket = Required<Pick<RulesRow, "new_per_s" | "ns_per_new" | "rules_walked">>;
 
 /** The two-node path for one rule set. Compiled once, measured with each matcher. */
@@ -142,9 +203,9 @@ export class FirstPackets {
   readonly #endNs: number;
 
   /** `frames`: connections to be timed, of one packet each. */
-  constructor(services: number, frames: number) {
+  constructor(services: number, frames: number, proxyMode: ProxyMode = "iptables") {
     const options = { services, flows: 1, size: SIZE, mode: "new", frames } as const;
-    const { plan, timedFromNs } = pathPlan(options, { protocols: ["UDP"], warmNs: WARM_NS });
+    const { plan, timedFromNs } = pathPlan(options, { protocols: ["UDP"], warmNs: WARM_NS, proxyMode });
     this.#run = new PreparedRun(plan);
     this.#frames = frames;
     this.#timedFromNs = timedFromNs;

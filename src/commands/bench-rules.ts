@@ -1,13 +1,31 @@
 // `podwire bench rules`: what kube-proxy's rules cost by the number of Services.
 import type { Command } from "commander";
-import { BACKENDS, canRestore, checkKernel, measureKernel, measureRestore } from "../bench/linux.ts";
-import { FirstPackets, measureRuleSet, ruleTexts, type Matcher, type RulesRow } from "../bench/rules.ts";
+import {
+  BACKENDS,
+  canLoadTables,
+  canRestore,
+  checkKernel,
+  measureKernel,
+  measureNftLoad,
+  measureRestore,
+} from "../bench/linux.ts";
+import {
+  FirstPackets,
+  measureRuleSet,
+  measureTable,
+  ruleTexts,
+  tableTexts,
+  type Matcher,
+  type RulesRow,
+} from "../bench/rules.ts";
 import { rulesPlot } from "../bench/rules-plot.ts";
+import { PROXY_MODES, type ProxyMode } from "../node/machine.ts";
 import { checkOutput, integersOption, output, withOutput, wordsOption, type OutputFlags } from "./bench-output.ts";
 import { integer } from "./options.ts";
 
 interface RulesFlags extends OutputFlags {
   services: number[];
+  mode: ProxyMode[];
   matcher: Matcher[];
   frames: number;
   repeat: number;
@@ -24,9 +42,13 @@ export function addRules(bench: Command): void {
         "and to index; the memory that they take in the kernel; how long it takes to change one Service, by what kube-proxy writes " +
         "then; and the first packets of connections from a pod to a Service whose pod is on another node, both with all rules: " +
         "how many a second, the time of one, and how many rules it is held against. As root on Linux, iptables-legacy-restore " +
-        "loads and changes the same text in a network namespace of its own.",
+        "loads and changes the same text in a network namespace of its own, and nft a table of nftables mode. In that mode each " +
+        "node has kube-proxy's table, whose maps need no index of rules, and a change loads it anew.",
     )
     .option("--services <N,N>", "numbers of Services", integersOption(1, 100_000), [10, 100, 1000, 10_000, 100_000])
+    .option("--mode <M,M>", "kube-proxy's: iptables, nftables or both", wordsOption<ProxyMode>(PROXY_MODES), [
+      ...PROXY_MODES,
+    ])
     .option("--matcher <M,M>", "index, linear or both", wordsOption<Matcher>(["index", "linear"]), ["index", "linear"])
     .option("--frames <N>", "connections to be timed", integer(100, 1e6), 20_000)
     .option("--repeat <N>", "runs, of which the fastest counts", integer(1, 100), 3)
@@ -38,14 +60,36 @@ export function addRules(bench: Command): void {
     checkOutput(flags);
     if (flags.kernel) checkKernel();
     const rows = flags.services.flatMap((services) => measure(services, flags));
-    // Matcher by matcher, as one compares sizes.
-    const matchers = [...new Set(rows.map(({ matcher }) => matcher))];
-    const sorted = matchers.flatMap((matcher) => rows.filter((row) => row.matcher === matcher));
+    // Mode by mode and matcher by matcher, as one compares sizes.
+    const kinds = [...new Set(rows.map(({ mode, matcher }) => `${mode} ${matcher}`))];
+    const sorted = kinds.flatMap((kind) => rows.filter(({ mode, matcher }) => `${mode} ${matcher}` === kind));
     output(sorted, flags, () => rulesPlot(sorted));
   });
 }
 
-function measure(services: number, { matcher, frames, repeat, kernel }: RulesFlags): RulesRow[] {
+function measure(services: number, flags: RulesFlags): RulesRow[] {
+  return [
+    ...(flags.mode.includes("iptables") ? measureRules(services, flags) : []),
+    ...(flags.mode.includes("nftables") ? [measureTables(services, flags)] : []),
+  ];
+}
+
+function measureTables(services: number, { frames, repeat }: RulesFlags): RulesRow {
+  const texts = tableTexts(services);
+  const { change_ms, ...costs } = measureTable(texts);
+  return {
+    services,
+    rules: texts.rules,
+    mode: "nftables",
+    matcher: "index",
+    ...costs,
+    ...new FirstPackets(services, frames, "nftables").measure("index", repeat),
+    change_ms,
+    nft_load_ms: canLoadTables() ? measureNftLoad(texts) : undefined,
+  };
+}
+
+function measureRules(services: number, { matcher, frames, repeat, kernel }: RulesFlags): RulesRow[] {
   const texts = ruleTexts(services);
   const costs = measureRuleSet(texts);
   const legacy = canRestore("legacy") ? measureRestore(texts, "legacy") : undefined;
@@ -55,6 +99,7 @@ function measure(services: number, { matcher, frames, repeat, kernel }: RulesFla
     return {
       services,
       rules: texts.rules,
+      mode: "iptables",
       matcher: one,
       parse_ms,
       compile_ms,

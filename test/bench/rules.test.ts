@@ -13,6 +13,7 @@ import { elements } from "../tools/xml.ts";
 interface Row {
   services: number;
   rules: number;
+  mode: string;
   matcher: string;
   [field: string]: number | string;
 }
@@ -23,7 +24,8 @@ const run = podwire("bench", "rules", "--services", "10,200", "--frames", "1000"
 const rows = JSON.parse(run.stdout) as Row[];
 
 test("there is a row for each matcher and size, with every cost in it", () => {
-  expect(rows.map(({ services, matcher }) => `${matcher} ${services}`)).toEqual(["index 10", "index 200", "linear 10", "linear 200"]); // prettier-ignore
+  expect(rows.map(({ services, matcher }) => `${matcher} ${services}`)).toEqual(["index 10", "index 200", "linear 10", "linear 200", "index 10", "index 200"]); // prettier-ignore
+  expect(rows.map(({ mode }) => mode)).toEqual([...Array<string>(4).fill("iptables"), "nftables", "nftables"]);
   const fields = ["parse_ms", "compile_ms", "index_ms", "bytes_per_rule", "new_per_s", "ns_per_new", "rules_walked", "change_ms"]; // prettier-ignore
   for (const row of rows) for (const field of fields) expect(row[field], field).toBeGreaterThan(0);
 });
@@ -44,6 +46,12 @@ test("a first packet is held against all rules without the index, and against as
   expect(more).toBeLessThanOrEqual(2 * 190);
 });
 
+test("in nftables mode a first packet is held against as many rules with 200 Services as with 10, and against fewer", () => {
+  const [, , linear10, , table10, table200] = rows.map((row) => Number(row["rules_walked"]));
+  expect(table200).toBe(table10);
+  expect(table200).toBeLessThan(linear10 ?? 0);
+});
+
 test("the plot is well-formed and names its series, axes and sources", () => {
   const texts = elements(readFileSync(plot, "utf8")).filter(({ name }) => name === "text");
   const words = texts.map(({ text }) => text);
@@ -52,6 +60,7 @@ test("the plot is well-formed and names its series, axes and sources", () => {
       "kube-proxy's rules by the number of Services",
       "podwire",
       "podwire --matcher linear",
+      "podwire, nftables mode",
       "kube-proxy iptables, p50",
       "Services, of one port and one endpoint each",
     ]),
