@@ -12,6 +12,7 @@ import { namespaceOf, parseObjects, type ParsedObjects } from "./parse.ts";
 import { schedule, Scheduler } from "./scheduler.ts";
 import { allocateClusterIPs, allocateLoadBalancers, DNS_PLACE, nthAddress } from "./service-addresses.ts";
 import { serviceLabel, wantsIpv6, type ParsedService } from "./services.ts";
+import { syntheticServices } from "./synthetic.ts";
 import { DNS_SERVICE, systemDocuments } from "./system.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -20,6 +21,8 @@ export interface ClusterOptions extends NodeOptions {
   serviceCIDR: string;
   /** `192.0.2.0/24`: the first Service of type LoadBalancer gets the first address. */
   loadBalancerCIDR: string;
+  /** Services that nobody calls: one half of them stands before all others, one behind. Default: none. */
+  syntheticServices?: number | undefined;
   /** It is always cluster.local. */
   clusterDomain?: never;
 }
@@ -65,15 +68,19 @@ export function settleCluster(
   const ground = first.flatMap((pod, i) => (made[i] ? { pod, made: made[i] } : []));
   const pods = [...first, ...live({ nodes: clusterNodes, scheduler, workloads, pods: ground })];
   const settled = services.map(({ service }) => service);
+  const { syntheticServices: count = 0, serviceCIDR } = options;
+  const synthetic = syntheticServices(count, serviceCIDR, settled);
+  const half = Math.ceil(count / 2);
   return {
     nodes,
     pods,
-    services: settled,
+    services: [...synthetic.services.slice(0, half), ...settled, ...synthetic.services.slice(half)],
     endpointSlices: [
       ...makeEndpointSlices(services, pods, nodes),
       ...own.endpointSlices,
       ...own.endpoints.flatMap((endpoints) => mirrorEndpoints(endpoints, settled)),
       ...system.endpointSlices,
+      ...synthetic.slices,
     ],
     namespaces: allNamespaces(own, pods),
     networkPolicies: own.networkPolicies,

@@ -2,6 +2,7 @@
 import { INGRESS_NAMESPACE } from "../kubernetes/ingress-controller.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
 import { isIpv6Only } from "../kubernetes/services.ts";
+import { SYNTHETIC_NAMESPACE } from "../kubernetes/synthetic.ts";
 import { loadBalancerAddresses, virtualAddresses } from "../node/load-balancer.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import type { FlowProtocol, FlowTarget } from "../seam/plan.ts";
@@ -20,7 +21,7 @@ const PAIR_RATE = 5;
 const LINE_RATE = 500;
 /** Traffic ends so long before the run does that every answer can come. */
 const QUIET_END_NS = 1e9;
-const SYSTEM = ["kube-system", INGRESS_NAMESPACE];
+const SYSTEM = ["kube-system", INGRESS_NAMESPACE, SYNTHETIC_NAMESPACE];
 
 /** Lines for everything that can be called, in the order of the Services; what cannot is told in `warnings`. */
 export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: number, warnings: string[]): Line[] {

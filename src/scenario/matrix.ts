@@ -2,6 +2,7 @@
 import { parseIpv4 } from "../address.ts";
 import { SERVICE_NAME } from "../kubernetes/endpoints.ts";
 import type { Cluster, Protocol, Service, ServicePort } from "../kubernetes/objects.ts";
+import { SYNTHETIC_NAMESPACE } from "../kubernetes/synthetic.ts";
 import { virtualAddresses } from "../node/load-balancer.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import { INTERNET_CLIENT, podClient, type Client } from "./clients.ts";
@@ -40,7 +41,9 @@ export function clusterMatrix(cluster: Cluster, nodeCIDR: string): Matrix {
     { name: OUTSIDE, client: INTERNET_CLIENT },
   ];
   const targets = [
-    ...cluster.services.flatMap((service) => serviceTargets(cluster, service, nodeCIDR)),
+    ...cluster.services
+      .filter(({ namespace }) => namespace !== SYNTHETIC_NAMESPACE)
+      .flatMap((service) => serviceTargets(cluster, service, nodeCIDR)),
     ...podTargets(cluster),
   ];
   const probes = targets.flatMap((target) =>

@@ -189,6 +189,7 @@ const cluster = z.strictObject({
     .prefault({}),
   kernel: kernel.prefault({}),
   cpu: cpu.optional(),
+  syntheticServices: z.int().min(0).max(100_000).default(0),
   sysctls: sysctls.default({}),
   responseBytes: z.int().min(1).max(10_000_000).optional(),
   nodeMonitorGracePeriod: moment.default(50e9),

@@ -295,3 +295,28 @@ describe("one sentence says that", () => {
     );
   });
 });
+
+test("synthetic Services stand around the others, with the last addresses of the range that are free, and leave theirs as they are", () => {
+  const taken = service("web", `clusterIP: 10.96.0.125, ${WEB}`);
+  const plain = build(`${taken}\n---\n${service("api", WEB)}`, { serviceCIDR: "10.96.0.0/25" });
+  const full = build(`${taken}\n---\n${service("api", WEB)}`, { serviceCIDR: "10.96.0.0/25", syntheticServices: 3 });
+  const names = full.services.map(({ namespace, name, clusterIPs }) => `${namespace}/${name} ${clusterIPs.join()}`);
+  const others = plain.services.map(({ namespace, name, clusterIPs }) => `${namespace}/${name} ${clusterIPs.join()}`);
+  expect(names).toEqual([
+    "synthetic/service-1 10.96.0.126",
+    "synthetic/service-2 10.96.0.124",
+    ...others,
+    "synthetic/service-3 10.96.0.123",
+  ]);
+  const added = full.endpointSlices.filter(({ namespace }) => namespace === "synthetic");
+  expect(added.map(({ labels, endpoints }) => [labels["kubernetes.io/service-name"], endpoints[0]?.addresses])).toEqual(
+    [
+      ["service-1", ["198.18.0.1"]],
+      ["service-2", ["198.18.0.2"]],
+      ["service-3", ["198.18.0.3"]],
+    ],
+  );
+  expect(() => build("", { serviceCIDR: "10.96.0.0/25", syntheticServices: 200 })).toThrow(
+    "10.96.0.0/25 has no addresses for 200 Services; choose a larger serviceCIDR",
+  );
+});

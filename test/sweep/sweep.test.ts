@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import type { PointReport } from "../../src/sweep/results.ts";
 import { CLI, podwire, ROOT, temporaryFolder } from "../tools/podwire.ts";
 
 const SPEC = "examples/sweep/sweep.yaml";
@@ -112,3 +113,21 @@ test("the Job is indexed and its pods have no rights", () => {
     },
   });
 });
+
+test("over synthetic Services, where work takes time, a new connection takes longer by their rules", () => {
+  const file = specWith("{cluster.syntheticServices: [0, 2000], cluster.cpu.cores: [1]}");
+  const out = temporaryFolder();
+  expect(podwire("sweep", "run", file, "--out", out, "--quiet").status).toBe(0);
+  expect(podwire("sweep", "merge", file, "--out", out).status).toBe(0);
+  const { points } = JSON.parse(readFileSync(join(out, "sweep.json"), "utf8")) as {
+    points: { assignments: Record<string, number>; report: PointReport }[];
+  };
+  const byCount = new Map(points.map(({ assignments, report }) => [assignments["cluster.syntheticServices"], report]));
+  const [none, many] = [byCount.get(0), byCount.get(2000)];
+  expect((many?.cluster.services ?? 0) - (none?.cluster.services ?? 0)).toBe(2000);
+  const p50 = (report: PointReport | undefined): number => report?.traffic[0]?.latencyNs?.p50 ?? 0;
+  // 5 ns each: a packet to a pod's own address is held against all of them. Quantiles are exact to 1/64.
+  expect(p50(many) - p50(none)).toBeGreaterThan(2000 * 5 - p50(many) / 32);
+  expect(p50(many) - p50(none)).toBeLessThan(2000 * 5 * 1.2 + p50(many) / 32);
+  expect(many?.processors?.map(({ cores }) => cores.length)).toEqual([1, 1]);
+}, 60_000);
