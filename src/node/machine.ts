@@ -92,6 +92,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, 
         sysctls: nodeSysctls(processor?.cores ?? CORES, pods, options),
         ...options.kernel,
         ...nodeFilters(cluster, node, options),
+        ...setsForAll(cluster, node, options, later),
       },
       ...ownPods.map(sandbox),
     ],
@@ -122,6 +123,18 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, 
   addBridge(machine, node, mtu);
   for (const pod of ownPods) connectPod(machine, node, pod, mtu, hairpinMode);
   return machine;
+}
+
+/** Sets are made once: they hold later pods from the beginning, whose addresses nobody else has. */
+function setsForAll(
+  cluster: Cluster,
+  node: Node,
+  options: NodeOptions,
+  later: readonly Pod[],
+): Pick<NamespaceConfig, "sets"> {
+  if (later.length === 0 || cluster.networkPolicies.length === 0) return {};
+  const { sets } = nodeFilters({ ...cluster, pods: [...cluster.pods, ...later] }, node, options);
+  return sets === undefined ? {} : { sets };
 }
 
 /** The routes that all nodes have in common, and the place of each node's own. */

@@ -143,6 +143,40 @@ test("Recreate: nobody serves until the old pods are gone and the new ones ready
   expect(line?.denied?.rule).toContain("has no endpoints");
 });
 
+test("a NetworkPolicy lets the new pods be called as it did the old ones, and nobody else call them", () => {
+  const allow = (app: string): string => `
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: web }
+spec:
+  podSelector: { matchLabels: { app: web } }
+  ingress: [{ from: [{ podSelector: { matchLabels: { app: ${app} } } }] }]
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: other, labels: { app: other } }
+spec: { nodeName: node-2, containers: [{ name: other, image: example/other:1 }] }
+---
+`;
+  const [open, shut] = ["web", "other"].map((app) => {
+    const file = scenario(SAFE);
+    const text = readFileSync(file, "utf8");
+    const own = text.replace("from: { pod: client }", "from: { deployment: web }");
+    writeFileSync(
+      file,
+      own.replace("\n---\napiVersion: v1\nkind: Service", `${allow(app)}apiVersion: v1\nkind: Service`),
+    );
+    return play(file).report.traffic[0];
+  });
+  // Each of the pods calls the others, as long as it lives; one that comes later, too.
+  expect(open?.delivered).toBe(open?.sent);
+  expect(Object.keys(open?.backends ?? {})).toHaveLength(6);
+  // A pod cannot be kept from itself.
+  expect(shut?.timedOut).toBeGreaterThan(0.6 * (shut?.sent ?? 0));
+  expect((shut?.delivered ?? 0) + (shut?.timedOut ?? 0)).toBe(shut?.sent);
+});
+
 test("a pod of a Deployment that is deleted has a successor of another name", () => {
   const run = play(scenario(SAFE, "", "{ at: 2s, delete: pod/web-0, grace: 1s }"));
   expect(backends(run)).toEqual(["default/web-0", "default/web-1", "default/web-2", "default/web-3"]);
