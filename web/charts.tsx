@@ -115,6 +115,9 @@ export function Latencies({ picture, line }: { picture: Picture; line: PictureLi
     <section aria-labelledby="latency">
       <h2 id="latency">Answers by latency{own ? `, ${own.name}` : ", all lines"}</h2>
       {joined.size === 0 ? <p class="empty">Nothing was answered.</p> : <Chart data={data} make={latencies} />}
+      {own?.remarks.map((remark) => (
+        <p>{remark}</p>
+      ))}
     </section>
   );
 }

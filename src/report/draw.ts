@@ -3,6 +3,7 @@ import type { Machine } from "../seam/machine.ts";
 import type { LineResult, Plan, RunResult, Series } from "../seam/plan.ts";
 import type { Picture, PictureLine, PictureMachine, PicturePlace, PictureWalk } from "./picture.ts";
 import type { Report } from "./report.ts";
+import { lineRemarks, type Rates } from "./loads.ts";
 import { failure, told } from "./summary.ts";
 
 const LINES = 1000;
@@ -48,7 +49,7 @@ export function drawPicture(
     lines: result.lines.flatMap((line, i) => {
       if (!shown.has(i)) return [];
       const series = charted.has(i) ? (result.series.lines[i] ?? null) : null;
-      return [drawLine(line, protocols[i] ?? "", sources[i] ?? [], series, walks.get(i) ?? null)];
+      return [drawLine(line, protocols[i] ?? "", sources[i] ?? [], series, walks.get(i) ?? null, report.traffic[i])];
     }),
     otherLines: result.lines.length - shown.size,
     atNs: result.series.atNs,
@@ -130,6 +131,7 @@ function drawLine(
   sources: readonly string[],
   series: PictureLine["series"],
   walk: PictureWalk | null,
+  rates: Rates | undefined,
 ): PictureLine {
   const { name, sent, delivered, refused, timedOut, unresolved, open, latency, drops, denied } = line;
   const backends = Object.entries(line.backends).sort(([, a], [, b]) => b - a);
@@ -147,6 +149,7 @@ function drawLine(
     p50: latency?.p50 ?? null,
     p99: latency?.p99 ?? null,
     max: latency?.max ?? null,
+    remarks: rates ? lineRemarks(line, rates) : [],
     latencies: coarse(line.latencies),
     drops,
     denied: denied && { namespace: denied.namespace, rule: `${denied.table} ${denied.rule}` },

@@ -36,6 +36,8 @@ export interface PictureLine extends Pick<
   p50: number | null;
   p99: number | null;
   max: number | null;
+  /** What was offered and delivered a second, the quantiles, and how often answers said an error, as text. */
+  remarks: string[];
   /** How many answers took how long, at most: coarser than the engine counts, ten steps a decade. */
   latencies: [upTo: number, count: number][];
   /** The rule that denied first, if one did. */

@@ -6,6 +6,7 @@ import type { PreparedScenario } from "../scenario/prepare.ts";
 import type { Count, PreparedEvent } from "../scenario/timeline.ts";
 import type { ReachOutcome } from "../scenario/reach.ts";
 import { STANDARD_OUTPUT, type Failures, type LineResult, type ProcessorResult, type RunResult } from "../seam/plan.ts";
+import { ratesOf, type Rates } from "./loads.ts";
 import { loadBalancerReports, type HealthChange, type LoadBalancerReport } from "./load-balancers.ts";
 
 export interface Report {
@@ -75,7 +76,7 @@ export interface ProcessorReport {
   cores: (ProcessorResult["cores"][number] & { utilisation: number })[];
 }
 
-export interface LineReport extends Omit<LineResult, "latency" | "latencies" | "drops"> {
+export interface LineReport extends Omit<LineResult, "latency" | "latencies" | "drops">, Rates {
   dropped: number;
   drops: LineResult["drops"];
   latencyNs: LineResult["latency"];
@@ -96,6 +97,7 @@ export function makeReport(
   reached: ReachOutcome[] = [],
 ): Report {
   const { plan, cluster, warnings, expectations, name } = prepared;
+  const rates = ratesOf(plan, result.lines, result.endNs);
   return {
     podwire: version,
     scenario: name,
@@ -108,7 +110,9 @@ export function makeReport(
       ...eventReport(event, result),
       failed: eventFailures(plan.lines, result.failures[i] ?? []),
     })),
-    traffic: result.lines.map(lineReport),
+    traffic: result.lines.map((line, i) =>
+      lineReport(line, rates[i] ?? { offeredPerSecond: 0, deliveredPerSecond: 0 }),
+    ),
     ...loadBalancerReports(result.balancers, cluster),
     expectations: [...outcomes(expectations, result.lines), ...reached],
     frames: result.frames,
@@ -168,9 +172,9 @@ function processorReport({ machine, cores }: ProcessorResult, endNs: number): Pr
   };
 }
 
-function lineReport({ latency, latencies: _, drops, backends, ...counts }: LineResult): LineReport {
+function lineReport({ latency, latencies: _, drops, backends, ...counts }: LineResult, rates: Rates): LineReport {
   const dropped = Object.values(drops).reduce((sum, count) => sum + count, 0);
-  return { ...counts, dropped, drops, latencyNs: latency, backends };
+  return { ...counts, ...rates, dropped, drops, latencyNs: latency, backends };
 }
 
 function outcomes(expectations: readonly Expectation[], lines: readonly LineResult[]): Outcome[] {

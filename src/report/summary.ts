@@ -1,6 +1,7 @@
 // The summary that a run prints: a table with a row for each line of traffic, then what else the user should know.
 import Table from "cli-table3";
 import { formatBytes, formatCount, formatTime, plural } from "./format.ts";
+import { loadRemarks } from "./loads.ts";
 import { loadBalancerRemarks } from "./load-balancers.ts";
 import type { EventReport, LineReport, ProcessorReport, Report } from "./report.ts";
 
@@ -70,6 +71,7 @@ function remarks(report: Report): string[] {
     ...(open.length > 0
       ? [`still waiting at the end: ${open.map((line) => `${line.name} ${formatCount(line.open)}`).join(", ")}`]
       : []),
+    ...loadRemarks(report.traffic),
     ...loadBalancerRemarks(report.loadBalancers, report.healthChanges),
     ...processorRemarks(report.processors ?? []),
     ...report.events.map((event) => told(event).join("\n  ")),

@@ -7,7 +7,7 @@ import { parseDuration } from "./units.ts";
 
 export type Comparison = "==" | "!=" | ">=" | "<=" | ">" | "<";
 
-const COUNTS = ["sent", "delivered", "refused", "timedOut", "unresolved", "open", "dropped"] as const;
+const COUNTS = ["sent", "delivered", "refused", "timedOut", "unresolved", "open", "errors", "dropped"] as const;
 const LATENCIES = ["p50", "p99", "max"] as const;
 
 /** A count of a traffic line, its share of what was sent, or a latency, compared with a number. */
@@ -84,9 +84,23 @@ export function judge(expectation: Expectation, line: LineResult): Outcome {
 
 function measure({ field, percent }: Expectation, line: LineResult): number | null {
   if (field === "p50" || field === "p99" || field === "max") return line.latency?.[field] ?? null;
-  const count = field === "dropped" ? Object.values(line.drops).reduce((sum, n) => sum + n, 0) : line[field];
+  const count = field === "dropped" ? sumOf(line.drops) : field === "errors" ? errorsOf(line) : line[field];
   if (!percent) return count;
   return line.sent === 0 ? null : (count / line.sent) * 100;
+}
+
+function sumOf(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((sum, n) => sum + n, 0);
+}
+
+/** Answers whose HTTP status says that the request failed. */
+function errorsOf({ statuses }: LineResult): number {
+  return sumOf(Object.fromEntries(Object.entries(statuses).filter(([status]) => isError(status))));
+}
+
+/** Whether a status says that a request failed. */
+export function isError(status: string): boolean {
+  return Number(status) >= 400;
 }
 
 function compare(actual: number, comparison: Comparison, value: number): boolean {

@@ -29,6 +29,7 @@ export const expectationSchema = z.strictObject({
   timedOut: comparison.optional(),
   unresolved: comparison.optional(),
   open: comparison.optional(),
+  errors: comparison.optional(),
   dropped: comparison.optional(),
   p50: comparison.optional(),
   p99: comparison.optional(),

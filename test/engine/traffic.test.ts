@@ -214,6 +214,31 @@ describe("connections", SLOW, () => {
   });
 });
 
+describe("a server that stalls for a second", SLOW, () => {
+  const stall: Plan["changes"] = [
+    { atNs: 0.5e9, namespace: "server", action: { kind: "carrier", device: "eth0", on: false } },
+    { atNs: 1.5e9, namespace: "server", action: { kind: "carrier", device: "eth0", on: true } },
+  ];
+  const kept = { keepAlive: true, connections: 1, timeoutNs: 10e9 };
+
+  test("is seen in the latency of every request that was due meanwhile, though none could begin (no coordinated omission)", async () => {
+    const line = await resultOf(planWith([get({ ...kept, rate: 100 })], { durationNs: 4e9, changes: stall }));
+    expect([line.sent, line.delivered]).toEqual([200, 200]);
+    // Half of the requests were due in that second; those at its beginning waited for all of it.
+    const late = line.latencies.filter(([upTo]) => upTo > 100e6).reduce((sum, [, count]) => sum + count, 0);
+    expect(late).toBeGreaterThan(85);
+    expect(line.latency?.p99).toBeGreaterThan(0.95e9);
+    expect(line.latency?.p75).toBeGreaterThan(0.4e9);
+  });
+
+  test("is seen by a closed loop once", async () => {
+    const arrival = { kind: "closed", clients: 1, think: drawn("constant", 8e6) } as const;
+    const line = await resultOf(planWith([get({ ...kept, arrival })], { durationNs: 4e9, changes: stall }));
+    expect(line.latencies.filter(([upTo]) => upTo > 100e6).map(([, count]) => count)).toEqual([1]);
+    expect(line.latency?.p95).toBeLessThan(5e6);
+  });
+});
+
 describe("retries", SLOW, () => {
   const backoff = { backoffNs: 20e6, maxBackoffNs: 30e6 };
 

@@ -11,6 +11,8 @@ const FINE: LineReport = {
   sent: 1000,
   begun: 1000,
   retries: 0,
+  offeredPerSecond: 333.333,
+  deliveredPerSecond: 333.333,
   statuses: {},
   delivered: 1000,
   refused: 0,
@@ -117,6 +119,24 @@ in podwire-out: shop.pcapng (1 packet, 1.5 kB), report.json
 
 describe("the summary says", () => {
   const lines = (change: Partial<Report>): string[] => summarize({ ...REPORT, ...change }, "podwire-out").split("\n");
+
+  test("what was offered and delivered where a line fell behind, which answers were errors, and what was tried again", () => {
+    const behind = {
+      ...FINE,
+      sent: 4000,
+      begun: 1900,
+      delivered: 1500,
+      retries: 12,
+      statuses: { 200: 1400, 503: 100 },
+    };
+    const text = summarize(
+      { ...REPORT, traffic: [{ ...behind, offeredPerSecond: 2000.4, deliveredPerSecond: 750 }] },
+      "out",
+    );
+    expect(text).toContain("browse: 2,000/s offered, 750/s delivered; 2,100 requests found no free connection\n");
+    expect(text).toContain("browse: answered with 503 100 times\n");
+    expect(text).toContain("browse: 12 tries were made again\n");
+  });
 
   test("why packets were dropped", () => {
     const drops = { NETFILTER_DROP: 12, NO_SOCKET: 1000 };
