@@ -21,6 +21,10 @@ const EXAMPLES = [
   "walks/06-load-balancer",
   "walks/07-node-port",
   "walks/08-ingress",
+  "mysteries/affinity-snat/fixed.yaml",
+  "mysteries/hairpin/fixed.yaml",
+  "mysteries/source-address/fixed.yaml",
+  "mysteries/local-drain/fixed.yaml",
 ];
 
 describe("every line of an example ends as in iptables mode", () => {
@@ -113,4 +117,17 @@ test("endpoints that go and come in a timeline change nft's table, and connectio
   const outcome = ({ report }: NonNullable<typeof before>) =>
     report.traffic.map(({ name, sent, delivered }) => ({ name, sent, delivered }));
   expect(after && outcome(after)).toEqual(before && outcome(before));
+});
+
+test("in nftables mode, too, a Service with affinity keeps each client at one endpoint", () => {
+  const { report } = runInto(
+    temporaryFolder(),
+    "examples/mysteries/affinity-snat/fixed.yaml",
+    "--proxy-mode",
+    "nftables",
+  );
+  // Eight clients call ten times each.
+  const counts = Object.values(report.traffic[0]?.backends ?? {});
+  expect(counts.length).toBeGreaterThan(1);
+  expect(counts.map((count) => count % 10)).toEqual(counts.map(() => 0));
 });
