@@ -4,6 +4,7 @@ import {
   PROTOCOL_CONNECT,
   PROTOCOL_HTTP,
   PROTOCOL_ICMP,
+  PROTOCOL_QUERY,
   PROTOCOL_RESOLVE,
   PROTOCOL_TCP,
   PROTOCOL_UDP,
@@ -125,6 +126,9 @@ function request(session: usize): void {
     case PROTOCOL_UDP:
       datagram.send(session);
       return;
+    case PROTOCOL_QUERY:
+      datagram.ask(session);
+      return;
     case PROTOCOL_ICMP:
       datagram.sendEcho(session);
       return;
@@ -181,7 +185,8 @@ export function complete(session: usize, origin: u32, keep: bool): void {
 /** Lets go of all that a try has open. */
 function stop(session: usize, keep: bool): void {
   connections.release(session, keep);
-  if (load<usize>(load<usize>(session, SESSION_FLOW), FLOW_NAMES)) resolver.stop(session);
+  const flow = load<usize>(session, SESSION_FLOW);
+  if (load<usize>(flow, FLOW_NAMES) || load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_QUERY) resolver.stop(session);
 }
 
 function isTriedAgain(session: usize, condition: u32): bool {

@@ -7,19 +7,24 @@ import {
   FLOW_NAMESPACE,
   FLOW_PORT,
   FLOW_PROTOCOL,
+  FLOW_RANDOM,
   FLOW_REQUEST,
   FLOW_REQUEST_BYTES,
   FLOW_SOCKET,
   OWNER_FLOW,
+  OWNER_RESOLVER,
   SESSION_ADDRESS,
   SESSION_BYTES,
   SESSION_FLOW,
+  SESSION_QUERY_A,
   SESSION_SEQUENCE,
+  SESSION_SOCKET,
 } from "../layout/records.ts";
 import { newPacket, nextId, payloadOf, send as sendPacket } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
 import { allocate } from "../memory/arena.ts";
-import { copy, get32, put32 } from "../memory/bytes.ts";
+import { copy, get32, put16, put32 } from "../memory/bytes.ts";
+import { next32 } from "../memory/random.ts";
 import * as sockets from "../socket/table.ts";
 import * as udp from "../socket/udp.ts";
 import * as icmp from "../wire/icmp.ts";
@@ -51,6 +56,27 @@ export function send(session: usize): void {
   put32(scratch, load<u32>(flow, FLOW_ID));
   put32(scratch + 4, load<u32>(session, SESSION_SEQUENCE));
   if (!udp.sendTo(socket, 0, address, port, scratch, bytes, line)) refuse(session);
+}
+
+/** Sends a session's DNS question, with a number of its own, from a socket of its own: as a program does that has no cache. */
+export function ask(session: usize): void {
+  const flow = load<usize>(session, SESSION_FLOW);
+  const address = load<u32>(session, SESSION_ADDRESS);
+  const port = load<u32>(flow, FLOW_PORT);
+  const line = load<u32>(flow, FLOW_LINE);
+  const ns = load<usize>(flow, FLOW_NAMESPACE);
+  if (!sockets.open(ns, ipv4.PROTO_UDP, address, port, OWNER_RESOLVER, <u32>session, line)) {
+    refuse(session);
+    return;
+  }
+  store<usize>(session, sockets.socket, SESSION_SOCKET);
+  if (!scratch) scratch = allocate(2048);
+  const bytes = lengthOf(flow, session);
+  copy(scratch, load<usize>(flow, FLOW_REQUEST), bytes);
+  const number = next32(flow + FLOW_RANDOM) & 0xffff;
+  store<u32>(session, number, SESSION_QUERY_A);
+  put16(scratch, <i32>number);
+  if (!udp.sendTo(sockets.socket, 0, address, port, scratch, bytes, line)) refuse(session);
 }
 
 function lengthOf(flow: usize, session: usize): i32 {

@@ -140,6 +140,7 @@ export const PROTOCOL_ICMP = 4;
 export const PROTOCOL_STREAM = 5; // datagrams that nobody waits for an answer to
 export const PROTOCOL_DNS = 6; // a question is the whole request
 export const PROTOCOL_CONNECT = 7; // TCP: an answer to the SYN is enough
+export const PROTOCOL_QUERY = 9; // one DNS question, from a socket of its own
 export const PROTOCOL_RESOLVE = 8; // a program of the host asks for the address of a name
 
 // Results of a call on the kernel, negative like errno.

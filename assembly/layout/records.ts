@@ -810,5 +810,6 @@ export const LINE_DENIED_RULE = LINE_DENIED_NS + WORD; // RULE_INDEX + 1, 0: non
 export const LINE_HISTOGRAM = LINE_DENIED_RULE + WORD;
 export const LINE_STATUS = LINE_HISTOGRAM + HISTOGRAM_BUCKETS * WORD; // a counter for each status of an answer
 export const STATUS_COUNT = 600;
+export const STATUS_DNS = 1; // what is added to the code of a DNS answer
 export const LINE_SUM = LINE_STATUS + STATUS_COUNT * WORD; // u64 nanoseconds: latencies together
 export const LINE_SIZE = LINE_SUM + LONG;

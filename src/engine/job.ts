@@ -1,6 +1,14 @@
 // What the main thread hands to every worker, and what a worker hands back.
 import type { CommentNames } from "../pcap/comments.ts";
-import type { BalancerResult, CaptureConfig, Failures, FlowConfig, Plan, ProcessorResult, ServiceRoute } from "../seam/plan.ts";
+import type {
+  BalancerResult,
+  CaptureConfig,
+  Failures,
+  FlowConfig,
+  Plan,
+  ProcessorResult,
+  ServiceRoute,
+} from "../seam/plan.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { RuleCounters } from "../kernel/counters.ts";
 import type { LineCounters } from "../kernel/kernel.ts";

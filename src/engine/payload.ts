@@ -1,4 +1,5 @@
 // What requests and responses say on the wire.
+import { wireName } from "./zone.ts";
 import { DIGITS } from "../../assembly/layout/traffic.ts";
 import type { RequestPlaces } from "../kernel/flows.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
@@ -55,6 +56,7 @@ export interface Request extends RequestPlaces {
  */
 export function requestOf(flow: FlowConfig, line: string): Request {
   if (flow.protocol === "http") return httpRequest(flow);
+  if (flow.protocol === "query") return question(flow);
   const drawn = flow.requestSizes !== undefined;
   const length = largestRequest(flow);
   const fixed = (bytes: Uint8Array): Request => ({ bytes, fixed: drawn ? 0 : bytes.length, sizeAt: 0, answerAt: 0 });
@@ -70,6 +72,13 @@ export function requestOf(flow: FlowConfig, line: string): Request {
   bytes[bytes.length - 1] = 0x0a;
   const first = SIZED.length + 1;
   return sized ? { bytes, fixed: 0, sizeAt: first, answerAt: first + DIGITS + 1 } : fixed(bytes);
+}
+
+/** A DNS question with recursion desired; its number is written when it is sent. */
+function question({ question: { name, type } = { name: "", type: 0 } }: FlowConfig): Request {
+  const words = (...values: number[]): number[] => values.flatMap((value) => [value >> 8, value & 255]);
+  const bytes = Uint8Array.from([...words(0, 0x0100, 1, 0, 0, 0), ...wireName(name.toLowerCase()), ...words(type, 1)]);
+  return { bytes, fixed: bytes.length, sizeAt: 0, answerAt: 0 };
 }
 
 /** The bytes of a flow's largest request, without a head. */

@@ -1,4 +1,5 @@
 // The results of the workers put together: sums in the order of the plan, so that the number of workers does not show.
+import { STATUS_DNS } from "../../assembly/layout/records.ts";
 import { bucketCeiling, DROP_REASONS, type LineCounters } from "../kernel/kernel.ts";
 import type {
   Denial,
@@ -134,6 +135,13 @@ function named(drops: Uint32Array): Record<string, number> {
   return Object.fromEntries(entries.filter(([, count]) => count > 0));
 }
 
+/** The codes of DNS answers, RFC 1035 and 2136. */
+const DNS_CODES = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"];
+
+function statusName(status: number): string {
+  return status >= 100 ? String(status) : (DNS_CODES[status - STATUS_DNS] ?? `RCODE${status - STATUS_DNS}`);
+}
+
 type Count = "sent" | "begun" | "retries" | "delivered" | "refused" | "timedOut" | "unresolved" | "latencySum";
 
 function lineResult(
@@ -158,7 +166,7 @@ function lineResult(
     unresolved,
     open: sent - delivered - refused - timedOut - unresolved,
     statuses: Object.fromEntries(
-      filled(addUp(parts.map((part) => part.statuses))).map(([status, count]) => [String(status), count]),
+      filled(addUp(parts.map((part) => part.statuses))).map(([status, count]) => [statusName(status), count]),
     ),
     latency:
       delivered === 0

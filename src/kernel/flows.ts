@@ -15,6 +15,7 @@ const FLOW_PROTOCOLS = {
   stream: codes.PROTOCOL_STREAM,
   dns: codes.PROTOCOL_DNS,
   connect: codes.PROTOCOL_CONNECT,
+  query: codes.PROTOCOL_QUERY,
 } as const;
 
 const ARRIVALS = {

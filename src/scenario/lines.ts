@@ -22,6 +22,7 @@ export interface Line extends LineArrival, Sizes {
   stopNs: number;
   /** The host outside the cluster that `to` named. */
   called?: string | undefined;
+  question?: FlowConfig["question"];
   keepAlive?: boolean | undefined;
   connections?: number | undefined;
   retries?: Retries | undefined;
@@ -67,7 +68,12 @@ function resolve(
       `should be at least ${pairs.length}, one for each pair of who calls and what is called`,
     );
   const arrival = arrivalOf(traffic, document, path);
-  const called = { to: traffic.to, startNs: start, stopNs: Math.min(stop ?? durationNs, durationNs) };
+  const called = {
+    to: traffic.to,
+    question: questionOf(traffic),
+    startNs: start,
+    stopNs: Math.min(stop ?? durationNs, durationNs),
+  };
   return lineOf(traffic.name, traffic, pairs, { ...arrival, ...called }, document, path, cluster);
 }
 
@@ -81,7 +87,7 @@ export function pairsOf(
   path: (string | number)[],
   cluster: Cluster,
 ): Line["pairs"] {
-  const transport = protocol === "udp" ? "UDP" : protocol === "icmp" ? "ICMP" : "TCP";
+  const transport = protocol === "udp" || protocol === "dns" ? "UDP" : protocol === "icmp" ? "ICMP" : "TCP";
   const context = { cluster, nodeCIDR, document, path, protocol: transport } as const;
   return targetsOf(to, client, context).map((target) => ({ client, target }));
 }
@@ -92,7 +98,10 @@ export function lineOf(
   said: Pick<Traffic, "protocol" | "keepAlive" | "connections" | "retries" | "timeout" | "host" | "path"> &
     Pick<Traffic, "requestBytes" | "responseBytes">,
   pairs: Line["pairs"],
-  { to, ...times }: LineArrival & { to: Traffic["to"]; startNs: number; stopNs: number },
+  {
+    to,
+    ...times
+  }: LineArrival & { to: Traffic["to"]; startNs: number; stopNs: number; question?: FlowConfig["question"] },
   document: Document,
   path: (string | number)[],
   cluster: Cluster,
@@ -100,7 +109,7 @@ export function lineOf(
   const { protocol, keepAlive, connections } = said;
   return {
     name,
-    protocol,
+    protocol: protocol === "dns" ? "query" : protocol,
     pairs,
     called: to.host ?? externalName(to, cluster),
     ...times,
@@ -127,6 +136,12 @@ function externalName({ service: name, namespace }: Traffic["to"], cluster: Clus
   return service?.type === "ExternalName" ? service.externalName : undefined;
 }
 
+const TYPES = { A: 1, NS: 2, CNAME: 5, PTR: 12, AAAA: 28, SRV: 33 } as const;
+
+function questionOf({ query }: Traffic): FlowConfig["question"] {
+  return query && { name: query.name.replace(/\.$/, ""), type: TYPES[query.type] };
+}
+
 function checkFields(traffic: Traffic, document: Document, path: (string | number)[]): void {
   const { protocol, start, stop } = traffic;
   if (protocol !== "http" && protocol !== "tcp") {
@@ -134,6 +149,11 @@ function checkFields(traffic: Traffic, document: Document, path: (string | numbe
     if (traffic.connections !== undefined)
       document.fail([...path, "connections"], `is for tcp and http, not for ${protocol}`);
   }
+  if (protocol === "dns" && !traffic.query)
+    document.fail(path, "should have a query, such as {name: cart.shop.svc.cluster.local}");
+  if (protocol !== "dns" && traffic.query) document.fail([...path, "query"], `is for dns, not for ${protocol}`);
+  if (protocol === "dns" && traffic.requestBytes !== undefined)
+    document.fail([...path, "requestBytes"], "is not for dns, whose questions are as long as their names");
   for (const field of ["host", "path"] as const) {
     if (traffic[field] !== undefined && protocol !== "http")
       document.fail([...path, field], `is for protocol http only, not for ${protocol}`);
@@ -158,6 +178,7 @@ export function flowsOf(line: Line, index: number): FlowConfig[] {
     timeoutNs,
     ...(requestSizes && { requestSizes }),
     ...(responseSizes && { responseSizes }),
+    ...(line.question && { question: line.question }),
     ...(keepAlive && { keepAlive }),
     ...(connections !== undefined && { connections }),
     ...(retries && { retries }),
@@ -188,7 +209,10 @@ export function outsideHosts(
     const address = parseIpv4(addresses.get(plainName(called)) ?? called);
     if (address === undefined || inside.some((block) => cidrContains(block, address))) return [];
     const port = pairs[0]?.target.port ?? 0;
-    const ports = protocol === "icmp" ? [] : [{ protocol: protocol === "udp" ? "udp" : "tcp", port } as const];
+    const ports =
+      protocol === "icmp"
+        ? []
+        : [{ protocol: protocol === "udp" || protocol === "query" ? "udp" : "tcp", port } as const];
     return [{ address: formatIpv4(address), ports }];
   });
 }

@@ -1,8 +1,11 @@
 // What a line of traffic may say, field by field, with its defaults.
 import { z } from "zod";
+import { isHostName } from "./targets.ts";
 import { LARGEST_REQUEST, LARGEST_RESPONSE } from "./sizes.ts";
 import { distribution } from "./distribution.ts";
 import { duration, moment, parseShare, rate } from "./units.ts";
+
+const DNS_TYPES = ["A", "AAAA", "SRV", "PTR", "CNAME", "NS"] as const;
 
 const name = z.string().min(1);
 const port = z.union([z.int().min(1).max(65535), name], "should be a port number from 1 to 65535 or a port's name");
@@ -86,7 +89,13 @@ export const traffic = z.strictObject({
   name,
   from: z.union([z.literal("internet"), client], "should be internet, or a map such as {deployment: frontend}"),
   to: target,
-  protocol: z.enum(["tcp", "udp", "http", "icmp"]),
+  protocol: z.enum(["tcp", "udp", "http", "icmp", "dns"]),
+  query: z
+    .strictObject({
+      name: name.refine(isHostName, "should be a DNS name"),
+      type: z.enum(DNS_TYPES, `should be one of ${DNS_TYPES.join(", ")}`).default("A"),
+    })
+    .optional(),
   rate: rate.optional(),
   arrival: arrival.optional(),
   clients: z.int().min(1).max(1_000_000).optional(),

@@ -11,8 +11,8 @@ export interface SegmentConfig {
   rate: number;
 }
 
-/** `dns`: asks the resolver of the target for its first name; any answer will do. `connect`: TCP that is closed once it is open. */
-export type FlowProtocol = "tcp" | "udp" | "http" | "icmp" | "stream" | "dns" | "connect";
+/** `query`: one DNS question to the target. `dns`: asks the resolver of the target for its first name; any answer will do. `connect`: TCP that is closed once it is open. */
+export type FlowProtocol = "tcp" | "udp" | "http" | "icmp" | "stream" | "dns" | "connect" | "query";
 
 /** Where a flow's requests go. With `names` each request first asks the resolver for the names in order until one has an address. */
 export type FlowTarget =
@@ -116,6 +116,8 @@ export interface FlowConfig {
   retries?: Retries | undefined;
   /** A request not answered by then counts as timed out. */
   timeoutNs: number;
+  /** For query. */
+  question?: { name: string; type: number } | undefined;
   /** For http: the Host header and the path. */
   host?: string;
   path?: string;

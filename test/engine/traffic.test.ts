@@ -373,3 +373,41 @@ describe("a service that calls others", SLOW, () => {
     expect(two.lines).toEqual(one.lines);
   });
 });
+
+describe("a DNS line", SLOW, () => {
+  const zone: Plan["zone"] = [{ name: "web.shop.svc.cluster.local", type: "A", ttl: 30, value: "10.9.9.9" }];
+
+  function asking(name: string, more: Partial<FlowConfig> = {}): Plan {
+    const question = { name, type: 1 };
+    const flows = [flow("client", "query", "10.0.0.2:53", { ...until, rate: 50, question, requestBytes: 0, ...more })];
+    return planOf([host("client", 1, []), host("server", 2, ["udp 53 dns"])], {
+      durationNs: 2e9,
+      segments: [{ name: "lan", latencyNs: LATENCY_NS, rate: 1e10 }],
+      flows,
+      zone,
+    });
+  }
+
+  test("asks one question at a time from a socket of its own, and counts the codes of the answers", async () => {
+    const path = join(folder, "dns.pcapng");
+    const plan = {
+      ...asking("web.shop.svc.cluster.local"),
+      captures: [{ devices: ["client/eth0"], path, format: "pcapng" as const }],
+    };
+    const { lines } = await runPlan(plan, { workers: 1 });
+    expect([lines[0]?.sent, lines[0]?.delivered, lines[0]?.statuses]).toEqual([100, 100, { NOERROR: 100 }]);
+    const questions = readCaptureFile(path).packets.flatMap(({ bytes }) => {
+      const { udp, dns } = decodeFrame(bytes);
+      return udp?.destinationPort === 53 && dns ? [udp.sourcePort] : [];
+    });
+    expect(questions).toHaveLength(100);
+    expect(new Set(questions).size).toBe(100);
+    const nobody = await runPlan(asking("nobody.shop.svc.cluster.local"), { workers: 2 });
+    expect(nobody.lines[0]?.statuses).toEqual({ NXDOMAIN: 100 });
+  });
+
+  test("is refused where no server listens", async () => {
+    const line = await resultOf(asking("web.shop", { rate: 1, target: { address: "10.0.0.2", port: 54 } }));
+    expect([line.sent, line.refused]).toEqual([2, 2]);
+  });
+});

@@ -28,9 +28,9 @@ writeFileSync(join(folder, "trace.txt"), "# seconds, or with a unit\n0.5\n250ms 
 writeFileSync(join(folder, "bad.txt"), "0.5\nsoon\n");
 
 /** The flows of a line with these fields, from the two pods of web to its Service. */
-function flowsOf(fields: string): FlowConfig[] {
+function flowsOf(fields: string, to = "to: { service: web }"): FlowConfig[] {
   const file = join(folder, "scenario.yaml");
-  const line = `{ name: line, from: { deployment: web }, to: { service: web }, ${fields} }`;
+  const line = `{ name: line, from: { deployment: web }, ${to}, ${fields} }`;
   const head = "apiVersion: podwire.dev/v1alpha1\nkind: Scenario\nmetadata: { name: x }\n";
   writeFileSync(file, `${head}spec:\n  duration: 2s\n  traffic:\n    - ${line}\n---\n${MANIFEST}`);
   return prepare(readSources([file]), { outDir: folder }).plan.flows;
@@ -146,6 +146,17 @@ test.each([
 ])("%s: %s %s", (fields, field, sentence) => {
   expect(() => flowsOf(fields)).toThrow(sentence);
   expect(() => flowsOf(fields)).toThrow(field);
+});
+
+test("a DNS line asks its question of the server that is named", () => {
+  const to = "to: { service: kube-dns, namespace: kube-system, port: dns, by: clusterIP }";
+  const [one] = flowsOf("protocol: dns, rate: 10/s, query: { name: Web.default.svc.cluster.local., type: SRV }", to);
+  expect(one).toMatchObject({
+    protocol: "query",
+    target: { address: "10.96.0.10", port: 53 },
+    question: { name: "Web.default.svc.cluster.local", type: 33 },
+  });
+  expect(() => flowsOf("protocol: dns, rate: 10/s", to)).toThrow("should have a query");
 });
 
 test("a trace's bad line is named", () => {
