@@ -57,7 +57,7 @@ type Act = (placed: PlacedEntry, moment: Moment) => string;
 
 /** What does an entry's work; undefined if that is not about pods. */
 function actOf(entry: TimelineSpec): Act | undefined {
-  if (entry.delete !== undefined || entry.kill?.startsWith("pod/")) return onPod;
+  if (entry.delete?.startsWith("pod/") || entry.kill?.startsWith("pod/")) return onPod;
   if (entry.kill ?? entry.cordon ?? entry.uncordon ?? entry.drain) return onNode;
   return (entry.scale ?? entry.rollout) === undefined ? undefined : onWorkload;
 }

@@ -79,7 +79,13 @@ const nodeName = z.string().startsWith("node/", "should be a node such as node/n
 const event = z
   .strictObject({
     at: moment,
-    delete: z.string().startsWith("pod/", "should be a pod such as pod/web-0; else nothing is deleted yet").optional(),
+    delete: z
+      .string()
+      .regex(
+        /^(pod|svc|service|netpol|networkpolicy)\/./,
+        "should be a pod, a Service or a NetworkPolicy such as pod/web-0, svc/web or netpol/deny-all; else nothing is deleted yet",
+      )
+      .optional(),
     scale: z.string().includes("/", "should be a workload such as deployment/web").optional(),
     replicas: z.int().min(0).optional(),
     rollout: z.string().startsWith("deployment/", "should be a Deployment such as deployment/web").optional(),

@@ -30,19 +30,29 @@ export interface SyncContext {
   servedBy: (cluster: Cluster, node: Node) => ServedDatagrams[];
 }
 
+/** An object is deleted. */
+export interface Removal {
+  atNs: number;
+  kind: "Service" | "NetworkPolicy";
+  namespace: string;
+  name: string;
+  event: number;
+}
+
 /**
- * The syncs that steps, in order of time, lead to: as soon as kube-proxy hears of something, but not more often than its minSyncPeriod.
+ * The syncs that steps and removals, in order of time, lead to: as soon as kube-proxy hears of something, but not more often than its minSyncPeriod.
  * `event`: the place of the entry that the last step before a sync comes of.
  */
 export function syncs(
-  steps: readonly Step[],
+  steps: readonly (Step | Removal)[],
   context: SyncContext,
 ): { changes: { change: Change; event: number }[]; rulesAtNs: number[] } {
   const { cluster, later, minSyncPeriodNs } = context;
-  const heard = (step: Step): number => (step.atNs === 0 ? 0 : step.atNs + TO_PROXY_NS);
+  const heard = (step: Step | Removal): number => (step.atNs === 0 ? 0 : step.atNs + TO_PROXY_NS);
   const changes: { change: Change; event: number }[] = [];
   const rulesAtNs: number[] = [];
   const states = new Map<string, PodState>(later.map((pod) => [podNamespace(pod), "gone"]));
+  const removed: Removal[] = [];
   let before = steps.length === 0 ? [] : context.nodesAt(clusterBefore(cluster, later));
   let last = -Infinity;
   let done = 0;
@@ -51,13 +61,14 @@ export function syncs(
     if (!first) break;
     const at = Math.max(heard(first), last + minSyncPeriodNs);
     const batch = steps.slice(done).filter((step) => heard(step) <= at);
-    for (const { pod, state, event } of batch) {
-      states.set(podNamespace(pod), state);
-      rulesAtNs[event] = at;
+    for (const one of batch) {
+      if ("pod" in one) states.set(podNamespace(one.pod), one.state);
+      else removed.push(one);
+      rulesAtNs[one.event] = at;
     }
     done += batch.length;
     last = at;
-    const now = clusterAt(cluster, states);
+    const now = clusterAt(without(cluster, removed), states);
     const after = context.nodesAt(now);
     cluster.nodes.forEach((node, i) => {
       const [old, fresh] = [before[i], after[i]];
@@ -70,6 +81,20 @@ export function syncs(
     before = after;
   }
   return { changes, rulesAtNs };
+}
+
+/** The cluster without objects that are deleted; a Service's EndpointSlices go with it. */
+function without(cluster: Cluster, removed: readonly Removal[]): Cluster {
+  const isGone = (kind: Removal["kind"], namespace: string, name: string): boolean =>
+    removed.some((one) => one.kind === kind && one.namespace === namespace && one.name === name);
+  return {
+    ...cluster,
+    services: cluster.services.filter(({ namespace, name }) => !isGone("Service", namespace, name)),
+    endpointSlices: cluster.endpointSlices.filter(
+      ({ namespace, labels }) => !isGone("Service", namespace, labels[SERVICE_NAME] ?? ""),
+    ),
+    networkPolicies: cluster.networkPolicies.filter(({ namespace, name }) => !isGone("NetworkPolicy", namespace, name)),
+  };
 }
 
 /** What a sync says to a node: first the rules, then to its health check server who is still there. */

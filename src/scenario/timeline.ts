@@ -11,7 +11,7 @@ import type { Machine } from "../seam/machine.ts";
 import { findEnd, noSuchEnd } from "./links.ts";
 import { entriesOf, type PodEvents } from "./pod-events.ts";
 import type { Scenario, TimelineSpec } from "./schema.ts";
-import { syncs, TO_PROXY_NS, type SyncContext } from "./syncs.ts";
+import { syncs, TO_PROXY_NS, type Removal, type SyncContext } from "./syncs.ts";
 
 /** What changes count: connections that are removed from a table, that are open when a server stops, cut off when it exits, or that hang. */
 export const COUNTS = ["removed", "open", "cut", "hung"] as const;
@@ -57,6 +57,7 @@ export function prepareTimeline(
 ): Timeline {
   const { machines, durationNs } = context;
   const counted: Counted[] = [];
+  const removals: Removal[] = [];
   const events = entriesOf(scenario).map(({ entry, path, index }): PreparedEvent => {
     if (entry.at >= durationNs) document?.fail([...path, "at"], "is not before the end of the run");
     const what = pods.what.get(index) ?? "";
@@ -69,6 +70,7 @@ export function prepareTimeline(
     };
     const flushed = flush(entry, document, path, context, event) ?? [];
     const others = taint(entry, document, path, context, event) ?? linkEvent(entry, document, path, context, event);
+    removals.push(...objectEvent(entry, document, path, context, event, index));
     counted.push(...flushed.map((change): Counted => ({ change, count: "removed", event: index })));
     counted.push(...(others ?? []).map((change) => ({ change })));
     return event;
@@ -84,7 +86,8 @@ export function prepareTimeline(
   for (const { atNs, node } of pods.off)
     for (const { namespace, name: device } of machines.find(({ name }) => name === node)?.wires ?? [])
       counted.push({ change: { atNs, namespace, action: { kind: "link", device, up: false } } });
-  const synced = syncs(pods.steps, context);
+  const news = [...pods.steps, ...removals].sort((a, b) => a.atNs - b.atNs);
+  const synced = syncs(news, context);
   for (const { change, event } of synced.changes)
     counted.push({ change, ...(change.action.kind === "stale" ? { count: "removed", event } : {}) });
   synced.rulesAtNs.forEach((atNs, i) => {
@@ -134,6 +137,36 @@ function flush(
   const nodes = node === undefined ? context.cluster.nodes : namedNode(node, document, path, context);
   event.what = `flush of ${node === undefined ? "every node's connection table" : `the connection table of ${node}`}`;
   return nodes.map(({ name }) => ({ atNs: entry.at, namespace: name, action: { kind: "flush" } }));
+}
+
+/** The kinds of objects that may be deleted besides pods, as kubectl calls them. */
+const KINDS: Readonly<Record<string, Removal["kind"]>> = {
+  svc: "Service",
+  service: "Service",
+  netpol: "NetworkPolicy",
+  networkpolicy: "NetworkPolicy",
+};
+
+/** The deletion of a Service or a NetworkPolicy. */
+function objectEvent(
+  { at: atNs, delete: deleted, namespace }: TimelineSpec,
+  document: Document | undefined,
+  path: (string | number)[],
+  { cluster, durationNs }: TimelineContext,
+  event: PreparedEvent,
+  index: number,
+): Removal[] {
+  const [short = "", name = ""] = deleted?.split("/") ?? [];
+  const kind = KINDS[short];
+  if (kind === undefined) return [];
+  const all = kind === "Service" ? cluster.services : cluster.networkPolicies;
+  const there = all.filter((one) => one.namespace === namespace).map((one) => one.name);
+  if (!there.includes(name))
+    document?.fail([...path, "delete"], `there is no ${kind} ${name} in namespace ${namespace}${among(there)}`);
+  event.what = `deletion of ${kind} ${namespace}/${name}`;
+  // It does not come back.
+  if (kind === "Service") event.untilNs = durationNs;
+  return [{ atNs, kind, namespace, name, event: index }];
 }
 
 /** The taint of a node that is to go: its kube-proxy says so as soon as it hears of it, whenever it syncs next (KEP-3836). */

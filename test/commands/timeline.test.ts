@@ -106,6 +106,38 @@ test("pods with grace serve on until they are gone, and get no new connections a
   expect(report.events[0]?.rulesAtNs).toBe(3.1e9);
 });
 
+test("a Service that is deleted has no rules from the next sync on, and nobody answers at its address", () => {
+  const { report, folder } = play("    - { at: 2s, delete: svc/web }\n");
+  expect(report.events).toMatchObject([
+    {
+      what: "deletion of Service default/web",
+      rulesAtNs: 2.1e9,
+      failed: [{ traffic: "client", refused: 2, unconnected: 143 }],
+    },
+  ]);
+  const [line] = report.traffic;
+  // Fifty a second for 2.1 s. Then the address is the gateway's, which has no route there and says so by ICMP, but not often.
+  expect(line).toMatchObject({ sent: 250, delivered: 105, refused: 2, timedOut: 143 });
+  expect(readFileSync(join(folder, "rules/node-1.v4"), "utf8")).not.toContain("default/web");
+});
+
+test("a NetworkPolicy that is deleted isolates nobody from the next sync on", () => {
+  const file = scenario("    - { at: 2s, delete: netpol/shut }\n");
+  const policy = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: shut }
+spec: { podSelector: { matchLabels: { app: web } }, policyTypes: [Ingress] }
+---
+`;
+  writeFileSync(file, policy + readFileSync(file, "utf8"));
+  const { report } = runInto(temporaryFolder(), file);
+  expect(report.events).toMatchObject([{ what: "deletion of NetworkPolicy default/shut", rulesAtNs: 2.1e9 }]);
+  const [line] = report.traffic;
+  // A SYN of the last half second before is sent again after a second, when its request's time is over.
+  expect(line?.delivered).toBe(145);
+  expect(line?.denied?.rule).toContain("default/shut");
+});
+
 test("a flush empties the connection tables", () => {
   const { report } = play("    - { at: 4500ms, flush: conntrack, node: node-1 }\n");
   expect(report.events[0]?.what).toBe("flush of the connection table of node-1");
@@ -117,6 +149,8 @@ describe("is refused in one sentence:", () => {
 
   test.each([
     ["{ at: 1s, delete: pod/nobody }", /delete: there is no pod nobody in namespace default; there are client, web-0/],
+    ["{ at: 1s, delete: svc/cart }", /delete: there is no Service cart in namespace default; there (is|are) .*web/],
+    ["{ at: 1s, delete: secret/cart }", /delete: should be a pod, a Service or a NetworkPolicy such as pod\/web-0/],
     ["{ at: 9s, delete: pod/client }", /at: is not before the end of the run/],
     ["{ at: 1s, flush: conntrack, node: node-9 }", /there is no node node-9; there are node-1, node-2/],
     [
