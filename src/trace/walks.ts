@@ -65,7 +65,8 @@ function endOf(steps: readonly Step[]): End {
   };
 }
 
-/** Whether a rule or policy ends a packet. */
+/** Whether a rule or policy ends a packet; of nftables also one whose map may say so. */
 function denies({ index, text }: RuleView): boolean {
-  return index === "policy" ? text === "DROP" : / -j (DROP|REJECT)\b/.test(text);
+  if (index === "policy") return text === "DROP";
+  return / -j (DROP|REJECT)\b/.test(text) || /(^| )(drop|reject)( comment |$)| vmap @\S+$/.test(text);
 }

@@ -131,3 +131,16 @@ test("in nftables mode, too, a Service with affinity keeps each client at one en
   expect(counts.length).toBeGreaterThan(1);
   expect(counts.map((count) => count % 10)).toEqual(counts.map(() => 0));
 });
+
+test("a trace names the rule of nft that refuses: that of a Service without endpoints, and of a port that no Service has", () => {
+  const file = join(temporaryFolder(), "empty.yaml");
+  writeFileSync(file, service("empty", "nobody", { clusterIP: "10.96.0.22" }));
+  const endOf = (to: string): string | undefined =>
+    podwire("trace", file, "--from", "node/node-1", "--to", to, "--proxy-mode", "nftables")
+      .stdout.split("\n")
+      .find((line) => line.startsWith("Refused"));
+  expect(endOf("10.96.0.22:80")).toBe("Refused with ICMP in node-1 by ip kube-proxy reject-chain 1 (reject).");
+  expect(endOf("10.96.0.22:81")).toBe(
+    'Refused with ICMP in node-1 by ip kube-proxy cluster-ips-check 1 (ip daddr @cluster-ips reject comment "Reject traffic to invalid ports of ClusterIPs").',
+  );
+});
