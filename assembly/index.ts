@@ -484,21 +484,12 @@ export function runToMail(end: f64): f64 {
 function handle(): void {
   setNow(events.time);
   setMachine(events.owner);
-  if (load<usize>(events.owner, R.MACHINE_CPU)) {
-    handleOnCores(events.kind, events.subject, events.detail);
-    return;
+  const takesTime = load<usize>(events.owner, R.MACHINE_CPU) != 0;
+  if (!takesTime || !processor.handles(events.kind, events.subject, events.detail)) {
+    dispatch(events.kind, events.subject, events.detail);
   }
-  dispatch(events.kind, events.subject, events.detail);
-  path.settle();
-}
-
-/** The same on a machine whose work takes time. */
-function handleOnCores(kind: i32, subject: usize, detail: u32): void {
-  if (kind == events.EVENT_RECEIVE) processor.arrive(<usize>detail, subject);
-  else if (kind == events.EVENT_CORE) processor.next(subject);
-  else if (kind == events.EVENT_LEAVE) netem.leave(<usize>detail, subject);
-  else dispatch(kind, subject, detail);
-  processor.settle();
+  if (takesTime) processor.settle();
+  else path.settle();
 }
 
 function dispatch(kind: i32, subject: usize, detail: u32): void {

@@ -132,13 +132,10 @@ function clearFlag(frame: usize, bit: u32): void {
 
 /** Works off the backlog: everything that follows, within the machine and at this moment, from what was just done. */
 export function settle(): void {
-  for (let frame = backlog.shift(); frame; frame = backlog.shift()) take(frame);
-}
-
-/** It is the turn of a frame of the backlog. */
-export function take(frame: usize): void {
-  if (load<i32>(frame, F.FRAME_STAGE) == F.STAGE_RECEIVE) arrive(load<usize>(frame, F.FRAME_DEVICE), frame);
-  else depart(frame);
+  for (let frame = backlog.shift(); frame; frame = backlog.shift()) {
+    if (load<i32>(frame, F.FRAME_STAGE) == F.STAGE_RECEIVE) arrive(load<usize>(frame, F.FRAME_DEVICE), frame);
+    else depart(frame);
+  }
 }
 
 /** A frame comes in by a device: it goes the way of the last one like it, if that is known, or has its own noted. */

@@ -11,6 +11,7 @@
 import { DROP_CPU_BACKLOG } from "./layout/codes.ts";
 import * as F from "./layout/frame.ts";
 import * as R from "./layout/records.ts";
+import * as netem from "./link/netem.ts";
 import { queueOf } from "./link/rss.ts";
 import { allocate } from "./memory/arena.ts";
 import * as backlog from "./memory/backlog.ts";
@@ -34,8 +35,17 @@ function coreAt(processor: usize, index: u32): usize {
   return processor + R.CPU_SIZE + <usize>index * R.CORE_SIZE;
 }
 
+/** Handles an event that is about frames and cores. False: it is another one. */
+export function handles(kind: i32, subject: usize, detail: u32): bool {
+  if (kind == events.EVENT_RECEIVE) arrive(<usize>detail, subject);
+  else if (kind == events.EVENT_CORE) next(subject);
+  else if (kind == events.EVENT_LEAVE) netem.send(<usize>detail, subject);
+  else return false;
+  return true;
+}
+
 /** A frame comes in by a device from outside the machine. */
-export function arrive(device: usize, frame: usize): void {
+function arrive(device: usize, frame: usize): void {
   store<usize>(frame, device, F.FRAME_DEVICE);
   store<i32>(frame, F.STAGE_RECEIVE, F.FRAME_STAGE);
   give(frame);
@@ -88,7 +98,7 @@ function wake(core: usize): void {
 }
 
 /** A core is free: it takes up the frame that has waited longest. */
-export function next(core: usize): void {
+function next(core: usize): void {
   const frame = load<usize>(core, R.CORE_FIRST);
   const waiting = load<u32>(core, R.CORE_WAITING) - 1;
   store<usize>(core, load<usize>(frame, F.FRAME_NEXT), R.CORE_FIRST);
@@ -100,7 +110,7 @@ export function next(core: usize): void {
 /** Does all that comes of a frame. Other frames that were made at this moment are done with it. */
 function work(core: usize, frame: usize): void {
   cpu.begin(core);
-  path.take(frame);
+  backlog.putFirst(frame);
   path.settle();
   const took = cpu.end();
   store<u64>(core, now + took, R.CORE_FREE_AT);

@@ -34,25 +34,19 @@ export function newNetem(device: usize): usize {
 /** A veth or wire sends a frame that has left its namespace; it is gone from here afterwards. */
 export function send(device: usize, frame: usize): void {
   store<i32>(frame, STAGE_RECEIVE, FRAME_STAGE);
-  if (load<i32>(device, R.DEV_KIND) == DEVICE_VETH && !load<usize>(device, R.DEV_NETEM)) {
+  const netem = load<usize>(device, R.DEV_NETEM);
+  if (load<i32>(device, R.DEV_KIND) == DEVICE_VETH && !netem) {
     store<usize>(frame, load<usize>(device, R.DEV_PEER), FRAME_DEVICE);
     backlog.push(frame, STAGE_RECEIVE);
   } else if (cpu.core) {
+    // It comes here once more when what has been done so far is done.
     events.push(cpu.reached(), machine, events.EVENT_LEAVE, frame, <u32>device);
-  } else {
-    leave(device, frame);
-  }
-}
-
-/** A frame enters the queue of its device's link, once the processor is done with it. */
-export function leave(device: usize, frame: usize): void {
-  const netem = load<usize>(device, R.DEV_NETEM);
-  if (netem) {
+  } else if (netem) {
     enqueue(netem, device, frame, true);
-    return;
+  } else {
+    const reason = segment.transmit(device, frame);
+    if (reason != OK) discard(device, frame);
   }
-  const reason = segment.transmit(device, frame);
-  if (reason != OK) discard(device, frame);
 }
 
 function discard(device: usize, frame: usize): void {

@@ -13,6 +13,13 @@ export function push(frame: usize, stage: i32): void {
   tail = frame;
 }
 
+/** Puts a frame, whose stage is set, before all others. */
+export function putFirst(frame: usize): void {
+  store<usize>(frame, head, FRAME_NEXT);
+  if (!head) tail = frame;
+  head = frame;
+}
+
 /** The oldest frame, 0 if there is none. */
 export function shift(): usize {
   const frame = head;
