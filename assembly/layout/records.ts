@@ -658,7 +658,11 @@ export const TCP_OUT = TCP_RCV_CLAMP + WORD; // segments sent and not acknowledg
 export const TCP_SACKED = TCP_OUT + WORD; // of those: arrived early
 export const TCP_LOST = TCP_SACKED + WORD; // lost
 export const TCP_AGAIN = TCP_LOST + WORD; // sent again since
-export const TCP_SIZE = 432;
+export const TCP_KEEP_AT = TCP_AGAIN + WORD; // u64: when to ask whether the peer is still there, 0: never
+export const TCP_LAST_HEARD = TCP_KEEP_AT + LONG; // u64: when it was last heard of
+export const TCP_KEEP_PROBES = TCP_LAST_HEARD + LONG; // questions since
+export const TCP_SND_SML = TCP_KEEP_PROBES + WORD; // the end of the last segment sent that was not full
+export const TCP_SIZE = 448;
 
 export const TCPS_CLOSED = 0;
 export const TCPS_SYN_SENT = 1;
@@ -686,6 +690,7 @@ export const TCPF_TAIL_OUT = 4096; // that probe is under way, up to TCP_TAIL_EN
 export const TCPF_TAIL_AGAIN = 8192; // and was sent before
 export const TCPF_ORPHAN = 16384; // no program holds the connection any more
 export const TCPF_UNREAD = 32768; // the program has left bytes unread
+export const TCPF_NODELAY = 65536; // small segments do not wait for acknowledgements (TCP_NODELAY)
 export const TCPF_SHRUNK = 64; // segments that are too large for the way wait to be sent again in parts
 
 // A segment on a connection's queue is a frame; these words of its metadata say what it carries.

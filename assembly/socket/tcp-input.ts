@@ -24,6 +24,7 @@ import * as sockets from "./table.ts";
 import * as autotune from "./tcp-autotune.ts";
 import * as backlog from "./tcp-backlog.ts";
 import * as congestion from "./tcp-congestion.ts";
+import * as keepalive from "./tcp-keepalive.ts";
 import { noteTwice } from "./tcp-sack.ts";
 import { acknowledge } from "./tcp-acknowledge.ts";
 import { TIME_WAIT, comesTooLate, enterFinWait2, enterTimeWait, peerClosed } from "./tcp-close.ts";
@@ -114,6 +115,7 @@ function answered(c: usize, at: usize, bits: i32): i32 {
   const retries = load<u32>(c, R.TCP_RETRIES);
   acknowledge(c, at, <u32>tcp.window(at), false);
   congestion.start(c, retries);
+  keepalive.start(c);
   sendAck(c);
   setHappened(CONNECTED);
   return DROP_NONE;
@@ -217,6 +219,7 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
       store<u32>(c, tcp.optionValue, R.TCP_TS_RECENT);
     }
   }
+  keepalive.heard(c);
   const retries = load<u32>(c, R.TCP_RETRIES);
   let isNew = false;
   if (state(c) == R.TCPS_SYN_RECV) {
@@ -228,6 +231,7 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
     setState(c, R.TCPS_ESTABLISHED);
     boundWindow(c, ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE)));
     note(CONNECTED);
+    keepalive.start(c);
     isNew = true;
   }
   if (!before(ack, load<u32>(c, R.TCP_SND_UNA))) {

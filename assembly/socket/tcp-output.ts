@@ -147,6 +147,22 @@ export function transmitSegment(c: usize, segment: usize): void {
   emit(c, flags, load<u32>(segment, R.SEG_SEQ), load<usize>(segment, FRAME_DATA), load<i32>(segment, R.SEG_LENGTH));
 }
 
+/** Whether the last segment waits for more, as one that is not full is under way (Nagle's algorithm as Minshall changed it; tcp_nagle_test). */
+function waits(c: usize, segment: usize): bool {
+  if (load<usize>(segment, FRAME_NEXT) || has(c, R.TCPF_NODELAY)) return false;
+  if (load<i32>(segment, R.SEG_FLAGS) & (tcp.SYN | tcp.FIN)) return false;
+  if (load<i32>(segment, R.SEG_LENGTH) >= load<i32>(c, R.TCP_MSS) || !load<u32>(c, R.TCP_OUT)) return false;
+  const small = load<u32>(c, R.TCP_SND_SML);
+  return after(small, load<u32>(c, R.TCP_SND_UNA)) && !after(small, load<u32>(c, R.TCP_SND_NXT));
+}
+
+/** The segment at the end of the queue, if it has not been sent and is not the last; 0: there is none (tcp_write_queue_tail). */
+export function openTail(c: usize): usize {
+  const tail = load<usize>(c, R.TCP_QUEUE_TAIL);
+  if (!load<usize>(c, R.TCP_UNSENT) || load<i32>(tail, R.SEG_FLAGS) & (tcp.SYN | tcp.FIN)) return 0;
+  return tail;
+}
+
 /** Sends what the windows allow. */
 export function pump(c: usize): void {
   let segment = load<usize>(c, R.TCP_UNSENT);
@@ -164,7 +180,8 @@ export function pump(c: usize): void {
     const end = segmentEnd(segment);
     if (load<u32>(segment, R.SEG_LENGTH)) {
       isLimited = inFlight >= cwnd;
-      if (isLimited || after(end, edge)) break;
+      if (isLimited || after(end, edge) || waits(c, segment)) break;
+      if (load<i32>(segment, R.SEG_LENGTH) < load<i32>(c, R.TCP_MSS)) store<u32>(c, end, R.TCP_SND_SML);
     }
     scoreboard.enter(c, segment);
     transmitSegment(c, segment);

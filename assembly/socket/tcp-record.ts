@@ -67,6 +67,9 @@ export function newConnection(ns: usize, local: u32, remote: u32, ports: u32, ow
   store<u32>(c, isn, R.TCP_WRITE_SEQ);
   store<u32>(c, isn, R.TCP_RACK_SEQ);
   store<u32>(c, isn, R.TCP_RECOVER);
+  store<u32>(c, isn, R.TCP_SND_SML);
+  // Go and nginx set it for every connection; what echoes and what is typed does not.
+  if (owner != R.OWNER_ECHO && owner != R.OWNER_PROGRAM) setFlag(c, R.TCPF_NODELAY);
   const table = load<usize>(ns, R.NS_STREAMS);
   if (hash.crowded(table)) hash.grow(table, hashOfRecord);
   hash.insert(table, hashOf(local, remote, ports), c);

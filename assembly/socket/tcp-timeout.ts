@@ -3,10 +3,11 @@ import * as R from "../layout/records.ts";
 import { now } from "../memory/clock.ts";
 import { EXPIRED, begin, setHappened } from "./tcp-outcome.ts";
 import { probe, sendAck } from "./tcp-output.ts";
+import * as keepalive from "./tcp-keepalive.ts";
 import { destroy, has, state } from "./tcp-record.ts";
 import * as recovery from "./tcp-recovery.ts";
 import { RTO_MAX, probeDelay } from "./tcp-rtt.ts";
-import { arm, setDeadline } from "./tcp-timer.ts";
+import { rearm, setDeadline } from "./tcp-timer.ts";
 
 const SYN_RETRIES: u32 = 6;
 const SYN_LINEAR_RETRIES: u32 = 4; // tcp_syn_linear_timeouts
@@ -17,12 +18,19 @@ export function onTimer(c: usize, generation: u32): void {
   begin(c);
   if (load<u32>(c, R.TCP_GENERATION) != generation || load<u64>(c, R.TCP_ARMED) != now) return;
   store<u64>(c, 0, R.TCP_ARMED);
-  const deadline = load<u64>(c, R.TCP_DEADLINE);
-  if (!deadline) return;
-  if (deadline > now) {
-    arm(c, deadline);
-    return;
+  const keepAt = load<u64>(c, R.TCP_KEEP_AT);
+  if (keepAt && keepAt <= now) {
+    store<u64>(c, 0, R.TCP_KEEP_AT);
+    keepalive.onTimer(c);
+    if (load<u32>(c, R.TCP_GENERATION) != generation) return;
   }
+  const deadline = load<u64>(c, R.TCP_DEADLINE);
+  if (deadline && deadline <= now) onDeadline(c);
+  if (load<u32>(c, R.TCP_GENERATION) == generation) rearm(c, now);
+}
+
+/** What the timer was set for is due. */
+function onDeadline(c: usize): void {
   if (state(c) == R.TCPS_TIME_WAIT) {
     destroy(c);
     return;

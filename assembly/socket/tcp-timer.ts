@@ -9,6 +9,22 @@ export function setDeadline(c: usize, at: u64): void {
   if (at && (!armed || at < armed)) arm(c, at);
 }
 
+/** Sets when the connection should be looked after if it has been silent. */
+export function setKeepAlive(c: usize, at: u64): void {
+  store<u64>(c, at, R.TCP_KEEP_AT);
+  const armed = load<u64>(c, R.TCP_ARMED);
+  if (!armed || at < armed) arm(c, at);
+}
+
+/** After an event: the next one is set, if it is not yet. */
+export function rearm(c: usize, now: u64): void {
+  const deadline = load<u64>(c, R.TCP_DEADLINE);
+  let next = load<u64>(c, R.TCP_KEEP_AT);
+  if (deadline > now && (!next || deadline < next)) next = deadline;
+  const armed = load<u64>(c, R.TCP_ARMED);
+  if (next && (!armed || next < armed)) arm(c, next);
+}
+
 export function arm(c: usize, at: u64): void {
   store<u64>(c, at, R.TCP_ARMED);
   const ns = load<usize>(c, R.TCP_NAMESPACE);

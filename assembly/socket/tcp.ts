@@ -6,7 +6,7 @@ import { copy } from "../memory/bytes.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as sockets from "./table.ts";
-import { emit, followPath, newSegment, pump } from "./tcp-output.ts";
+import { emit, followPath, newSegment, openTail, pump } from "./tcp-output.ts";
 import { openWindow, ownMss } from "./tcp-receive-window.ts";
 import { destroy, find, has, newConnection, setFlag, setState, state } from "./tcp-record.ts";
 import { waitForFin } from "./tcp-close.ts";
@@ -63,6 +63,18 @@ export function write(c: usize, from: usize, length: i32): void {
   const mss = load<i32>(c, R.TCP_MSS);
   let at = from;
   let left = length;
+  const tail = openTail(c);
+  if (tail) {
+    // What has not been sent yet is filled first (tcp_sendmsg).
+    const there = load<i32>(tail, R.SEG_LENGTH);
+    const part = max<i32>(min<i32>(left, mss - there), 0);
+    copy(load<usize>(tail, FRAME_DATA) + <usize>there, at, part);
+    store<i32>(tail, there + part, R.SEG_LENGTH);
+    if (part == left) store<i32>(tail, load<i32>(tail, R.SEG_FLAGS) | tcp.PSH, R.SEG_FLAGS);
+    store<u32>(c, load<u32>(c, R.TCP_WRITE_SEQ) + <u32>part, R.TCP_WRITE_SEQ);
+    at += <usize>part;
+    left -= part;
+  }
   while (left > 0) {
     const part = min<i32>(left, mss);
     const segment = newSegment(c, tcp.ACK | (part == left ? tcp.PSH : 0), part);
@@ -102,7 +114,12 @@ export function shut(c: usize): void {
     destroy(c);
     return;
   } else return;
-  newSegment(c, tcp.FIN | tcp.ACK, 0);
+  // It goes with bytes that have not been sent yet, if there are any (tcp_send_fin).
+  const tail = openTail(c);
+  if (tail) {
+    store<i32>(tail, load<i32>(tail, R.SEG_FLAGS) | tcp.FIN, R.SEG_FLAGS);
+    store<u32>(c, load<u32>(c, R.TCP_WRITE_SEQ) + 1, R.TCP_WRITE_SEQ);
+  } else newSegment(c, tcp.FIN | tcp.ACK, 0);
   pump(c);
 }
 

@@ -58,6 +58,7 @@ describe.each(BUILDS)("in the %s build", (build) => {
     ["a SYN goes out six times in 5 s with all its options, and the answer's are taken", "connect"],
     ["a reset ends an attempt; segments for a port where nobody listens are answered with resets", "refused"],
     ["full segments open the receive window to what the buffer holds", "window"],
+    ["without TCP_NODELAY small segments wait for the acknowledgement of one, and go together", "nagle"],
     ["a listener whose queue is full takes no SYN, and leaves the ACK of a handshake unheard", "backlog"],
     ["with tcp_abort_on_overflow the ACK of a handshake is answered with a reset", "backlog-abort"],
     ["a program that has read all closes with a FIN, and TIME-WAIT acknowledges the peer's again", "close-read"],

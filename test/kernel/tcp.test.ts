@@ -299,6 +299,23 @@ describe.each(BUILDS)("in the %s build", (build) => {
     expect(lab.drops("a")).toEqual({ TCP_OLD_DATA: 1 });
   });
 
+  test("a server asks after 15 s of silence whether its client is still there, nine times, then resets", () => {
+    const lab = faced(build, ["tcp 80"]);
+    say(lab, [5000, 80], { flags: "S", seq: 100 }, 0);
+    lab.run(0.1);
+    const { seq } = heard(lab);
+    say(lab, [5000, 80], { flags: ".", seq: 101, ack: seq + 1 }, 0.9);
+    // One answer, and the silence begins anew.
+    say(lab, [5000, 80], { flags: ".", seq: 101, ack: seq + 1 }, 17);
+    lab.run(200);
+    const sent = lab.seen("wire/w0").flatMap(({ ns, frame }) => {
+      return frame.tcp ? [`${Math.round(ns / 1e9)} ${frame.tcp.flags} ${(frame.tcp.sequence - seq) | 0}`] : [];
+    });
+    const probes = [16, 32, 47, 62, 77, 92, 107, 122, 137, 152].map((at) => `${at} . 0`);
+    expect(sent).toEqual(["0 S. 0", ...probes, "167 R. 1"]);
+    expect(lab.live).toBe(0);
+  });
+
   test("a flow's time-out ends the request, not the connection's own rules", () => {
     const lab = faced(build, [], { flows: [flow("a", "tcp", "10.0.0.9:80", { timeoutNs: 2.5e9 })] });
     lab.run(60);
