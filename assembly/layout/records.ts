@@ -78,7 +78,8 @@ export const SYSCTL_TCP_CONGESTION = 47; // tcp_congestion_control: CONGESTION_*
 export const SYSCTL_TCP_IDLE_RESTART = 48; // tcp_slow_start_after_idle
 export const SYSCTL_TCP_ABORT_ON_OVERFLOW = 49; // tcp_abort_on_overflow
 export const SYSCTL_SOMAXCONN = 50; // net.core.somaxconn
-export const SYSCTL_COUNT = 51;
+export const SYSCTL_TCP_MODERATE_RCVBUF = 51; // tcp_moderate_rcvbuf
+export const SYSCTL_COUNT = 52;
 export const CONGESTION_CUBIC = 0;
 export const CONGESTION_RENO = 1;
 

@@ -70,6 +70,7 @@ import {
   SYSCTL_SOMAXCONN,
   SYSCTL_SYNACK_RETRIES,
   SYSCTL_TCP_IDLE_RESTART,
+  SYSCTL_TCP_MODERATE_RCVBUF,
 } from "../layout/records.ts";
 import * as address from "../fib/address.ts";
 import * as route from "../fib/route.ts";
@@ -139,6 +140,7 @@ export function newNamespace(machine: usize, id: u32, seed: u64): usize {
   setSysctl(ns, SYSCTL_SYNACK_RETRIES, 5);
   setSysctl(ns, SYSCTL_TCP_IDLE_RESTART, 1);
   setSysctl(ns, SYSCTL_SOMAXCONN, 4096);
+  setSysctl(ns, SYSCTL_TCP_MODERATE_RCVBUF, 1);
   store<u32>(ns, 32768 + below(ns + NS_RANDOM, 28232), NS_NEXT_PORT);
   store<u32>(ns, next32(ns + NS_RANDOM) & 0xffff, NS_IP_ID);
   store<u32>(ns, 50, NS_ICMP_CREDIT);

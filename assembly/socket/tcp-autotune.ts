@@ -65,6 +65,8 @@ function noteRoundTrip(c: usize, sample: u32, isLong: bool): void {
 function growBuffer(c: usize, read: u32, early: u32): void {
   const old = load<u32>(c, R.TCP_SPACE);
   store<u32>(c, read, R.TCP_SPACE);
+  const sysctls = load<usize>(c, R.TCP_NAMESPACE) + R.NS_SYSCTLS;
+  if (!load<u32>(sysctls, R.SYSCTL_TCP_MODERATE_RCVBUF << 2)) return;
   const twice = (<u64>read) << 1;
   const window = twice + (((twice * (read - old)) / max<u32>(old, 1)) << 1) + early;
   const memory = <u32>min<u64>((window << 8) / load<u32>(c, R.TCP_RCV_RATIO), BUFFER_MOST);

@@ -21,6 +21,7 @@ const NAMESPACE_KEYS: Readonly<Record<string, number>> = {
   "net.core.somaxconn": R.SYSCTL_SOMAXCONN,
   "net.ipv4.tcp_abort_on_overflow": R.SYSCTL_TCP_ABORT_ON_OVERFLOW,
   "net.ipv4.tcp_congestion_control": R.SYSCTL_TCP_CONGESTION,
+  "net.ipv4.tcp_moderate_rcvbuf": R.SYSCTL_TCP_MODERATE_RCVBUF,
   "net.ipv4.tcp_slow_start_after_idle": R.SYSCTL_TCP_IDLE_RESTART,
   "net.ipv4.ip_default_ttl": R.SYSCTL_DEFAULT_TTL,
   "net.ipv4.icmp_ratelimit": R.SYSCTL_ICMP_RATELIMIT,
