@@ -105,6 +105,7 @@ test("the help of run names every option", () => {
   const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, option]) => option);
   expect(options).toEqual([
     "--nodes",
+    "--proxy-mode",
     "--seed",
     "--duration",
     "--workers",
