@@ -124,7 +124,7 @@ export const NS_SOURCES = NS_NFT + WORD; // hash table of connections by their s
 export const NS_BALANCER = NS_SOURCES + WORD; // BALANCER_*, 0: it balances nothing
 export const NS_RULE_BASE = NS_BALANCER + WORD; // what offsets in rules count from
 export const NS_EXCEPTIONS = NS_RULE_BASE + WORD; // hash table of EXCEPTION_*, 0: no path MTU was learned
-export const NS_ENTRIES = NS_EXCEPTIONS + WORD; // first block of connections: ENTRIES_*
+export const NS_ENTRIES = NS_EXCEPTIONS + WORD; // the newest of its records of connections, in use or not, linked by CT_NEXT
 export const NS_FREE_ENTRIES = NS_ENTRIES + WORD; // those of them that no connection has, a list
 export const NS_GRAPH = NS_FREE_ENTRIES + WORD; // GRAPH_*: what its services call before they answer, 0: nothing
 export const NS_SYSCTLS = NS_GRAPH + WORD;
@@ -521,12 +521,8 @@ export const SEEN_MAX_ACK = SEEN_MAX_WIN + WORD;
 export const SEEN_SCALE = SEEN_MAX_ACK + WORD;
 export const SEEN_FLAGS = SEEN_SCALE + WORD;
 export const SEEN_SIZE = 32;
+export const CT_NEXT = CT_TCP_SEEN + 2 * SEEN_SIZE - WORD; // the next record of the namespace, in the last of the spare words
 export const CT_SIZE = CT_TCP_SEEN + 2 * SEEN_SIZE;
-
-// A block of connections of one namespace, in the order in which they were first used.
-export const ENTRIES_NEXT = 0;
-export const ENTRIES_COUNT = ENTRIES_NEXT + WORD;
-export const ENTRIES_FIRST = 64;
 
 // A UDP or TCP socket that listens or is bound.
 export const SOCK_HASH_NEXT = 0;

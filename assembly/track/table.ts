@@ -4,6 +4,7 @@ import { FRAME_CT, FRAME_CT_INFO } from "../layout/frame.ts";
 import { IP_CT_NONE } from "../layout/codes.ts";
 import {
   CT_NAMESPACE,
+  CT_NEXT,
   CT_ORIGINAL,
   CT_REFERENCES,
   CT_REPLY,
@@ -12,9 +13,6 @@ import {
   CT_STATUS,
   CT_TCP_SEEN,
   CT_TIMEOUT,
-  ENTRIES_COUNT,
-  ENTRIES_FIRST,
-  ENTRIES_NEXT,
   NS_CONNECTIONS,
   NS_CONNECTION_COUNT,
   NS_EARLIEST_END,
@@ -31,9 +29,6 @@ import * as frames from "../memory/frames.ts";
 import * as tags from "../memory/tags.ts";
 import * as sources from "./sources.ts";
 import * as tuple from "./tuple.ts";
-
-const ENTRIES_LEAST: u32 = 16;
-const ENTRIES_MOST: u32 = 1024;
 
 export function newConnectionTable(): usize {
   return tags.newTable(128);
@@ -98,9 +93,9 @@ export function searchZoneOf(entry: usize, direction: u32): void {
 
 /** A new entry outside the table, with one reference. */
 export function newEntry(ns: usize): usize {
-  if (!load<usize>(ns, NS_FREE_ENTRIES)) makeEntries(ns);
-  const entry = load<usize>(ns, NS_FREE_ENTRIES);
-  store<usize>(ns, load<usize>(entry), NS_FREE_ENTRIES);
+  let entry = load<usize>(ns, NS_FREE_ENTRIES);
+  if (entry) store<usize>(ns, load<usize>(entry), NS_FREE_ENTRIES);
+  else entry = newRecord(ns);
   const serial = load<u32>(entry, CT_SERIAL) + 1;
   clear(entry, CT_TCP_SEEN);
   store<u32>(entry, serial, CT_SERIAL);
@@ -110,20 +105,12 @@ export function newEntry(ns: usize): usize {
   return entry;
 }
 
-/** Makes a block of entries, larger than the one before. Neighbours in time are neighbours in memory, and leave it together. */
-function makeEntries(ns: usize): void {
-  const before = load<usize>(ns, NS_ENTRIES);
-  const count = before ? min<u32>(load<u32>(before, ENTRIES_COUNT) << 1, ENTRIES_MOST) : ENTRIES_LEAST;
-  const block = allocate(<u32>ENTRIES_FIRST + count * <u32>CT_SIZE);
-  store<usize>(block, before, ENTRIES_NEXT);
-  store<u32>(block, count, ENTRIES_COUNT);
-  store<usize>(ns, block, NS_ENTRIES);
-  let entry = block + ENTRIES_FIRST + <usize>count * CT_SIZE;
-  for (let i: u32 = 0; i < count; i++) {
-    entry -= CT_SIZE;
-    store<usize>(entry, load<usize>(ns, NS_FREE_ENTRIES));
-    store<usize>(ns, entry, NS_FREE_ENTRIES);
-  }
+/** A record more for a namespace. Those of all namespaces lie in the order in which they came: a packet's are near each other. */
+function newRecord(ns: usize): usize {
+  const entry = allocate(CT_SIZE);
+  store<usize>(entry, load<usize>(ns, NS_ENTRIES), CT_NEXT);
+  store<usize>(ns, entry, NS_ENTRIES);
+  return entry;
 }
 
 export function hold(entry: usize): void {
@@ -197,14 +184,11 @@ export function setEnd(ns: usize, entry: usize, at: u64): void {
 export function sweep(ns: usize): void {
   if (now < load<u64>(ns, NS_EARLIEST_END)) return;
   let earliest = u64.MAX_VALUE;
-  for (let block = load<usize>(ns, NS_ENTRIES); block; block = load<usize>(block, ENTRIES_NEXT)) {
-    let entry = block + ENTRIES_FIRST + <usize>load<u32>(block, ENTRIES_COUNT) * CT_SIZE;
-    for (let left = load<u32>(block, ENTRIES_COUNT); left; left--) {
-      entry -= CT_SIZE;
-      if ((load<u32>(entry, CT_STATUS) & (IPS_CONFIRMED | IPS_DYING)) != IPS_CONFIRMED) continue;
-      if (expired(entry)) remove(entry);
-      else earliest = min<u64>(earliest, load<u64>(entry, CT_TIMEOUT));
-    }
+  // From the newest to the oldest, so that they are used again in the order in which they lie.
+  for (let entry = load<usize>(ns, NS_ENTRIES); entry; entry = load<usize>(entry, CT_NEXT)) {
+    if ((load<u32>(entry, CT_STATUS) & (IPS_CONFIRMED | IPS_DYING)) != IPS_CONFIRMED) continue;
+    if (expired(entry)) remove(entry);
+    else earliest = min<u64>(earliest, load<u64>(entry, CT_TIMEOUT));
   }
   store<u64>(ns, earliest, NS_EARLIEST_END);
 }

@@ -89,7 +89,8 @@ export function begin(entry: usize, ns: usize, at: usize, bytes: i32): bool {
   const state = nextState(DIR_ORIGINAL, indexOf(tcp.flags(at)), NONE);
   if (state >= <u32>INVALID) return false;
   const seen = entry + CT_TCP_SEEN;
-  clear(seen, 2 * SEEN_SIZE);
+  clear(seen, SEEN_SIZE + SEEN_SCALE);
+  store<u64>(seen + SEEN_SIZE, 0, SEEN_SCALE); // and the flags; what follows is not TCP's
   const end = segmentEnd(at, bytes);
   const window = max<u32>(<u32>tcp.window(at), 1);
   store<u32>(seen, end, SEEN_END);
