@@ -72,7 +72,7 @@ function hashOfRecord(route: usize): u32 {
   return hash.mix(load<u32>(route, ROUTE_NETWORK), load<u32>(route, ROUTE_LENGTH));
 }
 
-/** Adds a route; of equal prefix and metric the first one stays in force. */
+/** Adds a route, which it returns; of equal prefix and metric the first one stays in force. Whoever changes a table flushes the cache. */
 export function add(
   table: usize,
   network: u32,
@@ -83,21 +83,6 @@ export function add(
   source: u32,
   metric: u32,
   mtu: u32 = 0,
-): void {
-  recorder.changed();
-  insert(table, network, length, type, via, device, source, metric, mtu);
-}
-
-function insert(
-  table: usize,
-  network: u32,
-  length: u32,
-  type: u32,
-  via: u32,
-  device: usize,
-  source: u32,
-  metric: u32,
-  mtu: u32,
 ): usize {
   const route = allocate(ROUTE_SIZE);
   store<u32>(route, network & maskOf(length), ROUTE_NETWORK);
@@ -117,7 +102,6 @@ function insert(
 
 /** Adds the routes of a list, all but the one at `except`, out of a device. Each becomes a record of the table when it is first used. */
 export function addCommon(table: usize, list: usize, except: u32, device: usize): void {
-  recorder.changed();
   store<usize>(table, list, FIB_COMMON);
   store<usize>(table, device, FIB_COMMON_DEVICE);
   store<u32>(table, except, FIB_COMMON_EXCEPT);
@@ -171,7 +155,7 @@ function takeCommon(table: usize, network: u32, length: u32): usize {
   const entry = commonAt(list, low);
   if (load<u32>(entry, COMMON_NETWORK) != network || load<u32>(entry, COMMON_LENGTH) != length) return 0;
   const device = load<usize>(table, FIB_COMMON_DEVICE);
-  return insert(table, network, length, ROUTE_UNICAST, load<u32>(entry, COMMON_VIA), device, 0, 0, 0);
+  return add(table, network, length, ROUTE_UNICAST, load<u32>(entry, COMMON_VIA), device, 0, 0);
 }
 
 /** The best route of one table, 0 if none. Routes over devices that are down do not count. */

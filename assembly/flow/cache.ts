@@ -315,27 +315,7 @@ function seenLately(): bool {
   }
   // The oldest makes room, but seldom if it is not old: flows that take turns would push each other out for ever.
   if (isFresh(load<u32>(bucket, 12), epoch) && ((flowHash ^ (<u32>(now >> 8))) * MIXER) >>> SELDOM) return false;
-  const older = i8x16.shuffle(
-    marks,
-    i32x4.splat(<i32>(tag | epoch)),
-    16,
-    17,
-    18,
-    19,
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    9,
-    10,
-    11,
-  );
-  v128.store(bucket, older);
+  v128.store(bucket, v128.shuffle<u32>(marks, i32x4.splat(<i32>(tag | epoch)), 4, 0, 1, 2));
   return false;
 }
 
