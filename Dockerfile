@@ -12,6 +12,6 @@ COPY --from=build /podwire/node_modules node_modules
 COPY --from=build /podwire/dist dist
 COPY --from=build /podwire/build/release.wasm build/release.wasm
 COPY --from=build /podwire/examples examples
-COPY --from=build /podwire/bench/linux-path.py bench/linux-path.py
+COPY --from=build /podwire/bench/linux-path.py /podwire/bench/linux_namespaces.py bench/
 USER 1000:1000
 ENTRYPOINT ["node", "/podwire/dist/src/cli.js"]

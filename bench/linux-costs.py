@@ -9,50 +9,16 @@ A packet socket of the source sends UDP datagrams. The whole way is walked withi
 part costs is how much longer the way takes with more of it: routers, bytes, rules, tracking, new connections, translation. Of
 many short goes the fastest counts: one that nothing came between.
 """
-import ctypes
 import json
 import os
-import signal
 import socket
 import struct
-import subprocess
 import sys
 import time
 
-CLONE_NEWNET = 0x40000000
+from linux_namespaces import end_all, enter, hold, run
+
 PACKETS, GOES = 200, 60
-libc = ctypes.CDLL(None, use_errno=True)
-children = []
-
-
-def hold():
-    """The process id of a child that keeps a network namespace of its own."""
-    ready, told = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        libc.prctl(1, signal.SIGKILL)  # ends with its parent
-        if libc.unshare(CLONE_NEWNET) != 0:
-            os._exit(1)
-        os.write(told, b"1")
-        signal.pause()
-        os._exit(0)
-    children.append(pid)
-    if os.read(ready, 1) != b"1":
-        raise RuntimeError("no network namespace could be made")
-    return pid
-
-
-def run(pid, *words, text=None):
-    done = subprocess.run(["nsenter", "-t", str(pid), "-n", *words], input=text, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(words)}: {done.stderr}")
-    return done.stdout
-
-
-def enter(pid):
-    with open(f"/proc/{pid}/ns/net") as namespace:
-        if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
 
 
 def mac(link, end):
@@ -225,9 +191,7 @@ def main():
     try:
         print(json.dumps(measure(), indent=1))
     finally:
-        for pid in children:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+        end_all()
 
 
 main()

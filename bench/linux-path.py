@@ -6,45 +6,15 @@ namespace of its own; the other namespaces are held by children and end with thi
 
     client --veth-- node-1 --veth-- node-2 --veth-- server
 """
-import ctypes
 import json
-import os
-import signal
 import socket
 import struct
-import subprocess
 import sys
 import time
 
-CLONE_NEWNET = 0x40000000
+from linux_namespaces import end_all, enter, hold, run
+
 PACKETS, GOES, SECONDS, PATIENCE = 500, 40, 8, 2
-libc = ctypes.CDLL(None, use_errno=True)
-children = []
-
-
-def hold():
-    """The process id of a child that keeps a network namespace of its own."""
-    ready, told = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        libc.prctl(1, signal.SIGKILL)  # ends with its parent
-        if libc.unshare(CLONE_NEWNET) != 0:
-            os._exit(1)
-        os.write(told, b"1")
-        signal.pause()
-        os._exit(0)
-    children.append(pid)
-    if os.read(ready, 1) != b"1":
-        raise RuntimeError("no network namespace could be made")
-    return pid
-
-
-def run(pid, *words, stdin=None):
-    command = ["nsenter", "-t", str(pid), "-n", *words]
-    done = subprocess.run(command, stdin=stdin, capture_output=True, text=stdin is None)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(words)}: {done.stderr}")
-    return done.stdout
 
 
 def join(a, b, ends):
@@ -54,12 +24,6 @@ def join(a, b, ends):
     for pid, name, cidr in ((a, name_a, cidr_a), (b, name_b, cidr_b)):
         run(pid, "ip", "address", "add", cidr, "dev", name)
         run(pid, "ip", "link", "set", name, "up")
-
-
-def enter(pid):
-    with open(f"/proc/{pid}/ns/net") as namespace:
-        if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
 
 
 def received(device):
@@ -100,8 +64,8 @@ def measure(job):
     run(two, "ip", "route", "add", gateway["client"].rsplit(".", 1)[0] + ".0/24", "via", "192.168.0.11")
     run(server, "ip", "route", "add", "default", "via", gateway["server"])
     for pid, path in zip((one, two), job["rules"]):
-        with open(path, "rb") as rules:
-            run(pid, job["restore"], "-w", stdin=rules)
+        with open(path) as rules:
+            run(pid, job["restore"], "-w", text=rules.read())
     # What arrives is counted by the server's device; nothing answers, so that only what is new is measured.
     enter(server)
     sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -147,9 +111,7 @@ def main():
     try:
         print(json.dumps(measure(json.load(sys.stdin))))
     finally:
-        for pid in children:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+        end_all()
 
 
 main()

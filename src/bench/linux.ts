@@ -120,7 +120,7 @@ export function measureKernel(texts: RuleTexts, backend: Backend): RulesRow {
       service: serviceAddress(texts.services - 1),
       port: PORT,
     };
-    const { status, stdout, stderr } = spawnSync("unshare", ["-n", "python3", program], {
+    const { status, stdout, stderr } = spawnSync("unshare", ["-n", "python3", "-B", program], {
       input: JSON.stringify(job),
       encoding: "utf8",
     });
