@@ -1,6 +1,7 @@
 // A cluster for benchmarks: clients on node-1, a server on node-2, and a number of Services of which the last is called.
 import { formatIpv4 } from "../address.ts";
 import type { Cluster, EndpointSlice, Pod, Service } from "../kubernetes/objects.ts";
+import { plainService, plainSlice } from "../kubernetes/synthetic.ts";
 import { nodeMachine, nodeRules, type ProxyMode } from "../node/machine.ts";
 import { addressNames } from "../node/names.ts";
 import type { Machine } from "../seam/machine.ts";
@@ -62,53 +63,20 @@ function podOf(bench: BenchPod): Pod {
 }
 
 function service(index: number, protocols: readonly Protocol[]): Service {
-  return {
-    namespace: "bench",
-    name: `service-${index}`,
-    labels: {},
-    type: "ClusterIP",
-    clusterIPs: [serviceAddress(index)],
-    externalIPs: [],
-    externalName: "",
-    ports: protocols.map((protocol) => ({
-      name: protocol.toLowerCase(),
-      protocol,
-      port: PORT,
-      targetPort: PORT,
-      nodePort: 0,
-    })),
-    sessionAffinity: "None",
-    sessionAffinityTimeoutSeconds: 10800,
-    externalTrafficPolicy: "Cluster",
-    internalTrafficPolicy: "Cluster",
-    loadBalancerSourceRanges: [],
-    loadBalancerIngress: [],
-    healthCheckNodePort: 0,
-    publishNotReadyAddresses: false,
-  };
+  const ports = protocols.map((protocol) => ({
+    name: protocol.toLowerCase(),
+    protocol,
+    port: PORT,
+    targetPort: PORT,
+    nodePort: 0,
+  }));
+  return plainService("bench", `service-${index}`, serviceAddress(index), ports);
 }
 
-function slice(index: number, backend: BenchPod, protocols: readonly Protocol[]): EndpointSlice {
-  return {
-    namespace: "bench",
-    name: `service-${index}-slice`,
-    labels: { "kubernetes.io/service-name": `service-${index}` },
-    addressType: "IPv4",
-    ports: protocols.map((protocol) => ({ name: protocol.toLowerCase(), protocol, port: PORT })),
-    endpoints: [
-      {
-        addresses: [podAddress(backend)],
-        ready: true,
-        serving: true,
-        terminating: false,
-        nodeName: `node-${backend.node}`,
-        zone: "",
-        hostname: "",
-        forZones: [],
-        forNodes: [],
-      },
-    ],
-  };
+function slice(of: Service, backend: BenchPod): EndpointSlice {
+  const ports = of.ports.map(({ name, protocol }) => ({ name, protocol, port: PORT }));
+  const endpoint = { address: podAddress(backend), nodeName: `node-${backend.node}` };
+  return plainSlice(of, `${of.name}-slice`, ports, endpoint);
 }
 
 /** A cluster of `nodes` nodes; Service i has the i-th backend, numbered around, and a port for each protocol. */
@@ -119,7 +87,7 @@ export function clusterOf(
   protocols: readonly Protocol[] = ["TCP", "UDP"],
 ): Cluster {
   const backends = pods.filter(({ serves }) => serves);
-  const indices = Array.from({ length: services }, (_, i) => i);
+  const all = Array.from({ length: services }, (_, i) => service(i, protocols));
   return {
     nodes: Array.from({ length: nodes }, (_, i) => ({
       name: `node-${i + 1}`,
@@ -129,10 +97,10 @@ export function clusterOf(
       unschedulable: false,
     })),
     pods: pods.map(podOf),
-    services: indices.map((i) => service(i, protocols)),
-    endpointSlices: indices.flatMap((i) => {
+    services: all,
+    endpointSlices: all.flatMap((of, i) => {
       const backend = backends[i % backends.length];
-      return backend ? [slice(i, backend, protocols)] : [];
+      return backend ? [slice(of, backend)] : [];
     }),
     namespaces: [],
     networkPolicies: [],

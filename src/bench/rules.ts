@@ -124,6 +124,17 @@ type SetCosts = Required<Pick<RulesRow, "parse_ms" | "compile_ms" | "index_ms" |
 const GOES = 5;
 const ENOUGH_MS = 3000;
 
+/** The row of what was measured: times in milliseconds, `both` of parsing and compiling. */
+function setCosts(of: Record<"parse" | "both" | "index" | "changed" | "bytes" | "rules", number>): SetCosts {
+  return {
+    parse_ms: round(of.parse),
+    compile_ms: round(of.both - of.parse),
+    index_ms: round(of.index),
+    bytes_per_rule: round(of.bytes / of.rules),
+    change_ms: round(of.changed),
+  };
+}
+
 /** What the rule set itself costs, whoever walks it. */
 export function measureRuleSet({ nodes: [text], change, rules }: RuleTexts): SetCosts {
   const kernel = new Kernel(compileKernel(), newMemory());
@@ -155,13 +166,7 @@ export function measureRuleSet({ nodes: [text], change, rules }: RuleTexts): Set
     }),
   );
   if (kernel.word(ns + NS_RULES) === 0) throw new Error("the rules were not loaded");
-  return {
-    parse_ms: round(parse),
-    compile_ms: round(both - parse),
-    index_ms: round(index),
-    bytes_per_rule: round(bytes / rules),
-    change_ms: round(changed),
-  };
+  return setCosts({ parse, both, index, changed, bytes, rules });
 }
 
 /** What a node's table of nftables costs. A change is loaded anew as a whole. */
@@ -184,13 +189,7 @@ export function measureTable({ iptables, before: text, after, rules }: TableText
   const index = timed(() => load(compiled));
   const bytes = kernel.calls.memoryTaken() - before;
   const changed = best(GOES, ENOUGH_MS, () => timed(() => load(compile(after))));
-  return {
-    parse_ms: round(parse),
-    compile_ms: round(both - parse),
-    index_ms: round(index),
-    bytes_per_rule: round(bytes / rules),
-    change_ms: round(changed),
-  };
+  return setCosts({ parse, both, index, changed, bytes, rules });
 }
 
 type FirstPacket = Required<Pick<RulesRow, "new_per_s" | "ns_per_new" | "rules_walked">>;

@@ -1,6 +1,7 @@
 // Services that nobody calls: they make the rule sets of a cluster as long as those of a large one.
 import { cidrSize, parseCidr } from "../address.ts";
 import { InputError } from "../errors.ts";
+import { SERVICE_NAME } from "./endpoints.ts";
 import type { Endpoint, EndpointSlice, Service } from "./objects.ts";
 import { nthAddress } from "./service-addresses.ts";
 
@@ -30,22 +31,32 @@ export function syntheticServices(
         { field: "spec.cluster.syntheticServices" },
         `${serviceCIDR} has no addresses for ${count} Services; choose a larger serviceCIDR`,
       );
-    services.push(serviceOf(`service-${i}`, nthAddress(serviceCIDR, place--)));
-    slices.push(sliceOf(`service-${i}`, nthAddress(ENDPOINTS, i)));
+    const name = `service-${i}`;
+    const service = plainService(SYNTHETIC_NAMESPACE, name, nthAddress(serviceCIDR, place--), [
+      { name: "", protocol: "TCP", port: PORT, targetPort: PORT, nodePort: 0 },
+    ]);
+    services.push(service);
+    slices.push(
+      plainSlice(service, `${name}-1`, [{ name: "", protocol: "TCP", port: PORT }], {
+        address: nthAddress(ENDPOINTS, i),
+        nodeName: "",
+      }),
+    );
   }
   return { services, slices };
 }
 
-function serviceOf(name: string, clusterIP: string): Service {
+/** A Service of type ClusterIP and nothing special, in the namespace. */
+export function plainService(namespace: string, name: string, clusterIP: string, ports: Service["ports"]): Service {
   return {
-    namespace: SYNTHETIC_NAMESPACE,
+    namespace,
     name,
     labels: {},
     type: "ClusterIP",
     clusterIPs: [clusterIP],
     externalIPs: [],
     externalName: "",
-    ports: [{ name: "", protocol: "TCP", port: PORT, targetPort: PORT, nodePort: 0 }],
+    ports,
     sessionAffinity: "None",
     sessionAffinityTimeoutSeconds: 10800,
     externalTrafficPolicy: "Cluster",
@@ -57,24 +68,30 @@ function serviceOf(name: string, clusterIP: string): Service {
   };
 }
 
-function sliceOf(name: string, address: string): EndpointSlice {
+/** Its EndpointSlice with one endpoint that is ready; `nodeName` is empty for one on no node. */
+export function plainSlice(
+  service: Pick<Service, "namespace" | "name">,
+  name: string,
+  ports: EndpointSlice["ports"],
+  { address, nodeName }: { address: string; nodeName: string },
+): EndpointSlice {
   const endpoint: Endpoint = {
     addresses: [address],
     ready: true,
     serving: true,
     terminating: false,
-    nodeName: "",
+    nodeName,
     zone: "",
     hostname: "",
     forZones: [],
     forNodes: [],
   };
   return {
-    namespace: SYNTHETIC_NAMESPACE,
-    name: `${name}-1`,
-    labels: { "kubernetes.io/service-name": name },
+    namespace: service.namespace,
+    name,
+    labels: { [SERVICE_NAME]: service.name },
     addressType: "IPv4",
-    ports: [{ name: "", protocol: "TCP", port: PORT }],
+    ports,
     endpoints: [endpoint],
   };
 }
