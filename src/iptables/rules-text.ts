@@ -65,8 +65,7 @@ export function differenceOf(
     return { ...part, chain };
   };
   for (const [key, { policy, rules }] of after) {
-    const old = before.get(key)?.rules;
-    if (!always?.has(key) && old?.length === rules.length && old.every((rule, i) => rule === rules[i])) continue;
+    if (!always?.has(key) && sameRules(before.get(key)?.rules, rules)) continue;
     const part = partOf(key);
     if (policy !== undefined) part.rules.push(`-F ${part.chain}`);
     else part.declared.push(`:${part.chain} - [0:0]`);
@@ -85,15 +84,41 @@ export function differenceOf(
     .join("");
 }
 
-/** Common text that was read last, as many nodes have the same one after the other. */
-let last: { text: string; chains: TextChains } = { text: "", chains: new Map() };
+/** Whether two chains have the same rules; those of a common text mostly are the same list. */
+function sameRules(a: readonly string[] | undefined, b: readonly string[]): boolean {
+  return a === b || (a?.length === b.length && a.every((rule, i) => rule === b[i]));
+}
+
+/** The common texts that were read last, as many nodes have one, and another after a change. */
+const read = new Map<string, TextChains>();
+const READ_MOST = 4;
+
+function commonChains(text: string): TextChains {
+  const known = read.get(text);
+  if (known) return known;
+  const chains = chainsOf(text);
+  const [oldest = ""] = read.keys();
+  if (read.size === READ_MOST) read.delete(oldest);
+  read.set(text, chains);
+  return chains;
+}
 
 /** The whole iptables-save text: built-in chains first, then the others by name. */
 export function wholeText(rules: RulesText): string {
-  if (typeof rules === "string") return rules;
+  return typeof rules === "string" ? rules : printChains(wholeChains(rules));
+}
+
+/** Whether two whole texts are the same; parts that are the same need not be put together. */
+export function sameText(a: RulesText, b: RulesText): boolean {
+  if (typeof a !== "string" && typeof b !== "string" && a.common === b.common && a.own === b.own) return true;
+  return wholeText(a) === wholeText(b);
+}
+
+/** The chains of the whole text. */
+export function wholeChains(rules: RulesText): TextChains {
+  if (typeof rules === "string") return chainsOf(rules);
   const { common, own } = rules;
-  if (last.text !== common) last = { text: common, chains: chainsOf(common) };
-  const chains = new Map(last.chains);
+  const chains = new Map(commonChains(common));
   let table = "";
   for (const line of own.split("\n")) {
     if (line.startsWith("*")) table = line.slice(1);
@@ -106,7 +131,7 @@ export function wholeText(rules: RulesText): string {
       (chains.get(key)?.rules as string[]).push(line.slice(word.length + 1 + name.length));
     }
   }
-  return printChains(chains);
+  return chains;
 }
 
 function printChains(chains: TextChains): string {

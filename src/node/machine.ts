@@ -92,7 +92,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, 
         sysctls: nodeSysctls(processor?.cores ?? CORES, pods, options),
         ...options.kernel,
         ...nodeFilters(cluster, node, options),
-        ...setsForAll(cluster, node, options, later),
+        ...setsForAll(cluster, node, later),
       },
       ...ownPods.map(sandbox),
     ],
@@ -126,15 +126,10 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, 
 }
 
 /** Sets are made once: they hold later pods from the beginning, whose addresses nobody else has. */
-function setsForAll(
-  cluster: Cluster,
-  node: Node,
-  options: NodeOptions,
-  later: readonly Pod[],
-): Pick<NamespaceConfig, "sets"> {
-  if (later.length === 0 || cluster.networkPolicies.length === 0) return {};
-  const { sets } = nodeFilters({ ...cluster, pods: [...cluster.pods, ...later] }, node, options);
-  return sets === undefined ? {} : { sets };
+function setsForAll(cluster: Cluster, node: Node, later: readonly Pod[]): Pick<NamespaceConfig, "sets"> {
+  if (later.length === 0) return {};
+  const sets = addNetworkPolicies(newNodeTables().filter, { ...cluster, pods: [...cluster.pods, ...later] }, node);
+  return sets === "" ? {} : { sets };
 }
 
 /** The routes that all nodes have in common, and the place of each node's own. */

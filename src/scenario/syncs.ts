@@ -1,5 +1,5 @@
 // kube-proxy's syncs in a timeline: what it hears of pods, when, and what each node's rules and health answers become.
-import { wholeText, type RulesText } from "../iptables/rules-text.ts";
+import { sameText, type RulesText } from "../iptables/rules-text.ts";
 import { SERVICE_NAME } from "../kubernetes/endpoints.ts";
 import type { PodState, Step } from "../kubernetes/live/history.ts";
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
@@ -101,9 +101,10 @@ function without(cluster: Cluster, removed: readonly Removal[]): Cluster {
 function nodeActions(before: NodeState, after: NodeState): Change["action"][] {
   const actions: Change["action"][] = [];
   if (after.rules !== undefined && before.rules !== undefined) {
-    const [was, is] = [wholeText(before.rules), wholeText(after.rules)];
-    if (is !== was || before.nft !== after.nft)
-      actions.push({ kind: "rules", restored: partialSync(was, is), rules: after.rules, nft: after.nft });
+    if (!sameText(before.rules, after.rules) || before.nft !== after.nft) {
+      const restored = partialSync(before.rules, after.rules);
+      actions.push({ kind: "rules", restored, rules: after.rules, nft: after.nft });
+    }
   }
   const keyOf = ({ address, port }: ListenerConfig): string => `${address}:${port}`;
   const known = new Map(before.listeners.map((listener) => [keyOf(listener), listener.response]));

@@ -73,7 +73,7 @@ describe("this command line of the pages works:", () => {
     const folder = folderWithManifests();
     const args = [...line.matchAll(/'[^']*'|\S+/g)]
       .map(([word]) => word.replaceAll("'", ""))
-      .map((word) => (/^(deploy\.yaml|manifests\/|drops\.pcapng|shop\.html)$/.test(word) ? join(folder, word) : word));
+      .map((word) => (/^(deploy\.yaml|manifests\/|[\w-]+\.(pcapng|html|svg))$/.test(word) ? join(folder, word) : word));
     // The last --out counts.
     const writes = /^(run|lab)$/.test(args[0] ?? "") && !args.includes("--help");
     const { status, stderr } = podwire(...args, ...(writes ? ["--out", join(folder, "out")] : []));

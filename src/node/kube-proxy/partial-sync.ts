@@ -1,5 +1,5 @@
 // What kube-proxy writes when little has changed: iptables-restore text of some chains, for `--noflush`.
-import { chainsOf, differenceOf } from "../../iptables/rules-text.ts";
+import { differenceOf, wholeChains, type RulesText } from "../../iptables/rules-text.ts";
 
 /** Chains that kube-proxy writes whole at every sync. */
 const ALWAYS = new Set([
@@ -19,6 +19,6 @@ const ALWAYS = new Set([
  * written, and those that have changed. Chains that are gone are deleted, or with `keepStale` stay, as in a large cluster, where
  * kube-proxy deletes them once in a while. Built-in chains come in it only where they have changed.
  */
-export function partialSync(before: string, after: string, keepStale = false): string {
-  return differenceOf(chainsOf(before), chainsOf(after), { always: ALWAYS, keepsGone: keepStale });
+export function partialSync(before: RulesText, after: RulesText, keepStale = false): string {
+  return differenceOf(wholeChains(before), wholeChains(after), { always: ALWAYS, keepsGone: keepStale });
 }
