@@ -26,6 +26,7 @@ import * as netem from "./link/netem.ts";
 import * as partition from "./link/partition.ts";
 import * as segment from "./link/segment.ts";
 import * as vxlan from "./link/vxlan.ts";
+import * as addresses from "./memory/addresses.ts";
 import { allocate, taken } from "./memory/arena.ts";
 import * as choices from "./memory/choices.ts";
 import { setMachine, setNow } from "./memory/clock.ts";
@@ -94,6 +95,17 @@ export function failuresOf(line: u32, event: u32): usize {
 /** Memory for the host to fill: rule sets, zones, requests. Zeroed, never given back. */
 export function reserve(bytes: u32): usize {
   return allocate(bytes + 16);
+}
+
+/** The number of the IPv6 address whose 16 bytes lie at `at`, the same on all machines. While they run one instance alone may call it. */
+export function shareAddress(at: usize): u32 {
+  return addresses.share(at);
+}
+
+/** Where the 16 bytes of the IPv6 address lie that a machine knows by a number. */
+export function addressBytes(machine: usize, number: u32): usize {
+  setMachine(machine);
+  return addresses.bytesOf(number);
 }
 
 /** The bytes of memory that this instance has taken so far. */
@@ -349,24 +361,36 @@ export function indexMaps(block: usize): void {
 /** Puts a compiled rule set in force (iptables-restore): counters and states start anew, connections stay. */
 export function loadRules(ns: usize, block: usize): void {
   flows.settle();
-  ruleSets.enforce(ns, block, false);
+  ruleSets.enforce(ns, ns + R.NS_RULES, block, false);
+}
+
+/** The same for ip6tables. */
+export function loadRules6(ns: usize, block: usize): void {
+  flows.settle();
+  ruleSets.enforce(ns, ns + R.NS_RULES6, block, false);
 }
 
 /** As loadRules, for a set that was made by changing the one in force: counters go on, those of equal numbers. */
 export function changeRules(ns: usize, block: usize): void {
   flows.settle();
-  ruleSets.enforce(ns, block, true);
+  ruleSets.enforce(ns, ns + R.NS_RULES, block, true);
 }
 
-/** Has the counters of `count` rules, from the one with the RULE_INDEX `first` on, begin anew. */
-export function clearCounters(ns: usize, first: u32, count: u32): void {
+/** The same for ip6tables. */
+export function changeRules6(ns: usize, block: usize): void {
   flows.settle();
-  clearCounts(ns, first, count);
+  ruleSets.enforce(ns, ns + R.NS_RULES6, block, true);
 }
 
-/** Where the counters of the rule with a RULE_INDEX are, made if need be. */
-export function ruleCounter(ns: usize, index: u32): usize {
-  return counterAt(ns, index);
+/** Has the counters of `count` rules of a set in force (at NS_RULES or NS_RULES6), from the one with the RULE_INDEX `first` on, begin anew. */
+export function clearCounters(rules: usize, first: u32, count: u32): void {
+  flows.settle();
+  clearCounts(rules, first, count);
+}
+
+/** Where the counters of the rule with a RULE_INDEX in a set in force (at NS_RULES or NS_RULES6) are, made if need be. */
+export function ruleCounter(rules: usize, index: u32): usize {
+  return counterAt(rules, index);
 }
 
 /** Binds a listener (OWNER_SERVICE: `arg` is the response; OWNER_DNS: the server). EADDRINUSE if the port is taken. */

@@ -559,7 +559,7 @@ function passes(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: 
 
 function hookPasses(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: usize): bool {
   if (frame != recorder.frame) recorder.spoil();
-  const verdict = hooks.run(ns, hook, frame, input, outputDevice);
+  const verdict = hooks.run(ns, ns + R.NS_RULES, hook, frame, input, outputDevice);
   if (verdict == NF_ACCEPT) return true;
   if (verdict == NF_REJECT) {
     reject(ns, hook, frame);

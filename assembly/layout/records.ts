@@ -9,6 +9,7 @@ export const MACHINE_ID = 0;
 export const MACHINE_SEQUENCE = MACHINE_ID + WORD;
 export const MACHINE_PACKETS = MACHINE_SEQUENCE + WORD;
 export const MACHINE_CPU = MACHINE_PACKETS + WORD; // CPU_*, 0: its work takes no time
+export const MACHINE_ADDRESSES = MACHINE_CPU + WORD; // ADDRESSES_*, 0: none yet
 export const MACHINE_SIZE = 64;
 
 // The processor of a machine: what its work costs in 1 / 2^COST_SHIFT nanoseconds, then its cores (CORE_*), one behind the other.
@@ -92,10 +93,8 @@ export const NS_DEVICE_COUNT = NS_LOOPBACK + WORD;
 export const NS_TABLE_LOCAL = NS_DEVICE_COUNT + WORD; // routing tables: FIB_*
 export const NS_TABLE_MAIN = NS_TABLE_LOCAL + WORD;
 export const NS_NEIGHBOURS = NS_TABLE_MAIN + WORD; // hash table
-export const NS_RULES = NS_NEIGHBOURS + WORD; // compiled block, 0: none
-export const NS_COUNTERS = NS_RULES + WORD; // addresses of the pages of the rules' counters, 0: nothing has been counted there
-export const NS_RULE_STATES = NS_COUNTERS + WORD;
-export const NS_TRACKING = NS_RULE_STATES + WORD; // 1: conntrack is on
+export const NS_RULES = NS_NEIGHBOURS + WORD; // RULESET_* of iptables; its first word 0: there are none
+export const NS_TRACKING = NS_RULES + 5 * WORD; // 1: conntrack is on
 export const NS_CONNECTIONS = NS_TRACKING + WORD; // hash table of tuples
 export const NS_CONNECTION_COUNT = NS_CONNECTIONS + WORD;
 export const NS_SOCKETS = NS_CONNECTION_COUNT + WORD; // hash table
@@ -107,8 +106,7 @@ export const NS_IP_ID = NS_NEXT_PORT + WORD;
 export const NS_ICMP_CREDIT = NS_IP_ID + WORD;
 export const NS_DOWN = NS_ICMP_CREDIT + WORD;
 export const NS_ROUTE_CACHE = NS_DOWN + WORD; // the last routes found, by a hash of their address
-export const NS_CHAINS = NS_ROUTE_CACHE + WORD; // what each hook calls: CHAIN_* for each of its tables
-export const NS_FULL_TARGETS = NS_CHAINS + WORD; // targets for which no port was free: FULL_*
+export const NS_FULL_TARGETS = NS_ROUTE_CACHE + WORD; // targets for which no port was free: FULL_*
 export const NS_PORTS_FREED = NS_FULL_TARGETS + WORD; // rises when a port may have become free
 export const NS_CHOICES = NS_PORTS_FREED + WORD; // what is not left to chance: first CHOICE_*
 export const NS_REASSEMBLIES = NS_CHOICES + WORD; // first packet being put together from fragments
@@ -122,14 +120,37 @@ export const NS_EARLIEST_END = NS_ICMP_STAMP + LONG; // u64: no connection's tim
 export const NS_NFT = NS_EARLIEST_END + LONG; // 1: the rules were loaded by iptables-nft
 export const NS_SOURCES = NS_NFT + WORD; // hash table of connections by their source, where that is translated
 export const NS_BALANCER = NS_SOURCES + WORD; // BALANCER_*, 0: it balances nothing
-export const NS_RULE_BASE = NS_BALANCER + WORD; // what offsets in rules count from
-export const NS_EXCEPTIONS = NS_RULE_BASE + WORD; // hash table of EXCEPTION_*, 0: no path MTU was learned
+export const NS_EXCEPTIONS = NS_BALANCER + WORD; // hash table of EXCEPTION_*, 0: no path MTU was learned
 export const NS_ENTRIES = NS_EXCEPTIONS + WORD; // the newest of its records of connections, in use or not, linked by CT_NEXT
 export const NS_FREE_ENTRIES = NS_ENTRIES + WORD; // those of them that no connection has, a list
 export const NS_GRAPH = NS_FREE_ENTRIES + WORD; // GRAPH_*: what its services call before they answer, 0: nothing
-export const NS_SYSCTLS = NS_GRAPH + WORD;
+export const NS_RULES6 = NS_GRAPH + WORD; // RULESET_* of ip6tables
+export const NS_TABLE_LOCAL6 = NS_RULES6 + 5 * WORD; // routing tables of IPv6: FIB_*
+export const NS_TABLE_MAIN6 = NS_TABLE_LOCAL6 + WORD;
+export const NS_IPV6 = NS_TABLE_MAIN6 + WORD; // 1: an address of IPv6 was given to one of its devices
+export const NS_SYSCTLS = NS_IPV6 + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 64 * WORD;
+
+// The rules of a namespace for one family.
+export const RULESET_BLOCK = 0; // compiled, 0: none
+export const RULESET_BASE = RULESET_BLOCK + WORD; // what offsets in rules count from
+export const RULESET_COUNTERS = RULESET_BASE + WORD; // addresses of the pages of the rules' counters, 0: nothing has been counted there
+export const RULESET_STATES = RULESET_COUNTERS + WORD;
+export const RULESET_CHAINS = RULESET_STATES + WORD; // what each hook calls: CHAIN_* for each of its tables
+
+// Addresses of IPv6 by their numbers (memory/addresses.ts): those that all machines know, and those that one has met itself. The
+// records never move while somebody may read them: a table that grows is a new one.
+export const ADDRESSES_COUNT = 0;
+export const ADDRESSES_ROOM = ADDRESSES_COUNT + WORD; // records that fit
+export const ADDRESSES_RECORDS = ADDRESSES_ROOM + WORD; // ADDRESS_SIZE each
+export const ADDRESSES_SLOTS = ADDRESSES_RECORDS + WORD; // open hash table, twice as many slots: place + 1
+export const ADDRESSES_SIZE = 16;
+export const ADDRESS_BYTES = 0; // 16 bytes in network order
+export const ADDRESS_SUM = 16; // of its eight 16-bit words, folded
+export const ADDRESS_SIZE = 32;
+export const NUMBERS_OF_IPV6 = 0x00800000; // their numbers begin here and end before 0x01000000: 0.128.0.0/9, which no IPv4 host has
+export const NUMBERS_OF_MACHINE = 0x00400000; // in the numbers that a machine has given itself
 
 // A page of counters: for each rule packets and bytes, two u64. A rule's pair is in page RULE_INDEX >> COUNTER_PAGE_SHIFT.
 export const COUNTER_PAGE_SHIFT = 6;
@@ -194,7 +215,7 @@ export const ELEMENT_MARK = ELEMENT_BYTES + LONG; // mark = (mark & ~MASK) ^ MAR
 export const ELEMENT_MARK_MASK = ELEMENT_MARK + WORD;
 export const ELEMENT_LARGE_SIZE = 64;
 
-// The base chain of a table at a hook, at NS_CHAINS + (hook * TABLE_COUNT + table) * CHAIN_SIZE.
+// The base chain of a table at a hook, at RULESET_CHAINS + (hook * TABLE_COUNT + table) * CHAIN_SIZE.
 export const CHAIN_RULE = 0; // address of its first rule, 0: the table has no such chain
 export const CHAIN_POLICY_RULE = CHAIN_RULE + WORD; // address of its last one, the policy
 export const CHAIN_COUNTER = CHAIN_POLICY_RULE + WORD; // of the policy, if it has no other rule, else 0
@@ -327,6 +348,7 @@ export const PORT_SIZE = 32;
 // Shared control words, at the start of shared state.
 export const SHARED_BASE = 65536;
 export const SHARED_BREAK = SHARED_BASE; // next free byte of the memory, in units of 64 KiB
+export const SHARED_ADDRESSES = SHARED_BREAK + WORD; // ADDRESSES_* that all machines know, 0: none
 export const SHARED_OUTBOXES = SHARED_BASE + 64; // [side][from][to] heads of block lists; the sides take turns, window by window
 export const SHARED_WORKERS_MAX = 64;
 export const SHARED_STREAMS = SHARED_OUTBOXES + 2 * SHARED_WORKERS_MAX * SHARED_WORKERS_MAX * WORD; // [worker] first block of captured records

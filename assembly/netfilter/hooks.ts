@@ -41,9 +41,9 @@ import {
   CPU_NAT,
   CPU_TABLE,
   CT_STATUS,
-  NS_CHAINS,
-  NS_RULES,
   NS_TRACKING,
+  RULESET_BLOCK,
+  RULESET_CHAINS,
 } from "../layout/records.ts";
 import {
   BLOCK_TABLES,
@@ -125,7 +125,7 @@ function recordTracked(): void {
 function translate(manip: u32): i32 {
   const frame = packet.frame;
   const entry = load<usize>(frame, FRAME_CT);
-  const tables = load<u32>(load<usize>(packet.ns, NS_RULES), BLOCK_TABLES);
+  const tables = load<u32>(load<usize>(packet.rules, RULESET_BLOCK), BLOCK_TABLES);
   if (!entry || !(tables & ((1 << TABLE_NAT) | (1 << TABLE_NFT_NAT)))) return NF_ACCEPT;
   const info = load<u32>(frame, FRAME_CT_INFO);
   const direction = directionOf(info);
@@ -169,11 +169,11 @@ function settle(): i32 {
   return NF_DROP;
 }
 
-/** Takes a packet through a hook of a namespace that has rules. Returns NF_ACCEPT, NF_DROP (with `reason`) or NF_REJECT. */
-export function run(ns: usize, hook: i32, frame: usize, input: usize, output: usize): i32 {
-  packet.begin(ns, hook, frame, input, output);
+/** Takes a packet through a hook of a namespace that has `rules` for its family (RULESET_*). Returns NF_ACCEPT, NF_DROP (with `reason`) or NF_REJECT. */
+export function run(ns: usize, rules: usize, hook: i32, frame: usize, input: usize, output: usize): i32 {
+  packet.begin(ns, rules, hook, frame, input, output);
   if (trace.on) trace.note(STEP_HOOK, ns, frame, hook, <u32>input, <u32>output);
-  chains = load<usize>(ns, NS_CHAINS) + <usize>(hook * TABLE_COUNT * CHAIN_SIZE);
+  chains = load<usize>(rules, RULESET_CHAINS) + <usize>(hook * TABLE_COUNT * CHAIN_SIZE);
   reason = DROP_NETFILTER_DROP;
   let verdict: i32 = NF_ACCEPT;
   switch (hook) {

@@ -18,7 +18,7 @@ import {
   DEV_KIND,
   NS_NFT,
   NS_RANDOM,
-  NS_RULE_STATES,
+  RULESET_STATES,
   ROUTE_DEVICE,
   ROUTE_TYPE,
   TUPLE_DST,
@@ -343,7 +343,7 @@ function hasType(address: u32, device: usize, mask: u32): bool {
 }
 
 function stateOf(m: usize, at: usize): usize {
-  return load<usize>(packet.ns, NS_RULE_STATES) + <usize>load<u32>(m + at) * L.STATE_SIZE;
+  return load<usize>(packet.rules, RULESET_STATES) + <usize>load<u32>(m + at) * L.STATE_SIZE;
 }
 
 function nthMatches(m: usize): bool {

@@ -25,6 +25,8 @@ import { packetLength } from "../track/conntrack.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 
 export let ns: usize = 0;
+/** The rules in force for its family (RULESET_*). */
+export let rules: usize = 0;
 export let hook: i32 = 0;
 export let frame: usize = 0;
 export let input: usize = 0; // device, 0 in OUTPUT and POSTROUTING
@@ -49,9 +51,10 @@ export function setHotdrop(): void {
   hotdrop = true;
 }
 
-/** Turns to a packet at a hook. */
-export function begin(namespace: usize, at: i32, packet: usize, from: usize, to: usize): void {
+/** Turns to a packet at a hook of a namespace with `ruleset` for its family (RULESET_*). */
+export function begin(namespace: usize, ruleset: usize, at: i32, packet: usize, from: usize, to: usize): void {
   ns = namespace;
+  rules = ruleset;
   hook = at;
   frame = packet;
   input = from;

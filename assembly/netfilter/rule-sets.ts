@@ -6,12 +6,12 @@ import {
   CHAIN_POLICY_RULE,
   CHAIN_RULE,
   CHAIN_SIZE,
-  NS_CHAINS,
   NS_CONNECTIONS,
-  NS_RULES,
-  NS_RULE_BASE,
-  NS_RULE_STATES,
   NS_TRACKING,
+  RULESET_BASE,
+  RULESET_BLOCK,
+  RULESET_CHAINS,
+  RULESET_STATES,
 } from "../layout/records.ts";
 import {
   BLOCK_BASE,
@@ -79,27 +79,30 @@ function needsTracking(kind: i32): bool {
   return kind == MATCH_KIND_CONNMARK || kind == MATCH_KIND_CONNLIMIT;
 }
 
-/** Puts a set in force in a namespace. Its counters begin anew, unless it was made by `changing` the one in force. States always do. */
-export function enforce(ns: usize, block: usize, changing: bool): void {
-  const before = changing ? load<u32>(load<usize>(ns, NS_RULES), BLOCK_RULES) : 0;
-  store<usize>(ns, block, NS_RULES);
-  store<usize>(ns, baseOf(block), NS_RULE_BASE);
-  makeRoom(ns, load<u32>(block, BLOCK_RULES), before);
-  findChains(ns);
+/**
+ * Puts a set in force in a namespace, as the `rules` of one of its families (RULESET_*). Its counters begin anew, unless it was made by
+ * `changing` the one in force. States always do.
+ */
+export function enforce(ns: usize, rules: usize, block: usize, changing: bool): void {
+  const before = changing ? load<u32>(load<usize>(rules, RULESET_BLOCK), BLOCK_RULES) : 0;
+  store<usize>(rules, block, RULESET_BLOCK);
+  store<usize>(rules, baseOf(block), RULESET_BASE);
+  makeRoom(rules, load<u32>(block, BLOCK_RULES), before);
+  findChains(rules);
   const size = load<u32>(block, BLOCK_STATES) * STATE_SIZE;
   const states = allocate(size + 16);
   copy(states, baseOf(block) + <usize>load<u32>(block, BLOCK_STATE_VALUES), <i32>size);
-  store<usize>(ns, states, NS_RULE_STATES);
+  store<usize>(rules, states, RULESET_STATES);
   if (!load<usize>(ns, NS_CONNECTIONS)) store<usize>(ns, newConnectionTable(), NS_CONNECTIONS);
   // Tracking stays on for good.
   if (load<u32>(block, BLOCK_TRACKS)) store<u32>(ns, 1, NS_TRACKING);
 }
 
-/** Notes for each hook and table of a namespace where its chain begins and ends. */
-function findChains(ns: usize): void {
+/** Notes for each hook and table where its chain begins and ends. */
+function findChains(rules: usize): void {
   recorder.changed();
-  const block = load<usize>(ns, NS_RULES);
-  const base = load<usize>(ns, NS_RULE_BASE);
+  const block = load<usize>(rules, RULESET_BLOCK);
+  const base = load<usize>(rules, RULESET_BASE);
   const chains = allocate(HOOK_COUNT * TABLE_COUNT * <u32>CHAIN_SIZE);
   for (let hook: usize = 0; hook < <usize>HOOK_COUNT; hook++) {
     for (let table: usize = 0; table < <usize>TABLE_COUNT; table++) {
@@ -111,9 +114,9 @@ function findChains(ns: usize): void {
       const policy = base + <usize>load<u32>(slot, BLOCK_UNDERFLOWS);
       store<usize>(chain, rule, CHAIN_RULE);
       store<usize>(chain, policy, CHAIN_POLICY_RULE);
-      store<usize>(chain, rule == policy ? counterOf(ns, policy) : 0, CHAIN_COUNTER);
+      store<usize>(chain, rule == policy ? counterOf(rules, policy) : 0, CHAIN_COUNTER);
       store<i32>(chain, load<i32>(policy, RULE_TARGET) == TARGET_ACCEPT ? NF_ACCEPT : NF_DROP, CHAIN_POLICY);
     }
   }
-  store<usize>(ns, chains, NS_CHAINS);
+  store<usize>(rules, chains, RULESET_CHAINS);
 }

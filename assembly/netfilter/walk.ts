@@ -47,7 +47,7 @@ import {
   TARGET_RETURN,
   TARGET_VERDICT,
 } from "../layout/rules.ts";
-import { NS_ID, NS_RULE_BASE } from "../layout/records.ts";
+import { NS_ID, RULESET_BASE } from "../layout/records.ts";
 import { FRAME_LINE } from "../layout/frame.ts";
 import {
   MISS_DESTINATION,
@@ -128,7 +128,7 @@ let passedOver: u32 = 0;
 
 /** Walks a chain to a verdict: NF_ACCEPT, NF_DROP or what a target says (netfilter/target.ts). `policy` is its last rule. */
 export function walk(first: usize, policy: usize): i32 {
-  const block = load<usize>(packet.ns, NS_RULE_BASE);
+  const block = load<usize>(packet.rules, RULESET_BASE);
   if (!stack) stack = allocate(STACK_MAX << 2);
   let depth: u32 = 0;
   let rule = first;
@@ -168,7 +168,7 @@ export function walk(first: usize, policy: usize): i32 {
       rule += RULE_SIZE;
       continue;
     }
-    count(counterOf(packet.ns, rule));
+    count(counterOf(packet.rules, rule));
     if (cpu.core) cpu.chargeRules(<u32>(rule - start) / RULE_SIZE + 1);
     if (trace.on) noteRule(block, start, rule);
     let target = load<i32>(rule, RULE_TARGET);

@@ -95,7 +95,7 @@ function replaceRules(kernel: Kernel, ns: Handle, rules: RulesInPlace): void {
   if (rules.changed) {
     kernel.calls.changeRules(ns, rules.block);
     for (let i = 0; i < rules.anew.length; i += 2)
-      kernel.calls.clearCounters(ns, rules.anew[i] ?? 0, rules.anew[i + 1] ?? 0);
+      kernel.calls.clearCounters(ns + R.NS_RULES, rules.anew[i] ?? 0, rules.anew[i + 1] ?? 0);
   } else kernel.calls.loadRules(ns, rules.block);
   if (!before) return;
   for (let i = 0; i < rules.kept.length; i += 2) {

@@ -21,6 +21,8 @@ import {
   FAILED_UNRESOLVED,
 } from "../../assembly/layout/failures.ts";
 import { STEP_SIZE } from "../../assembly/layout/trace.ts";
+import { formatIpv4, parseIpv4 } from "../address.ts";
+import { formatIpv6, parseIpv6 } from "../address6.ts";
 import type { Failures } from "../seam/plan.ts";
 import type { RuleCounters } from "./counters.ts";
 import { instantiate, type KernelExports } from "./load.ts";
@@ -106,6 +108,8 @@ export class Kernel {
   readonly #memory: WebAssembly.Memory;
   #words: Uint32Array;
   #bytes: Uint8Array;
+  /** Room for the bytes of an address, 0: none yet. */
+  #address: Handle = 0;
 
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory) {
     this.calls = instantiate(module, memory);
@@ -171,6 +175,35 @@ export class Kernel {
 
   placeWords(words: Uint32Array): Handle {
     return this.place(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+  }
+
+  // ---- addresses
+
+  /**
+   * What stands for an address in the kernel: an IPv4 address as an unsigned number, the number of one of IPv6, which is the same on
+   * all machines. While workers run only one instance may ask for addresses that are new. Throws for what is no address.
+   */
+  addressNumber(text: string): number {
+    const four = parseIpv4(text);
+    if (four !== undefined) return four;
+    const six = parseIpv6(text);
+    if (six === undefined) throw new Error(`${text} is not an IP address`);
+    return this.addressNumber6(six);
+  }
+
+  /** The number of an IPv6 address. */
+  addressNumber6(address: bigint): number {
+    this.#address ||= this.calls.reserve(16) >>> 0;
+    const bytes = this.bytes(this.#address, 16);
+    for (let i = 0; i < 16; i++) bytes[i] = Number((address >> BigInt(120 - 8 * i)) & 255n);
+    return this.calls.shareAddress(this.#address) >>> 0;
+  }
+
+  /** The text of what stands for an address on the machine that a namespace belongs to. */
+  addressText(ns: Handle, number: number): string {
+    if (number >>> 23 !== R.NUMBERS_OF_IPV6 >>> 23) return formatIpv4(number);
+    const at = this.calls.addressBytes(this.word(ns + R.NS_MACHINE), number) >>> 0;
+    return formatIpv6(this.bytes(at, 16).reduce((value, byte) => (value << 8n) | BigInt(byte), 0n));
   }
 
   // ---- devices
@@ -395,21 +428,21 @@ export class Kernel {
     return this.#words.slice((ns + R.NS_DROPS) >>> 2, ((ns + R.NS_DROPS) >>> 2) + codes.DROP_COUNT);
   }
 
-  /** Sets the counters of the rule with a RULE_INDEX. */
-  setRuleCounter(ns: Handle, index: number, packets: number, bytes: number): void {
+  /** Sets the counters of the rule with a RULE_INDEX, of iptables or at NS_RULES6 of ip6tables. */
+  setRuleCounter(ns: Handle, index: number, packets: number, bytes: number, rules: number = R.NS_RULES): void {
     this.calls.settleCounters();
-    const at = this.calls.ruleCounter(ns, index) >>> 0;
+    const at = this.calls.ruleCounter(ns + rules, index) >>> 0;
     this.setLong(at, BigInt(packets));
     this.setLong(at + 8, BigInt(bytes));
   }
 
-  /** Packets and bytes of the rules of a namespace; empty if it has no rules. */
-  ruleCounters(ns: Handle): RuleCounters {
+  /** Packets and bytes of the rules of a namespace, of iptables or at NS_RULES6 of ip6tables; empty if it has none. */
+  ruleCounters(ns: Handle, rules: number = R.NS_RULES): RuleCounters {
     const pages = new Map<number, BigUint64Array>();
-    const block = this.word(ns + R.NS_RULES);
+    const block = this.word(ns + rules + R.RULESET_BLOCK);
     if (block === 0) return pages;
     this.calls.settleCounters();
-    const first = this.word(ns + R.NS_COUNTERS);
+    const first = this.word(ns + rules + R.RULESET_COUNTERS);
     const count = this.word(block + BLOCK_RULES);
     for (let page = 0; page << R.COUNTER_PAGE_SHIFT < count; page++) {
       const at = this.word(first + page * 4);

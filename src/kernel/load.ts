@@ -20,6 +20,8 @@ import * as zone from "../../assembly/layout/zone.ts";
 export interface KernelExports {
   start(worker: number, lines: number, namespaces: number): void;
   reserve(bytes: number): number;
+  shareAddress(at: number): number;
+  addressBytes(machine: number, number: number): number;
   memoryTaken(): number;
   newMachine(id: number): number;
   newProcessor(machine: number, cores: number, backlog: number): number;
@@ -98,8 +100,10 @@ export interface KernelExports {
   admitRules(block: number, first: number, count: number): number;
   loadRules(ns: number, block: number): void;
   changeRules(ns: number, block: number): void;
-  ruleCounter(ns: number, index: number): number;
-  clearCounters(ns: number, first: number, count: number): void;
+  loadRules6(ns: number, block: number): void;
+  changeRules6(ns: number, block: number): void;
+  ruleCounter(rules: number, index: number): number;
+  clearCounters(rules: number, first: number, count: number): void;
   listen(ns: number, proto: number, local: number, port: number, owner: number, arg: number): number;
   newDnsServer(ns: number, zone: number, other: number, recursive: number): number;
   newBalancer(ns: number): number;

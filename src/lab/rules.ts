@@ -1,5 +1,5 @@
 // The rules of a case's namespaces: iptables-restore, counters, and what a recording says that `statistic` chose.
-import { NS_NFT, NS_RULE_STATES } from "../../assembly/layout/records.ts";
+import { NS_NFT, NS_RULES, RULESET_STATES } from "../../assembly/layout/records.ts";
 import {
   BLOCK_HEADER,
   MATCH_CONNLIMIT_STATE,
@@ -194,7 +194,7 @@ export class NamespaceRules {
 
   /** The states of the matches of rule number `index`: where each lies in the kernel, and its match in the block. */
   #statesOf(index: number): { at: Handle; match: number }[] {
-    const memory = this.#kernel.word(this.#owner.ns + NS_RULE_STATES);
+    const memory = this.#kernel.word(this.#owner.ns + NS_RULES + RULESET_STATES);
     const rule = BLOCK_HEADER + index * RULE_SIZE;
     const matches = Array.from(
       { length: this.#word(rule + RULE_MATCH_COUNT) },
