@@ -47,7 +47,8 @@ export const BLOCK_ENTRIES = BLOCK_TRACKS + WORD;
 export const BLOCK_UNDERFLOWS = BLOCK_ENTRIES + TABLE_COUNT * HOOK_COUNT * WORD;
 export const BLOCK_HEADER = BLOCK_UNDERFLOWS + TABLE_COUNT * HOOK_COUNT * WORD + 2 * WORD; // the first rule; five cache lines
 
-// A rule: 16 words, one cache line. Addresses are host-order numbers; a packet matches if (address & mask) == value.
+// A rule: 16 words, one cache line. Addresses are host-order numbers; a packet matches if (address & mask) == value. One address of IPv6
+// is the number that stands for it, under a whole mask; blocks of IPv6 have match records (PREFIX6), which come first.
 export const RULE_FLAGS = 0;
 export const RULE_SRC = RULE_FLAGS + WORD;
 export const RULE_SRC_MASK = RULE_SRC + WORD;
@@ -129,7 +130,8 @@ export const MATCH_KIND_U32 = 33;
 export const MATCH_KIND_HASHLIMIT = 34;
 export const MATCH_KIND_LOOKUP = 35;
 export const MATCH_KIND_NUMGEN = 36;
-export const MATCH_KIND_COUNT = 37;
+export const MATCH_KIND_PREFIX6 = 37;
+export const MATCH_KIND_COUNT = 38;
 
 // TCP, UDP, SCTP: a port p is in range if min <= p <= max; untested ports have 0 to 65535. A first fragment too short for the
 // header, and a TCP fragment at offset 8, are dropped at once (hotdrop); later fragments do not match.
@@ -144,10 +146,11 @@ export const MATCH_NOT_DPORT = 4;
 export const MATCH_NOT_TCP_FLAGS = 8;
 export const MATCH_NOT_TCP_OPTION = 16;
 
-// ICMP: the type is equal and the code between min and max; type 255 is any. Later fragments do not match; hotdrop as above.
+// ICMP: the type is equal and the code between min and max; type 255 is any, unless SIX says that it is one of ICMPv6. Later fragments do not match; hotdrop as above.
 export const MATCH_ICMP_TYPE = MATCH_ARGS;
 export const MATCH_ICMP_CODE_MIN = MATCH_ICMP_TYPE + WORD;
 export const MATCH_ICMP_CODE_MAX = MATCH_ICMP_CODE_MIN + WORD;
+export const MATCH_ICMP_SIX = 2;
 
 // multiport: LIST is the offset of COUNT words, each min | max << 16. A header too short is dropped at once; later fragments do
 // not match, inverted or not.
@@ -178,7 +181,7 @@ export const MATCH_CT_SEEN_REPLY = 2;
 export const MATCH_CT_ASSURED = 4;
 export const MATCH_CT_CONFIRMED = 8;
 
-// CT_ADDRESS: (address & MASK) == VALUE. CT_PORT: MIN <= port <= MAX. WHICH says whose address or port.
+// CT_ADDRESS: (address & MASK) == VALUE; with PREFIX6, VALUE is the offset of those of a block of IPv6. CT_PORT: MIN <= port <= MAX. WHICH says whose address or port.
 export const MATCH_CT_WHICH = MATCH_ARGS;
 export const MATCH_CT_VALUE = MATCH_CT_WHICH + WORD;
 export const MATCH_CT_MASK = MATCH_CT_VALUE + WORD;
@@ -188,6 +191,7 @@ export const MATCH_CT_ORIGINAL_SOURCE = 0;
 export const MATCH_CT_ORIGINAL_DESTINATION = 1;
 export const MATCH_CT_REPLY_SOURCE = 2;
 export const MATCH_CT_REPLY_DESTINATION = 3;
+export const MATCH_CT_PREFIX6 = 4;
 
 // CT_PROTO: the connection's protocol number. CT_DIRECTION: 0 the original direction, 1 replies.
 export const MATCH_CT_PROTO = MATCH_ARGS;
@@ -221,6 +225,7 @@ export const MATCH_RECENT_OP = MATCH_RECENT_LIST + WORD;
 export const MATCH_RECENT_SECONDS = MATCH_RECENT_OP + WORD; // 0: any age
 export const MATCH_RECENT_HITS = MATCH_RECENT_SECONDS + WORD; // 0: any number
 export const MATCH_RECENT_MASK = MATCH_RECENT_HITS + WORD;
+export const MATCH_RECENT_MASK6 = MATCH_RECENT_MASK + WORD; // IPv6: offset of a mask of 16 bytes, 0: whole addresses
 export const MATCH_RECENT_SET = 1;
 export const MATCH_RECENT_RCHECK = 2;
 export const MATCH_RECENT_UPDATE = 3;
@@ -295,7 +300,7 @@ export const MATCH_ECN_NOT_ECE = 16;
 export const MATCH_ECN_TEST_CWR = 32;
 export const MATCH_ECN_NOT_CWR = 64;
 
-// IPRANGE: addresses MIN to MAX.
+// IPRANGE: addresses MIN to MAX; with SIX, offsets of addresses of 16 bytes.
 export const MATCH_IPRANGE_SRC_MIN = MATCH_ARGS;
 export const MATCH_IPRANGE_SRC_MAX = MATCH_IPRANGE_SRC_MIN + WORD;
 export const MATCH_IPRANGE_DST_MIN = MATCH_IPRANGE_SRC_MAX + WORD;
@@ -304,6 +309,7 @@ export const MATCH_IPRANGE_SRC = 2;
 export const MATCH_IPRANGE_NOT_SRC = 4;
 export const MATCH_IPRANGE_DST = 8;
 export const MATCH_IPRANGE_NOT_DST = 16;
+export const MATCH_IPRANGE_SIX = 32;
 
 // PKTTYPE: PACKET_HOST 0, PACKET_BROADCAST 1, PACKET_MULTICAST 2.
 export const MATCH_PKTTYPE = MATCH_ARGS;
@@ -312,7 +318,11 @@ export const MATCH_PKTTYPE = MATCH_ARGS;
 export const MATCH_MAC_HIGH = MATCH_ARGS;
 export const MATCH_MAC_LOW = MATCH_MAC_HIGH + WORD;
 
-// CONNLIMIT: more than LIMIT connections share (address & MASK).
+// PREFIX6: the source, or the destination, is in a block of IPv6. NETWORK is the offset of 16 bytes of value and 16 of mask.
+export const MATCH_PREFIX6_NETWORK = MATCH_ARGS;
+export const MATCH_PREFIX6_DESTINATION = 2;
+
+// CONNLIMIT: more than LIMIT connections share (address & MASK); for IPv6 MASK is the length of a prefix.
 export const MATCH_CONNLIMIT_LIMIT = MATCH_ARGS;
 export const MATCH_CONNLIMIT_MASK = MATCH_CONNLIMIT_LIMIT + WORD;
 export const MATCH_CONNLIMIT_STATE = MATCH_CONNLIMIT_MASK + WORD;
@@ -347,7 +357,7 @@ export const HASHLIMIT_MODE = 0;
 export const HASHLIMIT_COST_LOW = HASHLIMIT_MODE + WORD;
 export const HASHLIMIT_COST_HIGH = HASHLIMIT_COST_LOW + WORD;
 export const HASHLIMIT_BURST = HASHLIMIT_COST_HIGH + WORD;
-export const HASHLIMIT_SRC_MASK = HASHLIMIT_BURST + WORD;
+export const HASHLIMIT_SRC_MASK = HASHLIMIT_BURST + WORD; // for IPv6 the length of a prefix
 export const HASHLIMIT_DST_MASK = HASHLIMIT_SRC_MASK + WORD;
 export const HASHLIMIT_EXPIRE = HASHLIMIT_DST_MASK + WORD; // ms after its last packet that a group is forgotten ...
 export const HASHLIMIT_INTERVAL = HASHLIMIT_EXPIRE + WORD; // ... at the next of the times so many ms apart
@@ -426,7 +436,8 @@ export const TARGET_CONNMARK_SAVE = 1;
 export const TARGET_CONNMARK_RESTORE = 2;
 
 // DNAT, SNAT, MASQUERADE, REDIRECT: a struct nf_nat_range2. Addresses count with NAT_IPS, ports with NAT_PORTS, BASE with
-// NAT_OFFSET. NETMAP: MIN_IP is the network, MAX_IP the mask of its bits; the rest of the address is kept; no flags.
+// NAT_OFFSET. NETMAP: MIN_IP is the network, MAX_IP the mask of its bits, for IPv6 the length of its prefix; the rest of the address is kept; no
+// flags.
 export const TARGET_NAT_FLAGS = 0;
 export const TARGET_NAT_MIN_IP = TARGET_NAT_FLAGS + WORD;
 export const TARGET_NAT_MAX_IP = TARGET_NAT_MIN_IP + WORD;

@@ -8,6 +8,7 @@ import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as packet from "./packet.ts";
+import { under } from "./prefix.ts";
 
 // A table: next table, name, hash table of buckets, free list, when it was made, when it was last cleared of what is over, HASHLIMIT_*.
 const TABLE_NEXT: usize = 0;
@@ -81,8 +82,9 @@ let ports: u32 = 0;
 /** Reads the packet's group; false: it should have ports and is too short (hashlimit_init_dst). */
 function readGroup(table: usize): bool {
   const mode = setting(table, L.HASHLIMIT_MODE);
-  source = mode & L.MATCH_HASHLIMIT_SOURCE ? packet.source & setting(table, L.HASHLIMIT_SRC_MASK) : 0;
-  destination = mode & L.MATCH_HASHLIMIT_DESTINATION ? packet.destination & setting(table, L.HASHLIMIT_DST_MASK) : 0;
+  source = mode & L.MATCH_HASHLIMIT_SOURCE ? under(packet.source, setting(table, L.HASHLIMIT_SRC_MASK)) : 0;
+  destination =
+    mode & L.MATCH_HASHLIMIT_DESTINATION ? under(packet.destination, setting(table, L.HASHLIMIT_DST_MASK)) : 0;
   ports = 0;
   if (!(mode & (L.MATCH_HASHLIMIT_SPORT | L.MATCH_HASHLIMIT_DPORT))) return true;
   const at = portsAt(packet.protocol);

@@ -9,9 +9,11 @@ import {
   MATCH_FLAGS,
   MATCH_INVERT,
   MATCH_KIND,
+  MATCH_KIND_PREFIX6,
   MATCH_KIND_TCP,
   MATCH_KIND_UDP,
   MATCH_NOT_DPORT,
+  MATCH_SIZE,
   RULE_DST,
   RULE_DST_MASK,
   RULE_FLAGS,
@@ -82,7 +84,10 @@ function keyOf(block: usize, rule: usize): u32 {
   // The port must be asked before anything that remembers being asked.
   const protocol = load<u32>(rule, RULE_PROTO);
   if (flags & RULE_NOT_PROTO || !load<u32>(rule, RULE_MATCH_COUNT)) return 0;
-  const record = block + <usize>load<u32>(rule, RULE_MATCHES);
+  let record = block + <usize>load<u32>(rule, RULE_MATCHES);
+  // Blocks of IPv6 stand before it, and remember nothing.
+  const end = record + <usize>(load<u32>(rule, RULE_MATCH_COUNT) - 1) * MATCH_SIZE;
+  while (load<i32>(record, MATCH_KIND) == MATCH_KIND_PREFIX6 && record < end) record += MATCH_SIZE;
   const kind = load<i32>(record, MATCH_KIND);
   const isTcp = protocol == ipv4.PROTO_TCP && kind == MATCH_KIND_TCP;
   if (!isTcp && !(protocol == ipv4.PROTO_UDP && kind == MATCH_KIND_UDP)) return 0;

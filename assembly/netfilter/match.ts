@@ -28,6 +28,7 @@ import {
 } from "../layout/records.ts";
 import * as L from "../layout/rules.ts";
 import { addressType, addressTypeOn, lookupFrom } from "../fib/route.ts";
+import { isSix } from "../memory/addresses.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import { get16, get32 } from "../memory/bytes.ts";
 import { next32 } from "../memory/random.ts";
@@ -41,6 +42,7 @@ import * as connlimit from "./connlimit.ts";
 import * as hashlimit from "./hashlimit.ts";
 import * as lookup from "./lookup.ts";
 import * as packet from "./packet.ts";
+import * as prefix from "./prefix.ts";
 import * as recent from "./recent.ts";
 import * as sets from "./set-packet.ts";
 
@@ -69,6 +71,7 @@ function repeats(m: usize): bool {
     case L.MATCH_KIND_MAC:
     case L.MATCH_KIND_RPFILTER:
     case L.MATCH_KIND_LOOKUP:
+    case L.MATCH_KIND_PREFIX6:
       return true;
     default:
       return false;
@@ -88,7 +91,7 @@ export function matches(block: usize, m: usize): bool {
     case L.MATCH_KIND_SCTP:
       return portsMatch(m, flags, 12);
     case L.MATCH_KIND_ICMP:
-      return icmpMatches(m, inverted);
+      return icmpMatches(m, flags);
     case L.MATCH_KIND_MULTIPORT:
       return multiportMatches(block, m, flags, inverted);
     case L.MATCH_KIND_CT_STATE:
@@ -99,7 +102,7 @@ export function matches(block: usize, m: usize): bool {
     case L.MATCH_KIND_CT_PROTO:
     case L.MATCH_KIND_CT_DIRECTION:
     case L.MATCH_KIND_CT_EXPIRE:
-      return connectionMatches(m, flags, inverted);
+      return connectionMatches(block, m, flags, inverted);
     case L.MATCH_KIND_MARK:
       return markMatches(m, load<u32>(packet.frame, FRAME_MARK)) != inverted;
     case L.MATCH_KIND_CONNMARK: {
@@ -113,7 +116,7 @@ export function matches(block: usize, m: usize): bool {
     case L.MATCH_KIND_NTH:
       return nthMatches(m) != inverted;
     case L.MATCH_KIND_RECENT:
-      return recentMatches(m, flags) != inverted;
+      return recentMatches(block, m, flags) != inverted;
     case L.MATCH_KIND_LIMIT:
       return limitMatches(m) != inverted;
     case L.MATCH_KIND_HASHLIMIT:
@@ -141,7 +144,7 @@ export function matches(block: usize, m: usize): bool {
     case L.MATCH_KIND_ECN:
       return ecnMatches(m, flags);
     case L.MATCH_KIND_IPRANGE:
-      return iprangeMatches(m, flags);
+      return flags & L.MATCH_IPRANGE_SIX ? iprange6Matches(block, m, flags) : iprangeMatches(m, flags);
     case L.MATCH_KIND_PKTTYPE:
       return (load<u32>(packet.frame, FRAME_PACKET_TYPE) == load<u32>(m, L.MATCH_PKTTYPE)) != inverted;
     case L.MATCH_KIND_MAC:
@@ -152,6 +155,10 @@ export function matches(block: usize, m: usize): bool {
       return lookup.matches(block, m, inverted);
     case L.MATCH_KIND_NUMGEN:
       return lookup.draws(block, m);
+    case L.MATCH_KIND_PREFIX6: {
+      const address = flags & L.MATCH_PREFIX6_DESTINATION ? packet.destination : packet.source;
+      return prefix.holds(block + load<u32>(m, L.MATCH_PREFIX6_NETWORK), address) != inverted;
+    }
     default:
       // The host refuses rule sets with kinds that are not listed in `walks` below.
       return unreachable();
@@ -248,7 +255,7 @@ function hasTcpOption(option: u32, header: i32): bool {
   return false;
 }
 
-function icmpMatches(m: usize, inverted: bool): bool {
+function icmpMatches(m: usize, flags: u32): bool {
   if (packet.fragmentOffset) return false;
   if (packet.l4Length < icmp.ICMP_LENGTH) {
     packet.setHotdrop();
@@ -257,11 +264,11 @@ function icmpMatches(m: usize, inverted: bool): bool {
   const type = load<i32>(m, L.MATCH_ICMP_TYPE);
   const code = icmp.code(packet.l4);
   const found =
-    type == 255 ||
+    (type == 255 && !(flags & L.MATCH_ICMP_SIX)) ||
     (icmp.type(packet.l4) == type &&
       code >= load<i32>(m, L.MATCH_ICMP_CODE_MIN) &&
       code <= load<i32>(m, L.MATCH_ICMP_CODE_MAX));
-  return found != inverted;
+  return found != ((flags & L.MATCH_INVERT) != 0);
 }
 
 function multiportMatches(block: usize, m: usize, flags: u32, inverted: bool): bool {
@@ -284,7 +291,7 @@ function multiportMatches(block: usize, m: usize, flags: u32, inverted: bool): b
   return inverted;
 }
 
-function connectionMatches(m: usize, flags: u32, inverted: bool): bool {
+function connectionMatches(block: usize, m: usize, flags: u32, inverted: bool): bool {
   const entry = load<usize>(packet.frame, FRAME_CT);
   if (!entry) return (flags & L.MATCH_CT_AFTER_STATE) != 0;
   let found: bool = false;
@@ -297,7 +304,9 @@ function connectionMatches(m: usize, flags: u32, inverted: bool): bool {
       break;
     case L.MATCH_KIND_CT_ADDRESS: {
       const address = isSource ? load<u32>(tuple, TUPLE_SRC) : load<u32>(tuple, TUPLE_DST);
-      found = (address & load<u32>(m, L.MATCH_CT_MASK)) == load<u32>(m, L.MATCH_CT_VALUE);
+      const value = load<u32>(m, L.MATCH_CT_VALUE);
+      if (flags & L.MATCH_CT_PREFIX6) found = prefix.holds(block + value, address);
+      else found = (address & load<u32>(m, L.MATCH_CT_MASK)) == value;
       break;
     }
     case L.MATCH_KIND_CT_PORT: {
@@ -354,9 +363,12 @@ function nthMatches(m: usize): bool {
   return next == 0;
 }
 
-function recentMatches(m: usize, flags: u32): bool {
+function recentMatches(block: usize, m: usize, flags: u32): bool {
   const own = flags & L.MATCH_RECENT_DESTINATION ? packet.destination : packet.source;
-  const address = own & load<u32>(m, L.MATCH_RECENT_MASK);
+  const mask = load<u32>(m, L.MATCH_RECENT_MASK6);
+  let address = own;
+  if (!isSix(own)) address &= load<u32>(m, L.MATCH_RECENT_MASK);
+  else if (mask) address = prefix.maskedBy(own, block + mask);
   const name = load<u32>(m, L.MATCH_RECENT_LIST);
   // The TTL as it was before this host took one off.
   let ttl = <u32>ipv4.ttl(packet.ip);
@@ -455,6 +467,18 @@ function iprangeMatches(m: usize, flags: u32): bool {
   return found != ((flags & L.MATCH_IPRANGE_NOT_DST) != 0);
 }
 
+function iprange6Matches(block: usize, m: usize, flags: u32): bool {
+  if (flags & L.MATCH_IPRANGE_SRC) {
+    const low = block + load<u32>(m, L.MATCH_IPRANGE_SRC_MIN);
+    const found = prefix.between(packet.source, low, block + load<u32>(m, L.MATCH_IPRANGE_SRC_MAX));
+    if (found == ((flags & L.MATCH_IPRANGE_NOT_SRC) != 0)) return false;
+  }
+  if (!(flags & L.MATCH_IPRANGE_DST)) return true;
+  const low = block + load<u32>(m, L.MATCH_IPRANGE_DST_MIN);
+  const found = prefix.between(packet.destination, low, block + load<u32>(m, L.MATCH_IPRANGE_DST_MAX));
+  return found != ((flags & L.MATCH_IPRANGE_NOT_DST) != 0);
+}
+
 function macMatches(m: usize, inverted: bool): bool {
   if (!packet.input) return false;
   const at = load<usize>(packet.frame, FRAME_DATA);
@@ -465,7 +489,7 @@ function macMatches(m: usize, inverted: bool): bool {
 
 function connlimitMatches(m: usize, flags: u32, inverted: bool): bool {
   const address = flags & L.MATCH_CONNLIMIT_DESTINATION ? packet.destination : packet.source;
-  const key = address & load<u32>(m, L.MATCH_CONNLIMIT_MASK);
+  const key = prefix.under(address, load<u32>(m, L.MATCH_CONNLIMIT_MASK));
   const entry = load<usize>(packet.frame, FRAME_CT);
   const connections = connlimit.count(stateOf(m, L.MATCH_CONNLIMIT_STATE), key, entry);
   if (!connections) {

@@ -33,6 +33,7 @@ import * as L from "../layout/rules.ts";
 import { select } from "../fib/address.ts";
 import * as exceptions from "../fib/exception.ts";
 import { lookup } from "../fib/route.ts";
+import { isSix } from "../memory/addresses.ts";
 import { get16, get32, put16 } from "../memory/bytes.ts";
 import * as recorder from "../memory/recorder.ts";
 import * as nat from "../track/nat.ts";
@@ -40,6 +41,7 @@ import { update16, update32 } from "../wire/checksum.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as packet from "./packet.ts";
+import { joined } from "./prefix.ts";
 import * as sets from "./set-packet.ts";
 
 /** Outcomes besides NF_DROP and NF_ACCEPT. */
@@ -169,8 +171,10 @@ function redirect(record: usize): i32 {
 
 function netmap(record: usize): i32 {
   const source = packet.hook == L.HOOK_POSTROUTING || packet.hook == L.HOOK_INPUT;
+  const network = load<u32>(record, L.TARGET_NAT_MIN_IP);
   const mask = load<u32>(record, L.TARGET_NAT_MAX_IP);
-  const address = ((source ? packet.source : packet.destination) & ~mask) | load<u32>(record, L.TARGET_NAT_MIN_IP);
+  const before = source ? packet.source : packet.destination;
+  const address = isSix(network) ? joined(network, mask, before) : (before & ~mask) | network;
   return translate(record, source ? MANIP_SRC : MANIP_DST, address);
 }
 

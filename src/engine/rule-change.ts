@@ -46,7 +46,8 @@ export interface ChangedRules {
  */
 export function changeRules(before: ChangeableRules, text: string): ChangedRules | undefined {
   const found = before.family.broken ? undefined : surveyChange(text);
-  if (!found?.chains.every(({ name, hook }) => hook >= 0 || isChainName(name))) return undefined;
+  if (!found?.chains.every(({ name, hook }) => hook >= 0 || isChainName(name, before.family.quick.block.family)))
+    return undefined;
   if (!found.tables.every(({ number }) => before.hasTable(number))) return undefined;
   return new RuleChange(before, text, found).make();
 }

@@ -179,7 +179,8 @@ export class ChangeableRules {
     const range = this.#rangeOf(index);
     const place = range ? index - range.first : 0;
     if (!range || place === range.rules) return undefined;
-    return readWhole(range.text.slice(range.starts[range.offset + place], range.ends[range.offset + place]));
+    const text = range.text.slice(range.starts[range.offset + place], range.ends[range.offset + place]);
+    return readWhole(text, this.family.quick.block.family);
   }
 
   /** What ends the chain that a rule is in, and after how many rules. */

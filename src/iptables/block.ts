@@ -12,6 +12,7 @@ import {
   STATE_SIZE,
   TARGET_SIZE,
 } from "../../assembly/layout/rules.ts";
+import type { Address, Family } from "./addresses.ts";
 import type { BlockBuilder, MatchRecord, NameKind } from "./extension.ts";
 import { interfaceWords, passesEvery } from "./interface.ts";
 import type { InterfaceTest } from "./model.ts";
@@ -23,6 +24,7 @@ const ALIGNMENT = 8;
 
 /** Offsets are bytes; words are unsigned. */
 export class Block implements BlockBuilder {
+  readonly family: Family;
   readonly #names: NameTable;
   readonly #ruleCount: number;
   // What is being written: header and rules, later the rules of a change, and records; with their offsets.
@@ -36,7 +38,8 @@ export class Block implements BlockBuilder {
   readonly #sets = new Set<string>();
   readonly #maps = new Set<number>();
 
-  constructor(ruleCount: number, names: NameTable) {
+  constructor(ruleCount: number, names: NameTable, family: Family = "ipv4") {
+    this.family = family;
     this.#ruleCount = ruleCount;
     this.#names = names;
     this.#rules = new Uint32Array((BLOCK_HEADER + ruleCount * RULE_SIZE) / WORD);
@@ -114,6 +117,10 @@ export class Block implements BlockBuilder {
   state(values: readonly number[]): number {
     this.#states.push(...padded(values, STATE_SIZE));
     return this.states - 1;
+  }
+
+  address(address: Address): number {
+    return typeof address === "number" ? address : this.#names.addressNumber(address);
   }
 
   name(kind: NameKind, name: string): number {

@@ -1,5 +1,6 @@
 // The commands inside a table: -A, -I, -D, -R, -F, -Z, -N, -X, -E, -P.
 import { InputError, type Place } from "../errors.ts";
+import type { Family } from "./addresses.ts";
 import { jumpedTo } from "./graph.ts";
 import { BUILT_IN_CHAINS, type Chain, type Counters, type Rule, type TableName } from "./model.ts";
 import { printRule } from "./print.ts";
@@ -8,6 +9,7 @@ import { parseRule } from "./rule.ts";
 /** A table while its text is being read. Its chains may be changed; the rules in them may not. */
 export interface Draft {
   table: TableName;
+  family: Family;
   chains: Map<string, Chain>;
   /** Where the rules of this text stand. */
   lines: Map<Rule, number | undefined>;
@@ -90,7 +92,7 @@ function takeNumber({ words, place }: Command, max: number): number | undefined 
 }
 
 function takeRules({ draft, words, counters, place }: Command, chain: Chain): Rule[] {
-  const rules = parseRule(words, place);
+  const rules = parseRule(words, place, draft.family);
   for (const rule of rules) {
     if (rule.in && (chain.name === "OUTPUT" || chain.name === "POSTROUTING"))
       throw new InputError(
@@ -137,7 +139,7 @@ function remove(command: Command): void {
     chain.rules.splice(number - 1, 1);
     return;
   }
-  for (const rule of parseRule(command.words, command.place)) {
+  for (const rule of parseRule(command.words, command.place, command.draft.family)) {
     const text = printRule(chain.name, rule);
     const index = chain.rules.findIndex((candidate) => printRule(chain.name, candidate) === text);
     if (index < 0) throw new InputError(command.place, `chain "${chain.name}" has no such rule`);

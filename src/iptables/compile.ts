@@ -1,4 +1,5 @@
 // iptables-save text to a block, with a way back from the number of a rule to the rule. Models are made when somebody asks.
+import type { Family } from "./addresses.ts";
 import type { IpSet } from "./ipset.ts";
 import { type Rule, type RuleSet } from "./model.ts";
 import type { NameTable } from "./names.ts";
@@ -51,10 +52,10 @@ export interface ChainEnd {
 }
 
 /** Compiles iptables-save text. `file` is for error messages. Throws an InputError with file, line and option. */
-export function compileText(text: string, names: NameTable, file: string): CompiledText {
-  const quick = compileQuickly(text, names);
-  const model = (): RuleSet => parseRules(text, file);
-  return quick ? fromText(text, quick, model) : fromModel(model, names);
+export function compileText(text: string, names: NameTable, file: string, family: Family = "ipv4"): CompiledText {
+  const quick = compileQuickly(text, names, family);
+  const model = (): RuleSet => parseRules(text, file, family);
+  return quick ? fromText(text, quick, model) : fromModel(model, names, family);
 }
 
 function fromText(text: string, quick: QuickRules, model: () => RuleSet): CompiledText {
@@ -72,7 +73,8 @@ function fromText(text: string, quick: QuickRules, model: () => RuleSet): Compil
       const chain = chainAt(chains, index);
       return { policy: chain?.policy ?? "RETURN", rules: chain?.rules ?? 0 };
     },
-    rule: (index) => ((ends[index] ?? 0) === 0 ? undefined : readWhole(text.slice(starts[index], ends[index]))),
+    rule: (index) =>
+      (ends[index] ?? 0) === 0 ? undefined : readWhole(text.slice(starts[index], ends[index]), quick.block.family),
     model,
   };
 }
@@ -89,9 +91,9 @@ function chainAt(chains: readonly SurveyedChain[], index: number): SurveyedChain
   return chains[low];
 }
 
-function fromModel(model: () => RuleSet, names: NameTable): CompiledText {
+function fromModel(model: () => RuleSet, names: NameTable, family: Family): CompiledText {
   const set = model();
-  const { words, rules } = compileRules(set, names);
+  const { words, rules } = compileRules(set, names, family);
   const chains = chainsByName(set);
   const reference = (index: number): RuleReference | undefined => rules[index];
   return {

@@ -1,4 +1,5 @@
 // What a match or a target is: its word, its options, how it is read, printed and compiled. One object per file in matches/ and targets/.
+import type { Address, Family } from "./addresses.ts";
 import type { HookName, InterfaceTest, ProtocolTest, TableName } from "./model.ts";
 import type { OptionSpec, Options } from "./options.ts";
 
@@ -19,6 +20,10 @@ export interface TargetRecord {
 
 /** What compiling may add to the block besides records. Offsets are bytes from the start of the block. */
 export interface BlockBuilder {
+  /** Of the rules. */
+  readonly family: Family;
+  /** What the kernel holds for an address: itself for IPv4, a number that stands for it for IPv6. */
+  address(address: Address): number;
   /** The offset of an interface record; 0 if the test lets every device pass. */
   interface(test: InterfaceTest): number;
   /** The offset of a list of words. */
@@ -36,6 +41,7 @@ export type NameKind = "recent" | "set" | "hashlimit";
 
 /** What an extension may see of the rule that is being read. */
 export interface RuleHead {
+  family: Family;
   protocol?: ProtocolTest | undefined;
 }
 
@@ -47,6 +53,10 @@ interface Extension<T extends { kind: string }> {
   parse(options: Options, rule: RuleHead): T;
   /** The options as iptables-save prints them, beginning with a blank unless there are none. */
   print(value: T): string;
+  /** Other words after `-m` or `-j`. */
+  aliases?: readonly string[];
+  /** The family that has it; both if left out. */
+  family?: Family;
   /** The tables that the kernel allows it in; all if left out. */
   tables?: readonly TableName[];
   /** The hooks that the kernel allows it in, also through user chains; all if undefined. */

@@ -25,11 +25,13 @@ import {
   TARGET_JUMP,
 } from "../../assembly/layout/rules.ts";
 import { prefixMask } from "../address.ts";
+import { parseNetwork } from "./addresses.ts";
 import type { Block } from "./block.ts";
 import { jumpedTo } from "./graph.ts";
 import { parseInterface } from "./interface.ts";
 import { ALL_HOOKS, ALL_TABLES, limitsOf } from "./limits.ts";
 import { parseProtocol } from "./protocols.ts";
+import { needsRecord } from "./prefix.ts";
 import { compileRule } from "./records.ts";
 import { readWhole } from "./rule.ts";
 import { Endpoints, Parts, type Scope } from "./segments.ts";
@@ -99,6 +101,8 @@ export class LineReader {
   #flags = 0;
   #offset = 0;
   #sequence = 0;
+  /** Whether a match was read, after which no addresses of IPv6 and no protocol are. */
+  #matching = false;
   #plain = true;
   #scope: Scope;
 
@@ -117,7 +121,7 @@ export class LineReader {
 
   /** A rule of another form than the ones that are known here. */
   #readWhole({ text, from, end, index, offset, table }: Line, chains: Destinations): boolean {
-    const rule = readWhole(text.slice(from, end));
+    const rule = readWhole(text.slice(from, end), this.#block.family);
     const next = rule && jumpedTo(rule);
     const chain = next === undefined ? undefined : chains.get(next);
     if (!rule || (next !== undefined && !chain)) return false;
@@ -135,6 +139,7 @@ export class LineReader {
     this.#end = end;
     this.#flags = 0;
     this.#sequence = 0;
+    this.#matching = false;
     this.#plain = true;
     this.#scope = this.#anyProtocol;
     this.to = -1;
@@ -189,6 +194,7 @@ export class LineReader {
   #address(from: number, field: number, maskField: number, flag: number): boolean {
     const block = this.#block;
     if (block.word(this.#offset + maskField) !== 0) return false;
+    if (block.family === "ipv6") return this.#address6(from, field, maskField, flag);
     const value = this.#dotted(from);
     if (value < 0) return false;
     let at = this.#after;
@@ -203,6 +209,23 @@ export class LineReader {
     block.set(this.#offset + maskField, mask);
     this.#flags |= flag;
     this.#at = at;
+    return true;
+  }
+
+  /** `fd00::1/128`, or a block, which has a record; those of sources come first. */
+  #address6(from: number, field: number, maskField: number, flag: number): boolean {
+    const block = this.#block;
+    const network = parseNetwork(this.#word(from), "ipv6");
+    const test = network && { ...network, inverted: flag !== 0 };
+    if (!test || test.mask === 0n || this.#matching) return false;
+    if (!needsRecord(test)) {
+      block.set(this.#offset + field, block.address(test.value));
+      block.set(this.#offset + maskField, 0xffffffff);
+      this.#flags |= flag;
+      return true;
+    }
+    if (field === RULE_SRC && this.#sequence !== 0) return false;
+    this.#sequence = this.#parts.sequence(this.#sequence, this.#parts.address(field === RULE_SRC ? "-s" : "-d", test));
     return true;
   }
 
@@ -268,7 +291,7 @@ export class LineReader {
     };
     this.#protocols.set(name, known);
     // Matches are read with the protocol before them.
-    if (known.number === 0 || this.#scope !== this.#anyProtocol || this.#sequence !== 0) return false;
+    if (known.number === 0 || this.#scope !== this.#anyProtocol || this.#matching) return false;
     this.#scope = inverted ? known.inverted : known.plain;
     this.#block.set(this.#offset + RULE_PROTO, known.number);
     if (inverted) this.#flags |= RULE_NOT_PROTO;
@@ -280,6 +303,7 @@ export class LineReader {
     const end = this.#partEnd(at + MATCH.length);
     const part = end < 0 ? null : this.#parts.match(this.#text.slice(at, end), this.#scope);
     if (!part) return false;
+    this.#matching = true;
     this.#sequence = this.#parts.sequence(this.#sequence, part);
     this.hooks &= part.hooks;
     this.tables &= part.tables;
@@ -358,7 +382,7 @@ export class LineReader {
 
   /** `-j DNAT --to-destination 10.0.0.1:80` at the end of a line: of what kube-proxy writes the only part that is never the same. */
   #endpoint(at: number): boolean {
-    if (!this.#text.startsWith(DNAT, at)) return false;
+    if (this.#block.family !== "ipv4" || !this.#text.startsWith(DNAT, at)) return false;
     const { protocol } = this.#scope;
     if (protocol !== "-p tcp" && protocol !== "-p udp") return false;
     const address = this.#dotted(at + DNAT.length);

@@ -1,11 +1,12 @@
 // A rule set as a table, letter for letter as `iptables -L` 1.8.9 prints it: chain by chain, columns, then each match in its own words.
+import { formatAddress, formatNetwork } from "./addresses.ts";
 import type { Match } from "./matches/table.ts";
 import type { AddressTest, Chain, InterfaceTest, Rule, Table } from "./model.ts";
 import { printMatch } from "./print.ts";
 import { formatProtocol } from "./protocols.ts";
 import { findTarget, type ExtensionTarget } from "./targets/table.ts";
 import type { TargetExtension } from "./extension.ts";
-import { formatHex, formatNetwork } from "./values.ts";
+import { formatHex } from "./values.ts";
 
 export interface ListOptions {
   /** `-n`: addresses, and in this version protocols, as numbers. */
@@ -98,7 +99,7 @@ function device(test: InterfaceTest | undefined): string {
 
 function address(test: AddressTest | undefined, numeric: boolean): string {
   const all = numeric ? "0.0.0.0/0" : "anywhere";
-  const text = test === undefined || test.mask === 0 ? all : formatNetwork(test).replace(/\/32$/, "");
+  const text = test === undefined || Number(test.mask) === 0 ? all : formatNetwork(test).replace(/\/32$/, "");
   return `${test?.inverted ? "!" : " "}${text.padEnd(19)}`;
 }
 
@@ -168,9 +169,7 @@ function recentWords(match: Match & { kind: "recent" }): string {
   if (reap) words.push("reap");
   if (hits !== undefined) words.push(`hit_count: ${hits}`);
   if (ttl) words.push("TTL-Match");
-  words.push(
-    `name: ${name} side: ${side === "source" ? "source" : "dest"} mask: ${formatNetwork({ value: mask, mask: 0xffffffff }).replace("/32", "")}`,
-  );
+  words.push(`name: ${name} side: ${side === "source" ? "source" : "dest"} mask: ${formatAddress(mask)}`);
   return words.join(" ");
 }
 

@@ -1,4 +1,5 @@
 // The rule set of one network namespace as data: tables, chains, rules. Restored from text, printed, compiled.
+import type { Network } from "./addresses.ts";
 import type { Match } from "./matches/table.ts";
 import type { Target } from "./targets/table.ts";
 
@@ -25,10 +26,8 @@ export interface Counters {
   bytes: number;
 }
 
-/** `-s` or `-d`: a packet's address matches if (address & mask) == value. Both are unsigned 32-bit numbers. */
-export interface AddressTest {
-  value: number;
-  mask: number;
+/** `-s` or `-d`: a packet's address matches if (address & mask) == value. */
+export interface AddressTest extends Network {
   inverted: boolean;
 }
 
@@ -51,7 +50,7 @@ export interface Rule {
   in?: InterfaceTest;
   out?: InterfaceTest;
   protocol?: ProtocolTest;
-  /** `-f`: second and further fragments only. */
+  /** `-f`: second and further fragments only. IPv4 alone has it. */
   fragment?: { inverted: boolean };
   matches: Match[];
   target?: Target;

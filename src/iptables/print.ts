@@ -1,10 +1,11 @@
 // A rule set to text, letter for letter as iptables-save 1.8.9 prints it, without its comment lines, which hold the date.
+import { formatNetwork } from "./addresses.ts";
 import type { MatchExtension, TargetExtension } from "./extension.ts";
 import { findMatch, type Match } from "./matches/table.ts";
 import type { AddressTest, Chain, Counters, InterfaceTest, Rule, RuleSet, Table, TableName } from "./model.ts";
 import { formatProtocol } from "./protocols.ts";
 import { findTarget, type ExtensionTarget } from "./targets/table.ts";
-import { formatNetwork, not } from "./values.ts";
+import { not } from "./values.ts";
 
 export interface PrintOptions {
   /** Puts `[packets:bytes]` before each rule, as `iptables-save -c` does. */

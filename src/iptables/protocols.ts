@@ -57,12 +57,20 @@ const NAMES: readonly (readonly [number: number, name: string])[] = [
   [143, "ethernet"],
 ];
 
-const BY_NAME = new Map(NAMES.map(([number, name]) => [name, number]));
+// What iptables knows besides the file.
+const OTHER_NAMES: readonly (readonly [name: string, number: number])[] = [
+  ["icmpv6", 58],
+  ["mh", 135],
+  ["ipv6-mh", 135],
+];
+
+const BY_NAME = new Map([...NAMES.map(([number, name]) => [name, number] as const), ...OTHER_NAMES]);
 const BY_NUMBER = new Map(NAMES);
 
 export const PROTO_ICMP = 1;
 export const PROTO_TCP = 6;
 export const PROTO_UDP = 17;
+export const PROTO_ICMPV6 = 58;
 export const PROTO_SCTP = 132;
 
 const WITH_PORTS: ReadonlySet<number> = new Set([PROTO_TCP, PROTO_UDP, 33, PROTO_SCTP, 136]);

@@ -7,6 +7,7 @@ import {
   RULE_IN,
   RULE_OUT,
 } from "../../assembly/layout/rules.ts";
+import type { Family } from "./addresses.ts";
 import { Block } from "./block.ts";
 import { LineReader, type Destination, type Destinations, type Line } from "./line.ts";
 import type { NameTable } from "./names.ts";
@@ -29,8 +30,8 @@ export interface QuickRules {
 }
 
 /** Whether a chain may have the name: one of a target's would be taken for the target. */
-export function isChainName(name: string): boolean {
-  return findTarget(name) === undefined && !isUnsupportedTarget(name);
+export function isChainName(name: string, family: Family): boolean {
+  return findTarget(name, family) === undefined && !isUnsupportedTarget(name, family);
 }
 
 /** Whether the rule at an offset, in the chain of a hook, asks for a device that packets do not have there. */
@@ -44,10 +45,10 @@ export function asksForWrongDevice(block: Block, at: number, hook: number): bool
  * The block of a text that the kernel would take as a whole: the one that compileRules makes of its model. Undefined for a text with
  * anything wrong or out of the ordinary.
  */
-export function compileQuickly(text: string, names: NameTable): QuickRules | undefined {
+export function compileQuickly(text: string, names: NameTable, family: Family = "ipv4"): QuickRules | undefined {
   const found = survey(text);
-  if (!found?.chains.every(({ name }) => isChainName(name))) return undefined;
-  return new QuickCompiler(text, found, names).compile();
+  if (!found?.chains.every(({ name }) => isChainName(name, family))) return undefined;
+  return new QuickCompiler(text, found, new Block(found.count, names, family)).compile();
 }
 
 class QuickCompiler {
@@ -58,10 +59,10 @@ class QuickCompiler {
   readonly #allowed: Uint8Array;
   readonly #line: Line;
 
-  constructor(text: string, found: Survey, names: NameTable) {
+  constructor(text: string, found: Survey, block: Block) {
     this.#line = { text, from: 0, end: 0, index: 0, offset: 0, table: 0 };
     this.#survey = found;
-    this.#block = new Block(found.count, names);
+    this.#block = block;
     this.#reader = new LineReader(this.#block);
     this.#allowed = new Uint8Array(found.count);
     this.#graph = {

@@ -32,12 +32,23 @@ import {
   TARGET_JUMP,
   TARGET_RETURN,
 } from "../../assembly/layout/rules.ts";
+import type { Family } from "./addresses.ts";
 import { Block } from "./block.ts";
 import { jumpedTo } from "./graph.ts";
 import { findMatch, type Match } from "./matches/table.ts";
 import type { MatchRecord } from "./extension.ts";
-import { HOOK_NAMES, TABLE_NAMES, type Chain, type Rule, type RuleSet, type Table, type Target } from "./model.ts";
+import {
+  HOOK_NAMES,
+  TABLE_NAMES,
+  type AddressTest,
+  type Chain,
+  type Rule,
+  type RuleSet,
+  type Table,
+  type Target,
+} from "./model.ts";
 import type { NameTable } from "./names.ts";
+import { addressRecords, needsRecord, networkWords } from "./prefix.ts";
 import { findTarget } from "./targets/table.ts";
 
 /** Where the rule with a given RULE_INDEX, and so its counter pair, stands in the rule set. */
@@ -84,9 +95,9 @@ export function referenced(
 }
 
 /** Compiles a checked rule set (as parseRules and restore give it). Equal sets compiled with one NameTable give equal blocks. */
-export function compileRules(ruleSet: RuleSet, names: NameTable): CompiledRules {
+export function compileRules(ruleSet: RuleSet, names: NameTable, family: Family = "ipv4"): CompiledRules {
   const rules = referencesIn(ruleSet);
-  const block = new Block(rules.length, names);
+  const block = new Block(rules.length, names, family);
   compileTables(block, ruleSet);
   return { words: block.finish(), rules };
 }
@@ -176,7 +187,7 @@ export function compileRule(
   rule: Rule,
   start: number | undefined,
 ): void {
-  const records = rule.matches.flatMap((match) => compileMatch(match, block));
+  const records = [...addressRecords(rule, block), ...rule.matches.flatMap((match) => compileMatch(match, block))];
   const goes = rule.target?.kind === "goto";
   writeRule(block, at, index, table, rule, records, () => ({ ...compileTarget(rule.target, block, start), goes }));
 }
@@ -199,8 +210,8 @@ export function writeRule(
   const isPlain = records.length === 0 && !fragment && input === 0 && output === 0;
   block.set(
     at + RULE_FLAGS,
-    (source?.inverted ? RULE_NOT_SRC : 0) |
-      (destination?.inverted ? RULE_NOT_DST : 0) |
+    (isInverted(source) ? RULE_NOT_SRC : 0) |
+      (isInverted(destination) ? RULE_NOT_DST : 0) |
       (rule.in?.inverted ? RULE_NOT_IN : 0) |
       (rule.out?.inverted ? RULE_NOT_OUT : 0) |
       (protocol?.inverted ? RULE_NOT_PROTO : 0) |
@@ -208,10 +219,8 @@ export function writeRule(
       (goes ? RULE_GOTO : 0) |
       (isPlain ? RULE_PLAIN : 0),
   );
-  block.set(at + RULE_SRC, source?.value ?? 0);
-  block.set(at + RULE_SRC_MASK, source?.mask ?? 0);
-  block.set(at + RULE_DST, destination?.value ?? 0);
-  block.set(at + RULE_DST_MASK, destination?.mask ?? 0);
+  writeAddress(block, at + RULE_SRC, at + RULE_SRC_MASK, source);
+  writeAddress(block, at + RULE_DST, at + RULE_DST_MASK, destination);
   block.set(at + RULE_PROTO, protocol?.number ?? 0);
   block.set(at + RULE_IN, input);
   block.set(at + RULE_OUT, output);
@@ -221,6 +230,17 @@ export function writeRule(
   block.set(at + RULE_TARGET_ARG, argument);
   block.set(at + RULE_INDEX, index);
   block.set(at + RULE_TABLE, table);
+}
+
+/** Whether a test of the rule itself, not of a record, is inverted. */
+function isInverted(test: AddressTest | undefined): boolean {
+  return test !== undefined && test.inverted && !needsRecord(test);
+}
+
+function writeAddress(block: Block, at: number, maskAt: number, test: AddressTest | undefined): void {
+  const [value, mask] = test && !needsRecord(test) ? networkWords(test, block).words : [0, 0];
+  block.set(at, value);
+  block.set(maskAt, mask);
 }
 
 export function compileMatch(match: Match, block: Block): MatchRecord[] {

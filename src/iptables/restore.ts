@@ -1,5 +1,6 @@
 // iptables-restore: text to changes of a rule set.
 import { InputError, type Place } from "../errors.ts";
+import type { Family } from "./addresses.ts";
 import { checkTable } from "./check.ts";
 import { applyCommand, checkChainName, emptyChain, readPolicy, type Draft } from "./commands.ts";
 import { jumpedTo } from "./graph.ts";
@@ -11,6 +12,8 @@ export interface RestoreOptions {
   noflush?: boolean;
   /** The file that the text is from, for error messages. */
   file?: string;
+  /** Of the addresses in it; IPv4 if left out. */
+  family?: Family;
 }
 
 /**
@@ -29,7 +32,7 @@ export function restore(ruleSet: RuleSet, text: string, options: RestoreOptions 
     if (line.startsWith("*")) {
       if (draft)
         throw new InputError(place, `table ${draft.table} is not finished; a COMMIT line is missing before this one`);
-      draft = openDraft(readTableName(line, place), tables, options.noflush ?? false);
+      draft = openDraft(readTableName(line, place), tables, options);
     } else if (!draft) {
       throw new InputError(place, `"${line}" stands outside a table; a line such as *filter must come first`);
     } else if (line === "COMMIT") {
@@ -57,10 +60,14 @@ function readTableName(line: string, place: Place): TableName {
   throw new InputError(place, `${sentence}; the tables are ${TABLE_NAMES.join(", ")}`);
 }
 
-function openDraft(name: TableName, tables: ReadonlyMap<TableName, Table>, noflush: boolean): Draft {
+function openDraft(
+  name: TableName,
+  tables: ReadonlyMap<TableName, Table>,
+  { noflush = false, family = "ipv4" }: RestoreOptions,
+): Draft {
   const { chains } = (noflush ? tables.get(name) : undefined) ?? newTable(name);
   const copies = chains.map((chain): [string, Chain] => [chain.name, { ...chain, rules: chain.rules.slice() }]);
-  return { table: name, chains: new Map(copies), lines: new Map(), deleted: new Map() };
+  return { table: name, family, chains: new Map(copies), lines: new Map(), deleted: new Map() };
 }
 
 /** `:INPUT DROP [3:180]`, `:KUBE-SERVICES - [0:0]`. */

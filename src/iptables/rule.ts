@@ -1,5 +1,6 @@
 // The words of one rule, in any order that iptables takes, to the rule: addresses, matches, target.
 import { InputError, type Place } from "../errors.ts";
+import { NETWORK_WORDS, parseNetwork, type Family } from "./addresses.ts";
 import type { MatchExtension, TargetExtension } from "./extension.ts";
 import { INTERFACE_NAME, parseInterface, passesEvery } from "./interface.ts";
 import { findMatch, findProtocolMatch, type Match } from "./matches/table.ts";
@@ -8,7 +9,6 @@ import { Options, type OptionSpec } from "./options.ts";
 import { formatProtocol, parseProtocol } from "./protocols.ts";
 import type { ChainTarget } from "./targets/chain.ts";
 import { findTarget, isUnsupportedTarget, type ExtensionTarget } from "./targets/table.ts";
-import { parseNetwork } from "./values.ts";
 import { splitWords } from "./words.ts";
 
 interface Loaded<E> {
@@ -38,16 +38,16 @@ const GENERAL: readonly GeneralOption[] = [
  * Reads the words after `-A CHAIN`. A list of addresses makes a rule for each, sources outermost, as in iptables.
  * Throws an InputError whose field is the option at fault.
  */
-export function parseRule(words: readonly string[], place: Place): Rule[] {
-  return new RuleReader(words, place).read();
+export function parseRule(words: readonly string[], place: Place, family: Family): Rule[] {
+  return new RuleReader(words, place, family).read();
 }
 
 /** The rule behind `-A CHAIN`; undefined if it is wrong, or more than one. */
-export function readWhole(text: string): Rule | undefined {
+export function readWhole(text: string, family: Family): Rule | undefined {
   try {
     const words = splitWords(text);
     if (!words) return undefined;
-    const rules = parseRule(words, {});
+    const rules = parseRule(words, {}, family);
     return rules.length === 1 ? rules[0] : undefined;
   } catch (error) {
     if (error instanceof InputError) return undefined;
@@ -58,6 +58,7 @@ export function readWhole(text: string): Rule | undefined {
 class RuleReader {
   readonly #words: readonly string[];
   readonly #place: Place;
+  readonly #family: Family;
   #position = 0;
   readonly #general: Options;
   readonly #matches: Loaded<MatchExtension<Match>>[] = [];
@@ -66,9 +67,10 @@ class RuleReader {
   /** Matches and target, the last loaded first: the order in which they are asked about an option. */
   readonly #loaded: Loaded<{ options: readonly OptionSpec[] }>[] = [];
 
-  constructor(words: readonly string[], place: Place) {
+  constructor(words: readonly string[], place: Place, family: Family) {
     this.#words = words;
     this.#place = place;
+    this.#family = family;
     this.#general = new Options("rule", place, spellGeneral);
   }
 
@@ -109,7 +111,7 @@ class RuleReader {
     const known = this.#findLoaded(word);
     if (known) return known;
     const protocol = this.#general.has("protocol") ? parseProtocol(this.#general.word("protocol") ?? "") : undefined;
-    const implied = protocol === undefined ? undefined : findProtocolMatch(protocol);
+    const implied = protocol === undefined ? undefined : findProtocolMatch(protocol, this.#family);
     if (implied?.options.some((spec) => isNamed(spec, word.slice(2)))) {
       this.#loadMatch(implied.name);
       const found = this.#findLoaded(word);
@@ -143,8 +145,8 @@ class RuleReader {
   }
 
   #loadMatch(name: string): void {
-    const extension = findMatch(name);
-    if (!extension) throw this.#error("-m", `match "${name}" is not supported`);
+    const extension = findMatch(name, this.#family);
+    if (!extension) throw this.#error("-m", `match "${name}" is not supported${this.#inFamily(findMatch(name))}`);
     const loaded = { extension, options: new Options(`-m ${name}`, this.#place) };
     this.#matches.push(loaded);
     this.#loaded.unshift(loaded);
@@ -153,9 +155,10 @@ class RuleReader {
   #loadTarget(option: "jump" | "goto", name: string): void {
     const letter = option === "jump" ? "-j" : "-g";
     if (this.#target || this.#chain) throw this.#error(letter, "a rule has one target at most: one -j or one -g");
-    const extension = findTarget(name);
+    const extension = findTarget(name, this.#family);
     if (option === "goto" && extension) throw this.#error("-g", `-g needs a chain, and "${name}" is a target; use -j`);
-    if (isUnsupportedTarget(name)) throw this.#error(letter, `target "${name}" is not supported`);
+    if (isUnsupportedTarget(name, this.#family))
+      throw this.#error(letter, `target "${name}" is not supported${this.#inFamily(findTarget(name))}`);
     if (extension) {
       this.#target = { extension, options: new Options(`-j ${name}`, this.#place) };
       this.#loaded.unshift(this.#target);
@@ -166,6 +169,7 @@ class RuleReader {
 
   #finish(): Rule[] {
     const general = this.#general;
+    const family = this.#family;
     const rule: Rule = { matches: [], counters: this.#counters() };
     const sources = this.#addresses("source");
     const destinations = this.#addresses("destination");
@@ -176,15 +180,19 @@ class RuleReader {
     if (output) rule.out = output;
     if (protocol === 0 && general.inverted("protocol")) general.fail("protocol", "! -p all would match no packet");
     if (protocol) rule.protocol = { number: protocol, inverted: general.inverted("protocol") };
-    if (general.has("fragments")) rule.fragment = { inverted: general.inverted("fragments") };
+    if (general.has("fragments")) {
+      if (family === "ipv6")
+        general.fail("fragments", "-f is an option of iptables; IPv6 packets are not fragmented on their way");
+      rule.fragment = { inverted: general.inverted("fragments") };
+    }
     for (const { extension, options } of this.#matches) {
       const needed = extension.protocol;
       if (needed !== undefined && (rule.protocol?.number !== needed || rule.protocol.inverted))
         throw this.#error("-m", `match "${extension.name}" needs -p ${formatProtocol(needed)}`);
-      rule.matches.push(extension.parse(options, rule));
+      rule.matches.push(extension.parse(options, { ...rule, family }));
     }
     if (this.#chain) rule.target = this.#chain;
-    else if (this.#target) rule.target = this.#target.extension.parse(this.#target.options, rule);
+    else if (this.#target) rule.target = this.#target.extension.parse(this.#target.options, { ...rule, family });
     const [source] = sources;
     const [destination] = destinations;
     // One rule of its own is what nearly all are.
@@ -207,13 +215,13 @@ class RuleReader {
   #addresses(name: "source" | "destination"): (AddressTest | undefined)[] {
     const general = this.#general;
     const inverted = general.inverted(name);
-    const networks = general.read(name, "an IPv4 address or block, such as 10.0.0.0/8", (word) => {
-      const list = word.split(",").map(parseNetwork);
+    const networks = general.read(name, NETWORK_WORDS[this.#family], (word) => {
+      const list = word.split(",").map((part) => parseNetwork(part, this.#family));
       return list.every((network) => network !== undefined) ? list : undefined;
     });
     if (inverted && networks && networks.length > 1) general.fail(name, "a list of addresses cannot be inverted by !");
     return (networks ?? [undefined]).map((network) =>
-      network && (network.mask !== 0 || inverted) ? { ...network, inverted } : undefined,
+      network && (Number(network.mask) !== 0 || inverted) ? { ...network, inverted } : undefined,
     );
   }
 
@@ -228,6 +236,11 @@ class RuleReader {
     if (!/^\d+$/.test(packets) || !/^\d+$/.test(bytes))
       this.#general.fail("set-counters", "--set-counters needs two numbers: packets and bytes");
     return { packets: Number(packets), bytes: Number(bytes) };
+  }
+
+  /** How an extension of the other family is told from one that is not emulated. */
+  #inFamily(other: object | undefined): string {
+    return other ? ` in ${this.#family === "ipv4" ? "iptables" : "ip6tables"}` : "";
   }
 
   #error(field: string, sentence: string): InputError {

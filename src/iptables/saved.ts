@@ -1,4 +1,5 @@
 // iptables-save -c of texts whose rules were counted: as parsing and printing would have it, but each rule is read once, whatever the number of texts with it.
+import type { Family } from "./addresses.ts";
 import { TABLE_NAMES, type Counters } from "./model.ts";
 import { PRINT_ORDER, printCounters, printRule } from "./print.ts";
 import { readWhole } from "./rule.ts";
@@ -9,6 +10,11 @@ const NOTHING: Counters = { packets: 0, bytes: 0 };
 export class SavedRules {
   /** What follows `-A CHAIN`, as it is written and as it is printed. */
   readonly #printed = new Map<string, string>();
+  readonly #family: Family;
+
+  constructor(family: Family = "ipv4") {
+    this.#family = family;
+  }
 
   /**
    * The text with these counters, by the survey's numbers of rules and policies; all others are zero. Undefined if a rule is not to be
@@ -38,7 +44,7 @@ export class SavedRules {
   rule(written: string): string | undefined {
     const known = this.#printed.get(written);
     if (known !== undefined) return known;
-    const rule = readWhole(written);
+    const rule = readWhole(written, this.#family);
     if (!rule) return undefined;
     const printed = printRule("", rule).slice("-A ".length);
     this.#printed.set(written, printed);

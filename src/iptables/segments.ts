@@ -1,11 +1,13 @@
 // Parts of rules that come again and again, `-m tcp --dport 80` or `-j MARK --set-xmark 0x4000/0x4000`: each is read and compiled once.
 import { TARGET_DNAT } from "../../assembly/layout/rules.ts";
+import { formatNetwork, type Family } from "./addresses.ts";
 import { Block } from "./block.ts";
 import type { MatchRecord } from "./extension.ts";
 import { compileMatch, compileTarget } from "./records.ts";
-import { limitsOf, type Limits } from "./limits.ts";
-import type { Rule } from "./model.ts";
+import { ALL_HOOKS, ALL_TABLES, limitsOf, type Limits } from "./limits.ts";
+import type { AddressTest, Rule } from "./model.ts";
 import { NameTable } from "./names.ts";
+import { prefixRecord } from "./prefix.ts";
 import { readWhole } from "./rule.ts";
 import type { NatTarget } from "./targets/nat.ts";
 
@@ -39,6 +41,7 @@ export interface Scope {
 export class Parts {
   readonly #block: Block;
   readonly #scopes = new Map<string, Scope>();
+  readonly #addresses = new Map<string, MatchPart>();
   #parts = 0;
   /** By sequence and the number of one more match. */
   readonly #numbers = new Map<number, number>();
@@ -71,7 +74,7 @@ export class Parts {
   target(text: string, { targets, protocol }: Scope): TargetPart | null {
     const known = targets.get(text);
     if (known !== undefined) return known;
-    const rule = readAlone(text, protocol);
+    const rule = readAlone(text, protocol, this.#block.family);
     const plain = rule?.matches.length === 0 && rule.target?.kind !== "jump" && rule.target?.kind !== "goto";
     const part = rule && plain ? { ...compileTarget(rule.target, this.#block), ...limitsOf(rule) } : null;
     targets.set(text, part);
@@ -99,12 +102,23 @@ export class Parts {
     return matched;
   }
 
+  /** `-s fd00::/64`, if it needs a record. */
+  address(option: "-s" | "-d", test: AddressTest): MatchPart {
+    const text = `${test.inverted ? "! " : ""}${option} ${formatNetwork(test)}`;
+    const known = this.#addresses.get(text);
+    if (known) return known;
+    const record = prefixRecord(test, option === "-s" ? "source" : "destination", this.#block);
+    const part = { number: ++this.#parts, records: [record], tables: ALL_TABLES, hooks: ALL_HOOKS };
+    this.#addresses.set(text, part);
+    return part;
+  }
+
   #readMatch(text: string, protocol: string): MatchPart | null {
-    const rule = readAlone(text, protocol);
+    const rule = readAlone(text, protocol, this.#block.family);
     const [match, ...more] = rule?.matches ?? [];
     if (!rule || !match || more.length > 0 || rule.target) return null;
     // What keeps a state has one of its own in every rule.
-    const scratch = new Block(0, new NameTable());
+    const scratch = new Block(0, new NameTable(() => 0), this.#block.family);
     compileMatch(match, scratch);
     if (scratch.states > 0) return null;
     return { number: ++this.#parts, records: compileMatch(match, this.#block), ...limitsOf(rule) };
@@ -145,6 +159,6 @@ function endpoint(address: number, port: number): NatTarget {
 }
 
 /** A rule of nothing else; undefined if it is not understood. */
-function readAlone(text: string, protocol: string): Rule | undefined {
-  return readWhole(`${protocol} ${text}`);
+function readAlone(text: string, protocol: string, family: Family): Rule | undefined {
+  return readWhole(`${protocol} ${text}`, family);
 }

@@ -1,5 +1,4 @@
-// Values inside options: numbers, addresses with masks, ranges, lists of names; to data and back to text.
-import { formatIpv4, prefixMask } from "../address.ts";
+// Values inside options: numbers, ranges, lists of names; to data and back to text.
 
 /** An unsigned number as strtoul reads it: decimal, 0x hexadecimal or 0 octal. Undefined if it is none or exceeds `max`. */
 export function parseNumber(text: string, max = 0xffffffff): number | undefined {
@@ -30,53 +29,6 @@ export interface Range {
 /** `5` or `5:7`. */
 export function formatRange(range: Range, separator = ":"): string {
   return range.min === range.max ? `${range.min}` : `${range.min}${separator}${range.max}`;
-}
-
-/** One to four numbers with dots; missing ones are 0, so `10.1` is 10.1.0.0. */
-export function parseAddress(text: string): number | undefined {
-  if (!/^\d{1,3}(\.\d{1,3}){0,3}$/.test(text)) return undefined;
-  const parts = text.split(".").map(Number);
-  if (parts.some((part) => part > 255)) return undefined;
-  return [0, 1, 2, 3].reduce((address, i) => address * 256 + (parts[i] ?? 0), 0);
-}
-
-/** A prefix length, or a mask with dots. */
-export function parseMask(text: string): number | undefined {
-  if (/^\d{1,2}$/.test(text)) return Number(text) <= 32 ? prefixMask(Number(text)) : undefined;
-  return text.includes(".") ? parseAddress(text) : undefined;
-}
-
-/** `10.1.0.0/16`; the value is masked. A bare address has a full mask. */
-export function parseNetwork(text: string): { value: number; mask: number } | undefined {
-  const network = parseUnmaskedNetwork(text);
-  return network && { value: (network.value & network.mask) >>> 0, mask: network.mask };
-}
-
-/** As parseNetwork, but the value is as written. */
-export function parseUnmaskedNetwork(text: string): { value: number; mask: number } | undefined {
-  const slash = text.indexOf("/");
-  const address = parseAddress(slash < 0 ? text : text.slice(0, slash));
-  const mask = slash < 0 ? 0xffffffff : parseMask(text.slice(slash + 1));
-  return address === undefined || mask === undefined ? undefined : { value: address, mask };
-}
-
-/** The prefix length of a mask; undefined if its bits have a hole. */
-export function maskPrefix(mask: number): number | undefined {
-  const prefix = mask === 0 ? 0 : 32 - Math.log2((~mask >>> 0) + 1);
-  return Number.isInteger(prefix) ? prefix : undefined;
-}
-
-/** `10.1.0.0/16`, or with dots if the mask has holes. */
-export function formatNetwork(network: { value: number; mask: number }): string {
-  return `${formatIpv4(network.value)}/${maskPrefix(network.mask) ?? formatIpv4(network.mask)}`;
-}
-
-/** `1.2.3.4` or `1.2.3.4-1.2.3.9`. */
-export function parseAddressRange(text: string): Range | undefined {
-  const [low = "", high = low, ...rest] = text.split("-");
-  const min = parseAddress(low);
-  const max = parseAddress(high);
-  return min === undefined || max === undefined || rest.length > 0 ? undefined : { min, max };
 }
 
 /** `5` or `5/0xff`. */

@@ -1,11 +1,12 @@
 // Bad rules are refused in one sentence, with file, line and option.
 import { expect, test } from "vitest";
 import { InputError } from "../../src/errors.ts";
+import type { Family } from "../../src/iptables/addresses.ts";
 import { parseRules } from "../../src/iptables/parse.ts";
 
-function messageOf(text: string): string {
+function messageOf(text: string, family: Family = "ipv4"): string {
   try {
-    parseRules(text, "rules.v4");
+    parseRules(text, "rules.v4", family);
   } catch (error) {
     if (error instanceof InputError) return error.message;
     throw error;
@@ -150,4 +151,45 @@ test.each([
   ],
 ])("%j", (text, message) => {
   expect(messageOf(text)).toBe(message);
+});
+
+test.each([
+  ["-A INPUT -s 10.0.0.1", '-s: "10.0.0.1" is not an IPv6 address or block, such as fd00::/8'],
+  ["-A INPUT -s fd00::/129", '-s: "fd00::/129" is not an IPv6 address or block, such as fd00::/8'],
+  ["-A INPUT -f", "-f: -f is an option of iptables; IPv6 packets are not fragmented on their way"],
+  ["-A INPUT -m ttl --ttl-eq 3", '-m: match "ttl" is not supported in ip6tables'],
+  ["-A INPUT -p icmpv6 -m icmp --icmp-type 8", '-m: match "icmp" is not supported in ip6tables'],
+  ["-A INPUT -m frag --fragfirst", '-m: match "frag" is not supported'],
+  ["-A INPUT -m rt --rt-type 0", '-m: match "rt" is not supported'],
+  ["-A INPUT -j TTL --ttl-set 3", '-j: target "TTL" is not supported in ip6tables'],
+  ["-A INPUT -j SNPT", '-j: target "SNPT" is not supported'],
+  ["-A INPUT -m icmp6 --icmpv6-type 1", '-m: match "icmp6" needs -p ipv6-icmp'],
+  [
+    "-A INPUT -j REJECT --reject-with icmp-port-unreachable",
+    '--reject-with: "icmp-port-unreachable" is not one of icmp6-no-route, icmp6-adm-prohibited, icmp6-addr-unreachable, icmp6-port-unreachable, tcp-reset, icmp6-policy-fail, icmp6-reject-route',
+  ],
+])("of IPv6, %s", (rule, message) => {
+  expect(messageOf(filterRule(rule), "ipv6")).toBe(`rules.v4:4: ${message}`);
+});
+
+test.each([
+  [
+    "-A INPUT -p icmpv6 --icmpv6-type 1",
+    "--icmpv6-type: --icmpv6-type is not an option of iptables, nor of the matches and the target before it",
+  ],
+  ["-A INPUT -m hl --hl-eq 1", '-m: match "hl" is not supported in iptables'],
+])("of IPv4, %s", (rule, message) => {
+  expect(messageOf(filterRule(rule))).toBe(`rules.v4:4: ${message}`);
+});
+
+test.each([
+  ["fd00::1:80", "accepted"],
+  ["[fd00::1", '--to-destination: "[fd00::1" is not address[-address] or [address[-address]][:port[-port[/base]]]'],
+  [
+    "10.0.0.1:80",
+    '--to-destination: "10.0.0.1:80" is not address[-address] or [address[-address]][:port[-port[/base]]]',
+  ],
+])("-j DNAT of IPv6 to %s", (to, message) => {
+  const text = `*nat\n:PREROUTING ACCEPT [0:0]\n:MINE - [0:0]\n-A PREROUTING -p tcp -j DNAT --to-destination ${to}\nCOMMIT\n`;
+  expect(messageOf(text, "ipv6")).toBe(message === "accepted" ? message : `rules.v4:4: ${message}`);
 });

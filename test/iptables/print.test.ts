@@ -1,11 +1,13 @@
-// Rules in, iptables-save text out, against what iptables 1.8.9 printed for the same rules.
+// Rules in, text of iptables-save and ip6tables-save out, against what version 1.8.9 printed for the same rules.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BUILT_IN_CHAINS, TABLE_NAMES, type TableName } from "../../src/iptables/model.ts";
 import { parseRules } from "../../src/iptables/parse.ts";
 import { printRules } from "../../src/iptables/print.ts";
 import { quote, splitWords } from "../../src/iptables/words.ts";
+import type { Family } from "../../src/iptables/addresses.ts";
 import { CHANGED, SAME, USER_CHAINS } from "./cases.ts";
+import { CHANGED6, SAME6 } from "./cases6.ts";
 
 function tableText(table: TableName, rules: readonly string[]): string {
   const chains = [
@@ -15,8 +17,8 @@ function tableText(table: TableName, rules: readonly string[]): string {
   return [`*${table}`, ...chains, ...rules.map((rule) => `-A ${rule}`), "COMMIT", ""].join("\n");
 }
 
-function printedRules(table: TableName, rules: readonly string[]): string[] {
-  const lines = printRules(parseRules(tableText(table, rules))).split("\n");
+function printedRules(table: TableName, rules: readonly string[], family: Family = "ipv4"): string[] {
+  const lines = printRules(parseRules(tableText(table, rules), undefined, family)).split("\n");
   return lines.filter((line) => line.startsWith("-A ")).map((line) => line.slice(3));
 }
 
@@ -28,6 +30,17 @@ describe.each(TABLE_NAMES)("table %s", (table) => {
   test.each(CHANGED[table] ?? [])("prints in its own form: %s", (written, printed) => {
     expect(printedRules(table, [written])).toEqual(printed);
     expect(printedRules(table, printed)).toEqual(printed);
+  });
+});
+
+describe.each(TABLE_NAMES)("table %s of IPv6", (table) => {
+  test.each(SAME6[table] ?? [])("prints unchanged: %s", (rule) => {
+    expect(printedRules(table, [rule], "ipv6")).toEqual([rule]);
+  });
+
+  test.each(CHANGED6[table] ?? [])("prints in its own form: %s", (written, printed) => {
+    expect(printedRules(table, [written], "ipv6")).toEqual(printed);
+    expect(printedRules(table, printed, "ipv6")).toEqual(printed);
   });
 });
 

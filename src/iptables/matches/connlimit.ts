@@ -1,7 +1,8 @@
 // -m connlimit: how many connections there are from, or to, a host or block.
 import { MATCH_CONNLIMIT_DESTINATION, MATCH_INVERT, MATCH_KIND_CONNLIMIT } from "../../../assembly/layout/rules.ts";
-import { prefixMask } from "../../address.ts";
+import { longestPrefix } from "../addresses.ts";
 import type { MatchExtension } from "../extension.ts";
+import { lengthWord } from "../prefix.ts";
 
 export interface ConnlimitMatch {
   kind: "connlimit";
@@ -21,14 +22,14 @@ export const connlimit: MatchExtension<ConnlimitMatch> = {
     { name: "connlimit-saddr", words: 0 },
     { name: "connlimit-daddr", words: 0 },
   ],
-  parse(options) {
+  parse(options, { family }) {
     const name = options.oneOf(["connlimit-above", "connlimit-upto"], true);
     const above = (name === "connlimit-above") !== options.inverted(name);
     return {
       kind: "connlimit",
       mode: above ? "above" : "upto",
       limit: options.number(name) ?? 0,
-      prefix: options.number("connlimit-mask", 32) ?? 32,
+      prefix: options.number("connlimit-mask", longestPrefix(family)) ?? longestPrefix(family),
       address:
         options.oneOf(["connlimit-saddr", "connlimit-daddr"], false) === "connlimit-daddr" ? "destination" : "source",
     };
@@ -41,7 +42,7 @@ export const connlimit: MatchExtension<ConnlimitMatch> = {
       flags:
         (match.mode === "upto" ? MATCH_INVERT : 0) |
         (match.address === "destination" ? MATCH_CONNLIMIT_DESTINATION : 0),
-      args: [match.limit, prefixMask(match.prefix), block.state([])],
+      args: [match.limit, lengthWord(match.prefix, block), block.state([])],
     },
   ],
 };

@@ -6,6 +6,7 @@ import {
   MATCH_CT_EXPECTED,
   MATCH_CT_ORIGINAL_DESTINATION,
   MATCH_CT_ORIGINAL_SOURCE,
+  MATCH_CT_PREFIX6,
   MATCH_CT_REPLY_DESTINATION,
   MATCH_CT_REPLY_SOURCE,
   MATCH_CT_SEEN_REPLY,
@@ -18,12 +19,13 @@ import {
   MATCH_KIND_CT_STATE,
   MATCH_KIND_CT_STATUS,
 } from "../../../assembly/layout/rules.ts";
-import { formatIpv4 } from "../../address.ts";
+import { formatAddress, formatNetwork, isWhole, masked, NETWORK_WORDS, parseUnmaskedNetwork } from "../addresses.ts";
 import type { MatchExtension, MatchRecord } from "../extension.ts";
 import type { AddressTest } from "../model.ts";
 import { printRange, type InvertibleRange } from "../options.ts";
 import { parseProtocol } from "../protocols.ts";
-import { formatBits, formatNetwork, not, parseBits, parseUnmaskedNetwork, type Bit } from "../values.ts";
+import { networkWords } from "../prefix.ts";
+import { formatBits, not, parseBits, type Bit } from "../values.ts";
 import { CT_STATES } from "./state.ts";
 
 interface BitTest {
@@ -65,7 +67,7 @@ const INVERTIBLE = ["ctstate", "ctproto", ...ADDRESSES, ...PORTS, "ctstatus", "c
 export const conntrack: MatchExtension<ConntrackMatch> = {
   name: "conntrack",
   options: [...INVERTIBLE.map((name) => ({ name, invertible: true })), { name: "ctdir" }],
-  parse(options) {
+  parse(options, { family }) {
     options.needAny([...INVERTIBLE, "ctdir"]);
     const match: ConntrackMatch = { kind: "conntrack" };
     const states = `a list of ${CT_STATES.map(([name]) => name).join(", ")}`;
@@ -77,7 +79,7 @@ export const conntrack: MatchExtension<ConntrackMatch> = {
     const protocol = options.read("ctproto", "a protocol", parseProtocol);
     if (protocol !== undefined) match.protocol = { number: protocol, inverted: options.inverted("ctproto") };
     for (const name of ADDRESSES) {
-      const network = options.read(name, "an IPv4 address or block", parseUnmaskedNetwork);
+      const network = options.read(name, NETWORK_WORDS[family], (word) => parseUnmaskedNetwork(word, family));
       if (network) match[name] = { ...network, inverted: options.inverted(name) };
     }
     for (const name of PORTS) {
@@ -99,7 +101,7 @@ export const conntrack: MatchExtension<ConntrackMatch> = {
     if (match.protocol) text += ` ${not(match.protocol.inverted)}--ctproto ${match.protocol.number}`;
     for (const name of ADDRESSES) {
       const test = match[name];
-      if (test) text += ` ${not(test.inverted)}--${name} ${formatAddress(test)}`;
+      if (test) text += ` ${not(test.inverted)}--${name} ${formatTest(test)}`;
     }
     for (const name of PORTS) text += printRange(name, match[name]);
     if (match.status)
@@ -108,7 +110,7 @@ export const conntrack: MatchExtension<ConntrackMatch> = {
     if (match.direction) text += ` --ctdir ${match.direction}`;
     return text;
   },
-  compile(match) {
+  compile(match, block) {
     const records: MatchRecord[] = [];
     const after = match.state ? MATCH_CT_AFTER_STATE : 0;
     const add = (kind: number, inverted: boolean, flags: number, ...args: number[]): void => {
@@ -118,8 +120,9 @@ export const conntrack: MatchExtension<ConntrackMatch> = {
     if (match.direction) add(MATCH_KIND_CT_DIRECTION, false, after, match.direction === "REPLY" ? 1 : 0);
     ADDRESSES.forEach((name, i) => {
       const test = match[name];
-      if (test)
-        add(MATCH_KIND_CT_ADDRESS, test.inverted, after, WHICH[i] ?? 0, (test.value & test.mask) >>> 0, test.mask);
+      if (!test) return;
+      const { six, words } = networkWords({ value: masked(test), mask: test.mask }, block);
+      add(MATCH_KIND_CT_ADDRESS, test.inverted, after | (six ? MATCH_CT_PREFIX6 : 0), WHICH[i] ?? 0, ...words);
     });
     PORTS.forEach((name, i) => {
       const test = match[name];
@@ -132,6 +135,6 @@ export const conntrack: MatchExtension<ConntrackMatch> = {
   },
 };
 
-function formatAddress(test: AddressTest): string {
-  return test.mask === 0xffffffff ? formatIpv4(test.value) : formatNetwork(test);
+function formatTest(test: AddressTest): string {
+  return isWhole(test.mask) ? formatAddress(test.value) : formatNetwork(test);
 }

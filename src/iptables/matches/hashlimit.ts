@@ -8,9 +8,10 @@ import {
   MATCH_INVERT,
   MATCH_KIND_HASHLIMIT,
 } from "../../../assembly/layout/rules.ts";
-import { prefixMask } from "../../address.ts";
+import { longestPrefix } from "../addresses.ts";
 import type { MatchExtension } from "../extension.ts";
 import type { Options } from "../options.ts";
+import { lengthWord } from "../prefix.ts";
 import { formatRate, UNITS, unitOf } from "../rate.ts";
 import { parseNumber } from "../values.ts";
 
@@ -35,8 +36,9 @@ export interface HashlimitMatch {
   burst: number;
   modes: Mode[];
   name: string;
-  sourcePrefix: number;
-  destinationPrefix: number;
+  /** Whole addresses if left out. */
+  sourcePrefix?: number;
+  destinationPrefix?: number;
   /** 0: as Linux chooses. */
   size: number;
   /** The most groups; 0: as Linux chooses. */
@@ -70,7 +72,7 @@ export const hashlimit: MatchExtension<HashlimitMatch> = {
     { name: "hashlimit-htable-gcinterval" },
     { name: "hashlimit-htable-expire" },
   ],
-  parse(options) {
+  parse(options, { family }) {
     const limit = options.oneOf(["hashlimit-upto", "hashlimit-above"], true);
     const above = (limit === "hashlimit-above") !== options.inverted(limit);
     const { counts, average, unit } = options.need(
@@ -78,6 +80,9 @@ export const hashlimit: MatchExtension<HashlimitMatch> = {
       "a rate up to 1000000/second, such as 5/second, 3/hour or 512kb/s",
       parseRate,
     );
+    const longest = longestPrefix(family);
+    const source = options.number("hashlimit-srcmask", longest) ?? longest;
+    const destination = options.number("hashlimit-dstmask", longest) ?? longest;
     return {
       kind: "hashlimit",
       side: above ? "above" : "upto",
@@ -86,8 +91,8 @@ export const hashlimit: MatchExtension<HashlimitMatch> = {
       burst: counts === "packets" ? packetBurst(options) : byteBurst(options, average),
       modes: options.read("hashlimit-mode", `one or more of ${MODES.join(", ")}`, parseModes) ?? [],
       name: options.need("hashlimit-name", "a name of 1 to 254 characters without a slash", parseName),
-      sourcePrefix: options.number("hashlimit-srcmask", 32) ?? 32,
-      destinationPrefix: options.number("hashlimit-dstmask", 32) ?? 32,
+      ...(source < longest && { sourcePrefix: source }),
+      ...(destination < longest && { destinationPrefix: destination }),
       size: options.number("hashlimit-htable-size") ?? 0,
       max: options.number("hashlimit-htable-max") ?? 0,
       gcInterval: options.number("hashlimit-htable-gcinterval", ALL, 1) ?? DEFAULT_INTERVAL,
@@ -105,27 +110,30 @@ export const hashlimit: MatchExtension<HashlimitMatch> = {
     if (match.max > 0) line += ` --hashlimit-htable-max ${match.max}`;
     if (match.gcInterval !== DEFAULT_INTERVAL) line += ` --hashlimit-htable-gcinterval ${match.gcInterval}`;
     if (match.expire !== expire) line += ` --hashlimit-htable-expire ${match.expire}`;
-    if (match.sourcePrefix !== 32) line += ` --hashlimit-srcmask ${match.sourcePrefix}`;
-    if (match.destinationPrefix !== 32) line += ` --hashlimit-dstmask ${match.destinationPrefix}`;
+    if (match.sourcePrefix !== undefined) line += ` --hashlimit-srcmask ${match.sourcePrefix}`;
+    if (match.destinationPrefix !== undefined) line += ` --hashlimit-dstmask ${match.destinationPrefix}`;
     return line;
   },
   compile(match, block) {
+    const longest = longestPrefix(block.family);
+    // Each family has tables of its own.
+    const name = block.family === "ipv4" ? match.name : `/${match.name}`;
     const bytes = match.counts === "bytes" ? MATCH_HASHLIMIT_BYTES : 0;
     const most = match.max > 0 ? Math.max(match.max, match.size) : match.size * 8;
     // What the rule says that is first to name a table holds for all that name it.
-    const table = block.shared(`hashlimit ${match.name}`, [
+    const table = block.shared(`hashlimit ${name}`, [
       match.modes.reduce((bits, mode) => bits | MODE_BITS[mode], bytes),
       match.average % 2 ** 32,
       Math.floor(match.average / 2 ** 32),
       match.burst,
-      prefixMask(match.sourcePrefix),
-      prefixMask(match.destinationPrefix),
+      lengthWord(match.sourcePrefix ?? longest, block),
+      lengthWord(match.destinationPrefix ?? longest, block),
       match.expire,
       match.gcInterval,
       most,
     ]);
     const flags = (match.side === "above" ? MATCH_INVERT : 0) | bytes;
-    return [{ kind: MATCH_KIND_HASHLIMIT, flags, args: [block.name("hashlimit", match.name), table] }];
+    return [{ kind: MATCH_KIND_HASHLIMIT, flags, args: [block.name("hashlimit", name), table] }];
   },
 };
 

@@ -1,7 +1,7 @@
-// -m icmp: the ICMP type and code.
-import { MATCH_INVERT, MATCH_KIND_ICMP } from "../../../assembly/layout/rules.ts";
+// -m icmp and -m icmp6: type and code of ICMP and ICMPv6.
+import { MATCH_ICMP_SIX, MATCH_INVERT, MATCH_KIND_ICMP } from "../../../assembly/layout/rules.ts";
 import type { MatchExtension } from "../extension.ts";
-import { PROTO_ICMP } from "../protocols.ts";
+import { PROTO_ICMP, PROTO_ICMPV6 } from "../protocols.ts";
 import { not, parseNumber } from "../values.ts";
 
 export interface IcmpMatch {
@@ -13,10 +13,20 @@ export interface IcmpMatch {
   inverted: boolean;
 }
 
+export interface Icmp6Match {
+  kind: "icmp6";
+  type: number;
+  /** Any code of the type if left out. */
+  code?: number;
+  inverted: boolean;
+}
+
 const ANY = 255;
 
+type TypeName = readonly [name: string, type: number, code?: number];
+
 // Name, type, code; the names of iptables -p icmp -h.
-const NAMES: readonly (readonly [name: string, type: number, code?: number])[] = [
+const NAMES: readonly TypeName[] = [
   ["any", ANY],
   ["echo-reply", 0],
   ["pong", 0],
@@ -59,13 +69,46 @@ const NAMES: readonly (readonly [name: string, type: number, code?: number])[] =
   ["address-mask-reply", 18],
 ];
 
+// The names of ip6tables -p icmpv6 -h.
+const NAMES6: readonly TypeName[] = [
+  ["destination-unreachable", 1],
+  ["no-route", 1, 0],
+  ["communication-prohibited", 1, 1],
+  ["beyond-scope", 1, 2],
+  ["address-unreachable", 1, 3],
+  ["port-unreachable", 1, 4],
+  ["failed-policy", 1, 5],
+  ["reject-route", 1, 6],
+  ["packet-too-big", 2],
+  ["time-exceeded", 3],
+  ["ttl-exceeded", 3],
+  ["ttl-zero-during-transit", 3, 0],
+  ["ttl-zero-during-reassembly", 3, 1],
+  ["parameter-problem", 4],
+  ["bad-header", 4, 0],
+  ["unknown-header-type", 4, 1],
+  ["unknown-option", 4, 2],
+  ["echo-request", 128],
+  ["ping", 128],
+  ["echo-reply", 129],
+  ["pong", 129],
+  ["router-solicitation", 133],
+  ["router-advertisement", 134],
+  ["neighbour-solicitation", 135],
+  ["neighbor-solicitation", 135],
+  ["neighbour-advertisement", 136],
+  ["neighbor-advertisement", 136],
+  ["redirect", 137],
+];
+
 export const icmp: MatchExtension<IcmpMatch> = {
   name: "icmp",
+  family: "ipv4",
   protocol: PROTO_ICMP,
   options: [{ name: "icmp-type", invertible: true }],
   parse: (options) => ({
     kind: "icmp",
-    ...options.need("icmp-type", "an ICMP type such as 8, 3/4 or echo-request", parseType),
+    ...options.need("icmp-type", "an ICMP type such as 8, 3/4 or echo-request", (word) => parseType(word, NAMES)),
     inverted: options.inverted("icmp-type"),
   }),
   print(match) {
@@ -82,8 +125,32 @@ export const icmp: MatchExtension<IcmpMatch> = {
   ],
 };
 
-function parseType(text: string): { type: number; code?: number } | undefined {
-  const named = NAMES.find(([name]) => name.toLowerCase() === text.toLowerCase());
+export const icmp6: MatchExtension<Icmp6Match> = {
+  name: "icmp6",
+  aliases: ["icmpv6"],
+  family: "ipv6",
+  protocol: PROTO_ICMPV6,
+  options: [{ name: "icmpv6-type", invertible: true }],
+  parse: (options) => ({
+    kind: "icmp6",
+    ...options.need("icmpv6-type", "an ICMPv6 type such as 128, 1/4 or echo-request", (word) =>
+      parseType(word, NAMES6),
+    ),
+    inverted: options.inverted("icmpv6-type"),
+  }),
+  print: ({ type, code, inverted }) =>
+    ` ${not(inverted)}--icmpv6-type ${code === undefined ? `${type}` : `${type}/${code}`}`,
+  compile: ({ type, code, inverted }) => [
+    {
+      kind: MATCH_KIND_ICMP,
+      flags: MATCH_ICMP_SIX | (inverted ? MATCH_INVERT : 0),
+      args: [type, code ?? 0, code ?? 255],
+    },
+  ],
+};
+
+function parseType(text: string, names: readonly TypeName[]): { type: number; code?: number } | undefined {
+  const named = names.find(([name]) => name.toLowerCase() === text.toLowerCase());
   if (named) return named[2] === undefined ? { type: named[1] } : { type: named[1], code: named[2] };
   const [head = "", tail, ...rest] = text.split("/");
   const type = parseNumber(head, 255);

@@ -10,9 +10,9 @@ import {
   MATCH_RECENT_TTL,
   MATCH_RECENT_UPDATE,
 } from "../../../assembly/layout/rules.ts";
-import { formatIpv4 } from "../../address.ts";
-import type { MatchExtension } from "../extension.ts";
-import { not, parseAddress } from "../values.ts";
+import { formatAddress, isWhole, parseAddress, wholeMask, wordsOf, type Address } from "../addresses.ts";
+import type { BlockBuilder, MatchExtension } from "../extension.ts";
+import { not } from "../values.ts";
 
 const OPERATIONS = ["set", "rcheck", "update", "remove"] as const;
 const OPERATION_NUMBERS = {
@@ -31,7 +31,7 @@ export interface RecentMatch {
   reap: boolean;
   ttl: boolean;
   name: string;
-  mask: number;
+  mask: Address;
   address: "source" | "destination";
 }
 
@@ -48,7 +48,7 @@ export const recent: MatchExtension<RecentMatch> = {
     { name: "rsource", words: 0 },
     { name: "rdest", words: 0 },
   ],
-  parse(options) {
+  parse(options, { family }) {
     const operation = options.oneOf(OPERATIONS, true) as RecentMatch["operation"];
     const seconds = options.number("seconds", 0xffffffff, 1);
     const hits = options.number("hitcount", 0xffffffff, 1);
@@ -66,7 +66,10 @@ export const recent: MatchExtension<RecentMatch> = {
       ttl: options.has("rttl"),
       name:
         options.read("name", "a name of 1 to 199 characters", (word) => /^[^/]{1,199}$/.exec(word)?.[0]) ?? "DEFAULT",
-      mask: options.read("mask", "an IPv4 mask", parseAddress) ?? 0xffffffff,
+      mask:
+        options.read("mask", `a mask of ${family === "ipv4" ? "IPv4" : "IPv6"}`, (word) =>
+          parseAddress(word, family),
+        ) ?? wholeMask(family),
       address: options.oneOf(["rsource", "rdest"], false) === "rdest" ? "destination" : "source",
     };
   },
@@ -76,7 +79,7 @@ export const recent: MatchExtension<RecentMatch> = {
     if (match.reap) text += " --reap";
     if (match.hits !== undefined) text += ` --hitcount ${match.hits}`;
     if (match.ttl) text += " --rttl";
-    return `${text} --name ${match.name} --mask ${formatIpv4(match.mask)} --r${match.address === "source" ? "source" : "dest"}`;
+    return `${text} --name ${match.name} --mask ${formatAddress(match.mask)} --r${match.address === "source" ? "source" : "dest"}`;
   },
   compile: (match, block) => [
     {
@@ -91,8 +94,14 @@ export const recent: MatchExtension<RecentMatch> = {
         OPERATION_NUMBERS[match.operation],
         match.seconds ?? 0,
         match.hits ?? 0,
-        match.mask,
+        ...maskWords(match.mask, block),
       ],
     },
   ],
 };
+
+/** A mask over addresses of IPv6 has a place of its own unless it is whole. */
+function maskWords(mask: Address, block: BlockBuilder): [word: number, six: number] {
+  if (typeof mask === "number") return [mask, 0];
+  return [0, isWhole(mask) ? 0 : block.data(wordsOf(mask))];
+}

@@ -1,4 +1,5 @@
 // The matches that podwire knows. A new one gets a file of its own beside this, and three lines here.
+import type { Family } from "../addresses.ts";
 import type { MatchExtension } from "../extension.ts";
 import { addrtype, type AddrtypeMatch } from "./addrtype.ts";
 import { comment, type CommentMatch } from "./comment.ts";
@@ -7,7 +8,7 @@ import { conntrack, type ConntrackMatch } from "./conntrack.ts";
 import { dscp, type DscpMatch } from "./dscp.ts";
 import { ecn, type EcnMatch } from "./ecn.ts";
 import { hashlimit, type HashlimitMatch } from "./hashlimit.ts";
-import { icmp, type IcmpMatch } from "./icmp.ts";
+import { icmp, icmp6, type Icmp6Match, type IcmpMatch } from "./icmp.ts";
 import { iprange, type IprangeMatch } from "./iprange.ts";
 import { length, type LengthMatch } from "./length.ts";
 import { limit, type LimitMatch } from "./limit.ts";
@@ -26,7 +27,7 @@ import { state, type StateMatch } from "./state.ts";
 import { statistic, type StatisticMatch } from "./statistic.ts";
 import { tcp, type TcpMatch } from "./tcp.ts";
 import { tos, type TosMatch } from "./tos.ts";
-import { ttl, type TtlMatch } from "./ttl.ts";
+import { hl, ttl, type HlMatch, type TtlMatch } from "./ttl.ts";
 import { u32, type U32Match } from "./u32.ts";
 
 /** A match of a rule; `kind` is the word after `-m`. */
@@ -39,6 +40,8 @@ export type Match =
   | DscpMatch
   | EcnMatch
   | HashlimitMatch
+  | HlMatch
+  | Icmp6Match
   | IcmpMatch
   | IprangeMatch
   | LengthMatch
@@ -71,7 +74,9 @@ const MATCHES: readonly MatchExtension<Match>[] = [
   dscp,
   ecn,
   hashlimit,
+  hl,
   icmp,
+  icmp6,
   iprange,
   length,
   limit,
@@ -95,15 +100,21 @@ const MATCHES: readonly MatchExtension<Match>[] = [
   udp,
 ];
 
-const BY_NAME = new Map(MATCHES.map((match) => [match.name as string, match]));
-const BY_PROTOCOL = new Map(MATCHES.map((match) => [match.protocol, match]));
+const BY_NAME = new Map(
+  MATCHES.flatMap((match) => [match.name, ...(match.aliases ?? [])].map((name) => [name, match])),
+);
 
-/** The match of that name, if it is supported. */
-export function findMatch(name: string): MatchExtension<Match> | undefined {
-  return BY_NAME.get(name);
+/** The match of that name, if it is supported; with `family`, by rules of that. */
+export function findMatch(name: string, family?: Family): MatchExtension<Match> | undefined {
+  const match = BY_NAME.get(name);
+  return isOf(match, family) ? match : undefined;
 }
 
 /** The match that `-p` with this protocol number stands for. */
-export function findProtocolMatch(protocol: number): MatchExtension<Match> | undefined {
-  return BY_PROTOCOL.get(protocol);
+export function findProtocolMatch(protocol: number, family: Family): MatchExtension<Match> | undefined {
+  return MATCHES.find((match) => match.protocol === protocol && isOf(match, family));
+}
+
+function isOf(match: MatchExtension<Match> | undefined, family: Family | undefined): boolean {
+  return match?.family === undefined || family === undefined || match.family === family;
 }

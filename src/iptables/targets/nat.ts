@@ -11,19 +11,19 @@ import {
   TARGET_REDIRECT,
   TARGET_SNAT,
 } from "../../../assembly/layout/rules.ts";
-import { formatIpv4 } from "../../address.ts";
-import type { RuleHead, TargetExtension } from "../extension.ts";
+import { formatAddress, parseAddressRange, type AddressRange, type Family } from "../addresses.ts";
+import type { BlockBuilder, RuleHead, TargetExtension } from "../extension.ts";
 import type { HookName } from "../model.ts";
 import type { Options } from "../options.ts";
 import { hasPorts, PROTO_ICMP } from "../protocols.ts";
-import { formatRange, parseAddressRange, parseRange, type Range } from "../values.ts";
+import { formatRange, parseRange, type Range } from "../values.ts";
 
 type NatName = "DNAT" | "SNAT" | "MASQUERADE" | "REDIRECT";
 
 /** The range that the new address and port are taken from. */
 export interface NatTarget {
   kind: NatName;
-  addresses?: Range;
+  addresses?: AddressRange;
   ports?: Range;
   /** DNAT: the new port is ports.min + (old port - basePort). */
   basePort?: number;
@@ -65,7 +65,7 @@ function natTarget(name: NatName): TargetExtension<NatTarget> {
     tables: ["nat"],
     hooks: () => shape.hooks,
     parse(options, rule) {
-      const range = shape.to === "to-ports" ? readPorts(options) : readRange(options, shape.to);
+      const range = shape.to === "to-ports" ? readPorts(options) : readRange(options, shape.to, rule.family);
       if (range.ports) needPorts(options, shape.to, rule);
       return {
         kind: name,
@@ -84,7 +84,7 @@ function natTarget(name: NatName): TargetExtension<NatTarget> {
         (target.persistent ? " --persistent" : "")
       );
     },
-    compile: (target) => ({ kind: shape.kind, args: natWords(target) }),
+    compile: (target, block) => ({ kind: shape.kind, args: natWords(target, block) }),
   };
 }
 
@@ -95,17 +95,16 @@ function readPorts(options: Options): ToRange {
   return ports ? { ports } : {};
 }
 
-function readRange(options: Options, name: string): ToRange {
-  const shape =
-    name === "to-destination" ? "[address[-address]][:port[-port[/base]]]" : "[address[-address]][:port[-port]]";
+function readRange(options: Options, name: string, family: Family): ToRange {
+  const ports = name === "to-destination" ? "[:port[-port[/base]]]" : "[:port[-port]]";
+  const shape = family === "ipv4" ? `[address[-address]]${ports}` : `address[-address] or [address[-address]]${ports}`;
   return options.need(name, shape, (word) => {
-    const colon = word.indexOf(":");
-    const head = colon < 0 ? word : word.slice(0, colon);
-    const [tail, base, ...rest] = colon < 0 ? [] : word.slice(colon + 1).split("/");
+    const [head, behind] = family === "ipv4" ? splitPorts(word) : splitPorts6(word);
+    const [tail, base, ...rest] = behind?.split("/") ?? [];
     if (rest.length > 0 || (base !== undefined && !(name === "to-destination" && tail?.includes("-"))))
       return undefined;
     if (head === "" && tail === undefined) return undefined;
-    const addresses = head === "" ? undefined : parseAddressRange(head);
+    const addresses = head === "" ? undefined : parseAddressRange(head, family);
     const ports = tail === undefined ? undefined : parsePorts(tail);
     const basePort = base === undefined ? undefined : parseRange(base, 65535)?.min;
     const bad =
@@ -115,6 +114,19 @@ function readRange(options: Options, name: string): ToRange {
   });
 }
 
+/** `10.0.0.1:80` to its address and what stands behind the colon. */
+function splitPorts(word: string): [head: string, ports: string | undefined] {
+  const colon = word.indexOf(":");
+  return colon < 0 ? [word, undefined] : [word.slice(0, colon), word.slice(colon + 1)];
+}
+
+/** `[fd00::1]:80`, `fd00::1` or `:80`. */
+function splitPorts6(word: string): [head: string, ports: string | undefined] {
+  const [, head, ports] = /^\[([^\]]+)\](?::(.*))?$/.exec(word) ?? [];
+  if (head !== undefined) return [head, ports];
+  return word.startsWith(":") && !word.startsWith("::") ? ["", word.slice(1)] : [word, undefined];
+}
+
 function parsePorts(text: string): Range | undefined {
   const range = /^[^:]+$/.test(text) ? parseRange(text, 65535, "-") : undefined;
   return range && range.min <= range.max ? range : undefined;
@@ -122,7 +134,7 @@ function parsePorts(text: string): Range | undefined {
 
 function needPorts(options: Options, name: string, rule: RuleHead): void {
   // iptables takes ICMP as well, whose identifier it treats as a port.
-  const isIcmp = rule.protocol?.number === PROTO_ICMP && !rule.protocol.inverted;
+  const isIcmp = rule.family === "ipv4" && rule.protocol?.number === PROTO_ICMP && !rule.protocol.inverted;
   if (!hasPorts(rule.protocol) && !isIcmp)
     options.fail(name, "a port needs -p tcp, udp, udplite, sctp or dccp, not inverted");
 }
@@ -130,15 +142,19 @@ function needPorts(options: Options, name: string, rule: RuleHead): void {
 function formatTo({ addresses, ports, basePort }: ToRange): string {
   let text = "";
   if (addresses) {
-    text = formatIpv4(addresses.min);
-    if (addresses.max !== addresses.min) text += `-${formatIpv4(addresses.max)}`;
+    text = formatAddress(addresses.min);
+    if (addresses.max !== addresses.min) text += `-${formatAddress(addresses.max)}`;
+    if (ports && typeof addresses.min === "bigint") text = `[${text}]`;
   }
   if (!ports) return text;
   return `${text}:${formatRange(ports, "-")}${basePort === undefined ? "" : `/${basePort}`}`;
 }
 
 /** The words of a NAT record: flags, addresses, ports, base port. */
-function natWords({ addresses, ports, basePort, random, randomFully, persistent }: NatTarget): number[] {
+function natWords(
+  { addresses, ports, basePort, random, randomFully, persistent }: NatTarget,
+  block: BlockBuilder,
+): number[] {
   const flags =
     (addresses ? TARGET_NAT_IPS : 0) |
     (ports ? TARGET_NAT_PORTS : 0) |
@@ -146,5 +162,6 @@ function natWords({ addresses, ports, basePort, random, randomFully, persistent 
     (randomFully ? TARGET_NAT_RANDOM_FULLY : 0) |
     (persistent ? TARGET_NAT_PERSISTENT : 0) |
     (basePort === undefined ? 0 : TARGET_NAT_OFFSET);
-  return [flags, addresses?.min ?? 0, addresses?.max ?? 0, ports?.min ?? 0, ports?.max ?? 0, basePort ?? 0];
+  const [min, max] = [addresses?.min ?? 0, addresses?.max ?? 0].map((address) => block.address(address));
+  return [flags, min ?? 0, max ?? 0, ports?.min ?? 0, ports?.max ?? 0, basePort ?? 0];
 }

@@ -1,4 +1,5 @@
 // The targets that podwire knows. A new one gets a file of its own beside this, and three lines here.
+import type { Family } from "../addresses.ts";
 import type { TargetExtension } from "../extension.ts";
 import type { ChainTarget } from "./chain.ts";
 import { connmark, type ConnmarkTarget } from "./connmark.ts";
@@ -11,7 +12,7 @@ import { netmap, type NetmapTarget } from "./netmap.ts";
 import { reject, type RejectTarget } from "./reject.ts";
 import { set, type SetTarget } from "./set.ts";
 import { tcpmss, type TcpmssTarget } from "./tcpmss.ts";
-import { ttl, type TtlTarget } from "./ttl.ts";
+import { hl, ttl, type HlTarget, type TtlTarget } from "./ttl.ts";
 import { accept, drop, return_, type VerdictTarget } from "./verdict.ts";
 
 /** A target that is not a chain; `kind` is the word after `-j`. */
@@ -19,6 +20,7 @@ export type ExtensionTarget =
   | ConnmarkTarget
   | CtTarget
   | DscpTarget
+  | HlTarget
   | LogTarget
   | MarkTarget
   | NatTarget
@@ -41,6 +43,7 @@ const TARGETS: readonly TargetExtension<ExtensionTarget>[] = [
   dnat,
   drop,
   dscp,
+  hl,
   log,
   mark,
   masquerade,
@@ -82,12 +85,20 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
   "ULOG",
 ]);
 
-/** The target of that name, if it is supported. */
-export function findTarget(name: string): TargetExtension<ExtensionTarget> | undefined {
-  return BY_NAME.get(name);
+// Those that only rules of IPv6 have.
+const UNSUPPORTED6: ReadonlySet<string> = new Set(["DNPT", "SNPT"]);
+
+/** The target of that name, if it is supported; with `family`, by rules of that. */
+export function findTarget(name: string, family?: Family): TargetExtension<ExtensionTarget> | undefined {
+  const target = BY_NAME.get(name);
+  return target?.family === undefined || family === undefined || target.family === family ? target : undefined;
 }
 
-/** Whether Linux has a target of that name that is not supported here. */
-export function isUnsupportedTarget(name: string): boolean {
-  return UNSUPPORTED.has(name);
+/** Whether Linux has a target of that name that is not supported here, or none for rules of this family. */
+export function isUnsupportedTarget(name: string, family: Family): boolean {
+  return (
+    UNSUPPORTED.has(name) ||
+    (family === "ipv6" && UNSUPPORTED6.has(name)) ||
+    (BY_NAME.has(name) && !findTarget(name, family))
+  );
 }
