@@ -681,7 +681,14 @@ export const TCP_KEEP_AT = TCP_AGAIN + WORD; // u64: when to ask whether the pee
 export const TCP_LAST_HEARD = TCP_KEEP_AT + LONG; // u64: when it was last heard of
 export const TCP_KEEP_PROBES = TCP_LAST_HEARD + LONG; // questions since
 export const TCP_SND_SML = TCP_KEEP_PROBES + WORD; // the end of the last segment sent that was not full
-export const TCP_SIZE = 448;
+// When what came is acknowledged, see tcp-quick-ack.ts (icsk_ack).
+export const TCP_ACK_AT = 448; // u64: when at the latest, 0: nothing waits for that
+export const TCP_ACK_ARMED = TCP_ACK_AT + LONG; // u64: when the event in the queue for it comes, 0: none
+export const TCP_LAST_DATA = TCP_ACK_ARMED + LONG; // u64: when data last came
+export const TCP_ATO = TCP_LAST_DATA + LONG; // microseconds that an acknowledgement waits, 0: no data has come yet
+export const TCP_QUICK = TCP_ATO + WORD; // acknowledgements that do not wait
+export const TCP_SIZE_LAST = TCP_QUICK + WORD; // the last segment, if it may have been a full one of fewer bytes than were thought
+export const TCP_SIZE = 512;
 
 export const TCPS_CLOSED = 0;
 export const TCPS_SYN_SENT = 1;
@@ -697,9 +704,8 @@ export const TCPS_TIME_WAIT = 9;
 export const TCPF_TIMESTAMPS = 1;
 export const TCPF_SACK = 2;
 export const TCPF_WSCALE = 4;
-export const TCPF_FIN_QUEUED = 8;
 export const TCPF_RECOVERY = 16;
-export const TCPF_ACK_DUE = 32; // the timer is to acknowledge
+export const TCPF_ACK_DUE = 32; // something came that is to be acknowledged
 export const TCPF_LOSS = 128; // recovering after a time-out
 export const TCPF_CWND_LIMITED = 256; // it was the congestion window that held data back
 export const TCPF_PROBING = 512; // the timer is to probe a closed window
@@ -710,6 +716,10 @@ export const TCPF_TAIL_AGAIN = 8192; // and was sent before
 export const TCPF_ORPHAN = 16384; // no program holds the connection any more
 export const TCPF_UNREAD = 32768; // the program has left bytes unread
 export const TCPF_NODELAY = 65536; // small segments do not wait for acknowledgements (TCP_NODELAY)
+export const TCPF_INTERACTIVE = 131072; // data that comes is answered with data, which acknowledges it (pingpong)
+export const TCPF_ACK_NOW = 262144; // with TCPF_ACK_DUE: at once
+export const TCPF_PUSHED = 524288; // with it: among what came is a segment that was not full
+export const TCPF_PUSHED_AGAIN = 1048576; // and another
 export const TCPF_SHRUNK = 64; // segments that are too large for the way wait to be sent again in parts
 
 // A segment on a connection's queue is a frame; these words of its metadata say what it carries.

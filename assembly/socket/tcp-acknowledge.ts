@@ -8,7 +8,7 @@ import { after } from "../track/tcp-window.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as congestion from "./tcp-congestion.ts";
 import { WRITABLE, note } from "./tcp-outcome.ts";
-import { pump, resendLarge, timestamp } from "./tcp-output.ts";
+import { resendLarge, timestamp } from "./tcp-output.ts";
 import { has } from "./tcp-record.ts";
 import { endTailProbe, follow } from "./tcp-recovery.ts";
 import { measure, probeDelay } from "./tcp-rtt.ts";
@@ -27,28 +27,45 @@ function updateWindow(c: usize, seq: u32, isNewer: bool, window: u32): bool {
   return window != known;
 }
 
-/** A round trip, by the oldest segment that was sent only once, or by the timestamp that came back. */
-function noteRoundTrip(c: usize, sent: u64): void {
-  let sample = now - sent;
-  if (sent == u64.MAX_VALUE) {
+// When the oldest and the newest of the segments that are acknowledged were sent, if none of them had been sent again.
+let isTimed = false;
+let oldest: u64 = 0;
+let newest: u64 = 0;
+
+/**
+ * A round trip, or if a segment had been sent again the time since the timestamp that came back. The oldest segment tells the time-out
+ * how long an acknowledgement may be delayed, the newest how long the way is (tcp_ack_update_rtt).
+ */
+function noteRoundTrip(c: usize): void {
+  let whole = now - oldest;
+  let way = now - newest;
+  if (!isTimed) {
     if (!has(c, R.TCPF_TIMESTAMPS) || !tcp.optionTimestamps || !tcp.optionEcho) return;
-    sample = <u64>(timestamp(c) - tcp.optionEcho) * MILLISECOND;
+    whole = <u64>(timestamp(c) - tcp.optionEcho) * MILLISECOND;
+    way = whole;
   }
   const least = load<u64>(c, R.TCP_MIN_RTT);
-  if (!least || sample < least) store<u64>(c, max<u64>(sample, 1), R.TCP_MIN_RTT);
-  measure(c, sample);
-  congestion.measured(c, sample);
+  if (!least || way < least) store<u64>(c, max<u64>(way, 1), R.TCP_MIN_RTT);
+  measure(c, whole);
+  congestion.measured(c, way);
 }
 
 /** Frees what is acknowledged; returns how many segments that were not known to have arrived. */
 function free(c: usize, ack: u32): u32 {
   const unsent = load<usize>(c, R.TCP_UNSENT);
   let delivered: u32 = 0;
-  let sent: u64 = u64.MAX_VALUE;
+  let isRepeated = false;
+  isTimed = false;
   let segment = load<usize>(c, R.TCP_QUEUE);
   while (segment != unsent && !after(segmentEnd(segment), ack)) {
-    if (!load<u32>(segment, R.SEG_RETRIES)) sent = min<u64>(sent, load<u64>(segment, R.SEG_SENT));
-    if (!(load<u32>(segment, R.SEG_MARKS) & R.SEGM_SACKED)) {
+    const isSacked = (load<u32>(segment, R.SEG_MARKS) & R.SEGM_SACKED) != 0;
+    if (load<u32>(segment, R.SEG_RETRIES)) isRepeated = true;
+    else if (!isSacked) {
+      newest = load<u64>(segment, R.SEG_SENT);
+      if (!isTimed) oldest = newest;
+      isTimed = true;
+    }
+    if (!isSacked) {
       delivered++;
       scoreboard.arrived(c, segment);
     }
@@ -62,13 +79,14 @@ function free(c: usize, ack: u32): u32 {
     store<usize>(c, 0, R.TCP_QUEUE_TAIL);
     note(WRITABLE);
   }
-  if (delivered) noteRoundTrip(c, sent);
+  if (isRepeated) isTimed = false;
+  if (delivered) noteRoundTrip(c);
   return delivered;
 }
 
 /**
- * Takes the acknowledgement of a segment whose options have been read: frees segments, opens the window, repairs losses. `plain`: the
- * segment has neither data nor FIN.
+ * Takes the acknowledgement of a segment whose options have been read: frees segments, opens the window, repairs losses. What may go
+ * now follows when the data of the segment is known (`pump`). `plain`: the segment has neither data nor FIN.
  */
 export function acknowledge(c: usize, at: usize, window: u32, plain: bool): void {
   const ack = tcp.acknowledgement(at);
@@ -97,5 +115,4 @@ export function acknowledge(c: usize, at: usize, window: u32, plain: bool): void
   }
   if (delivered) follow(c, delivered, advanced);
   if (advanced && has(c, R.TCPF_SHRUNK)) resendLarge(c);
-  pump(c);
 }

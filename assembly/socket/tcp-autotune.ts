@@ -5,9 +5,12 @@ import { now } from "../memory/clock.ts";
 import { before } from "../track/tcp-window.ts";
 import * as tcp from "../wire/tcp.ts";
 import { timestamp } from "./tcp-output.ts";
-import { has } from "./tcp-record.ts";
+import { has, setFlag } from "./tcp-record.ts";
+import { dataCame } from "./tcp-quick-ack.ts";
 import { BUFFER_MOST, MSS_MAX, TIMESTAMPS_LENGTH, freeSpace, memoryOf, windowOf } from "./tcp-receive-window.ts";
 
+const MSS_DEFAULT: i32 = 536;
+const MSS_LEAST: i32 = 88; // TCP_MIN_MSS
 const GROWS_FROM: i32 = 128; // bytes
 
 /** The segments that this side asks for (tp->advmss); the path's own limit comes with the segments themselves. */
@@ -16,9 +19,27 @@ function ownSegment(c: usize): u32 {
 }
 
 /** The largest segment so far says how much of the memory is data (tcp_measure_rcv_mss, tcp_set_window_clamp). */
-function measureSegment(c: usize, length: i32): void {
-  if (length <= load<i32>(c, R.TCP_RCV_MSS)) return;
-  store<i32>(c, min<i32>(length, MSS_MAX), R.TCP_RCV_MSS);
+function measureSegment(c: usize, length: i32, bits: i32): void {
+  const known = load<i32>(c, R.TCP_RCV_MSS);
+  const last = load<i32>(c, R.TCP_SIZE_LAST);
+  store<i32>(c, 0, R.TCP_SIZE_LAST);
+  if (length < known) {
+    // Two segments of one size that may be full ones: the peer's are smaller than was thought.
+    const isEnd = (bits & (tcp.FIN | tcp.SYN | tcp.URG | tcp.PSH)) != 0;
+    if (length >= MSS_DEFAULT || (length >= MSS_LEAST && !isEnd)) {
+      store<i32>(c, length, R.TCP_SIZE_LAST);
+      if (length == last) {
+        store<i32>(c, length, R.TCP_RCV_MSS);
+        return;
+      }
+    }
+    if (has(c, R.TCPF_PUSHED)) setFlag(c, R.TCPF_PUSHED_AGAIN);
+    setFlag(c, R.TCPF_PUSHED);
+    return;
+  }
+  if (bits & tcp.PSH) setFlag(c, R.TCPF_PUSHED);
+  if (length == known) return;
+  store<i32>(c, min<i32>(length, <i32>ownSegment(c)), R.TCP_RCV_MSS);
   const ratio = max<u32>(((<u32>length) << 8) / memoryOf(length), 1);
   if (ratio == load<u32>(c, R.TCP_RCV_RATIO)) return;
   store<u32>(c, ratio, R.TCP_RCV_RATIO);
@@ -52,6 +73,8 @@ function growWindow(c: usize, length: u32): void {
   let by = windowOf(c, memory) <= length ? 2 * ownSegment(c) : growthFor(c, memory, length);
   if (by) by = max<u32>(by, 2 * length);
   store<u32>(c, room + min<u32>(most - room, by), R.TCP_RCV_SSTHRESH);
+  // The peer is to know.
+  if (by) store<u32>(c, load<u32>(c, R.TCP_QUICK) | 1, R.TCP_QUICK);
 }
 
 /** A round trip of `sample` microseconds as the receiver sees it; `isLong`: it took as long as a window's worth of bytes, or less (tcp_rcv_rtt_update). */
@@ -84,9 +107,9 @@ export function measureByTimestamp(c: usize, length: i32): void {
   if (length >= load<i32>(c, R.TCP_RCV_MSS) && took > 0) noteRoundTrip(c, <u32>took * 1000, false);
 }
 
-/** `length` bytes came in their turn, up to TCP_RCV_NXT (tcp_event_data_recv). */
-export function received(c: usize, length: i32): void {
-  measureSegment(c, length);
+/** `length` bytes came in their turn in a segment with these flags, up to TCP_RCV_NXT (tcp_event_data_recv). */
+export function received(c: usize, length: i32, bits: i32): void {
+  measureSegment(c, length, bits);
   const began = load<u64>(c, R.TCP_RCV_RTT_TIME);
   const next = load<u32>(c, R.TCP_RCV_NXT);
   if (!began || !before(next, load<u32>(c, R.TCP_RCV_RTT_SEQ))) {
@@ -94,6 +117,7 @@ export function received(c: usize, length: i32): void {
     store<u32>(c, next + load<u32>(c, R.TCP_RCV_WND), R.TCP_RCV_RTT_SEQ);
     store<u64>(c, now, R.TCP_RCV_RTT_TIME);
   }
+  dataCame(c);
   if (length >= GROWS_FROM) growWindow(c, length);
 }
 

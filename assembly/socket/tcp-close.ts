@@ -4,7 +4,7 @@ import { SECOND, now } from "../memory/clock.ts";
 import { after } from "../track/tcp-window.ts";
 import { PEER_CLOSED, note } from "./tcp-outcome.ts";
 import { freezeWindow } from "./tcp-receive-window.ts";
-import { has, isRemnant, setState, state } from "./tcp-record.ts";
+import { has, isRemnant, setFlag, setState, state } from "./tcp-record.ts";
 import { setDeadline } from "./tcp-timer.ts";
 
 export const TIME_WAIT: u64 = 60 * SECOND;
@@ -16,11 +16,19 @@ export function enterTimeWait(c: usize): void {
   setDeadline(c, now + TIME_WAIT);
 }
 
+/** The peer's FIN came in its turn (tcp_fin). */
 export function peerClosed(c: usize): void {
   note(PEER_CLOSED);
   const current = state(c);
-  if (current == R.TCPS_ESTABLISHED || current == R.TCPS_SYN_RECV) setState(c, R.TCPS_CLOSE_WAIT);
-  else if (current == R.TCPS_FIN_WAIT1) setState(c, R.TCPS_CLOSING);
+  setFlag(c, R.TCPF_ACK_DUE);
+  if (current == R.TCPS_ESTABLISHED || current == R.TCPS_SYN_RECV) {
+    setState(c, R.TCPS_CLOSE_WAIT);
+    // The program will close, too, and its FIN acknowledges this one.
+    setFlag(c, R.TCPF_INTERACTIVE);
+    return;
+  }
+  setFlag(c, R.TCPF_ACK_NOW);
+  if (current == R.TCPS_FIN_WAIT1) setState(c, R.TCPS_CLOSING);
   else if (current == R.TCPS_FIN_WAIT2) enterTimeWait(c);
 }
 

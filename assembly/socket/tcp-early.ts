@@ -67,6 +67,15 @@ export function hasUnread(c: usize): bool {
   return false;
 }
 
+/** Whether segments came early for which something before them is missing. */
+export function hasGap(c: usize): bool {
+  const next = load<u32>(c, R.TCP_RCV_NXT);
+  for (let at = load<usize>(c, R.TCP_OUT_OF_ORDER); at; at = load<usize>(at, FRAME_NEXT)) {
+    if (after(load<u32>(at, R.SEG_SEQ), next)) return true;
+  }
+  return false;
+}
+
 /** What an earlier gap had held back is acknowledged together with what filled the gap (tcp_ofo_queue). */
 export function countEarly(c: usize): void {
   let segment = load<usize>(c, R.TCP_OUT_OF_ORDER);

@@ -24,11 +24,13 @@ import * as sockets from "./table.ts";
 import * as autotune from "./tcp-autotune.ts";
 import * as backlog from "./tcp-backlog.ts";
 import * as congestion from "./tcp-congestion.ts";
+import * as delayedAck from "./tcp-delayed-ack.ts";
 import * as keepalive from "./tcp-keepalive.ts";
+import * as quickAck from "./tcp-quick-ack.ts";
 import { noteTwice } from "./tcp-sack.ts";
 import { acknowledge } from "./tcp-acknowledge.ts";
 import { TIME_WAIT, comesTooLate, enterFinWait2, enterTimeWait, peerClosed } from "./tcp-close.ts";
-import { countEarly, setDelivered, dropEarly, keepEarly } from "./tcp-early.ts";
+import { countEarly, setDelivered, dropEarly, hasGap, keepEarly } from "./tcp-early.ts";
 import {
   CONNECTED,
   DATA,
@@ -46,8 +48,6 @@ import { followPath, newSegment, pump, resendLarge, sendAck, transmitSegment } f
 import { TIMESTAMPS_LENGTH, boundWindow, openWindow, ownMss, windowLeft } from "./tcp-receive-window.ts";
 import { destroy, find, has, newConnection, setFlag, setState, state } from "./tcp-record.ts";
 import { setDeadline } from "./tcp-timer.ts";
-
-const DELAYED_ACK: u64 = 42 * MILLISECOND; // TCP_ATO_MIN, and until the clock has ticked
 
 /** A SYN for a listener: a new connection that answers it. */
 function accept(ns: usize, listener: usize, ip: usize, at: usize, line: u32): void {
@@ -114,6 +114,7 @@ function answered(c: usize, at: usize, bits: i32): i32 {
   boundWindow(c, has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss);
   const retries = load<u32>(c, R.TCP_RETRIES);
   acknowledge(c, at, <u32>tcp.window(at), false);
+  pump(c);
   congestion.start(c, retries);
   keepalive.start(c);
   sendAck(c);
@@ -256,19 +257,26 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   if (!length && !fin) {
     // A probe of the window, or of whether anybody is there: what came before is acknowledged again.
     if (before(seq, load<u32>(c, R.TCP_RCV_WUP))) answerInvalid(c, false);
+    pump(c);
     return DROP_NONE;
   }
   if (!after(end, expected)) {
     // All of it came before: the acknowledgement was lost.
     if (state(c) == R.TCPS_TIME_WAIT) setDeadline(c, now + TIME_WAIT);
-    else noteTwice(c, seq, end);
+    else {
+      noteTwice(c, seq, end);
+      quickAck.enterQuick(c);
+      pump(c);
+    }
     sendAck(c);
     return length ? DROP_TCP_OLD_DATA : DROP_NONE;
   }
   if (after(seq, expected)) {
     const isKept = keepEarly(c, seq, payload, length, fin);
     if (isKept) autotune.receivedEarly(c, length, end);
-    sendAck(c);
+    setFlag(c, R.TCPF_ACK_DUE);
+    pump(c);
+    delayedAck.acknowledgeData(c);
     return isKept ? DROP_NONE : DROP_TCP_OFOMERGE;
   }
   const skip = expected - seq;
@@ -278,19 +286,20 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   if (dataLength) {
     note(DATA);
     autotune.hold(c, dataLength);
-    autotune.received(c, dataLength);
+    autotune.received(c, dataLength, bits);
   }
   if (fin) peerClosed(c);
-  else countEarly(c);
-  if (fin && load<u32>(c, R.TCP_OWNER) == R.OWNER_SINK && !load<usize>(c, R.TCP_QUEUE)) {
-    // An application that does not close either leaves the acknowledgement to the timer (tcp_fin: inet_csk_enter_pingpong_mode).
-    setFlag(c, R.TCPF_ACK_DUE);
-    setDeadline(c, now + DELAYED_ACK);
-  } else {
-    // At once, as Linux does at the start of a connection (quick ack): before the program has read what it acknowledges.
-    sendAck(c);
+  else if (load<usize>(c, R.TCP_OUT_OF_ORDER)) {
+    countEarly(c);
+    // A gap is filled, which the peer waits to hear (RFC 5681, 4.2).
+    if (!hasGap(c)) setFlag(c, R.TCPF_ACK_NOW);
   }
-  if (dataLength && load<u32>(c, R.TCP_OWNER) != R.OWNER_STOPPED) autotune.read(c, dataLength);
+  pump(c);
+  delayedAck.acknowledgeData(c);
+  if (dataLength && load<u32>(c, R.TCP_OWNER) != R.OWNER_STOPPED) {
+    autotune.read(c, dataLength);
+    delayedAck.hasRead(c, dataLength);
+  }
   return DROP_NONE;
 }
 

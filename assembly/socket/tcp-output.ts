@@ -12,6 +12,7 @@ import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import { TIMESTAMPS_LENGTH, WINDOW_SCALE, ownMss, selectWindow } from "./tcp-receive-window.ts";
 import * as congestion from "./tcp-congestion.ts";
+import * as quickAck from "./tcp-quick-ack.ts";
 import { clearFlag, has, isRemnant, setFlag, state } from "./tcp-record.ts";
 import * as timer from "./tcp-retransmit-timer.ts";
 import * as sack from "./tcp-sack.ts";
@@ -79,7 +80,11 @@ export function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): v
     }
     window = selectWindow(c);
   }
-  if (length) copy(at + <usize>header, from, length);
+  if (bits & tcp.ACK) quickAck.ackSent(c);
+  if (length) {
+    quickAck.dataSent(c);
+    copy(at + <usize>header, from, length);
+  }
   const ports = load<u32>(c, R.TCP_PORTS);
   const ack = bits & tcp.ACK ? load<u32>(c, R.TCP_RCV_NXT) : 0;
   tcp.write(at, <i32>(ports >> 16), <i32>(ports & 0xffff), seq, ack, header, bits, <i32>window);
@@ -93,7 +98,6 @@ export function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): v
 
 /** Acknowledges what has come so far. */
 export function sendAck(c: usize): void {
-  store<u32>(c, load<u32>(c, R.TCP_FLAGS) & ~R.TCPF_ACK_DUE, R.TCP_FLAGS);
   emit(c, tcp.ACK, load<u32>(c, R.TCP_SND_NXT), 0, 0);
 }
 

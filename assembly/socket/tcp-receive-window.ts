@@ -97,6 +97,11 @@ function wanted(c: usize, scale: u32): u32 {
   return isClose ? offered : space - (space % segment);
 }
 
+/** The window that could be offered now, in bytes. */
+export function offerable(c: usize): u32 {
+  return wanted(c, has(c, R.TCPF_WSCALE) ? WINDOW_SCALE : 0);
+}
+
 /** The window field of a segment: never less than what was offered before (tcp_select_window, __tcp_select_window). */
 export function selectWindow(c: usize): u32 {
   const scale: u32 = has(c, R.TCPF_WSCALE) ? WINDOW_SCALE : 0;

@@ -1,13 +1,14 @@
 // What a connection's timer does: sends again, acknowledges late, ends TIME-WAIT, gives up (tcp_timer.c).
 import * as R from "../layout/records.ts";
 import { now } from "../memory/clock.ts";
+import * as delayedAck from "./tcp-delayed-ack.ts";
 import { EXPIRED, begin, setHappened } from "./tcp-outcome.ts";
-import { probe, sendAck } from "./tcp-output.ts";
+import { probe } from "./tcp-output.ts";
 import * as keepalive from "./tcp-keepalive.ts";
 import { destroy, has, state } from "./tcp-record.ts";
 import * as recovery from "./tcp-recovery.ts";
 import { RTO_MAX, probeDelay } from "./tcp-rtt.ts";
-import { rearm, setDeadline } from "./tcp-timer.ts";
+import { rearm, setAckTimer, setDeadline } from "./tcp-timer.ts";
 
 const SYN_RETRIES: u32 = 6;
 const SYN_LINEAR_RETRIES: u32 = 4; // tcp_syn_linear_timeouts
@@ -16,7 +17,14 @@ const DATA_RETRIES: u32 = 15;
 /** The timer event of a connection: retransmits the oldest segment, ends TIME-WAIT, or gives up. Sets `happened`. */
 export function onTimer(c: usize, generation: u32): void {
   begin(c);
-  if (load<u32>(c, R.TCP_GENERATION) != generation || load<u64>(c, R.TCP_ARMED) != now) return;
+  if (load<u32>(c, R.TCP_GENERATION) != generation) return;
+  if (load<u64>(c, R.TCP_ACK_ARMED) == now) {
+    store<u64>(c, 0, R.TCP_ACK_ARMED);
+    const at = load<u64>(c, R.TCP_ACK_AT);
+    if (at > now) setAckTimer(c, at);
+    else if (at) delayedAck.onTimer(c);
+  }
+  if (load<u64>(c, R.TCP_ARMED) != now) return;
   store<u64>(c, 0, R.TCP_ARMED);
   const keepAt = load<u64>(c, R.TCP_KEEP_AT);
   if (keepAt && keepAt <= now) {
@@ -37,8 +45,7 @@ function onDeadline(c: usize): void {
   }
   const segment = load<usize>(c, R.TCP_QUEUE);
   if (!segment) {
-    if (has(c, R.TCPF_ACK_DUE)) sendAck(c);
-    else if (state(c) == R.TCPS_FIN_WAIT2) destroy(c);
+    if (state(c) == R.TCPS_FIN_WAIT2) destroy(c);
     return;
   }
   if (has(c, R.TCPF_REORDER)) {

@@ -16,6 +16,15 @@ export function setKeepAlive(c: usize, at: u64): void {
   if (!armed || at < armed) arm(c, at);
 }
 
+/** Sets when at the latest something is acknowledged. Its event is one of its own: this timer is set often, and mostly in vain. */
+export function setAckTimer(c: usize, at: u64): void {
+  store<u64>(c, at, R.TCP_ACK_AT);
+  const armed = load<u64>(c, R.TCP_ACK_ARMED);
+  if (armed && armed <= at) return;
+  store<u64>(c, at, R.TCP_ACK_ARMED);
+  push(c, at);
+}
+
 /** After an event: the next one is set, if it is not yet. */
 export function rearm(c: usize, now: u64): void {
   const deadline = load<u64>(c, R.TCP_DEADLINE);
@@ -27,6 +36,10 @@ export function rearm(c: usize, now: u64): void {
 
 export function arm(c: usize, at: u64): void {
   store<u64>(c, at, R.TCP_ARMED);
+  push(c, at);
+}
+
+function push(c: usize, at: u64): void {
   const ns = load<usize>(c, R.TCP_NAMESPACE);
   events.push(at, load<usize>(ns, R.NS_MACHINE), events.EVENT_TCP, c, load<u32>(c, R.TCP_GENERATION));
 }

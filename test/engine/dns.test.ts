@@ -290,7 +290,6 @@ describe.each(BUILDS)("a resolver in the %s build", (build) => {
       "1 tcp .",
       "1 tcp .",
       "1 tcp F.",
-      "2 tcp .",
       "2 tcp F.",
       "1 tcp .",
     ]);

@@ -65,9 +65,33 @@ describe.each(BUILDS)("in the %s build", (build) => {
     ["a program that closes with bytes unread resets the connection", "close-unread"],
     ["data for a connection that nobody holds any more resets it", "data-after-close"],
     ["so it does once the FIN is acknowledged; a keep-alive is answered until then", "data-after-half-close"],
+    ["small answers go with the acknowledgement of what they answer, at once or late", "ack-answers"],
+    ["16 full segments are acknowledged one by one, then each second one, and the last one late", "ack-bulk"],
+    ["a process that does not read leaves only the quick acknowledgements, and one that is late", "ack-unread"],
   ])("%s: byte for byte", (_, name) => {
     const path = join(ROOT, "test/fixtures/tcp", name);
     expect(differences(runLab(readCase(path), module, { recording: readRecording(path) }), path)).toEqual([]);
+  });
+
+  test.each([
+    [
+      "a trickle: 16 acknowledgements at once, then each is as late as the time between segments says",
+      "ack-trickle",
+      21,
+    ],
+    [
+      "what comes twice is acknowledged at once, and so is what follows; a FIN waits for the program's",
+      "ack-trouble",
+      9,
+    ],
+  ])("%s", (_, name, count) => {
+    const { linux, podwire } = play(name);
+    expect(linux).toHaveLength(count);
+    expect(podwire.map(({ words }) => words)).toEqual(linux.map(({ words }) => words));
+    // A timer fires with a tick of 4 ms; podwire has them half a tick late.
+    podwire.forEach(({ seconds }, i) => {
+      expect(Math.abs(seconds - (linux[i]?.seconds ?? 0))).toBeLessThan(0.006);
+    });
   });
 
   test("early segments are reported newest first, what came twice before all others", () => {

@@ -97,7 +97,7 @@ test("iptables -S prints rules as commands", async () => {
     "-N KUBE-FORWARD
     -A KUBE-FORWARD -m conntrack --ctstate INVALID -c 0 0 -j DROP
     -A KUBE-FORWARD -m comment --comment "kubernetes forwarding rules" -m mark --mark 0x4000/0x4000 -c 0 0 -j ACCEPT
-    -A KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate RELATED,ESTABLISHED -c 12 1170 -j ACCEPT
+    -A KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate RELATED,ESTABLISHED -c 11 1118 -j ACCEPT
     "
   `);
   expect(await shell.out("node-1 iptables -t mangle -S")).toMatchInlineSnapshot(`
