@@ -1,4 +1,4 @@
-// IPv6 addresses and blocks: text to numbers and back.
+// IPv6 addresses and blocks: text to numbers and back; names for reverse look-ups.
 import { parseIpv4 } from "./address.ts";
 
 /** An IPv6 block: `address` is the address as written, `network` the address with the host bits cleared; both of 128 bits. */
@@ -63,6 +63,19 @@ export function formatIpv6(address: bigint): string {
       .map((group) => group.toString(16))
       .join(":");
   return length === 1 ? text(0) : `${text(0, start)}::${text(start + length)}`;
+}
+
+/** The name under which an address of either family is looked up: 1.2.0.192.in-addr.arpa, or 32 digits in ip6.arpa (RFC 3596, 2.5). */
+export function reverseName(ip: string): string {
+  const six = parseIpv6(ip);
+  if (six === undefined) return `${ip.split(".").reverse().join(".")}.in-addr.arpa`;
+  const digits = six.toString(16).padStart(32, "0");
+  return `${[...digits].reverse().join(".")}.ip6.arpa`;
+}
+
+/** Whether two blocks share an address. */
+export function cidrs6Overlap(a: Cidr6, b: Cidr6): boolean {
+  return a.prefix <= b.prefix ? cidr6Contains(a, b.network) : cidr6Contains(b, a.network);
 }
 
 /** The last 32 bits may be written as an IPv4 address. */

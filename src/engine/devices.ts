@@ -33,12 +33,14 @@ function describe(
   namespace: NamespaceConfig,
   device: { name: string; mac: string; speed?: number | undefined },
 ): InterfaceDescription {
-  const address = machine.addresses.find((a) => a.namespace === namespace.name && a.device === device.name);
+  const own = machine.addresses.filter((a) => a.namespace === namespace.name && a.device === device.name);
+  const [ipv4, ipv6] = [false, true].map((six) => own.find(({ cidr }) => cidr.includes(":") === six)?.cidr);
   const where = namespace.name === machine.name ? "" : ` on ${machine.name}`;
   return {
     name: `${namespace.name}/${device.name}`,
     description: `${namespace.role} ${namespace.name}${where}`,
-    ipv4: address?.cidr ?? (device.name === "lo" ? "127.0.0.1/8" : undefined),
+    ipv4: ipv4 ?? (device.name === "lo" ? "127.0.0.1/8" : undefined),
+    ...(ipv6 !== undefined && { ipv6 }),
     mac: device.mac,
     speed: device.speed,
   };

@@ -17,6 +17,7 @@ import { lookAheadOf, placeFlows, placeMachines } from "./place.ts";
 import { combine } from "./results.ts";
 import { RuleSets } from "./rules.ts";
 import { StepReader } from "./steps.ts";
+import { refuseUnsupported } from "./unsupported.ts";
 import { Worker } from "./worker.ts";
 import { clusterZone, worldZone } from "./zone.ts";
 
@@ -39,6 +40,7 @@ export class PreparedRun {
    * running now: its compiled rules are taken as they lie in memory.
    */
   constructor(plan: Plan, { modulePath, like }: { modulePath?: string | undefined; like?: PreparedRun } = {}) {
+    refuseUnsupported(plan);
     this.#plan = plan;
     this.#module = like ? like.#module : compileKernel(modulePath);
     this.#memory = like ? like.#memory : newMemory();

@@ -1,6 +1,7 @@
 // What DNS servers know, as the blocks that the kernel answers from; see assembly/layout/zone.ts.
 import * as Z from "../../assembly/layout/zone.ts";
 import { parseIpv4 } from "../address.ts";
+import { parseIpv6 } from "../address6.ts";
 import type { DnsRecord } from "../seam/plan.ts";
 
 const APEX = "cluster.local";
@@ -80,12 +81,25 @@ function soa(domain: string, server: string, ttl: number): WireRecord {
   return { type: Z.DNS_SOA, ttl, data: Uint8Array.from(data) };
 }
 
-const TYPES = { A: Z.DNS_A, NS: Z.DNS_NS, CNAME: Z.DNS_CNAME, PTR: Z.DNS_PTR, SRV: Z.DNS_SRV } as const;
+const TYPES = {
+  A: Z.DNS_A,
+  AAAA: Z.DNS_AAAA,
+  NS: Z.DNS_NS,
+  CNAME: Z.DNS_CNAME,
+  PTR: Z.DNS_PTR,
+  SRV: Z.DNS_SRV,
+} as const;
 
 function dataOf(type: keyof typeof TYPES, value: string): Uint8Array {
   if (type === "A") {
     const data = new Uint8Array(4);
     new DataView(data.buffer).setUint32(0, parseIpv4(value) ?? 0);
+    return data;
+  }
+  if (type === "AAAA") {
+    const data = new Uint8Array(16);
+    const address = parseIpv6(value) ?? 0n;
+    data.forEach((_, i) => (data[i] = Number((address >> BigInt(120 - 8 * i)) & 255n)));
     return data;
   }
   if (type !== "SRV") return wireName(value);

@@ -6,18 +6,19 @@ import { mirrorEndpoints } from "./endpoints.ts";
 import { ingressDocuments } from "./ingress-controller.ts";
 import { isIngressController, takenIngresses } from "./ingresses.ts";
 import { allocateNodePorts } from "./node-ports.ts";
+import { familyOfText, IPV4_ALONE } from "./families.ts";
 import { buildNodes, type ClusterNode, type NodeOptions } from "./nodes.ts";
 import type { Cluster, Namespace, Pod } from "./objects.ts";
 import { namespaceOf, parseObjects, type ParsedObjects } from "./parse.ts";
 import { schedule, Scheduler } from "./scheduler.ts";
-import { allocateClusterIPs, allocateLoadBalancers, DNS_PLACE, nthAddress } from "./service-addresses.ts";
+import { allocateClusterIPs, allocateLoadBalancers, DNS_PLACE, nthAddress, primaryRange } from "./service-addresses.ts";
 import { serviceLabel, wantsIpv6, type ParsedService } from "./services.ts";
 import { syntheticServices } from "./synthetic.ts";
 import { DNS_SERVICE, systemDocuments } from "./system.ts";
 import type { Workload } from "./workloads.ts";
 
 export interface ClusterOptions extends NodeOptions {
-  /** `10.96.0.0/12`: the first address is the API server's, the tenth the cluster DNS's; Services get those from the eleventh on. */
+  /** `10.96.0.0/12`, empty if Services have no IPv4: the first address is the API server's, the tenth the cluster DNS's; Services get those from the eleventh on. */
   serviceCIDR: string;
   /** `192.0.2.0/24`: the first Service of type LoadBalancer gets the first address. */
   loadBalancerCIDR: string;
@@ -59,9 +60,10 @@ export function settleCluster(
   const { taken: ingresses, notEmulated } = takenIngresses(own.ingresses, own.ingressClasses);
   const hasController = own.workloads.some(({ template }) => isIngressController(template.metadata.labels));
   const added = ingresses.length > 0 && !hasController ? ingressDocuments() : [];
-  const system = systemObjects(own, [...systemDocuments(options.serviceCIDR, nodes), ...added]);
+  const system = systemObjects(own, [...systemDocuments(options, nodes), ...added]);
   const services = settleServices(own.services, system.services, options);
-  const scheduler = new Scheduler(clusterNodes);
+  const { families = IPV4_ALONE, six } = options;
+  const scheduler = new Scheduler(clusterNodes, families);
   const workloads = [...own.workloads, ...system.workloads];
   const made = makePods(workloads, clusterNodes);
   const { pods: first, pending } = schedule(made, scheduler);
@@ -72,6 +74,7 @@ export function settleCluster(
   const synthetic = syntheticServices(count, serviceCIDR, settled);
   const half = Math.ceil(count / 2);
   return {
+    ...(six && { families }),
     nodes,
     pods,
     services: [...synthetic.services.slice(0, half), ...settled, ...synthetic.services.slice(half)],
@@ -91,9 +94,17 @@ export function settleCluster(
     notEmulated: [
       ...own.notEmulated,
       ...notEmulated,
-      ...services.filter(wantsIpv6).map(({ service }) => `IPv6 of ${serviceLabel(service)}`),
+      ...services.flatMap((parsed) => notOfSix(parsed, six !== undefined)),
     ],
   };
+}
+
+/** What of a Service's IPv6 there is not: all of it in a cluster of IPv4 alone, else its load balancer. */
+function notOfSix(parsed: ParsedService, hasSix: boolean): string[] {
+  const { service } = parsed;
+  if (!hasSix) return wantsIpv6(parsed) ? [`IPv6 of ${serviceLabel(service)}`] : [];
+  const balanced = service.type === "LoadBalancer" && service.ipFamilies?.includes("IPv6");
+  return balanced ? [`the IPv6 load balancer of ${serviceLabel(service)}`] : [];
 }
 
 /** Those that are written, then those that pods are in without. */
@@ -122,20 +133,22 @@ function systemObjects(own: ParsedObjects, documents: readonly Document[]): Pars
 function settleServices(
   own: readonly ParsedService[],
   system: readonly ParsedService[],
-  { serviceCIDR, loadBalancerCIDR }: ClusterOptions,
+  options: ClusterOptions,
 ): ParsedService[] {
-  const withDns = own.map((parsed) => withDnsAddress(parsed, serviceCIDR));
-  const addressed = allocateClusterIPs([...system, ...withDns], serviceCIDR);
+  const withDns = own.map((parsed) => withDnsAddress(parsed, primaryRange(options)));
+  const addressed = allocateClusterIPs([...system, ...withDns], options);
   const services = [...addressed.slice(system.length), ...addressed.slice(0, system.length)];
-  return allocateLoadBalancers(allocateNodePorts(services), loadBalancerCIDR);
+  return allocateLoadBalancers(allocateNodePorts(services), options.loadBalancerCIDR);
 }
 
 /** The kubelets tell pods to ask the tenth address: a DNS Service of the manifests' own has it too. */
 function withDnsAddress(parsed: ParsedService, serviceCIDR: string): ParsedService {
-  const { service, manifest } = parsed;
+  const { service, spec, manifest } = parsed;
   if (service.namespace !== DNS_SERVICE.namespace || service.name !== DNS_SERVICE.name) return parsed;
   const address = nthAddress(serviceCIDR, DNS_PLACE);
   if (service.type === "ExternalName" || (service.clusterIPs[0] ?? address) === "None")
     manifest.fail(["spec"], `should have a cluster IP, for pods to ask; ${address} is the usual one`);
-  return service.clusterIPs.length > 0 ? parsed : { ...parsed, service: { ...service, clusterIPs: [address] } };
+  const [family = familyOfText(address)] = spec.ipFamilies;
+  if (service.clusterIPs.length > 0 || family !== familyOfText(address)) return parsed;
+  return { ...parsed, service: { ...service, clusterIPs: [address] } };
 }

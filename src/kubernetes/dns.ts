@@ -1,7 +1,9 @@
 // The cluster's DNS: the records that CoreDNS answers with, and the names that a pod's resolver asks for.
-import { isIPv4 } from "node:net";
+import { isIP } from "node:net";
+import { reverseName } from "../address6.ts";
 import type { DnsRecord } from "../seam/plan.ts";
 import { SERVICE_NAME } from "./endpoints.ts";
+import { familyOfText, IPV4_ALONE, type Family } from "./families.ts";
 import type { Cluster, Endpoint, EndpointSlice, Service } from "./objects.ts";
 import { isHeadless } from "./services.ts";
 import { DNS_SERVICE } from "./system.ts";
@@ -33,16 +35,17 @@ export function searchNames(resolver: { searches: readonly string[]; ndots: numb
   return dots < resolver.ndots ? [...searched, name] : [name, ...searched];
 }
 
-/** All records: those of the server itself, the namespaces, then Service by Service. IPv4 only; every record once. */
+/** All records: those of the server itself, the namespaces, then Service by Service, of the cluster's families; every record once. */
 export function dnsRecords(cluster: Cluster): DnsRecord[] {
-  const slices = slicesByService(cluster.endpointSlices);
+  const { families = IPV4_ALONE } = cluster;
+  const slices = slicesByService(cluster.endpointSlices, families);
   const clusterIPs = new Set(cluster.services.flatMap((service) => service.clusterIPs));
   const records = new Map<string, DnsRecord>();
   for (const record of [...serverRecords(cluster), ...namespaceRecords(cluster)])
     records.set(`${record.name} ${record.type} ${record.value}`, record);
   for (const service of cluster.services) {
     const own = slices.get(`${service.namespace}/${service.name}`) ?? [];
-    for (const record of serviceRecords(service, own, clusterIPs))
+    for (const record of serviceRecords(service, own, clusterIPs, families))
       records.set(`${record.name} ${record.type} ${record.value}`, record);
   }
   return [...records.values()];
@@ -52,10 +55,10 @@ export function dnsRecords(cluster: Cluster): DnsRecord[] {
 function serverRecords({ services }: Cluster): DnsRecord[] {
   const { namespace, name } = DNS_SERVICE;
   const [address] = services.find((one) => one.namespace === namespace && one.name === name)?.clusterIPs ?? [];
-  if (address === undefined || !isIPv4(address)) return [];
+  if (address === undefined || isIP(address) === 0) return [];
   return [
     record(CLUSTER_DOMAIN, "NS", `${name}.${namespace}.svc.${CLUSTER_DOMAIN}`),
-    record(`ns.dns.${CLUSTER_DOMAIN}`, "A", address),
+    addressRecord(`ns.dns.${CLUSTER_DOMAIN}`, address),
   ];
 }
 
@@ -68,11 +71,11 @@ function namespaceRecords({ namespaces, services }: Cluster): DnsRecord[] {
   ]);
 }
 
-function slicesByService(slices: readonly EndpointSlice[]): Map<string, EndpointSlice[]> {
+function slicesByService(slices: readonly EndpointSlice[], families: readonly string[]): Map<string, EndpointSlice[]> {
   const found = new Map<string, EndpointSlice[]>();
   for (const slice of slices) {
     const service = slice.labels[SERVICE_NAME];
-    if (service === undefined || slice.addressType !== "IPv4") continue;
+    if (service === undefined || !families.includes(slice.addressType)) continue;
     const key = `${slice.namespace}/${service}`;
     const list = found.get(key);
     if (list) list.push(slice);
@@ -85,22 +88,24 @@ function record(name: string, type: DnsRecord["type"], value: string): DnsRecord
   return { name: name.toLowerCase(), type, ttl: TTL, value };
 }
 
-function reverseName(ip: string): string {
-  return `${ip.split(".").reverse().join(".")}.in-addr.arpa`;
+/** An A or an AAAA record. */
+function addressRecord(name: string, ip: string): DnsRecord {
+  return record(name, ip.includes(":") ? "AAAA" : "A", ip);
 }
 
 function serviceRecords(
   service: Service,
   slices: readonly EndpointSlice[],
   clusterIPs: ReadonlySet<string>,
+  families: readonly Family[],
 ): DnsRecord[] {
   const domain = `${service.namespace}.svc.${CLUSTER_DOMAIN}`;
   const name = `${service.name}.${domain}`;
   // CoreDNS answers a CNAME only for a name, not for what is an address.
   if (service.type === "ExternalName")
-    return isIPv4(service.externalName) ? [] : [record(name, "CNAME", service.externalName)];
+    return isIP(service.externalName) !== 0 ? [] : [record(name, "CNAME", service.externalName)];
   const headless = isHeadless(service);
-  const addresses = service.clusterIPs.filter((ip) => isIPv4(ip));
+  const addresses = service.clusterIPs.filter((ip) => isIP(ip) !== 0 && families.includes(familyOfText(ip)));
   const endpoints = slices.flatMap((slice) =>
     readyEndpoints(slice).map(({ ip, label }) => ({ ip, own: `${label}.${name}`, ports: slice.ports })),
   );
@@ -108,11 +113,11 @@ function serviceRecords(
     ? endpoints.flatMap(({ own, ports }) => ports.map((port) => ({ ...port, target: own })))
     : service.ports.map((port) => ({ ...port, target: name }));
   return [
-    ...addresses.flatMap((ip) => [record(name, "A", ip), record(reverseName(ip), "PTR", name)]),
-    ...(headless ? endpoints.map(({ ip }) => record(name, "A", ip)) : []),
+    ...addresses.flatMap((ip) => [addressRecord(name, ip), record(reverseName(ip), "PTR", name)]),
+    ...(headless ? endpoints.map(({ ip }) => addressRecord(name, ip)) : []),
     // Endpoints have names of their own behind every Service, headless or not.
     ...endpoints.flatMap(({ ip, own }) => [
-      record(own, "A", ip),
+      addressRecord(own, ip),
       ...(clusterIPs.has(ip) ? [] : [record(reverseName(ip), "PTR", own)]),
     ]),
     ...srvRecords(name, ports),
@@ -125,7 +130,7 @@ function readyEndpoints({ endpoints }: EndpointSlice): { ip: string; label: stri
 }
 
 function labelled({ addresses, hostname }: Endpoint): { ip: string; label: string }[] {
-  return addresses.map((ip) => ({ ip, label: hostname === "" ? ip.replaceAll(".", "-") : hostname }));
+  return addresses.map((ip) => ({ ip, label: hostname === "" ? ip.replaceAll(/[.:]/g, "-") : hostname }));
 }
 
 /** One record for each target of a named port. The targets of a name share the weight of 100, but have 1 at least. */

@@ -1,5 +1,6 @@
 // The EndpointSlice controller: which pods stand behind a Service, on which ports.
 import { SERVICE_NAME } from "./endpoints.ts";
+import { podAddress, type Family } from "./families.ts";
 import { ZONE } from "./nodes.ts";
 import type { Endpoint, EndpointSlice, Labels, Node, Pod, Service } from "./objects.ts";
 import { labelsMatch } from "./selectors.ts";
@@ -11,8 +12,8 @@ const SLICE_SIZE = 100;
 const HEADLESS = "service.kubernetes.io/headless";
 
 /**
- * The slices of every Service with a selector, in the Services' order: `<service>-slice`, or `<service>-slice-1` and so on if there are
- * several. Every pod with an address counts as ready: no probe fails here.
+ * The slices of every Service with a selector, in the Services' order, for each of its families: `<service>-slice`, or `<service>-slice-1`
+ * and so on if there are several; those of IPv6 `<service>-slice-ipv6`. Every pod with an address counts as ready: no probe fails here.
  */
 export function makeEndpointSlices(
   services: readonly ParsedService[],
@@ -24,7 +25,8 @@ export function makeEndpointSlices(
   return services.flatMap(({ service, spec }) => {
     const { selector, type } = service;
     if (selector === undefined || type === "ExternalName") return [];
-    return slicesOf(service, spec, index.matching(service.namespace, selector), zones);
+    const behind = index.matching(service.namespace, selector);
+    return (service.ipFamilies ?? ["IPv4"]).flatMap((family) => slicesOf(service, spec, behind, zones, family));
   });
 }
 
@@ -58,14 +60,17 @@ function slicesOf(
   spec: ServiceSpec,
   pods: readonly Pod[],
   zones: ReadonlyMap<string, string>,
+  family: Family,
 ): EndpointSlice[] {
   const groups = new Map<string, { ports: EndpointSlice["ports"]; endpoints: Endpoint[] }>();
   for (const pod of pods) {
+    const address = podAddress(pod, family);
+    if (address === undefined) continue;
     const ports = portsOf(service, pod);
     const key = JSON.stringify(ports);
     const group = groups.get(key) ?? { ports, endpoints: [] };
     groups.set(key, group);
-    group.endpoints.push(endpointOf(service, spec, pod, zones.get(pod.nodeName) ?? ""));
+    group.endpoints.push(endpointOf(service, spec, pod, address, zones.get(pod.nodeName) ?? ""));
   }
   const parts = [...groups.values()].flatMap(({ ports, endpoints }) =>
     Array.from({ length: Math.ceil(endpoints.length / SLICE_SIZE) }, (_, i) => ({
@@ -78,11 +83,12 @@ function slicesOf(
     [SERVICE_NAME]: service.name,
     ...(isHeadless(service) ? { [HEADLESS]: "" } : {}),
   };
+  const name = `${service.name}-slice${family === "IPv4" ? "" : "-ipv6"}`;
   return parts.map(({ ports, endpoints }, i) => ({
     namespace: service.namespace,
-    name: parts.length === 1 ? `${service.name}-slice` : `${service.name}-slice-${i + 1}`,
+    name: parts.length === 1 ? name : `${name}-${i + 1}`,
     labels,
-    addressType: "IPv4",
+    addressType: family,
     ports,
     endpoints,
   }));
@@ -101,12 +107,12 @@ function namedPort(pod: Pod, name: string, protocol: string): number | undefined
   return ports.find((port) => port.name === name && port.protocol === protocol)?.containerPort;
 }
 
-function endpointOf(service: Service, spec: ServiceSpec, pod: Pod, zone: string): Endpoint {
-  const { namespace, name, nodeName, podIP, hostname, subdomain } = pod;
+function endpointOf(service: Service, spec: ServiceSpec, pod: Pod, address: string, zone: string): Endpoint {
+  const { namespace, name, nodeName, hostname, subdomain } = pod;
   // PreferSameNode falls back to the zone; PreferClose is the old name of PreferSameZone.
   const near = spec.trafficDistribution;
   return {
-    addresses: [podIP],
+    addresses: [address],
     ready: true,
     serving: true,
     terminating: false,

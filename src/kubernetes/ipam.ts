@@ -1,26 +1,59 @@
 // Addresses of pods on one node, as the host-local IPAM plugin hands them out.
 import { cidrSize, formatIpv4, parseCidr } from "../address.ts";
+import { formatIpv6, parseCidr6 } from "../address6.ts";
+import { nodeRange, type Family } from "./families.ts";
+import type { Node, Pod } from "./objects.ts";
 
-/** The addresses of a node's pod range. The first is the bridge's, so the first pod has the second. */
-export class PodAddresses {
-  #next: number;
-  readonly #last: number;
+/** The addresses of a node's pod range. The first is the bridge's, so the first pod has the second; of IPv4 the last is the broadcast one. */
+class RangeAddresses {
+  #next: bigint;
+  readonly #last: bigint;
+  readonly #format: (address: bigint) => string;
 
-  /** `podCIDR` as in `10.244.1.0/24`. Throws a TypeError if it is not a CIDR. */
+  /** `podCIDR` as in `10.244.1.0/24` or `fd00:10:244:1::/64`. Throws a TypeError if it is not a CIDR. */
   constructor(podCIDR: string) {
-    const range = parseCidr(podCIDR);
-    if (!range) throw new TypeError(`podCIDR ${podCIDR} is not an IPv4 CIDR`);
-    this.#next = range.network + 2;
-    this.#last = range.network + cidrSize(range.prefix) - 2;
+    const [four, six] = [parseCidr(podCIDR), parseCidr6(podCIDR)];
+    if (four) {
+      this.#next = BigInt(four.network + 2);
+      this.#last = BigInt(four.network + cidrSize(four.prefix) - 2);
+      this.#format = (address) => formatIpv4(Number(address));
+    } else if (six) {
+      this.#next = six.network + 2n;
+      this.#last = six.network + (1n << BigInt(128 - six.prefix)) - 1n;
+      this.#format = formatIpv6;
+    } else throw new TypeError(`podCIDR ${podCIDR} is not a CIDR`);
   }
 
   get full(): boolean {
     return this.#next > this.#last;
   }
 
-  /** The next address. Throws a RangeError if there is none. */
   allocate(): string {
     if (this.full) throw new RangeError("the pod range has no address left");
-    return formatIpv4(this.#next++);
+    return this.#format(this.#next++);
   }
+}
+
+/** The addresses of a node's pods, one of each family for a pod. */
+export class PodAddresses {
+  readonly #ranges: RangeAddresses[];
+
+  constructor(node: Pick<Node, "podCIDR" | "podCIDR6">, families: readonly Family[]) {
+    this.#ranges = families.map((family) => new RangeAddresses(nodeRange(node, family) ?? ""));
+  }
+
+  get full(): boolean {
+    return this.#ranges.some(({ full }) => full);
+  }
+
+  /** The next ones. Throws a RangeError if there are none. */
+  allocate(): Pick<Pod, "podIP" | "podIPs"> {
+    return asPodIPs(this.#ranges.map((range) => range.allocate()));
+  }
+}
+
+/** What a pod's status says of its addresses, the primary one first. */
+export function asPodIPs(addresses: string[]): Pick<Pod, "podIP" | "podIPs"> {
+  const [podIP = ""] = addresses;
+  return addresses.length > 1 ? { podIP, podIPs: addresses } : { podIP };
 }

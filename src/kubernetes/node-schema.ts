@@ -19,10 +19,11 @@ export const nodeSchema = apiKind({
   spec: apiObject(
     {
       podCIDR: z.string().optional(),
+      podCIDRs: z.array(z.string()).default([]),
       taints: z.array(taint).default([]),
       unschedulable: z.boolean().default(false),
     },
-    ["configSource", "externalID", "podCIDRs", "providerID"],
+    ["configSource", "externalID", "providerID"],
   ).prefault({}),
   status: z
     .object({ addresses: z.array(z.object({ type: z.string(), address: z.string() })).default([]) })

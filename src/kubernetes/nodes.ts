@@ -10,7 +10,8 @@ import {
   type Cidr,
 } from "../address.ts";
 import { InputError } from "../errors.ts";
-import type { Manifest } from "./manifest.ts";
+import { familyOfText, IPV4_ALONE, type FamilyOptions } from "./families.ts";
+import { nodeAddresses6, podRanges6, type WantedSix } from "./node-ranges6.ts";
 import type { Taint } from "./node-schema.ts";
 import type { Labels, Node } from "./objects.ts";
 import type { ParsedNode } from "./parse.ts";
@@ -19,10 +20,10 @@ import type { ParsedNode } from "./parse.ts";
 export const TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler";
 export const ZONE = "topology.kubernetes.io/zone";
 
-export interface NodeOptions {
+export interface NodeOptions extends FamilyOptions {
   /** A number, or each node's own. Nodes written as `kind: Node` manifests come in place of a number if there are any. */
   nodes: number | { name: string; labels?: Labels | undefined; zone?: string | undefined }[];
-  /** `10.244.0.0/16`: a /24 for each node; node i, counted from 1, has 10.244.i.0/24. */
+  /** `10.244.0.0/16`: a /24 for each node; node i, counted from 1, has 10.244.i.0/24. Empty if pods have no IPv4. */
   podCIDR: string;
   /** `192.168.0.0/24`: node i, counted from 1, has the address 10 + i. */
   nodeCIDR: string;
@@ -35,14 +36,13 @@ export interface ClusterNode {
 }
 
 /** A node before it has an address and a pod range, unless it was given them. */
-interface Wanted {
+interface Wanted extends WantedSix {
   name: string;
   labels: Labels;
   address?: string | undefined;
   podCIDR?: string | undefined;
   taints: Taint[];
   unschedulable: boolean;
-  manifest?: Manifest;
 }
 
 /** The nodes in the order given. Throws an InputError if there are two of a name, or too few addresses. */
@@ -54,13 +54,18 @@ export function buildNodes(manifests: readonly ParsedNode[], options: NodeOption
     names.add(name);
   }
   const addresses = nodeAddresses(wanted, options.nodeCIDR);
-  const podCIDRs = podRanges(wanted, options.podCIDR);
+  const { six, families = IPV4_ALONE } = options;
+  const podCIDRs = families.includes("IPv4") ? podRanges(wanted, options.podCIDR) : [];
+  const addresses6 = six ? nodeAddresses6(wanted, six.nodeCIDR) : [];
+  const podCIDRs6 = six ? podRanges6(wanted, six.podCIDR) : [];
   return wanted.map(({ name, labels, taints, unschedulable }, i) => ({
     node: {
       name,
       labels,
       address: addresses[i] ?? "",
+      ...(six && { address6: addresses6[i] ?? "" }),
       podCIDR: podCIDRs[i] ?? "",
+      ...(six && { podCIDR6: podCIDRs6[i] ?? "" }),
       unschedulable,
       ...(taints.some(({ key }) => key === TO_BE_DELETED) ? { toBeDeleted: true } : {}),
     },
@@ -102,12 +107,26 @@ function fromManifest({ manifest, node: { metadata, spec, status } }: ParsedNode
   return {
     name: metadata.name,
     labels: { ...systemLabels(metadata.name), ...metadata.labels },
-    address: status.addresses.find(({ type }) => type === "InternalIP")?.address,
-    podCIDR: spec.podCIDR,
+    ...addressesOf(status.addresses.filter(({ type }) => type === "InternalIP").map(({ address }) => address)),
+    ...rangesOf(spec.podCIDRs.length > 0 ? spec.podCIDRs : spec.podCIDR === undefined ? [] : [spec.podCIDR]),
     taints: [...spec.taints, ...cordon],
     unschedulable,
     manifest,
   };
+}
+
+function addressesOf(given: readonly string[]): Pick<Wanted, "address" | "address6"> {
+  const [address, address6] = byFamily(given);
+  return { address, address6 };
+}
+
+function rangesOf(given: readonly string[]): Pick<Wanted, "podCIDR" | "podCIDR6"> {
+  const [podCIDR, podCIDR6] = byFamily(given);
+  return { podCIDR, podCIDR6 };
+}
+
+function byFamily(texts: readonly string[]): [four: string | undefined, six: string | undefined] {
+  return [texts.find((text) => familyOfText(text) === "IPv4"), texts.find((text) => familyOfText(text) === "IPv6")];
 }
 
 /** Given addresses are kept; node i without one has the (10 + i)th of the network, or the next that is free. */

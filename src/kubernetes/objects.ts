@@ -1,5 +1,6 @@
 // The Kubernetes objects that podwire acts on, in their API's words, reduced to the fields that have a network meaning and with defaults filled in.
 
+import type { Family } from "./families.ts";
 import type { LabelSelector } from "./selectors.ts";
 
 export type Labels = Record<string, string>;
@@ -8,10 +9,14 @@ export type Protocol = "TCP" | "UDP" | "SCTP";
 export interface Node {
   name: string;
   labels: Labels;
-  /** InternalIP. */
+  /** The IPv4 address of its network card; its InternalIP but in a cluster of IPv6 alone. */
   address: string;
-  /** `10.244.1.0/24`. */
+  /** The IPv6 address of its network card, in a cluster that has IPv6. */
+  address6?: string;
+  /** `10.244.1.0/24`; empty in a cluster of IPv6 alone. */
   podCIDR: string;
+  /** `fd00:10:244:1::/64`, in a cluster that has IPv6. */
+  podCIDR6?: string;
   /** Cordoned: keeps pods off that do not tolerate the taint `node.kubernetes.io/unschedulable`. */
   unschedulable: boolean;
   /** The cluster autoscaler has chosen it to be deleted (its taint ToBeDeletedByClusterAutoscaler). */
@@ -48,6 +53,8 @@ export interface Pod {
   owner: { kind: string; name: string };
   nodeName: string;
   podIP: string;
+  /** In a cluster with two families: both addresses, the first of which is podIP. */
+  podIPs?: string[];
   hostNetwork: boolean;
   /** `spec.hostname`, empty if it is not set: the pod then calls itself by its own name, but has no name of its own in DNS. */
   hostname: string;
@@ -80,6 +87,8 @@ export interface Service {
   type: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
   /** In the order of ipFamilies; ["None"] for a headless Service, [] for ExternalName. */
   clusterIPs: string[];
+  /** Absent: IPv4 alone. */
+  ipFamilies?: Family[];
   externalIPs: string[];
   externalName: string;
   ports: ServicePort[];
@@ -171,6 +180,8 @@ export interface Ingress {
 
 /** The state of a cluster: what the API server would hold once every controller has settled. */
 export interface Cluster {
+  /** Those of pods and Services, the primary one first. Absent: IPv4 alone. */
+  families?: readonly Family[];
   nodes: Node[];
   pods: Pod[];
   services: Service[];

@@ -2,7 +2,8 @@
 import { among } from "../errors.ts";
 import type { UnplacedPod } from "./controllers.ts";
 import { portsClash, selectsNode, untolerated, type HostPort } from "./fit.ts";
-import { PodAddresses } from "./ipam.ts";
+import { IPV4_ALONE, nodeAddress, type Family } from "./families.ts";
+import { asPodIPs, PodAddresses } from "./ipam.ts";
 import type { Taint } from "./node-schema.ts";
 import type { ClusterNode } from "./nodes.ts";
 import type { Cluster, Pod } from "./objects.ts";
@@ -22,11 +23,13 @@ interface Place {
 export class Scheduler {
   readonly #places: Place[];
   readonly #byName: ReadonlyMap<string, Place>;
+  readonly #families: readonly Family[];
 
-  constructor(nodes: readonly ClusterNode[]) {
+  constructor(nodes: readonly ClusterNode[], families: readonly Family[] = IPV4_ALONE) {
+    this.#families = families;
     this.#places = nodes.map((node) => ({
       node,
-      addresses: new PodAddresses(node.node.podCIDR),
+      addresses: new PodAddresses(node.node, families),
       hostPorts: [],
       pods: 0,
       workload: undefined,
@@ -48,8 +51,9 @@ export class Scheduler {
     place.workload = waiting.workload;
     place.pods++;
     place.hostPorts.push(...waiting.hostPorts);
-    const { name: nodeName, address } = place.node.node;
-    return { ...waiting.pod, nodeName, podIP: waiting.pod.hostNetwork ? address : place.addresses.allocate() };
+    const { node } = place.node;
+    const onHost = asPodIPs(this.#families.flatMap((family) => nodeAddress(node, family) ?? []));
+    return { ...waiting.pod, nodeName: node.name, ...(waiting.pod.hostNetwork ? onHost : place.addresses.allocate()) };
   }
 
   /** A pod is gone from its node, and its host ports are free. Its address is not given out again. */

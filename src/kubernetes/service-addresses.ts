@@ -1,20 +1,23 @@
 // Cluster IPs and load balancer addresses of Services: those asked for first, then the next free ones in order.
-import { isIPv6 } from "node:net";
 import { cidrContains, cidrSize, formatIpv4, parseCidr, parseIpv4, type Cidr } from "../address.ts";
+import { cidr6Contains, formatIpv6, parseCidr6, parseIpv6 } from "../address6.ts";
 import { InputError } from "../errors.ts";
+import { familyOfText, IPV4_ALONE, type Family, type FamilyOptions } from "./families.ts";
 import type { Service } from "./objects.ts";
+import { serviceFamilies } from "./service-families.ts";
 import { serviceLabel, type ParsedService } from "./services.ts";
 
 /** The place of the API server's Service and of the cluster DNS's in the Services' range. */
 export const API_PLACE = 1;
 export const DNS_PLACE = 10;
 
-/** The nth address of an IPv4 block. Throws an InputError if it is not a block, or too small. */
+/** The nth address of a block of either family. Throws an InputError if it is not a block, or too small. */
 export function nthAddress(cidr: string, n: number): string {
-  const block = rangeOf(cidr);
-  if (n >= cidrSize(block.prefix) - 1)
-    throw new InputError({}, `${cidr} has no address number ${n}; choose a larger range`);
-  return formatIpv4(block.network + n);
+  const six = parseCidr6(cidr);
+  const block = six ?? rangeOf(cidr);
+  const size = six ? 2 ** (128 - six.prefix) : cidrSize(block.prefix);
+  if (n >= size - 1) throw new InputError({}, `${cidr} has no address number ${n}; choose a larger range`);
+  return six ? formatIpv6(six.network + BigInt(n)) : formatIpv4(Number(block.network) + n);
 }
 
 function rangeOf(cidr: string): Cidr {
@@ -23,48 +26,89 @@ function rangeOf(cidr: string): Cidr {
   return block;
 }
 
+/** Where cluster IPs come from: the range of each family that the cluster has. */
+export interface ServiceRanges extends FamilyOptions {
+  serviceCIDR: string;
+}
+
+/** The range of a family's cluster IPs. */
+export function serviceRange({ serviceCIDR, six }: ServiceRanges, family: Family): string {
+  return family === "IPv4" ? serviceCIDR : (six?.serviceCIDR ?? "");
+}
+
+/** The range of the primary family, which Services that say nothing else are of. */
+export function primaryRange(ranges: ServiceRanges): string {
+  return serviceRange(ranges, ranges.families?.[0] ?? "IPv4");
+}
+
+/** Whether an address is one that a Service may have: not the first of the range, nor of IPv4 the last. */
+function isOfRange(address: string, cidr: string): boolean {
+  const six = parseCidr6(cidr);
+  if (six) {
+    const ip = parseIpv6(address);
+    return ip !== undefined && ip > six.network && cidr6Contains(six, ip);
+  }
+  const [range, ip] = [rangeOf(cidr), parseIpv4(address)];
+  const last = range.network + cidrSize(range.prefix) - 1;
+  return ip !== undefined && ip > range.network && ip < last && cidrContains(range, ip);
+}
+
 /**
- * The Services with their cluster IPs. A real API server draws the others at random from the upper part of the range; here they follow
- * the cluster DNS's in order. Throws an InputError for an address outside the range or taken twice.
+ * The Services with their cluster IPs, one of each family that they have. A real API server draws the others at random from the upper
+ * part of the range; here they follow the cluster DNS's in order. Throws an InputError for an address outside the range or taken twice,
+ * and for families that the cluster has not.
  */
-export function allocateClusterIPs(services: readonly ParsedService[], serviceCIDR: string): ParsedService[] {
-  const range = rangeOf(serviceCIDR);
+export function allocateClusterIPs(services: readonly ParsedService[], ranges: ServiceRanges): ParsedService[] {
+  const { families = IPV4_ALONE } = ranges;
   const owners = new Map<string, Service>();
+  const found = services.map((parsed) => ({ parsed, own: serviceFamilies(parsed, families) }));
   for (const { service, spec, manifest } of services)
     for (const [i, ip] of service.clusterIPs.entries()) {
-      // Only IPv4 is emulated; an IPv6 address may be any.
-      if (ip === "None" || isIPv6(ip)) continue;
+      // Where there is no IPv6, an IPv6 address may be any.
+      if (ip === "None" || !families.includes(familyOfText(ip))) continue;
       const path = spec.clusterIPs.length > 0 ? ["spec", "clusterIPs", i] : ["spec", "clusterIP"];
-      const address = parseIpv4(ip);
-      const last = range.network + cidrSize(range.prefix) - 1;
-      if (address === undefined || address <= range.network || address >= last || !cidrContains(range, address))
-        manifest.fail(path, `${ip} is not in the Services' range ${serviceCIDR}; choose one of it, or leave it out`);
-      const owner = owners.get(ip);
+      const range = serviceRange(ranges, familyOfText(ip));
+      if (!isOfRange(ip, range))
+        manifest.fail(path, `${ip} is not in the Services' range ${range}; choose one of it, or leave it out`);
+      const plain = plainForm(ip);
+      const owner = owners.get(plain);
       if (owner)
         manifest.fail(path, `${ip} is that of ${serviceLabel(owner)} already; choose another, or leave it out`);
-      owners.set(ip, service);
+      owners.set(plain, service);
     }
-  let next = DNS_PLACE + 1;
-  return services.map((parsed) => {
-    const { service, spec } = parsed;
-    if (service.type === "ExternalName" || service.clusterIPs.length > 0) return parsed;
-    // One of IPv6 alone has no address here.
-    if (spec.ipFamilies.length === 1 && spec.ipFamilies[0] === "IPv6") return parsed;
-    let ip = nthAddress(serviceCIDR, next++);
-    while (owners.has(ip)) ip = nthAddress(serviceCIDR, next++);
+  const next: Record<Family, number> = { IPv4: DNS_PLACE + 1, IPv6: DNS_PLACE + 1 };
+  const allocate = (family: Family, service: Service): string => {
+    const range = serviceRange(ranges, family);
+    let ip = nthAddress(range, next[family]++);
+    while (owners.has(ip)) ip = nthAddress(range, next[family]++);
     owners.set(ip, service);
-    return { ...parsed, service: { ...service, clusterIPs: [ip] } };
+    return ip;
+  };
+  return found.map(({ parsed, own }) => {
+    const { service } = parsed;
+    const named = ranges.six ? { ...service, ipFamilies: own } : service;
+    if (own.length === 0 || service.clusterIPs[0] === "None") return { ...parsed, service: named };
+    if (!ranges.six && service.clusterIPs.length > 0) return parsed;
+    const clusterIPs = own.map((family, i) => service.clusterIPs[i] ?? allocate(family, service));
+    return { ...parsed, service: { ...named, clusterIPs } };
   });
+}
+
+/** The form in which addresses that are the same are the same text. */
+function plainForm(ip: string): string {
+  const six = parseIpv6(ip);
+  return six === undefined ? ip : formatIpv6(six);
 }
 
 /**
  * The Services with their load balancers' addresses: those of the manifest's status, else its loadBalancerIP, else the next of the pool.
- * Throws an InputError for an address taken twice, or if the pool is used up.
+ * Throws an InputError for an address taken twice, or if the pool is used up. A Service of IPv6 alone has none: load balancers have IPv4
+ * addresses only.
  */
 export function allocateLoadBalancers(services: readonly ParsedService[], loadBalancerCIDR: string): ParsedService[] {
   const range = rangeOf(loadBalancerCIDR);
   const owners = new Map<string, Service>();
-  const balanced = services.filter(({ service }) => service.type === "LoadBalancer");
+  const balanced = services.filter(({ service }) => service.type === "LoadBalancer" && hasIpv4(service));
   for (const { service, spec, manifest } of balanced) {
     if (service.loadBalancerIngress.length > 0) {
       for (const { ip } of service.loadBalancerIngress) owners.set(ip, service);
@@ -93,8 +137,12 @@ export function allocateLoadBalancers(services: readonly ParsedService[], loadBa
     const { service, spec } = parsed;
     // What is no load balancer has no ingress, whatever its status says.
     if (service.type !== "LoadBalancer") return { ...parsed, service: { ...service, loadBalancerIngress: [] } };
-    if (service.loadBalancerIngress.length > 0) return parsed;
+    if (service.loadBalancerIngress.length > 0 || !hasIpv4(service)) return parsed;
     const ip = spec.loadBalancerIP === "" ? allocate(parsed) : spec.loadBalancerIP;
     return { ...parsed, service: { ...service, loadBalancerIngress: [{ ip, hostname: "", ipMode: "VIP" }] } };
   });
+}
+
+function hasIpv4({ ipFamilies = ["IPv4"] }: Service): boolean {
+  return ipFamilies.includes("IPv4");
 }

@@ -1,5 +1,6 @@
 // Services as their manifests have them: defaults filled in, nothing allocated.
-import { isIPv4, isIPv6 } from "node:net";
+import { isIPv6 } from "node:net";
+import { familyOfText, IPV4_ALONE, type Family } from "./families.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Service } from "./objects.ts";
 import { serviceSchema, storedServiceSchema, type ServiceSpec } from "./service-schema.ts";
@@ -41,7 +42,7 @@ export function isHeadless(service: Service): boolean {
   return service.clusterIPs[0] === "None";
 }
 
-/** Whether a Service wants an IPv6 address too, which it gets in no cluster here. */
+/** Whether a Service wants an IPv6 address too, which it gets in no cluster of IPv4 alone. */
 export function wantsIpv6({ service, spec }: ParsedService): boolean {
   return (
     spec.ipFamilies.includes("IPv6") ||
@@ -50,9 +51,9 @@ export function wantsIpv6({ service, spec }: ParsedService): boolean {
   );
 }
 
-/** Whether a Service has addresses of IPv6 alone, so that nothing here leads to it. */
-export function isIpv6Only({ type, clusterIPs }: Service): boolean {
-  return type !== "ExternalName" && !clusterIPs.some((ip) => ip === "None" || isIPv4(ip));
+/** Whether a Service has addresses of families alone that the cluster has not, so that nothing leads to it. */
+export function isUnreachable({ type, clusterIPs }: Service, families: readonly Family[] = IPV4_ALONE): boolean {
+  return type !== "ExternalName" && !clusterIPs.some((ip) => ip === "None" || families.includes(familyOfText(ip)));
 }
 
 /** `Service shop/web` */

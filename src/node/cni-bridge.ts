@@ -7,10 +7,12 @@
 // them. So only what leaves the pod range is masqueraded: to nodes, to the outside and to cluster IPs that no Service has.
 import { createHash } from "node:crypto";
 import { formatIpv4, parseCidr } from "../address.ts";
+import { formatIpv6, parseCidr6 } from "../address6.ts";
+import { nodeRange, podAddress, podIPs, type Family } from "../kubernetes/families.ts";
 import type { Node, Pod } from "../kubernetes/objects.ts";
 import type { Machine } from "../seam/machine.ts";
 import { peerMac, podMac } from "./macs.ts";
-import { comment, type RuleTable } from "./tables.ts";
+import { comment, hostBlock, type RuleTable } from "./tables.ts";
 
 /** The name of the network in its CNI configuration; it is part of the chains' names. */
 export const NETWORK_NAME = "podwire";
@@ -25,10 +27,18 @@ export interface PodSubnet {
   gateway: string;
 }
 
-/** The node's pod range. Throws a TypeError if it is not a CIDR. */
-export function podSubnet(node: Node): PodSubnet {
-  const cidr = parseCidr(node.podCIDR);
-  if (!cidr) throw new TypeError(`podCIDR ${node.podCIDR} of node ${node.name} is not an IPv4 CIDR`);
+/** The node's pod range of a family. Throws a TypeError if it is not a CIDR. */
+export function podSubnet(node: Node, family: Family = "IPv4"): PodSubnet {
+  const range = nodeRange(node, family) ?? "";
+  const six = family === "IPv6" ? parseCidr6(range) : undefined;
+  if (six)
+    return {
+      network: `${formatIpv6(six.network)}/${six.prefix}`,
+      prefix: six.prefix,
+      gateway: formatIpv6(six.network + 1n),
+    };
+  const cidr = parseCidr(range);
+  if (!cidr) throw new TypeError(`podCIDR ${range} of node ${node.name} is not an ${family} CIDR`);
   const { network, prefix } = cidr;
   return { network: `${formatIpv4(network)}/${prefix}`, prefix, gateway: formatIpv4(network + 1) };
 }
@@ -64,25 +74,36 @@ export function vethName(pod: Pod, taken: ReadonlySet<string> = new Set()): stri
   throw new RangeError(`no free veth name for pod ${pod.namespace}/${pod.name}`);
 }
 
-/** Adds the bridge with its address to the node's machine. */
-export function addBridge(machine: Machine, node: Node, mtu: number): void {
-  const { gateway, prefix } = podSubnet(node);
-  machine.bridges.push({ namespace: node.name, name: BRIDGE, mac: podMac(gateway), mtu });
-  machine.addresses.push({ namespace: node.name, device: BRIDGE, cidr: `${gateway}/${prefix}` });
+/** The node's pod ranges, of IPv4 first. */
+function podSubnets(node: Node): PodSubnet[] {
+  const families = (["IPv4", "IPv6"] as const).filter((family) => nodeRange(node, family) !== undefined);
+  return families.map((family) => podSubnet(node, family));
 }
 
-/** The plugin's ADD: the pod's namespace gets eth0 on the bridge, its address and a default route. */
+/** Adds the bridge with its addresses to the node's machine. */
+export function addBridge(machine: Machine, node: Node, mtu: number): void {
+  const subnets = podSubnets(node);
+  machine.bridges.push({ namespace: node.name, name: BRIDGE, mac: podMac(subnets[0]?.gateway ?? ""), mtu });
+  for (const { gateway, prefix } of subnets)
+    machine.addresses.push({ namespace: node.name, device: BRIDGE, cidr: `${gateway}/${prefix}` });
+}
+
+/** The plugin's ADD: the pod's namespace gets eth0 on the bridge, of each family its address and a default route. */
 export function connectPod(machine: Machine, node: Node, pod: Pod, mtu: number, hairpin: boolean): void {
-  const { gateway, prefix } = podSubnet(node);
   const namespace = `${pod.namespace}/${pod.name}`;
   const name = vethName(pod, new Set(machine.veths.map(({ a }) => a.name)));
+  const own = podAddress(pod, "IPv4") ?? pod.podIP;
   machine.veths.push({
-    a: { namespace: node.name, name, mac: peerMac(pod.podIP), bridge: BRIDGE, hairpin },
-    b: { namespace, name: "eth0", mac: podMac(pod.podIP) },
+    a: { namespace: node.name, name, mac: peerMac(own), bridge: BRIDGE, hairpin },
+    b: { namespace, name: "eth0", mac: podMac(own) },
     mtu,
   });
-  machine.addresses.push({ namespace, device: "eth0", cidr: `${pod.podIP}/${prefix}` });
-  machine.routes.push({ namespace, destination: "0.0.0.0/0", via: gateway, device: "eth0" });
+  for (const address of podIPs(pod)) {
+    const six = address.includes(":");
+    const { gateway, prefix } = podSubnet(node, six ? "IPv6" : "IPv4");
+    machine.addresses.push({ namespace, device: "eth0", cidr: `${address}/${prefix}` });
+    machine.routes.push({ namespace, destination: six ? "::/0" : "0.0.0.0/0", via: gateway, device: "eth0" });
+  }
 }
 
 /** Exempts traffic between the cluster's pods from masquerading. `podCIDR` is the whole cluster's. */
@@ -95,11 +116,16 @@ export function addPodRangeExemption(nat: RuleTable, podCIDR: string): void {
   });
 }
 
-/** The plugin's ipMasq rules for one pod. */
-export function addPodMasquerade(nat: RuleTable, node: Node, pod: Pod): void {
+/** What of all addresses is multicast, which is not masqueraded. */
+const MULTICAST = { IPv4: "224.0.0.0/4", IPv6: "ff00::/8" } as const;
+
+/** The plugin's ipMasq rules for one pod and one family, if the pod has an address of it. */
+export function addPodMasquerade(nat: RuleTable, node: Node, pod: Pod, family: Family = "IPv4"): void {
+  const address = podAddress(pod, family);
+  if (address === undefined) return;
   const chain = cniChain(NETWORK_NAME, containerId(pod));
   const matches = [containerComment(pod)];
-  nat.append(chain, { destination: podSubnet(node).network, matches, target: "ACCEPT" });
-  nat.append(chain, { destination: "! 224.0.0.0/4", matches, target: "MASQUERADE" });
-  nat.append("POSTROUTING", { source: `${pod.podIP}/32`, matches, target: chain });
+  nat.append(chain, { destination: podSubnet(node, family).network, matches, target: "ACCEPT" });
+  nat.append(chain, { destination: `! ${MULTICAST[family]}`, matches, target: "MASQUERADE" });
+  nat.append("POSTROUTING", { source: hostBlock(address), matches, target: chain });
 }

@@ -1,7 +1,9 @@
 // The CNI plugin `portmap` with its iptables back-end: a container's hostPort on the node leads to the container.
+import { familyOfText, podAddress, type Family } from "../kubernetes/families.ts";
 import type { Node, Pod } from "../kubernetes/objects.ts";
 import { cniChain, containerComment, containerId, NETWORK_NAME, podSubnet } from "./cni-bridge.ts";
-import { comment, type RuleTable, type RuleText } from "./tables.ts";
+import { joinHostPort } from "./kube-proxy/ip.ts";
+import { comment, hostBlock, type RuleTable, type RuleText } from "./tables.ts";
 
 /** The most ports that one `-m multiport` takes. */
 const MULTIPORT = 15;
@@ -28,10 +30,11 @@ export function portMappings(pod: Pod): PortMapping[] {
     }));
 }
 
-/** Adds a pod's hostPort rules to the node's nat table; the first pod that has any makes the shared chains. */
-export function addHostPorts(nat: RuleTable, node: Node, pod: Pod): void {
+/** Adds a pod's hostPort rules to the node's nat table of a family; the first pod that has any makes the shared chains. */
+export function addHostPorts(nat: RuleTable, node: Node, pod: Pod, family: Family = "IPv4"): void {
+  const address = podAddress(pod, family);
   const mappings = portMappings(pod);
-  if (mappings.length === 0) return;
+  if (mappings.length === 0 || address === undefined) return;
   if (!nat.has("CNI-HOSTPORT-DNAT")) addSharedChains(nat);
   const chain = cniChain(NETWORK_NAME, containerId(pod), "CNI-DN-");
   for (const protocol of [...new Set(mappings.map((mapping) => mapping.protocol))].sort()) {
@@ -42,21 +45,28 @@ export function addHostPorts(nat: RuleTable, node: Node, pod: Pod): void {
       nat.append("CNI-HOSTPORT-DNAT", { protocol, matches, target: chain });
     }
   }
-  for (const mapping of mappings) addMapping(nat, chain, node, pod, mapping);
+  for (const mapping of mappings) addMapping(nat, chain, node, address, mapping, family);
 }
 
-function addMapping(nat: RuleTable, chain: string, node: Node, pod: Pod, mapping: PortMapping): void {
+function addMapping(
+  nat: RuleTable,
+  chain: string,
+  node: Node,
+  address: string,
+  mapping: PortMapping,
+  family: Family,
+): void {
   const { hostPort, hostIP, containerPort, protocol } = mapping;
-  if (hostIP.includes(":")) return;
+  if (hostIP !== "" && familyOfText(hostIP) !== family) return;
   const rule: RuleText = {
-    ...(hostIP === "" || hostIP === "0.0.0.0" ? {} : { destination: `${hostIP}/32` }),
+    ...(["", "0.0.0.0", "::"].includes(hostIP) ? {} : { destination: hostBlock(hostIP) }),
     protocol,
     matches: [`-m ${protocol} --dport ${hostPort}`],
   };
-  // The plugin hands iptables the pod's address with its prefix, so the whole subnet counts as hairpin.
-  for (const source of [podSubnet(node).network, "127.0.0.1/32"])
+  // The plugin hands iptables the pod's address with its prefix, so the whole subnet counts as hairpin. There is no route_localnet for IPv6.
+  for (const source of [podSubnet(node, family).network, ...(family === "IPv4" ? ["127.0.0.1/32"] : [])])
     nat.append(chain, { ...rule, source, target: "CNI-HOSTPORT-SETMARK" });
-  nat.append(chain, { ...rule, target: `DNAT --to-destination ${pod.podIP}:${containerPort}` });
+  nat.append(chain, { ...rule, target: `DNAT --to-destination ${joinHostPort(address, containerPort)}` });
 }
 
 /** The DNAT jumps are appended, so a node port wins over the same hostPort; the one for masquerading is prepended. */

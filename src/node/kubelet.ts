@@ -2,7 +2,7 @@
 import type { Cluster, ContainerPort, Node, Pod } from "../kubernetes/objects.ts";
 import { isIngressController } from "../kubernetes/ingresses.ts";
 import type { IngressLocation, ListenerConfig, NamespaceConfig } from "../seam/machine.ts";
-import { RESOLVER_ADDRESS } from "./outside-addresses.ts";
+import { outsideFamily, resolverAddress } from "./resolv-conf.ts";
 
 /** The placed pods of a list by their node: every node of a large cluster asks. A list is never changed, only replaced. */
 const placed = new WeakMap<readonly Pod[], Map<string, Pod[]>>();
@@ -52,7 +52,7 @@ export function podListeners(pod: Pod, ingress: IngressLocation[] = [], response
         process: pod.hostNetwork
           ? `container ${container.name} of ${pod.namespace}/${pod.name}`
           : `container ${container.name}`,
-        ...(isClusterDns(pod, port) ? { dns: { names: "zone", forward: RESOLVER_ADDRESS } } : {}),
+        ...(isClusterDns(pod, port) ? { dns: { names: "zone", forward: resolverAddress(outsideFamily(pod)) } } : {}),
         ...(isIngress(pod, port) ? { ingress } : {}),
         ...(responseBytes === undefined ? {} : { responseBytes }),
       } satisfies ListenerConfig;

@@ -1,6 +1,8 @@
 // A node as a machine: its network card, bridge and routes, its pods' namespaces, and one iptables-save text from kubelet, kube-proxy and CNI.
 import { formatIpv4, parseCidr } from "../address.ts";
+import { parseCidr6 } from "../address6.ts";
 import { wholeText, type RulesText } from "../iptables/rules-text.ts";
+import { nodeRange, type FamilyOptions, type SixRanges } from "../kubernetes/families.ts";
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
 import type { ServedDatagrams } from "../seam/change.ts";
 import type { CommonRoutes, Machine, NamespaceConfig } from "../seam/machine.ts";
@@ -18,7 +20,8 @@ import { addKubeletChains } from "./kubelet-chains.ts";
 import { podListeners, podsOf, sandbox } from "./kubelet.ts";
 import { cardMac } from "./macs.ts";
 import { addNetworkPolicies } from "./network-policy/enforcer.ts";
-import { newNodeTables, rulesOf, type NodeTables } from "./tables.ts";
+import { gatewayAddress6 } from "./outside-addresses6.ts";
+import { hostBlock, newNodeTables, rulesOf, type NodeTables } from "./tables.ts";
 
 /** The segment that joins the nodes and the gateway. */
 export const NODES_SEGMENT = "nodes";
@@ -43,8 +46,8 @@ const CARD_MTU = 1500;
 export const PROXY_MODES = ["iptables", "nftables"] as const;
 export type ProxyMode = (typeof PROXY_MODES)[number];
 
-export interface NodeOptions {
-  /** The cluster's pod range, of which each node has a part. */
+export interface NodeOptions extends FamilyOptions {
+  /** The cluster's pod range, of which each node has a part; empty if pods have no IPv4. */
   podCIDR: string;
   /** The nodes' network; its first address is the gateway's. */
   nodeCIDR: string;
@@ -92,7 +95,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, 
         sysctls: nodeSysctls(processor?.cores ?? CORES, pods, options),
         ...options.kernel,
         ...nodeFilters(cluster, node, options),
-        ...setsForAll(cluster, node, later),
+        ...setsForAll(cluster, node, later, options),
       },
       ...ownPods.map(sandbox),
     ],
@@ -119,16 +122,37 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, 
       cluster.nodes.filter(({ name }) => name !== root),
       cardMtu,
     );
-  else machine.commonRoutes = { namespace: root, device: "eth0", ...routesToOthers(cluster.nodes, node) };
+  else if (options.podCIDR !== "")
+    machine.commonRoutes = { namespace: root, device: "eth0", ...routesToOthers(cluster.nodes, node) };
+  if (options.six) addCard6(machine, cluster, node, options.six);
   addBridge(machine, node, mtu);
   for (const pod of ownPods) connectPod(machine, node, pod, mtu, hairpinMode);
   return machine;
 }
 
+/** The card's IPv6 address, the default route, and the routes to the pods of the other nodes. */
+function addCard6(machine: Machine, { nodes }: Cluster, node: Node, { nodeCIDR }: SixRanges): void {
+  const at = { namespace: node.name, device: "eth0" };
+  const { prefix = 128 } = parseCidr6(nodeCIDR) ?? {};
+  machine.addresses.push({ ...at, cidr: `${node.address6 ?? ""}/${prefix}` });
+  machine.routes.push({ ...at, destination: "::/0", via: gatewayAddress6(nodeCIDR) });
+  for (const other of nodes)
+    if (other.name !== node.name)
+      machine.routes.push({ ...at, destination: nodeRange(other, "IPv6") ?? "", via: other.address6 ?? "" });
+}
+
 /** Sets are made once: they hold later pods from the beginning, whose addresses nobody else has. */
-function setsForAll(cluster: Cluster, node: Node, later: readonly Pod[]): Pick<NamespaceConfig, "sets"> {
+function setsForAll(
+  cluster: Cluster,
+  node: Node,
+  later: readonly Pod[],
+  { six }: FamilyOptions,
+): Pick<NamespaceConfig, "sets"> {
   if (later.length === 0) return {};
-  const sets = addNetworkPolicies(newNodeTables().filter, { ...cluster, pods: [...cluster.pods, ...later] }, node);
+  const all = { ...cluster, pods: [...cluster.pods, ...later] };
+  const sets = (["IPv4", ...(six ? (["IPv6"] as const) : [])] as const)
+    .map((family) => addNetworkPolicies(newNodeTables().filter, all, node, family))
+    .join("");
   return sets === "" ? {} : { sets };
 }
 
@@ -150,30 +174,51 @@ export function nodeRules(cluster: RulesCluster, node: Node, options: RulesOptio
   return wholeText(nodeFilters(cluster, node, options).rules);
 }
 
-type RulesOptions = Pick<NodeOptions, "podCIDR" | "sysctls" | "network" | "kubeProxy" | "proxyMode" | "serviceCIDR">;
+type RulesOptions = FamilyOptions &
+  Pick<NodeOptions, "podCIDR" | "sysctls" | "network" | "kubeProxy" | "proxyMode" | "serviceCIDR">;
 type RulesCluster = Pick<Cluster, "pods" | "services" | "endpointSlices" | "namespaces" | "networkPolicies">;
 
-/** The node's rules, the `ipset save` text of the sets that they name, if any, and in nftables mode kube-proxy's table. */
+/** The node's rules of each family, the `ipset save` text of the sets that they name, if any, and in nftables mode kube-proxy's table. */
 function nodeFilters(
   cluster: RulesCluster,
   node: Node,
   options: RulesOptions,
-): Pick<NamespaceConfig, "sets" | "nft"> & { rules: RulesText } {
+): Pick<NamespaceConfig, "sets" | "nft" | "ipv6Rules"> & { rules: RulesText } {
   const context = nodeContext(node, options);
   const usesNft = options.proxyMode === "nftables";
   const tables = usesNft ? kubeletTables() : kubeProxyTables(cluster.services, cluster.endpointSlices, context);
   const flannel = options.network?.mode === "vxlan";
   if (flannel) addFlannelRules(tables, node, options.podCIDR);
-  else addPodRangeExemption(tables.nat, options.podCIDR);
+  else if (options.podCIDR !== "") addPodRangeExemption(tables.nat, options.podCIDR);
   for (const pod of podsOf(cluster, node)) {
     if (pod.hostNetwork) continue;
     if (!flannel) addPodMasquerade(tables.nat, node, pod);
     addHostPorts(tables.nat, node, pod);
   }
-  const sets = addNetworkPolicies(tables.filter, cluster, node);
+  const six = options.six && nodeFilters6(cluster, node, options, options.six);
+  const sets = addNetworkPolicies(tables.filter, cluster, node) + (six?.sets ?? "");
   const rules = rulesOf(tables);
   const nft = usesNft ? kubeProxyTable(cluster.services, cluster.endpointSlices, context) : "";
-  return { rules, ...(sets !== "" && { sets }), ...(nft !== "" && { nft }) };
+  return { rules, ...(six && { ipv6Rules: six.rules }), ...(sets !== "" && { sets }), ...(nft !== "" && { nft }) };
+}
+
+/** The same for IPv6: ip6tables-save text, and sets of family inet6. */
+function nodeFilters6(
+  cluster: RulesCluster,
+  node: Node,
+  options: RulesOptions,
+  { podCIDR }: SixRanges,
+): { rules: RulesText; sets: string } {
+  const context = nodeContext6(node, options);
+  const tables = kubeProxyTables(cluster.services, cluster.endpointSlices, context);
+  addPodRangeExemption(tables.nat, podCIDR);
+  for (const pod of podsOf(cluster, node)) {
+    if (pod.hostNetwork) continue;
+    addPodMasquerade(tables.nat, node, pod, "IPv6");
+    addHostPorts(tables.nat, node, pod, "IPv6");
+  }
+  const sets = addNetworkPolicies(tables.filter, cluster, node, "IPv6");
+  return { rules: rulesOf(tables), sets };
 }
 
 /** The tables of a node whose kube-proxy has a table of its own. */
@@ -185,14 +230,25 @@ function kubeletTables(): NodeTables {
 
 /** What the node's kube-proxy compares the UDP entries of the connection table with. */
 export function nodeDatagrams(cluster: RulesCluster, node: Node, options: RulesOptions): ServedDatagrams[] {
-  return servedDatagrams(cluster.services, cluster.endpointSlices, nodeContext(node, options));
+  const contexts = [nodeContext(node, options), ...(options.six ? [nodeContext6(node, options)] : [])];
+  return contexts.flatMap((context) => servedDatagrams(cluster.services, cluster.endpointSlices, context));
+}
+
+/** The node's kube-proxy of IPv6: its context with this family's addresses. */
+function nodeContext6(node: Node, options: RulesOptions): ProxyContext {
+  return {
+    ...nodeContext(node, options),
+    ipFamily: "IPv6",
+    nodeIP: node.address6 ?? "::1",
+    detectLocal: { mode: "ClusterCIDR", value: options.six?.podCIDR ?? "" },
+  };
 }
 
 /** The node's kube-proxy, with the flags that kubeadm gives it. */
 function nodeContext(node: Node, options: RulesOptions): ProxyContext {
   const { podCIDR, serviceCIDR, sysctls = {}, kubeProxy, proxyMode } = options;
   // The default of nftables mode: node ports answer on the node's own address only.
-  const primary = { nodePortAddresses: [`${node.address}/32`], interfaceAddresses: [node.address] };
+  const primary = { nodePortAddresses: [hostBlock(node.address)], interfaceAddresses: [node.address] };
   const liberal = Number(sysctls["net.netfilter.nf_conntrack_tcp_be_liberal"] ?? 0) !== 0;
   return proxyContext({
     nodeName: node.name,
@@ -206,15 +262,19 @@ function nodeContext(node: Node, options: RulesOptions): ProxyContext {
   });
 }
 
+/** What kubeadm's page on dual stack asks for besides. */
+const SIX_SYSCTLS: [string, string][] = [["net.ipv6.conf.all.forwarding", "1"]];
+
 /** The settings that matter to the network: the first ones make pods reachable, then come kube-proxy's conntrack section and the user's own. */
 function nodeSysctls(
   cores: number,
   pods: readonly Pod[],
-  { sysctls = {}, proxyMode }: Pick<NodeOptions, "sysctls" | "proxyMode">,
+  { sysctls = {}, proxyMode, six }: Pick<NodeOptions, "sysctls" | "proxyMode" | "six">,
 ): [string, string][] {
   const connections = Math.min(Math.max(32768 * cores, 131072), 1048576);
   return [
     ["net.ipv4.ip_forward", "1"],
+    ...(six ? SIX_SYSCTLS : []),
     ["net.bridge.bridge-nf-call-iptables", "1"],
     ...localnetSysctls(pods, proxyMode),
     ["net.netfilter.nf_conntrack_max", String(connections)],

@@ -1,9 +1,12 @@
-// Fixed hardware addresses: each is made from an IPv4 address, so that it is unique on its segment and the same in every run.
+// Fixed hardware addresses: each is made from an IP address, so that it is unique on its segment and the same in every run.
 import { formatMac, parseIpv4 } from "../address.ts";
+import { parseIpv6 } from "../address6.ts";
 
 function fromAddress(high: number, low: number, address: string): string {
-  const ip = parseIpv4(address);
-  if (ip === undefined) throw new TypeError(`${address} is not an IPv4 address`);
+  const six = parseIpv6(address);
+  // Of IPv6 the end of the /64, which tells nodes apart, and the end of the address.
+  const ip = six === undefined ? parseIpv4(address) : Number((((six >> 64n) & 0xffffn) << 16n) | (six & 0xffffn));
+  if (ip === undefined) throw new TypeError(`${address} is not an IP address`);
   return formatMac(Uint8Array.of(high, low, ip >>> 24, ip >>> 16, ip >>> 8, ip));
 }
 

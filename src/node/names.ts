@@ -1,5 +1,7 @@
 // A name for every address of a run, for the name resolution block of captures.
+import { isIP } from "node:net";
 import type { Cluster } from "../kubernetes/objects.ts";
+import { nodeRange, podIPs, type SixRanges } from "../kubernetes/families.ts";
 import { podSubnet } from "./cni-bridge.ts";
 import { balancedAddresses, loadBalancerAddress, LOAD_BALANCER } from "./load-balancer.ts";
 import { TUNNEL, tunnelAddress } from "./flannel.ts";
@@ -11,6 +13,13 @@ import {
   externalNetwork,
   RESOLVER_ADDRESS,
 } from "./outside-addresses.ts";
+import {
+  CLIENT_ADDRESS6,
+  CLIENT_GATEWAY6,
+  EXTERNAL6,
+  gatewayAddress6,
+  RESOLVER_ADDRESS6,
+} from "./outside-addresses6.ts";
 
 export interface AddressName {
   address: string;
@@ -20,25 +29,32 @@ export interface AddressName {
 }
 
 /**
- * IPv4 addresses with one name each: `frontend-0.default` for a pod, `frontend.default.svc` for a cluster IP, `frontend.default.lb` for a load
+ * Addresses with one name each: `frontend-0.default` for a pod, `frontend.default.svc` for a cluster IP, `frontend.default.lb` for a load
  * balancer address, `node-1` and `node-1.external` for a node, `vbr0.node-1` for its bridge, `flannel.1.node-1` for its end of
  * the tunnels, `gateway`, `internet`, `client`.
  */
-export function addressNames(cluster: Cluster, options: { nodeCIDR: string; network?: NetworkOptions }): AddressName[] {
+export function addressNames(
+  cluster: Cluster,
+  options: { nodeCIDR: string; six?: SixRanges | undefined; network?: NetworkOptions },
+): AddressName[] {
   const names = new Map<string, AddressName>();
   const add = (address: string, name: string, owner = name): void => {
-    if (!names.has(address) && /^\d+(\.\d+){3}$/.test(address)) names.set(address, { address, name, owner });
+    if (!names.has(address) && (isIP(address) === 4 || (isIP(address) === 6 && options.six))) names.set(address, { address, name, owner });
   };
   const { nodeCIDR } = options;
   const external = externalNetwork(nodeCIDR);
   for (const node of cluster.nodes) {
     add(node.address, node.name, `node ${node.name}`);
     add(externalAddress(node, nodeCIDR), `${node.name}.external`, `node ${node.name} outside`);
-    add(podSubnet(node).gateway, `vbr0.${node.name}`, `node ${node.name}`);
+    if (node.address6 !== undefined) add(node.address6, node.name, `node ${node.name}`);
+    for (const family of ["IPv4", "IPv6"] as const)
+      if (nodeRange(node, family) !== undefined)
+        add(podSubnet(node, family).gateway, `vbr0.${node.name}`, `node ${node.name}`);
     if (options.network?.mode === "vxlan") add(tunnelAddress(node), `${TUNNEL}.${node.name}`, `node ${node.name}`);
   }
-  for (const { podIP, name, namespace, hostNetwork } of cluster.pods)
-    if (!hostNetwork) add(podIP, `${name}.${namespace}`, `pod ${namespace}/${name}`);
+  for (const pod of cluster.pods)
+    if (!pod.hostNetwork)
+      for (const ip of podIPs(pod)) add(ip, `${pod.name}.${pod.namespace}`, `pod ${pod.namespace}/${pod.name}`);
   for (const { clusterIPs, name, namespace } of cluster.services)
     for (const ip of clusterIPs) add(ip, `${name}.${namespace}.svc`, `Service ${namespace}/${name}`);
   const balanced = balancedAddresses(cluster);
@@ -55,5 +71,13 @@ export function addressNames(cluster: Cluster, options: { nodeCIDR: string; netw
   add(CLIENT_GATEWAY, "gateway.client");
   add(CLIENT_ADDRESS, "client");
   add(RESOLVER_ADDRESS, "resolver");
+  if (options.six) {
+    add(gatewayAddress6(options.six.nodeCIDR), "gateway");
+    add(EXTERNAL6.gateway, "gateway.external");
+    add(EXTERNAL6.router, "internet");
+    add(CLIENT_GATEWAY6, "gateway.client");
+    add(CLIENT_ADDRESS6, "client");
+    add(RESOLVER_ADDRESS6, "resolver");
+  }
   return [...names.values()];
 }

@@ -1,12 +1,14 @@
 // The addresses outside the cluster: who has which, and that nobody has another's.
 import { cidrContains, formatIpv4, parseCidr, parseIpv4, prefixMask } from "../address.ts";
 import { InputError } from "../errors.ts";
+import type { SixRanges } from "../kubernetes/families.ts";
 import type { Cluster, Node } from "../kubernetes/objects.ts";
 import { balancedAddresses, type HealthChecks } from "./load-balancer.ts";
+import { checkHost6, CLIENT_ADDRESS6, CLIENT_GATEWAY6, RESOLVER_ADDRESS6 } from "./outside-addresses6.ts";
 
 /** An outside host that traffic names, with the ports that it answers on. */
 export interface OutsideHost {
-  /** A public IPv4 address. */
+  /** A public address. */
   address: string;
   ports: { protocol: "tcp" | "udp"; port: number }[];
 }
@@ -15,6 +17,7 @@ export interface OutsideOptions {
   podCIDR: string;
   serviceCIDR: string;
   nodeCIDR: string;
+  six?: SixRanges | undefined;
   loadBalancerCIDR: string;
   hosts: OutsideHost[];
   /** Those of the load balancer; default HEALTH_CHECKS. */
@@ -49,7 +52,7 @@ export function externalNetwork(nodeCIDR: string): ExternalNetwork {
   return { network, prefix, gateway: formatIpv4(network + 1), router: formatIpv4(last - 1) };
 }
 
-/** A node's external address: it has the last octet of its own, or in the large external network its place in the nodes' network. */
+/** A node's external address of IPv4: it has the last octet of its own, or in the large external network its place in the nodes' network. */
 export function externalAddress(node: Node, nodeCIDR: string): string {
   const cidr = parseCidr(nodeCIDR);
   const address = parseIpv4(node.address);
@@ -83,6 +86,9 @@ export function outsideAddresses(cluster: Cluster, options: OutsideOptions): Map
   claim(CLIENT_GATEWAY, "the outside client's router");
   claim(CLIENT_ADDRESS, "the outside client");
   claim(RESOLVER_ADDRESS, "the resolver outside");
+  claim(CLIENT_GATEWAY6, "the outside client's router");
+  claim(CLIENT_ADDRESS6, "the outside client");
+  claim(RESOLVER_ADDRESS6, "the resolver outside");
   for (const node of cluster.nodes) claim(externalAddress(node, options.nodeCIDR), `the outside of node ${node.name}`);
   for (const { address, service } of balancedAddresses(cluster))
     claim(address, `the load balancer of Service ${service.namespace}/${service.name}`);
@@ -95,6 +101,7 @@ export function outsideAddresses(cluster: Cluster, options: OutsideOptions): Map
 
 /** An outside host is no good inside the cluster's ranges, nor where no host can be. */
 function checkHost(address: string, options: OutsideOptions): void {
+  if (address.includes(":")) return checkHost6(address, options.six);
   const ip = parseIpv4(address);
   if (ip === undefined) throw new InputError({}, `${address} is not the IPv4 address of an outside host`);
   const { network, prefix } = externalNetwork(options.nodeCIDR);

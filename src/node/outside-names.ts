@@ -1,5 +1,6 @@
 // The names of the world outside the cluster: who has which address there, as the resolver outside tells it.
 import { formatIpv4, parseIpv4 } from "../address.ts";
+import { reverseName } from "../address6.ts";
 import { InputError } from "../errors.ts";
 import type { DnsRecord } from "../seam/plan.ts";
 import { CLIENT_ADDRESS, RESOLVER_ADDRESS } from "./outside-addresses.ts";
@@ -37,7 +38,7 @@ export function outsideRecords(addresses: ReadonlyMap<string, string>): DnsRecor
   return [
     ...[...addresses].map(([name, value]) => ({ name, type: "A" as const, ttl: TTL, value })),
     ...[...reverse].map(([address, value]) => ({
-      name: `${address.split(".").reverse().join(".")}.in-addr.arpa`,
+      name: reverseName(address),
       type: "PTR" as const,
       ttl: TTL,
       value,

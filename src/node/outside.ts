@@ -1,4 +1,5 @@
-// The world outside the cluster: the gateway that maps node addresses one to one, the internet's router, outside hosts and a client.
+// The world outside the cluster: the gateway that maps nodes' IPv4 addresses one to one, the internet's router, outside hosts and a client.
+import { createHash } from "node:crypto";
 import type { Cluster } from "../kubernetes/objects.ts";
 import type { Machine } from "../seam/machine.ts";
 import { cardMac, peerMac } from "./macs.ts";
@@ -14,8 +15,17 @@ import {
   type OutsideHost,
   type OutsideOptions,
 } from "./outside-addresses.ts";
+import {
+  CLIENT_ADDRESS6,
+  CLIENT_GATEWAY6,
+  CLIENT_PREFIX6,
+  EXTERNAL6,
+  gatewayAddress6,
+  RESOLVER_ADDRESS6,
+} from "./outside-addresses6.ts";
 import { balancedAddresses, HEALTH_CHECKS, loadBalancerMac, loadBalancerMachine } from "./load-balancer.ts";
-import { RuleTable } from "./tables.ts";
+import { networkForm } from "./kube-proxy/ip.ts";
+import { hostBlock, RuleTable } from "./tables.ts";
 
 /** The segment between the gateway and the internet's router. */
 export const INTERNET_SEGMENT = "internet";
@@ -75,18 +85,18 @@ function emptyMachine(name: string): Machine {
 }
 
 function gatewayMachine(cluster: Cluster, options: OutsideOptions): Machine {
-  const { nodeCIDR, mtu = 1500 } = options;
+  const { nodeCIDR, six, mtu = 1500 } = options;
   const inside = gatewayAddress(nodeCIDR);
   const outside = externalNetwork(nodeCIDR);
   const namespace = GATEWAY;
   const external = cluster.nodes.map((node) => externalAddress(node, nodeCIDR));
-  return {
+  const machine: Machine = {
     ...emptyMachine(GATEWAY),
     namespaces: [
       {
         name: namespace,
         role: "gateway",
-        sysctls: [["net.ipv4.ip_forward", "1"]],
+        sysctls: [["net.ipv4.ip_forward", "1"], ...forwarding6(options)],
         rules: gatewayRules(cluster, nodeCIDR),
       },
     ],
@@ -100,6 +110,16 @@ function gatewayMachine(cluster: Cluster, options: OutsideOptions): Machine {
     ],
     routes: [{ namespace, destination: "0.0.0.0/0", via: outside.router, device: "eth1" }],
   };
+  if (!six) return machine;
+  const [, prefix = "128"] = six.nodeCIDR.split("/");
+  machine.addresses.push({ namespace, device: "eth0", cidr: `${gatewayAddress6(six.nodeCIDR)}/${prefix}` });
+  machine.addresses.push({ namespace, device: "eth1", cidr: `${EXTERNAL6.gateway}/${EXTERNAL6.prefix}` });
+  machine.routes.push({ namespace, destination: "::/0", via: EXTERNAL6.router, device: "eth1" });
+  return machine;
+}
+
+function forwarding6({ six }: Pick<OutsideOptions, "six">): [string, string][] {
+  return six ? [["net.ipv6.conf.all.forwarding", "1"]] : [];
 }
 
 /** A node's address becomes its external one on the way out, and the other way round on the way in. */
@@ -118,10 +138,14 @@ function gatewayRules(cluster: Cluster, nodeCIDR: string): string {
 }
 
 function internetMachine(cluster: Cluster, options: OutsideOptions): Machine {
-  const { nodeCIDR, hosts, mtu = 1500 } = options;
+  const { nodeCIDR, hosts, six, mtu = 1500 } = options;
   const { router, prefix } = externalNetwork(nodeCIDR);
   const machine = emptyMachine(INTERNET);
-  machine.namespaces.push({ name: INTERNET, role: "internet", sysctls: [["net.ipv4.ip_forward", "1"]] });
+  machine.namespaces.push({
+    name: INTERNET,
+    role: "internet",
+    sysctls: [["net.ipv4.ip_forward", "1"], ...forwarding6(options)],
+  });
   machine.wires.push({ namespace: INTERNET, name: "eth0", mac: cardMac(router), mtu, segment: INTERNET_SEGMENT });
   machine.addresses.push({ namespace: INTERNET, device: "eth0", cidr: `${router}/${prefix}` });
   const mac = loadBalancerMac(cluster) ?? "";
@@ -137,7 +161,16 @@ function internetMachine(cluster: Cluster, options: OutsideOptions): Machine {
   machine.addresses.push({ namespace: CLIENT, device: "eth0", cidr: `${CLIENT_ADDRESS}/${CLIENT_PREFIX}` });
   machine.routes.push({ namespace: CLIENT, destination: "0.0.0.0/0", via: CLIENT_GATEWAY, device: "eth0" });
 
-  addRoutedHost(machine, RESOLVER, RESOLVER_ADDRESS, router, mtu);
+  const resolver = addRoutedHost(machine, RESOLVER, RESOLVER_ADDRESS, router, mtu);
+  if (six) {
+    const at = { namespace: INTERNET, device: "eth0" };
+    machine.addresses.push({ ...at, cidr: `${EXTERNAL6.router}/${EXTERNAL6.prefix}` });
+    machine.routes.push({ ...at, destination: networkForm(six.nodeCIDR), via: EXTERNAL6.gateway });
+    machine.addresses.push({ namespace: INTERNET, device, cidr: `${CLIENT_GATEWAY6}/${CLIENT_PREFIX6}` });
+    machine.addresses.push({ namespace: CLIENT, device: "eth0", cidr: `${CLIENT_ADDRESS6}/${CLIENT_PREFIX6}` });
+    machine.routes.push({ namespace: CLIENT, destination: "::/0", via: CLIENT_GATEWAY6, device: "eth0" });
+    addHostAddress(machine, RESOLVER, resolver, RESOLVER_ADDRESS6, EXTERNAL6.router);
+  }
   for (const protocol of ["udp", "tcp"] as const)
     machine.listeners.push({
       namespace: RESOLVER,
@@ -151,7 +184,7 @@ function internetMachine(cluster: Cluster, options: OutsideOptions): Machine {
 
   for (const { address, ports } of hosts) {
     const namespace = hostNamespace(address);
-    addRoutedHost(machine, namespace, address, router, mtu);
+    addRoutedHost(machine, namespace, address, address.includes(":") ? EXTERNAL6.router : router, mtu);
     for (const { protocol, port } of ports)
       machine.listeners.push({
         namespace,
@@ -165,21 +198,35 @@ function internetMachine(cluster: Cluster, options: OutsideOptions): Machine {
   return machine;
 }
 
-/** A host with a link for its one address on either side, so that any two public addresses may be hosts. */
-function addRoutedHost(machine: Machine, namespace: string, address: string, router: string, mtu: number): void {
+/** A host with a link for its one address on either side, so that any two public addresses may be hosts. Returns the router's end. */
+function addRoutedHost(machine: Machine, namespace: string, address: string, router: string, mtu: number): string {
   const device = addHost(machine, namespace, address, mtu);
-  machine.addresses.push({ namespace, device: "eth0", cidr: `${address}/32` });
-  machine.routes.push({ namespace: INTERNET, destination: `${address}/32`, device });
-  machine.routes.push({ namespace, destination: `${router}/32`, device: "eth0" });
-  machine.routes.push({ namespace, destination: "0.0.0.0/0", via: router, device: "eth0" });
+  addHostAddress(machine, namespace, device, address, router);
+  return device;
 }
 
-/** A namespace joined to the router by a veth pair. Returns the router's end: `veth` and the address in hexadecimal. */
+/** Gives a host an address. `router`: an address of the router, which may be that of another link of it. */
+function addHostAddress(machine: Machine, namespace: string, device: string, address: string, router: string): void {
+  const six = address.includes(":");
+  const at = { namespace, device: "eth0" };
+  machine.addresses.push({ ...at, cidr: hostBlock(address) });
+  machine.routes.push({ namespace: INTERNET, destination: hostBlock(address), device });
+  machine.routes.push({ ...at, destination: hostBlock(router) });
+  machine.routes.push({ ...at, destination: six ? "::/0" : "0.0.0.0/0", via: router });
+  // Nobody answers a neighbour solicitation for an address of another link, as hosts do with ARP.
+  const near = machine.veths.find(({ a }) => a.namespace === INTERNET && a.name === device)?.a;
+  if (six && near) machine.neighbours.push({ ...at, address: router, mac: near.mac });
+}
+
+/** A namespace joined to the router by a veth pair. Returns the router's end: `veth` and the address in hexadecimal, of IPv6 a hash of it. */
 function addHost(machine: Machine, namespace: string, address: string, mtu: number): string {
-  const name = `veth${address
-    .split(".")
-    .map((byte) => Number(byte).toString(16).padStart(2, "0"))
-    .join("")}`;
+  const digits = address.includes(":")
+    ? createHash("sha256").update(address).digest("hex").slice(0, 8)
+    : address
+        .split(".")
+        .map((byte) => Number(byte).toString(16).padStart(2, "0"))
+        .join("");
+  const name = `veth${digits}`;
   machine.namespaces.push({ name: namespace, role: "host", sysctls: [] });
   machine.veths.push({
     a: { namespace: INTERNET, name, mac: peerMac(address) },

@@ -21,6 +21,11 @@ export function comment(text: string): string {
   return `-m comment --comment ${quote(text)}`;
 }
 
+/** An address as the block that iptables prints: 10.0.0.1/32, fd00::1/128. */
+export function hostBlock(address: string): string {
+  return `${address}/${address.includes(":") ? 128 : 32}`;
+}
+
 function option(name: string, value: string | undefined): string {
   if (value === undefined) return "";
   if (value.startsWith("! ")) return ` ! ${name} ${value.slice(2)}`;

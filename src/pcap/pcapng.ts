@@ -5,6 +5,7 @@
 // specification (draft-ietf-opsawg-pcapng, sections 4 and 3.5). Nothing here depends on the machine or the wall clock.
 import { CAPTURE_EPOCH, CAPTURE_SNAPLEN } from "../../assembly/layout/pcap.ts";
 import { parseCidr, parseIpv4, parseMac, prefixMask } from "../address.ts";
+import { parseCidr6, parseIpv6 } from "../address6.ts";
 import { block, concat, END, littleEndian, littleEndian64, option, utf8 } from "./block.ts";
 
 /** LINKTYPE_ETHERNET: every captured device has it, since libpcap reads a pcapng file only if all its interfaces agree. */
@@ -35,6 +36,8 @@ export interface InterfaceDescription {
   description: string;
   /** Its address with prefix length, if it has one: `10.244.1.1/24`. */
   ipv4?: string | undefined;
+  /** `fd00:10:244:1::1/64`, likewise. */
+  ipv6?: string | undefined;
   /** `02:00:0a:f4:00:02`. */
   mac: string;
   /** Bits per second. */
@@ -50,6 +53,7 @@ export function interfaceDescription(device: InterfaceDescription): Uint8Array {
   if (!mac) throw new TypeError(`${device.name}: ${device.mac} is not a MAC address`);
   const options = [option(2, utf8(device.name)), option(3, utf8(device.description))];
   if (device.ipv4 !== undefined) options.push(option(4, addressAndMask(device.ipv4)));
+  if (device.ipv6 !== undefined) options.push(option(5, addressAndLength(device.ipv6)));
   options.push(option(6, mac));
   if (device.speed !== undefined) options.push(option(8, littleEndian64(BigInt(Math.round(device.speed)))));
   options.push(option(9, Uint8Array.of(NANOSECONDS)), END);
@@ -64,7 +68,7 @@ export function nameResolution(names: readonly { address: string; name: string }
   const byAddress = new Map<string, string[]>();
   for (const { address, name } of names) byAddress.set(address, [...(byAddress.get(address) ?? []), name]);
   const records = Array.from(byAddress, ([address, texts]) =>
-    option(1, concat([networkOrder(address), terminated(texts)])),
+    option(address.includes(":") ? 2 : 1, concat([networkOrder(address), terminated(texts)])),
   );
   return block(4, [...records, END]);
 }
@@ -107,9 +111,22 @@ function addressAndMask(text: string): Uint8Array {
   return bytes;
 }
 
+/** if_IPv6addr: the address in network byte order, then the prefix length. */
+function addressAndLength(text: string): Uint8Array {
+  const cidr = parseCidr6(text);
+  if (!cidr) throw new TypeError(`${text} is not an IPv6 address with prefix length`);
+  return Uint8Array.of(...bytesOf(cidr.address), cidr.prefix);
+}
+
+function bytesOf(address: bigint): number[] {
+  return Array.from({ length: 16 }, (_, i) => Number((address >> BigInt(120 - 8 * i)) & 255n));
+}
+
 function networkOrder(text: string): Uint8Array {
+  const six = parseIpv6(text);
+  if (six !== undefined) return Uint8Array.from(bytesOf(six));
   const address = parseIpv4(text);
-  if (address === undefined) throw new TypeError(`${text} is not an IPv4 address`);
+  if (address === undefined) throw new TypeError(`${text} is not an IP address`);
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, address);
   return bytes;

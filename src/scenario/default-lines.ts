@@ -1,7 +1,7 @@
 // The traffic of manifests without a scenario: pods call Services, the outside calls load balancers and node ports, pods call the outside.
 import { INGRESS_NAMESPACE } from "../kubernetes/ingress-controller.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
-import { isIpv6Only } from "../kubernetes/services.ts";
+import { isUnreachable } from "../kubernetes/services.ts";
 import { SYNTHETIC_NAMESPACE } from "../kubernetes/synthetic.ts";
 import { loadBalancerAddresses, virtualAddresses } from "../node/load-balancer.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
@@ -53,8 +53,8 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
       warnings.push(`Service ${label(service)} is not called: it names no port of ${service.externalName}`);
       continue;
     }
-    if (isIpv6Only(service)) {
-      warnings.push(`Service ${label(service)} is not called: it is of IPv6 alone, which is not emulated`);
+    if (isUnreachable(service, cluster.families)) {
+      warnings.push(`Service ${label(service)} is not called: it is of IPv6 alone, which the cluster has not`);
       continue;
     }
     for (const port of callable(service, warnings))
@@ -65,7 +65,7 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
         service.type === "ExternalName" ? service.externalName : undefined,
       );
   }
-  for (const service of services.filter((one) => !isIpv6Only(one))) {
+  for (const service of services.filter((one) => !isUnreachable(one, cluster.families))) {
     for (const port of callable(service, [])) {
       // Load balancers of ipMode Proxy relay TCP alone.
       const [address] = (port.protocol === "TCP" ? loadBalancerAddresses : virtualAddresses)(service);

@@ -93,7 +93,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const durationNs = overrides.durationNs ?? scenario.spec.duration;
   checkSysctls(scenario.spec.cluster, document);
   const objects = parseObjects(manifests);
-  const settled = settleRanges(scenario.spec.cluster, objects);
+  const settled = settleRanges(scenario.spec.cluster, objects, document);
   const ranges = { ...settled, proxyMode: overrides.proxyMode ?? settled.proxyMode };
   checkRanges(ranges, document);
   // Requests of their own meet the cluster as it is.

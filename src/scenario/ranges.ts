@@ -2,14 +2,19 @@
 import { cidrContains, cidrsOverlap, formatCidr, parseCidr, prefixMask } from "../address.ts";
 import type { Document } from "../documents/document.ts";
 import { InputError } from "../errors.ts";
+import { cidrs6Overlap, parseCidr6 } from "../address6.ts";
+import type { Family, SixRanges } from "../kubernetes/families.ts";
 import type { ParsedObjects } from "../kubernetes/parse.ts";
 import { CLIENT_ADDRESS, externalNetwork } from "../node/outside-addresses.ts";
+import { CLIENT_NETWORK6, EXTERNAL6 } from "../node/outside-addresses6.ts";
+import { settleFamilies, writtenRange } from "./family-words.ts";
 import type { WrittenCluster } from "./schema.ts";
 
 export const RANGE_FIELDS = ["podCIDR", "serviceCIDR", "nodeCIDR", "loadBalancerCIDR"] as const;
 
-/** The cluster with its ranges. */
-export type ClusterSpec = WrittenCluster & Record<(typeof RANGE_FIELDS)[number], string>;
+/** The cluster with its ranges: those of IPv4, empty where pods and Services have none of it, and those of IPv6 in `six`. */
+export type ClusterSpec = WrittenCluster &
+  Record<(typeof RANGE_FIELDS)[number], string> & { families: readonly Family[]; six?: SixRanges | undefined };
 
 /**
  * The ranges of a cluster of which neither the scenario nor the manifests say anything, the others if the first overlaps what they do say,
@@ -26,15 +31,21 @@ const SHORTEST = 8;
 
 /**
  * The ranges that the scenario says; of the others, the usual one, or if objects have addresses outside of it, the smallest that holds
- * theirs. If that one overlaps another it is not taken: who builds the cluster will then say which address is wrong. A range that nobody
+ * theirs; this for IPv4. If that one overlaps another it is not taken: who builds the cluster will then say which address is wrong. A range that nobody
  * says anything about gives way to the others.
  */
-export function settleRanges(cluster: WrittenCluster, objects: ParsedObjects): ClusterSpec {
+export function settleRanges(
+  cluster: WrittenCluster,
+  objects: ParsedObjects,
+  document: Document | undefined,
+): ClusterSpec {
+  const { families, six } = settleFamilies(cluster, document);
   const given = addressesOf(objects);
   const { loadBalancerCIDR } = cluster;
+  const written = (field: keyof typeof USUAL): string | undefined => writtenRange(cluster[field], "IPv4");
   const said: Partial<Record<keyof typeof USUAL, string>> = {};
   for (const field of SETTLED) {
-    const range = cluster[field] ?? heldRange(field, given[field]);
+    const range = written(field) ?? heldRange(field, given[field]);
     if (range !== undefined) said[field] = range;
   }
   const free = (range: string, field: keyof typeof USUAL, ranges: typeof said): boolean => {
@@ -48,10 +59,11 @@ export function settleRanges(cluster: WrittenCluster, objects: ParsedObjects): C
     const [usual] = USUAL[field].ranges;
     const range = said[field];
     if (range === undefined) settled[field] = USUAL[field].ranges.find((one) => free(one, field, settled)) ?? usual;
-    else if (cluster[field] === undefined && !free(range, field, said)) settled[field] = usual;
+    else if (written(field) === undefined && !free(range, field, said)) settled[field] = usual;
   }
   const { podCIDR = "", serviceCIDR = "", nodeCIDR = "" } = settled;
-  return { ...cluster, podCIDR, serviceCIDR, nodeCIDR };
+  const four = families.includes("IPv4") ? { podCIDR, serviceCIDR } : { podCIDR: "", serviceCIDR: "" };
+  return { ...cluster, ...four, nodeCIDR, families, six };
 }
 
 /** The range of objects' addresses: the usual one if it holds them, or the smallest; undefined if there are none. */
@@ -95,8 +107,9 @@ function outsideOf({ nodeCIDR }: { nodeCIDR: string }): [string, string][] {
   ];
 }
 
-/** Throws an InputError for the first two ranges that overlap. */
+/** Throws an InputError for the first two ranges that overlap, and for what there is not with IPv6. */
 export function checkRanges(cluster: ClusterSpec, document: Document | undefined): void {
+  if (cluster.six) checkSix(cluster, cluster.six, document);
   const outside = outsideOf(cluster);
   RANGE_FIELDS.forEach((field, i) => {
     const range = cluster[field];
@@ -109,7 +122,37 @@ export function checkRanges(cluster: ClusterSpec, document: Document | undefined
   });
 }
 
+/** The networks that no range of IPv6 may overlap, with what they are. */
+const OUTSIDE6: [string, string][] = [
+  ["the network outside the gateway", EXTERNAL6.network],
+  ["the outside client's and the resolver's networks", CLIENT_NETWORK6],
+  ["the loopback address", "::1/128"],
+  ["the link-local network", "fe80::/10"],
+  ["the multicast range", "ff00::/8"],
+];
+
+function checkSix(cluster: ClusterSpec, six: SixRanges, document: Document | undefined): void {
+  const fail = (field: string[], sentence: string): never => {
+    throw new InputError(document?.place(["spec", "cluster", ...field]) ?? {}, sentence);
+  };
+  SETTLED.forEach((field, i) => {
+    const range = six[field];
+    const others = [...SETTLED.slice(0, i).map((other): [string, string] => [other, six[other]]), ...OUTSIDE6];
+    for (const [what, other] of others)
+      if (overlap(range, other))
+        fail([field], `${range} overlaps ${what} ${other}; choose ranges that share no address`);
+  });
+  if (cluster.network.mode === "vxlan")
+    fail(["network", "mode"], "vxlan carries no IPv6 here; choose routes, or a cluster of IPv4 alone");
+  if (cluster.proxyMode !== "iptables")
+    fail(["proxyMode"], `${cluster.proxyMode} has no IPv6 here; choose iptables, or a cluster of IPv4 alone`);
+  if (cluster.syntheticServices > 0 && !cluster.families.includes("IPv4"))
+    fail(["syntheticServices"], "are of IPv4, which Services of this cluster have not; choose ipFamily: dual");
+}
+
 function overlap(a: string, b: string): boolean {
   const [first, second] = [parseCidr(a), parseCidr(b)];
-  return first !== undefined && second !== undefined && cidrsOverlap(first, second);
+  if (first !== undefined && second !== undefined) return cidrsOverlap(first, second);
+  const [first6, second6] = [parseCidr6(a), parseCidr6(b)];
+  return first6 !== undefined && second6 !== undefined && cidrs6Overlap(first6, second6);
 }

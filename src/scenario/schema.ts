@@ -6,6 +6,7 @@ import { HEALTH_CHECKS } from "../node/load-balancer.ts";
 import { PROXY_MODES } from "../node/machine.ts";
 import { DISTRIBUTIONS } from "../seam/netem.ts";
 import { LINUX_COSTS } from "../seam/processor.ts";
+import { IP_FAMILIES, rangesComplaint } from "./family-words.ts";
 import { chance, jitter, limit, linkMtu, loss, reorder } from "./netem-words.ts";
 import { calls, client, target, traffic } from "./traffic-schema.ts";
 import { bitRate, cost, duration, moment } from "./units.ts";
@@ -17,6 +18,12 @@ const name = z.string().min(1);
 const cidr = z.string().refine((text) => text.includes("/") && parseCidr(text) !== undefined, {
   error: (issue) =>
     `${String(issue.input)} is not an IPv4 range; write an address and a prefix length, such as 10.244.0.0/16`,
+});
+
+/** A range, or one of each family with a comma between, the primary one first, as kubeadm's podSubnet has them. */
+const ranges = z.string().superRefine((text, context) => {
+  const message = rangesComplaint(text);
+  if (message !== undefined) context.addIssue({ code: "custom", message });
 });
 
 const comparison = z.union([z.string(), z.number()]);
@@ -178,9 +185,10 @@ const cluster = z.strictObject({
       "should be a number from 1 to 5000, or a list of nodes such as {name: node-1}",
     )
     .optional(),
-  podCIDR: cidr.optional(),
-  serviceCIDR: cidr.optional(),
-  nodeCIDR: cidr.optional(),
+  ipFamily: z.enum(IP_FAMILIES, `should be ${IP_FAMILIES.join(", ")}`).optional(),
+  podCIDR: ranges.optional(),
+  serviceCIDR: ranges.optional(),
+  nodeCIDR: ranges.optional(),
   loadBalancerCIDR: cidr.default("192.0.2.0/24"),
   loadBalancer: loadBalancer.prefault({}),
   proxyMode: z

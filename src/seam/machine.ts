@@ -19,6 +19,8 @@ export interface NamespaceConfig {
   conntrackClash?: "keep" | "drop";
   /** iptables-save text loaded into the namespace; without it no table exists and nothing is tracked. */
   rules?: RulesText;
+  /** ip6tables-save text, likewise for IPv6. */
+  ipv6Rules?: RulesText;
   /** `ipset save` text of the sets that the rules name. */
   sets?: string;
   /** `nft list table` text of a table that was loaded after the iptables rules. */

@@ -131,12 +131,12 @@ export interface DnsRecord {
   /** Lower case, without the final dot: `frontend.default.svc.cluster.local`. */
   name: string;
   /**
-   * NAME: the name exists, whether it has records or not. PODS: so it does, and a name right below it that is an IPv4 address with
+   * NAME: the name exists, whether it has records or not. PODS: so it does, and a name right below it that is an address with
    * dashes has that address (CoreDNS' `pods insecure`).
    */
-  type: "A" | "SRV" | "PTR" | "CNAME" | "NS" | "NAME" | "PODS";
+  type: "A" | "AAAA" | "SRV" | "PTR" | "CNAME" | "NS" | "NAME" | "PODS";
   ttl: number;
-  /** A: address. PTR, CNAME, NS: name. SRV: `priority weight port target`. NAME, PODS: empty. */
+  /** A, AAAA: address. PTR, CNAME, NS: name. SRV: `priority weight port target`. NAME, PODS: empty. */
   value: string;
 }
 

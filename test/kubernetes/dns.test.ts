@@ -47,7 +47,7 @@ test("an ExternalName is another's name; an address is no name", () => {
   expect(records(build(text))).toEqual(["db.default.svc.cluster.local CNAME db.example"]);
 });
 
-test("endpoints that are not ready have no records, nor have addresses of IPv6", () => {
+test("endpoints that are not ready have no records, nor have addresses of a family that the cluster has not", () => {
   const text = `
 apiVersion: v1
 kind: Endpoints

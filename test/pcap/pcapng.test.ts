@@ -62,6 +62,28 @@ describe("pcapng blocks", () => {
     );
   });
 
+  test("IPv6 addresses have records and options of their own", () => {
+    expect(nameResolution([{ address: "fd00:10:96::a", name: "dns" }])).toEqual(
+      hex(`
+        04000000 28000000
+        0200 1400 fd000010009600000000 00000000000a 646e73 00
+        0000 0000 28000000
+      `),
+    );
+    const device = { name: "a", description: "b", ipv6: "fd00:10:244:1::1/64", mac: "02:00:0a:00:00:01" };
+    expect(interfaceDescription(device)).toEqual(
+      hex(`
+        01000000 54000000 0100 0000 00000400
+        0200 0100 61 000000
+        0300 0100 62 000000
+        0500 1100 fd00001002440001 0000000000000001 40 000000
+        0600 0600 02000a000001 0000
+        0900 0100 09 000000
+        0000 0000 54000000
+      `),
+    );
+  });
+
   test("statistics give the number of frames and the virtual time of the end", () => {
     expect(interfaceStatistics({ interfaceId: 2, endNs: 1, received: 3 })).toEqual(
       hex(`
@@ -180,7 +202,7 @@ describe("pcapng blocks", () => {
       () => interfaceDescription({ ...eth0, ipv4: "10.0.0" }),
       "10.0.0 is not an IPv4 address with prefix length",
     ],
-    ["named address", () => nameResolution([{ address: "::1", name: "a" }]), "::1 is not an IPv4 address"],
+    ["named address", () => nameResolution([{ address: "a.b", name: "a" }]), "a.b is not an IP address"],
     [
       "name of 70,000 bytes",
       () => interfaceDescription({ ...eth0, name: "n".repeat(70_000) }),

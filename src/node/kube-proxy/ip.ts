@@ -1,8 +1,9 @@
 // Addresses and blocks of either family, as kube-proxy reads, compares and prints them.
 import { cidrContains, formatCidr, parseCidr, prefixMask, withoutLeadingZeros, type Cidr } from "../../address.ts";
+import type { Family } from "../../kubernetes/families.ts";
 import { cidr6Contains, formatIpv6, mappedIpv4, parseCidr6, type Cidr6 } from "../../address6.ts";
 
-export type Family = "IPv4" | "IPv6";
+export type { Family };
 
 /** The family of an address or a block; undefined if it is neither. */
 export function familyOf(text: string): Family | undefined {

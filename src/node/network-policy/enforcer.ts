@@ -6,10 +6,11 @@
 // A policy's chain marks what it lets through; a pod's chain returns what is marked and drops the rest. Answers return at once. All this
 // stands in FORWARD, where bridged frames pass too (br_netfilter), where the destination of a Service is a pod already, and where the
 // source is not masqueraded yet. INPUT and OUTPUT have no part in it: between a pod and its own node everything is allowed.
+import { podAddress, type Family } from "../../kubernetes/families.ts";
 import type { Node, Pod } from "../../kubernetes/objects.ts";
 import { chainHash } from "../kube-proxy/names.ts";
 import { podsOf } from "../kubelet.ts";
-import { comment, type RuleTable } from "../tables.ts";
+import { comment, hostBlock, type RuleTable } from "../tables.ts";
 import { conditionsOf } from "./rules.ts";
 import { policyName, PolicySelection, rulesOf, type Direction, type PolicyCluster } from "./select.ts";
 import { PolicySets } from "./sets.ts";
@@ -60,12 +61,20 @@ function policyChain(policy: string, direction: Direction): string {
   return WORDS[direction].policy + shortHash(`${policy} ${direction}`);
 }
 
-/** Adds the chains of a node's isolated pods to its filter table. Returns the `ipset save` text that they need; empty if none. */
-export function addNetworkPolicies(filter: RuleTable, cluster: PolicyCluster, node: Node): string {
-  const sets = new PolicySets();
+/**
+ * Adds the chains of a node's isolated pods to its filter table of a family, where chains have the same names as in the other one. Returns
+ * the `ipset save` text that they need; empty if none.
+ */
+export function addNetworkPolicies(
+  filter: RuleTable,
+  cluster: PolicyCluster,
+  node: Node,
+  family: Family = "IPv4",
+): string {
+  const sets = new PolicySets(family);
   if (cluster.networkPolicies.length === 0) return "";
   const selection = new PolicySelection(cluster);
-  const pods = podsOf(cluster, node);
+  const pods = podsOf(cluster, node).filter((pod) => podAddress(pod, family) !== undefined);
   const found = pods.flatMap((pod) => isolationsOf(pod, selection).map((isolation) => ({ pod, isolation })));
   if (found.length === 0) return "";
   filter.prepend("FORWARD", { matches: [comment("network policies")], target: FORWARD });
@@ -74,27 +83,33 @@ export function addNetworkPolicies(filter: RuleTable, cluster: PolicyCluster, no
     target: "RETURN",
   });
   for (const direction of DIRECTIONS) {
-    for (const { pod, isolation } of found) if (isolation.direction === direction) addPodChain(filter, pod, isolation);
+    for (const { pod, isolation } of found)
+      if (isolation.direction === direction) addPodChain(filter, podAddress(pod, family) ?? "", isolation);
     addPolicyChains(
       filter,
       sets,
       cluster,
       selection,
       direction,
+      family,
       new Set(found.flatMap(({ isolation }) => (isolation.direction === direction ? isolation.policies : []))),
     );
   }
   return sets.print();
 }
 
-function addPodChain(filter: RuleTable, { podIP }: Pod, isolation: Isolation): void {
+function addPodChain(filter: RuleTable, address: string, isolation: Isolation): void {
   const { chain, direction, pod, policies } = isolation;
   const what = `${direction} ${WORDS[direction].preposition} ${pod}`;
   const [near, far] =
     direction === "ingress" ? (["destination", "source"] as const) : (["source", "destination"] as const);
-  filter.append(FORWARD, { [near]: `${podIP}/32`, matches: [comment(cut(what))], target: chain });
+  filter.append(FORWARD, { [near]: hostBlock(address), matches: [comment(cut(what))], target: chain });
   filter.append(chain, { target: `MARK --set-xmark 0x0/${ALLOWED}` });
-  filter.append(chain, { [far]: `${podIP}/32`, matches: [comment("a pod can always call itself")], target: "RETURN" });
+  filter.append(chain, {
+    [far]: hostBlock(address),
+    matches: [comment("a pod can always call itself")],
+    target: "RETURN",
+  });
   for (const policy of policies)
     filter.append(chain, {
       matches: [comment(cut(`NetworkPolicy ${policy}`))],
@@ -113,6 +128,7 @@ function addPolicyChains(
   cluster: PolicyCluster,
   selection: PolicySelection,
   direction: Direction,
+  family: Family,
   used: ReadonlySet<string>,
 ): void {
   for (const policy of cluster.networkPolicies) {
@@ -122,7 +138,7 @@ function addPolicyChains(
     filter.declare(chain);
     rulesOf(policy, direction)?.forEach((rule, i) => {
       const note = comment(cut(`NetworkPolicy ${name} ${direction}[${i}]`));
-      for (const { matches, ...condition } of conditionsOf(rule, i, { selection, sets, policy, direction }))
+      for (const { matches, ...condition } of conditionsOf(rule, i, { selection, sets, policy, direction, family }))
         filter.append(chain, {
           ...condition,
           matches: [...matches, note],

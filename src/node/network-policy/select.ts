@@ -1,4 +1,5 @@
 // What the policies of a cluster mean in addresses: whom they isolate, whom their peers are, and where a named port leads.
+import { familyOfText, podAddress, podIPs, type Family } from "../../kubernetes/families.ts";
 import type {
   Cluster,
   NetworkPolicy,
@@ -48,8 +49,12 @@ export class PolicySelection {
     );
   }
 
-  /** The addresses of the pods that a peer selects; none for an address block. */
-  addressesOf(peer: NetworkPolicyPeer, { namespace }: NetworkPolicy): string[] {
+  /** The addresses of a family of the pods that a peer selects; none for an address block. */
+  addressesOf(peer: NetworkPolicyPeer, policy: NetworkPolicy, family: Family = "IPv4"): string[] {
+    return this.#addressesOf(peer, policy).filter((ip) => familyOfText(ip) === family);
+  }
+
+  #addressesOf(peer: NetworkPolicyPeer, { namespace }: NetworkPolicy): string[] {
     const known = this.#peers.get(peer);
     if (known) return known;
     const { podSelector, namespaceSelector } = peer;
@@ -63,18 +68,20 @@ export class PolicySelection {
                 : selectorMatches(namespaceSelector, this.#labels.get(pod.namespace) ?? {});
             return inNamespace && (podSelector === undefined || selectorMatches(podSelector, pod.labels));
           });
-    const addresses = found.map(({ podIP }) => podIP);
+    const addresses = found.flatMap((pod) => podIPs(pod));
     this.#peers.set(peer, addresses);
     return addresses;
   }
 
-  /** Where a named port is, pod by pod. */
-  namedPorts(name: string, protocol: Protocol): { address: string; port: number }[] {
-    return this.#pods.flatMap(({ podIP, containers }) =>
-      containers
+  /** Where a named port is, pod by pod, at addresses of a family. */
+  namedPorts(name: string, protocol: Protocol, family: Family = "IPv4"): { address: string; port: number }[] {
+    return this.#pods.flatMap((pod) => {
+      const address = podAddress(pod, family);
+      if (address === undefined) return [];
+      return pod.containers
         .flatMap(({ ports }) => ports)
         .filter((port) => port.name === name && port.protocol === protocol)
-        .map(({ containerPort }) => ({ address: podIP, port: containerPort })),
-    );
+        .map(({ containerPort }) => ({ address, port: containerPort }));
+    });
   }
 }
