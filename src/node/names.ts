@@ -39,7 +39,8 @@ export function addressNames(
 ): AddressName[] {
   const names = new Map<string, AddressName>();
   const add = (address: string, name: string, owner = name): void => {
-    if (!names.has(address) && (isIP(address) === 4 || (isIP(address) === 6 && options.six))) names.set(address, { address, name, owner });
+    if (!names.has(address) && (isIP(address) === 4 || (isIP(address) === 6 && options.six)))
+      names.set(address, { address, name, owner });
   };
   const { nodeCIDR } = options;
   const external = externalNetwork(nodeCIDR);
