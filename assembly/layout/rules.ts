@@ -77,6 +77,9 @@ export const RULE_NOT_FRAGMENT = 64; // ! -f
 export const RULE_GOTO = 128; // -g instead of -j
 export const RULE_PLAIN = 256; // no interface, no match record, no fragment test: addresses and protocol decide
 
+// Where the number of a rule stands without its set, RULE_INDEX with this bit is one of ip6tables.
+export const RULE_OF_IPV6 = 0x40000000;
+
 // An interface record: the name and a mask over its 16 bytes, as in struct ipt_ip; `veth+` masks four bytes.
 export const IFACE_NAME = 0;
 export const IFACE_MASK = IFACE_NAME + 4 * WORD;

@@ -41,7 +41,7 @@ export const STEP_TRANSMIT = 2; // A: device
 export const STEP_BRIDGE = 3; // A: port it came by, 0: from the bridge itself; B: BRIDGED_*; C: port it goes to
 export const STEP_HOOK = 4; // A: HOOK_*, B: device in, C: device out
 export const STEP_TABLE = 5; // A: TABLE_*, B: HOOK_*
-export const STEP_RULE = 6; // A: RULE_INDEX of a rule that matched; B: that of the first one that Linux looks at on the way to it; C: how many of those the index passed over
+export const STEP_RULE = 6; // A: number of a rule that matched (RULE_INDEX, with RULE_OF_IPV6 for one of ip6tables); B: that of the first one that Linux looks at on the way to it; C: how many of those the index passed over
 export const STEP_TRACKED = 7; // conntrack has looked the packet up
 export const STEP_CONFIRMED = 8; // the connection is in the table
 export const STEP_NAT = 9; // A: MANIP_*; B, C, D: source, destination and ports before
@@ -51,7 +51,7 @@ export const STEP_SOCKET = 12; // A: OWNER_* of the socket that takes it, 0: the
 export const STEP_DROP = 13; // A: DROP_*
 export const STEP_ANSWER = 14; // the kernel answers with an ICMP error. A: type, B: code
 export const STEP_RESET = 15; // the kernel answers with a TCP reset
-export const STEP_MISS = 16; // A: RULE_INDEX of a rule that did not match; B: MISS_*; C: number of the match, from 0
+export const STEP_MISS = 16; // A: number of a rule that did not match; B: MISS_*; C: number of the match, from 0
 export const STEP_BALANCE = 17; // a load balancer hands the packet on. A: address of the server
 
 export const BRIDGED_UP = 0; // to the bridge's own interface

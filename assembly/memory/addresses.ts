@@ -28,7 +28,7 @@ export function isSix(address: u32): bool {
 }
 
 function holderOf(number: u32): usize {
-  return number & <u32>NUMBERS_OF_MACHINE ? machine + MACHINE_ADDRESSES : <usize>SHARED_ADDRESSES;
+  return number & (<u32>NUMBERS_OF_MACHINE) ? machine + MACHINE_ADDRESSES : <usize>SHARED_ADDRESSES;
 }
 
 function recordOf(number: u32): usize {

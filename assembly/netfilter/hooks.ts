@@ -52,7 +52,6 @@ import {
   HOOK_OUTPUT,
   HOOK_POSTROUTING,
   HOOK_PREROUTING,
-  RULE_INDEX,
   TABLE_COUNT,
   TABLE_FILTER,
   TABLE_MANGLE,
@@ -91,7 +90,7 @@ function consult(table: usize): i32 {
   count(counter);
   if (cpu.core) cpu.chargeRules(1);
   if (trace.on) {
-    const index = load<u32>(load<usize>(chain, CHAIN_POLICY_RULE), RULE_INDEX);
+    const index = packet.numberOf(load<usize>(chain, CHAIN_POLICY_RULE));
     trace.note(STEP_RULE, packet.ns, packet.frame, index, index);
   }
   const verdict = load<i32>(chain, CHAIN_POLICY);

@@ -9,7 +9,7 @@ import {
   IP_CT_RELATED_REPLY,
 } from "../layout/codes.ts";
 import { FRAME_CT, FRAME_CT_INFO, FRAME_FLAGS, FRAME_IS_UNTRACKED, FRAME_NETWORK } from "../layout/frame.ts";
-import { CT_STATUS, DEV_NAME } from "../layout/records.ts";
+import { CT_STATUS, DEV_NAME, NS_RULES6 } from "../layout/records.ts";
 import {
   IFACE_MASK,
   IFACE_NAME,
@@ -20,6 +20,8 @@ import {
   MATCH_CT_RELATED,
   MATCH_CT_SNAT,
   MATCH_CT_UNTRACKED,
+  RULE_INDEX,
+  RULE_OF_IPV6,
 } from "../layout/rules.ts";
 import { packetLength } from "../track/conntrack.ts";
 import * as ipv4 from "../wire/ipv4.ts";
@@ -39,6 +41,11 @@ export let source: u32 = 0;
 export let destination: u32 = 0;
 export let protocol: u32 = 0;
 export let fragmentOffset: i32 = 0;
+
+/** The number of a rule among all of the namespace: RULE_INDEX, with RULE_OF_IPV6 if it is one of ip6tables. */
+export function numberOf(rule: usize): u32 {
+  return load<u32>(rule, RULE_INDEX) | (rules == ns + NS_RULES6 ? <u32>RULE_OF_IPV6 : 0);
+}
 
 /** A match found the packet so broken that it must be dropped at once (par.hotdrop). */
 export let hotdrop: bool = false;

@@ -22,7 +22,6 @@ import {
   RULE_FRAGMENT,
   RULE_GOTO,
   RULE_IN,
-  RULE_INDEX,
   RULE_MATCHES,
   RULE_MATCH_COUNT,
   RULE_NOT_DST,
@@ -92,8 +91,8 @@ export function count(counter: usize): void {
 
 /** Notes the rule that denies the packet with the packet's line. */
 export function deny(rule: usize): void {
-  denied(load<u32>(packet.frame, FRAME_LINE), load<u32>(packet.ns, NS_ID), load<u32>(rule, RULE_INDEX));
-  if (notes.on) notes.denies(packet.ns, packet.frame, load<u32>(rule, RULE_INDEX));
+  denied(load<u32>(packet.frame, FRAME_LINE), load<u32>(packet.ns, NS_ID), packet.numberOf(rule));
+  if (notes.on) notes.denies(packet.ns, packet.frame, packet.numberOf(rule));
 }
 
 /** Interfaces and fragment bits: what ip_packet_match asks besides addresses and protocol. */
@@ -205,7 +204,7 @@ export function walk(first: usize, policy: usize): i32 {
       const verdict = apply(target, block + <usize>argument);
       if (verdict != CONTINUE) {
         if (verdict != NF_ACCEPT) deny(rule);
-        else if (notes.on) notes.decided(packet.ns, packet.frame, load<u32>(rule, RULE_INDEX));
+        else if (notes.on) notes.decided(packet.ns, packet.frame, packet.numberOf(rule));
         return verdict;
       }
       packet.read();
@@ -221,11 +220,11 @@ export function walk(first: usize, policy: usize): i32 {
 function noteRule(block: usize, start: usize, rule: usize): void {
   if (trace.verbose) {
     for (let other = start; other < rule; other += RULE_SIZE) {
-      const index = load<u32>(other, RULE_INDEX);
+      const index = packet.numberOf(other);
       trace.note(STEP_MISS, packet.ns, packet.frame, index, missedBy(block, other), missedMatch);
     }
   }
-  trace.note(STEP_RULE, packet.ns, packet.frame, load<u32>(rule, RULE_INDEX), load<u32>(start, RULE_INDEX), passedOver);
+  trace.note(STEP_RULE, packet.ns, packet.frame, packet.numberOf(rule), packet.numberOf(start), passedOver);
   passedOver = 0;
 }
 

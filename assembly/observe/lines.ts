@@ -65,7 +65,7 @@ export function countStatus(number: u32, status: u32): void {
   if (status < <u32>STATUS_COUNT) add(number, <usize>LINE_STATUS + ((<usize>status) << 2));
 }
 
-/** Notes that a rule (RULE_INDEX) of a namespace denies a frame of a line. The earliest counts; of several at once the lowest namespace. */
+/** Notes that a rule (by its number in the namespace) of a namespace denies a frame of a line. The earliest counts; of several at once the lowest namespace. */
 export function denied(number: u32, namespace: u32, rule: u32): void {
   if (!number) return;
   const record = line(number);

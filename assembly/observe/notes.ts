@@ -48,12 +48,12 @@ export function sendTo(file: usize): void {
   on = true;
 }
 
-/** Notes that a rule (RULE_INDEX) has decided where a packet goes. */
+/** Notes that a rule (by its number in the namespace) has decided where a packet goes. */
 export function decided(ns: usize, frame: usize, rule: u32): void {
   begin(ns, frame, 0, rule + 1, 0);
 }
 
-/** Remembers that a rule (RULE_INDEX) denies a packet, for the note of its drop. */
+/** Remembers that a rule (by its number in the namespace) denies a packet, for the note of its drop. */
 export function denies(ns: usize, frame: usize, rule: u32): void {
   denying = rule + 1;
   deniedFrame = frame;

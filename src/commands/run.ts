@@ -228,13 +228,18 @@ function writeReport(report: Report, outDir: string): void {
   writeFileSync(join(outDir, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
 }
 
-/** The rules of every machine with their counters as iptables-save -c prints them, and tables of nftables as nft lists them. */
-function writeRules({ rules, nftTables }: RunResult, outDir: string): void {
-  const namespaces = Object.keys(rules);
-  if (namespaces.length > 0) mkdirSync(join(outDir, "rules"), { recursive: true });
+/** The rules of every machine with their counters as iptables-save -c and ip6tables-save -c print them, and tables of nftables as nft lists them. */
+function writeRules({ rules, ipv6Rules, nftTables }: RunResult, outDir: string): void {
+  if (Object.keys(rules).length + Object.keys(ipv6Rules).length > 0)
+    mkdirSync(join(outDir, "rules"), { recursive: true });
   const pathOf = (namespace: string, end: string): string =>
     join(outDir, "rules", `${namespace.replaceAll("/", ".")}.${end}`);
-  for (const namespace of namespaces) writeFileSync(pathOf(namespace, "v4"), rules[namespace] ?? "");
+  // Texts are printed when they are read, one after the other.
+  for (const [texts, end] of [
+    [rules, "v4"],
+    [ipv6Rules, "v6"],
+  ] as const)
+    for (const namespace of Object.keys(texts)) writeFileSync(pathOf(namespace, end), texts[namespace] ?? "");
   for (const [namespace, text] of Object.entries(nftTables)) writeFileSync(pathOf(namespace, "nft"), text);
 }
 

@@ -58,9 +58,10 @@ export function buildMachine(kernel: Kernel, job: Job, placed: PlacedMachine, bu
   addCommonRoutes(kernel, placed, built);
   machine.namespaces.forEach((config) => setSysctls(kernel, config, built));
   machine.namespaces.forEach((config, i) => {
-    const { rules = 0, sets = [] } = placed.namespaces[i] ?? {};
+    const { rules = 0, rules6 = 0, sets = [] } = placed.namespaces[i] ?? {};
     addSets(kernel, namespace(built, config.name), sets);
     if (rules !== 0) kernel.calls.loadRules(namespace(built, config.name), rules);
+    if (rules6 !== 0) kernel.calls.loadRules6(namespace(built, config.name), rules6);
   });
   addListeners(kernel, job, machine, built);
   const { balancer, processor } = machine;

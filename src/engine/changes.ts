@@ -1,6 +1,7 @@
 // Changes of machines while they run, made between two windows so that the number of workers does not show.
 import * as R from "../../assembly/layout/records.ts";
 import { parseIpv4 } from "../address.ts";
+import type { Family } from "../iptables/addresses.ts";
 import { PROTO_UDP } from "../iptables/protocols.ts";
 import { countedBy } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
@@ -27,7 +28,7 @@ type LocalAction = Exclude<Action, { kind: "rules" } | PartitionAction>;
  * counters go on. `changed`: it was made by changing that one, and rules whose numbers stay go on counting, too, but for those of `anew`,
  * each a number and how many.
  */
-export type RulesInPlace = { kind: "rules"; block: Handle; ruleSet: number; kept: Uint32Array } & (
+export type RulesInPlace = { kind: "rules"; family: Family; block: Handle; ruleSet: number; kept: Uint32Array } & (
   { changed: true; anew: Uint32Array } | { changed: false }
 );
 
@@ -91,16 +92,21 @@ export function applyChange(
 }
 
 function replaceRules(kernel: Kernel, ns: Handle, rules: RulesInPlace): void {
-  const before = rules.kept.length === 0 ? undefined : kernel.ruleCounters(ns);
+  const { calls } = kernel;
+  const isSix = rules.family === "ipv6";
+  const at = isSix ? R.NS_RULES6 : R.NS_RULES;
+  const before = rules.kept.length === 0 ? undefined : kernel.ruleCounters(ns, at);
   if (rules.changed) {
-    kernel.calls.changeRules(ns, rules.block);
+    if (isSix) calls.changeRules6(ns, rules.block);
+    else calls.changeRules(ns, rules.block);
     for (let i = 0; i < rules.anew.length; i += 2)
-      kernel.calls.clearCounters(ns + R.NS_RULES, rules.anew[i] ?? 0, rules.anew[i + 1] ?? 0);
-  } else kernel.calls.loadRules(ns, rules.block);
+      calls.clearCounters(ns + at, rules.anew[i] ?? 0, rules.anew[i + 1] ?? 0);
+  } else if (isSix) calls.loadRules6(ns, rules.block);
+  else calls.loadRules(ns, rules.block);
   if (!before) return;
   for (let i = 0; i < rules.kept.length; i += 2) {
     const { packets, bytes } = countedBy(before, rules.kept[i] ?? 0);
-    if (packets !== 0) kernel.setRuleCounter(ns, rules.kept[i + 1] ?? 0, packets, bytes);
+    if (packets !== 0) kernel.setRuleCounter(ns, rules.kept[i + 1] ?? 0, packets, bytes, at);
   }
 }
 

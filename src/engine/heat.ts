@@ -21,8 +21,9 @@ export function heatOf(namespaces: Iterable<{ loaded: LoadedRules; counted: read
       if (rule === undefined || !reference) continue;
       const { table, chain } = reference;
       const text = rule.replace(`-A ${chain} `, "");
-      const key = `${table} ${chain} ${text}`;
-      const known = hits.get(key) ?? { table, chain, text, packets: 0, bytes: 0, namespaces: 0 };
+      const key = `${loaded.family} ${table} ${chain} ${text}`;
+      const family = loaded.family === "ipv6" ? { family: loaded.family } : {};
+      const known = hits.get(key) ?? { ...family, table, chain, text, packets: 0, bytes: 0, namespaces: 0 };
       hits.set(key, known);
       known.packets += packets;
       known.bytes += bytes;
@@ -35,17 +36,18 @@ export function heatOf(namespaces: Iterable<{ loaded: LoadedRules; counted: read
 
 /** Adds the rules of a set, as they are written, to those of each chain; `seen` has what was added before. */
 function addRules(loaded: LoadedRules, chains: Map<string, Set<string>>, seen: Set<LoadedRules | string>): void {
-  const { text, model, nft } = loaded;
+  const { family, text, model, nft } = loaded;
   const rulesOf = (table: string | undefined, chain: string): Set<string> => {
-    const key = `${table} ${chain}`;
+    const key = `${family} ${table} ${chain}`;
     const rules = chains.get(key) ?? new Set();
     chains.set(key, rules);
     return rules;
   };
   for (const rule of nft?.rules() ?? []) rulesOf(rule.table, rule.chain).add(rule.text);
   if (typeof text !== "string") {
-    const parts = seen.has(text.common) ? [text.own] : [text.common, text.own];
-    seen.add(text.common);
+    const common = `${family} ${text.common}`;
+    const parts = seen.has(common) ? [text.own] : [text.common, text.own];
+    seen.add(common);
     for (const [key, { rules }] of parts.flatMap((part) => [...chainsOf(part)])) {
       const [table, chain = ""] = key.split(" ");
       for (const rule of rules) rulesOf(table, chain).add(rule);

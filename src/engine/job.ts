@@ -20,6 +20,8 @@ export interface PlacedNamespace {
   id: number;
   /** Where its compiled rules lie; 0: it has none. */
   rules: number;
+  /** The same of those for IPv6. */
+  rules6: number;
   sets: NumberedSet[];
 }
 
@@ -90,6 +92,8 @@ export interface NamespaceResult {
   drops: Uint32Array;
   /** Empty without rules. */
   counters: RuleCounters;
+  /** Of the rules for IPv6. */
+  counters6: RuleCounters;
   /** By device. */
   frames: Map<string, number>;
 }

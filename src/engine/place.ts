@@ -36,7 +36,7 @@ export function placeMachines(
 function withoutTexts(machine: Machine): Machine {
   return {
     ...machine,
-    namespaces: machine.namespaces.map(({ rules: _rules, sets: _sets, ...rest }) => rest),
+    namespaces: machine.namespaces.map(({ rules: _rules, ipv6Rules: _rules6, sets: _sets, ...rest }) => rest),
     ...(machine.commonRoutes && { commonRoutes: { ...machine.commonRoutes, routes: [] } }),
   };
 }

@@ -1,5 +1,6 @@
 // The results of the workers put together: sums in the order of the plan, so that the number of workers does not show.
 import { STATUS_DNS } from "../../assembly/layout/records.ts";
+import type { Family } from "../iptables/addresses.ts";
 import { bucketCeiling, DROP_REASONS, type LineCounters } from "../kernel/kernel.ts";
 import type {
   Denial,
@@ -62,7 +63,8 @@ export function combine(
     series: seriesOf(plan, workers),
     endNs,
     interrupted: workers.some(({ interrupted }) => interrupted),
-    rules: rulesOf(namespaces, rules, endNs),
+    rules: rulesOf(namespaces, rules, endNs, "ipv4"),
+    ipv6Rules: rulesOf(namespaces, rules, endNs, "ipv6"),
     nftTables: Object.fromEntries(
       namespaces.flatMap(({ name }) => {
         const text = rules.printTable(name, endNs);
@@ -76,11 +78,18 @@ export function combine(
 }
 
 /** By namespace, its rules as text, which is printed when it is asked for: those of a large cluster do not fit into memory together. */
-function rulesOf(namespaces: readonly NamespaceResult[], rules: RuleSets, endNs: number): Record<string, string> {
+function rulesOf(
+  namespaces: readonly NamespaceResult[],
+  rules: RuleSets,
+  endNs: number,
+  family: Family,
+): Record<string, string> {
   const texts: Record<string, string> = {};
-  for (const { name, counters } of namespaces)
-    if (rules.has(name))
-      Object.defineProperty(texts, name, { enumerable: true, get: () => rules.print(name, counters, endNs) });
+  for (const { name, counters, counters6 } of namespaces) {
+    const counted = family === "ipv4" ? counters : counters6;
+    if (rules.has(name, family))
+      Object.defineProperty(texts, name, { enumerable: true, get: () => rules.print(name, counted, endNs, family) });
+  }
   return texts;
 }
 

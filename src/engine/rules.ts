@@ -1,7 +1,8 @@
 // The rule sets of a plan: each distinct text is compiled once and lies once in memory, whatever the number of its namespaces, and so
 // does what distinct texts have in common.
-import { BLOCK_HEADER } from "../../assembly/layout/rules.ts";
+import { BLOCK_HEADER, RULE_OF_IPV6 } from "../../assembly/layout/rules.ts";
 import { InputError } from "../errors.ts";
+import type { Family } from "../iptables/addresses.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { compileText, type ChainEnd, type CompiledText, type NftWords } from "../iptables/compile.ts";
 import { parseRules } from "../iptables/parse.ts";
@@ -16,9 +17,11 @@ import { compileWithTable } from "../nftables/compile.ts";
 import type { Counters, Rule, RuleSet } from "../iptables/model.ts";
 import { countedBy, countedIn, type RuleCounters } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
+import type { CommentNames } from "../pcap/comments.ts";
+import type { NamespaceConfig } from "../seam/machine.ts";
 import type { Denial, Plan, RuleHeat } from "../seam/plan.ts";
 import type { PlacedChange } from "./changes.ts";
-import type { PlacedNamespace } from "./job.ts";
+import type { NamespaceResult, PlacedNamespace } from "./job.ts";
 import { heatOf } from "./heat.ts";
 import { changeRules, type ChangedRules } from "./rule-change.ts";
 import { ChangeableRules, keyOf } from "./rule-family.ts";
@@ -26,6 +29,7 @@ import { textOf } from "./rule-words.ts";
 import { numberSets, type NumberedSet } from "./sets.ts";
 
 export interface LoadedRules extends Omit<CompiledText, "words" | "quick"> {
+  family: Family;
   block: Handle;
   text: RulesText;
   /** Of the text, if the numbers of its rules are those of the block. */
@@ -40,6 +44,29 @@ export interface CountedRule extends Counters {
   index: number;
 }
 
+/** What the namespaces have for one family. */
+interface OfFamily {
+  byNamespace: Map<string, LoadedRules>;
+  /** What a namespace has from which moment on, the latest last. */
+  history: Map<string, { atNs: number; loaded: LoadedRules }[]>;
+  /** Sets by their text. */
+  byText: Map<string, LoadedRules>;
+  /** By the common part and the own one. */
+  shared: Map<string, Map<string, LoadedRules>>;
+  saved: SavedRules;
+}
+
+/** What a rule set is loaded with besides its text. */
+interface Source {
+  family: Family;
+  /** For error messages. */
+  file: string;
+  /** A table of nftables that was loaded after it. */
+  nft?: string | undefined;
+  /** Whether it is to be changed, which takes memory. */
+  changes: boolean;
+}
+
 /** The set that a change of another leaves behind. */
 interface Change {
   loaded: LoadedRules;
@@ -48,55 +75,61 @@ interface Change {
 }
 
 export class RuleSets {
-  readonly #byText = new Map<string, LoadedRules>();
-  /** By the common part and the own one. */
-  readonly #shared = new Map<string, Map<string, LoadedRules>>();
-  readonly #byNamespace = new Map<string, LoadedRules>();
+  readonly #families: Record<Family, OfFamily> = { ipv4: newFamily("ipv4"), ipv6: newFamily("ipv6") };
   /** All sets, in the order in which they were made. */
   readonly #all = new Set<LoadedRules>();
   readonly #sets = new Map<string, NumberedSet[]>();
   /** The rules that a change loads, by its place in the plan. */
   readonly #later = new Map<number, Change>();
-  /** What a namespace has from which moment on, the latest last. */
-  readonly #history = new Map<string, { atNs: number; loaded: LoadedRules }[]>();
-  readonly #saved = new SavedRules();
   readonly #kernel: Kernel;
-  readonly #names = new NameTable();
+  readonly #names: NameTable;
 
   /** Compiles all rules of a plan. Throws an InputError for what the parser or the kernel does not know. */
   constructor(plan: Plan, kernel: Kernel) {
     this.#kernel = kernel;
+    this.#names = new NameTable((address) => kernel.addressNumber6(address));
     const changing = (plan.changes ?? []).some(({ action }) => action.kind === "rules");
-    for (const { name, rules, sets = "", nft } of plan.machines.flatMap(({ namespaces }) => namespaces)) {
-      if (rules === undefined) continue;
-      const known = parseSets(sets, `ipsets of ${name}`);
-      this.#sets.set(name, numberSets(known, this.#names));
-      const loaded = this.#load(rules, `rules of ${name}`, changing, nft);
-      this.#byNamespace.set(name, loaded);
-      const there = [...known, ...(loaded.nft?.sets ?? [])];
-      const missing = loaded.sets.find((set) => there.every((one) => one.name !== set));
-      if (missing !== undefined)
-        throw new InputError({ file: `rules of ${name}` }, `there is no ipset ${missing} on this machine`);
-      this.#history.set(name, [{ atNs: 0, loaded }]);
-    }
+    for (const namespace of plan.machines.flatMap(({ namespaces }) => namespaces)) this.#add(namespace, changing);
     const made = new Map<LoadedRules, Map<string, Change>>();
     (plan.changes ?? []).forEach(({ atNs, namespace, action }, i) => {
       if (action.kind !== "rules") return;
-      const before = this.#history.get(namespace)?.at(-1)?.loaded;
-      if (!before) throw new Error(`${namespace} has no rules to change`);
+      const { family = "ipv4" } = action;
+      const { history } = this.#families[family];
+      const before = history.get(namespace)?.at(-1)?.loaded;
+      if (!before) throw new Error(`${namespace} has no rules of ${family} to change`);
       const done = made.get(before) ?? new Map<string, Change>();
       made.set(before, done);
       const key = `${action.restored}\n${action.nft ?? ""}`;
-      const change = done.get(key) ?? this.#change(before, action, `rules of ${namespace}`);
+      const change = done.get(key) ?? this.#change(before, action, fileOf(family, namespace));
       done.set(key, change);
       this.#later.set(i, change);
-      this.#history.get(namespace)?.push({ atNs, loaded: change.loaded });
+      history.get(namespace)?.push({ atNs, loaded: change.loaded });
     });
-    for (const [name, entries] of this.#history)
+    for (const [name, entries] of this.#families.ipv4.history)
       this.#addNftSets(
         name,
         entries.map(({ loaded }) => loaded),
       );
+  }
+
+  /** Loads what a namespace has at the start. */
+  #add({ name, rules, ipv6Rules, sets = "", nft }: NamespaceConfig, changes: boolean): void {
+    if (rules === undefined && ipv6Rules === undefined) return;
+    const known = parseSets(sets, `ipsets of ${name}`);
+    this.#sets.set(name, numberSets(known, this.#names));
+    for (const [family, text] of [
+      ["ipv4", rules],
+      ["ipv6", ipv6Rules],
+    ] as const) {
+      if (text === undefined) continue;
+      const file = fileOf(family, name);
+      const loaded = this.#load(text, { family, file, changes, ...(family === "ipv4" && { nft }) });
+      this.#families[family].byNamespace.set(name, loaded);
+      this.#families[family].history.set(name, [{ atNs: 0, loaded }]);
+      const there = [...known, ...(loaded.nft?.sets ?? [])];
+      const missing = loaded.sets.find((set) => there.every((one) => one.name !== set));
+      if (missing !== undefined) throw new InputError({ file }, `there is no ipset ${missing} on this machine`);
+    }
   }
 
   /** Sets that rules of nftables add to are there from the start, also those that a change brings. */
@@ -105,46 +138,49 @@ export class RuleSets {
     this.#sets.get(namespace)?.push(...numberSets([...sets.values()], this.#names));
   }
 
-  /** `changes`: whether the set is to be changed, which takes memory. */
-  #load(rules: RulesText, file: string, changes: boolean, nft?: string): LoadedRules {
+  #load(rules: RulesText, source: Source): LoadedRules {
+    const { nft, file } = source;
     const loaded =
       nft !== undefined
         ? this.#loadWithTable(wholeText(rules), nft, file)
         : typeof rules === "string"
-          ? this.#loadWhole(rules, file, changes)
-          : this.#loadShared(rules, file, changes);
+          ? this.#loadWhole(rules, source)
+          : this.#loadShared(rules, source);
     this.#all.add(loaded);
     return loaded;
   }
 
-  #loadWhole(text: string, file: string, changes: boolean): LoadedRules {
-    const loaded = this.#byText.get(text) ?? load(text, file, this.#kernel, this.#names, changes);
-    this.#byText.set(text, loaded);
+  #loadWhole(text: string, source: Source): LoadedRules {
+    const { byText } = this.#families[source.family];
+    const loaded = byText.get(text) ?? load(text, source, this.#kernel, this.#names);
+    byText.set(text, loaded);
     return loaded;
   }
 
   #loadWithTable(text: string, nft: string, file: string): LoadedRules {
     const key = `${text}${nft}`;
-    const known = this.#byText.get(key);
+    const { byText } = this.#families.ipv4;
+    const known = byText.get(key);
     if (known) return known;
     const { words, ...compiled } = compileWithTable(text, nft, this.#names, file);
-    const loaded = place({ ...compiled, text, changeable: () => undefined }, words, this.#kernel, file);
-    this.#byText.set(key, loaded);
+    const loaded = place({ ...compiled, family: "ipv4", text, changeable: () => undefined }, words, this.#kernel, file);
+    byText.set(key, loaded);
     return loaded;
   }
 
-  #loadShared(rules: SharedRules, file: string, changes: boolean): LoadedRules {
+  #loadShared(rules: SharedRules, source: Source): LoadedRules {
     const { common, own } = rules;
-    const alike = this.#shared.get(common) ?? new Map<string, LoadedRules>();
-    this.#shared.set(common, alike);
+    const { shared } = this.#families[source.family];
+    const alike = shared.get(common) ?? new Map<string, LoadedRules>();
+    shared.set(common, alike);
     const known = alike.get(own);
     if (known) return known;
-    const before = this.#loadWhole(common, file, true);
+    const before = this.#loadWhole(common, { ...source, changes: true });
     const from = before.changeable();
     const changed = from && changeRules(from, own);
     const loaded = changed
-      ? loadedFrom(changed.rules, before, rules, file)
-      : this.#loadWhole(wholeText(rules), file, changes);
+      ? loadedFrom(changed.rules, before, rules, source.file)
+      : this.#loadWhole(wholeText(rules), source);
     alike.set(own, loaded);
     return loaded;
   }
@@ -156,7 +192,8 @@ export class RuleSets {
   ): Change {
     const from = before.changeable();
     const changed = from && changeRules(from, restored);
-    if (!changed) return { loaded: this.#load(rules, file, true, nft) };
+    const { family } = before;
+    if (!changed) return { loaded: this.#load(rules, { family, file, nft, changes: true }) };
     const loaded = loadedFrom(changed.rules, before, rules, file);
     this.#all.add(loaded);
     return { loaded, counters: { anew: changed.anew, kept: changed.kept } };
@@ -165,7 +202,7 @@ export class RuleSets {
   /** The changes of a plan for the workers. */
   place(plan: Plan, namespaces: readonly string[]): PlacedChange[] {
     const sets = [...this.#all];
-    const current = new Map(this.#byNamespace);
+    const current = { ipv4: new Map(this.#families.ipv4.byNamespace), ipv6: new Map(this.#families.ipv6.byNamespace) };
     const chains = new Map<LoadedRules, ChainsByName>();
     const chainsOf = (loaded: LoadedRules): ChainsByName => {
       const known = chains.get(loaded) ?? chainsByName(loaded.model());
@@ -176,11 +213,12 @@ export class RuleSets {
       const placed = { index, atNs, namespace, namespaceId: namespaces.indexOf(namespace) };
       const change = this.#later.get(index);
       if (action.kind !== "rules") return { ...placed, action };
-      const before = current.get(namespace);
+      const { family = "ipv4" } = action;
+      const before = current[family].get(namespace);
       if (!change || !before) throw new Error(`${namespace} has no rules to change`);
       const { loaded, counters } = change;
-      current.set(namespace, loaded);
-      const rules = { kind: "rules", block: loaded.block, ruleSet: sets.indexOf(loaded) } as const;
+      current[family].set(namespace, loaded);
+      const rules = { kind: "rules", family, block: loaded.block, ruleSet: sets.indexOf(loaded) } as const;
       if (counters) return { ...placed, action: { ...rules, changed: true, ...counters } };
       const kept = keptRules(before, loaded, action.restored, chainsOf);
       return { ...placed, action: { ...rules, changed: false, kept } };
@@ -188,64 +226,76 @@ export class RuleSets {
   }
 
   /** What a namespace has at a moment. */
-  #at(namespace: string, atNs: number): LoadedRules | undefined {
-    return this.#history.get(namespace)?.findLast((entry) => entry.atNs <= atNs)?.loaded;
+  #at(namespace: string, atNs: number, family: Family = "ipv4"): LoadedRules | undefined {
+    return this.#families[family].history.get(namespace)?.findLast((entry) => entry.atNs <= atNs)?.loaded;
   }
 
-  /** Whether a namespace has rules. */
-  has(namespace: string): boolean {
-    return this.#byNamespace.has(namespace);
+  /** Whether a namespace has rules of a family. */
+  has(namespace: string, family: Family = "ipv4"): boolean {
+    return this.#families[family].byNamespace.has(namespace);
   }
 
   /** A namespace's compiled rules and its sets. */
   of(namespace: string): Omit<PlacedNamespace, "id"> {
-    return { rules: this.#byNamespace.get(namespace)?.block ?? 0, sets: this.#sets.get(namespace) ?? [] };
+    const { ipv4, ipv6 } = this.#families;
+    return {
+      rules: ipv4.byNamespace.get(namespace)?.block ?? 0,
+      rules6: ipv6.byNamespace.get(namespace)?.block ?? 0,
+      sets: this.#sets.get(namespace) ?? [],
+    };
   }
 
-  /** The rule with a RULE_INDEX as a denial. */
-  denial(namespace: string, index: number, atNs: number): Denial | null {
-    const loaded = this.#at(namespace, atNs);
+  /** The rule with a number (RULE_INDEX, with RULE_OF_IPV6 for rules of ip6tables) as a denial. */
+  denial(namespace: string, number: number, atNs: number): Denial | null {
+    const { family, index } = ruleOf(number);
+    const loaded = this.#at(namespace, atNs, family);
     const reference = loaded?.reference(index);
     if (!loaded || !reference) return null;
     const { table, chain } = reference;
     return { namespace, table, chain, rule: textOf(loaded, index) ?? `-P ${chain} DROP` };
   }
 
-  /** The rule, and where it stands, that a RULE_INDEX of a namespace means; no rule for a policy. `nft`: it is one of nftables. */
+  /**
+   * The rule, and where it stands, that a number of a namespace means (RULE_INDEX, with RULE_OF_IPV6 for rules of ip6tables); no rule
+   * for a policy. `nft`: it is one of nftables.
+   */
   ruleAt(
     namespace: string,
-    index: number,
-  ): { reference: RuleReference; end: ChainEnd; rule?: Rule; nft?: NftWords } | undefined {
-    const loaded = this.#byNamespace.get(namespace);
+    number: number,
+  ): { reference: RuleReference; end: ChainEnd; family: Family; rule?: Rule; nft?: NftWords } | undefined {
+    const { family, index } = ruleOf(number);
+    const loaded = this.#families[family].byNamespace.get(namespace);
     const reference = loaded?.reference(index);
     if (!loaded || !reference) return undefined;
     const rule = loaded.rule(index);
     const nft = loaded.nft?.rule(index) && loaded.nft;
-    return { reference, end: loaded.end(index), ...(rule && { rule }), ...(nft && { nft }) };
+    return { reference, end: loaded.end(index), family, ...(rule && { rule }), ...(nft && { nft }) };
   }
 
-  /** The texts of all rules, set by set, and which set each of these namespaces has (-1: none). */
-  texts(namespaces: readonly string[]): { rules: string[][]; ruleSets: number[] } {
+  /** The texts of all rules, set by set, and which set each of these namespaces has for each family (-1: none). */
+  texts(namespaces: readonly string[]): Pick<CommentNames, "rules" | "ruleSets"> {
     const sets = [...this.#all];
+    const numbersOf = (family: Family): number[] =>
+      namespaces.map((name) => {
+        const loaded = this.#families[family].byNamespace.get(name);
+        return loaded ? sets.indexOf(loaded) : -1;
+      });
     return {
       rules: sets.map((set) => Array.from({ length: set.count }, (_, index) => noteText(set, index))),
-      ruleSets: namespaces.map((name) => {
-        const loaded = this.#byNamespace.get(name);
-        return loaded ? sets.indexOf(loaded) : -1;
-      }),
+      ruleSets: { ipv4: numbersOf("ipv4"), ipv6: numbersOf("ipv6") },
     };
   }
 
-  /** `iptables-save -c` of a namespace at a moment with the counters that the kernel has kept. */
-  print(namespace: string, counters: RuleCounters, atNs: number): string {
-    const loaded = this.#at(namespace, atNs);
+  /** `iptables-save -c`, or ip6tables-save, of a namespace at a moment with the counters that the kernel has kept. */
+  print(namespace: string, counters: RuleCounters, atNs: number, family: Family = "ipv4"): string {
+    const loaded = this.#at(namespace, atNs, family);
     if (!loaded) return "";
     const text = wholeText(loaded.text);
     const { survey: found = survey(text) } = loaded;
     const numberOf = found && numbersIn(loaded, found);
     const counted = new Map([...countedIn(counters)].map(({ index, ...value }) => [numberOf?.(index) ?? -1, value]));
-    const saved = found && this.#saved.print(text, found, counted);
-    return saved ?? printRules(this.counted(namespace, counters, atNs), { counters: true });
+    const saved = found && this.#families[family].saved.print(text, found, counted);
+    return saved ?? printRules(this.counted(namespace, counters, atNs, family), { counters: true });
   }
 
   /** A namespace's table of nftables at a moment, as nft lists it; undefined if it has none. */
@@ -254,18 +304,22 @@ export class RuleSets {
   }
 
   /** The rules of these namespaces at a moment by what they have counted. */
-  heat(namespaces: readonly { name: string; counters: RuleCounters }[], atNs: number): RuleHeat {
+  heat(namespaces: readonly Pick<NamespaceResult, "name" | "counters" | "counters6">[], atNs: number): RuleHeat {
+    const of = (family: Family, name: string, counters: RuleCounters) => {
+      const loaded = this.#at(name, atNs, family);
+      return loaded ? [{ loaded, counted: [...countedIn(counters)] }] : [];
+    };
     return heatOf(
-      namespaces.flatMap(({ name, counters }) => {
-        const loaded = this.#at(name, atNs);
-        return loaded ? [{ loaded, counted: [...countedIn(counters)] }] : [];
-      }),
+      namespaces.flatMap(({ name, counters, counters6 }) => [
+        ...of("ipv4", name, counters),
+        ...of("ipv6", name, counters6),
+      ]),
     );
   }
 
   /** The rules of a namespace at a moment with the counters that the kernel has kept. */
-  counted(namespace: string, counters: RuleCounters, atNs: number): RuleSet {
-    const loaded = this.#at(namespace, atNs);
+  counted(namespace: string, counters: RuleCounters, atNs: number, family: Family = "ipv4"): RuleSet {
+    const loaded = this.#at(namespace, atNs, family);
     if (!loaded) return { tables: [] };
     const set = loaded.model();
     const chains = chainsByName(set);
@@ -278,6 +332,25 @@ export class RuleSets {
     }
     return set;
   }
+}
+
+function newFamily(family: Family): OfFamily {
+  return {
+    byNamespace: new Map(),
+    history: new Map(),
+    byText: new Map(),
+    shared: new Map(),
+    saved: new SavedRules(family),
+  };
+}
+
+/** What stands for the text of a namespace in error messages. */
+function fileOf(family: Family, namespace: string): string {
+  return `${family === "ipv4" ? "rules" : "IPv6 rules"} of ${namespace}`;
+}
+
+function ruleOf(number: number): { family: Family; index: number } {
+  return { family: number & RULE_OF_IPV6 ? "ipv6" : "ipv4", index: number & ~RULE_OF_IPV6 };
 }
 
 /** From the numbers of a set's rules to those in a survey of its text; undefined for one that it does not have. */
@@ -339,11 +412,10 @@ function references(loaded: LoadedRules): [index: number, reference: RuleReferen
   );
 }
 
-/** `changes`: whether it is to be changed, which takes memory. */
-function load(text: string, file: string, kernel: Kernel, names: NameTable, changes: boolean): LoadedRules {
-  const { words, quick, ...compiled } = compileText(text, names, file);
+function load(text: string, { family, file, changes }: Source, kernel: Kernel, names: NameTable): LoadedRules {
+  const { words, quick, ...compiled } = compileText(text, names, file, family);
   const survey = quick && { survey: quick.survey };
-  const loaded = place({ ...compiled, text, ...survey, changeable: () => undefined }, words, kernel, file);
+  const loaded = place({ ...compiled, family, text, ...survey, changeable: () => undefined }, words, kernel, file);
   if (!changes || !quick) return loaded;
   let changeable: ChangeableRules | undefined;
   return { ...loaded, changeable: () => (changeable ??= ChangeableRules.of(kernel, loaded.block, text, quick)) };
@@ -360,7 +432,9 @@ function place(compiled: Omit<LoadedRules, "block">, words: Uint32Array, kernel:
 /** What was made by changing `before`; `text` is what is there then. */
 function loadedFrom(rules: ChangeableRules, before: LoadedRules, text: RulesText, file: string): LoadedRules {
   const own = typeof text === "string" ? [] : setsInText(text.own);
+  const { family } = before;
   return {
+    family,
     block: rules.block,
     text,
     count: rules.count,
@@ -368,7 +442,7 @@ function loadedFrom(rules: ChangeableRules, before: LoadedRules, text: RulesText
     reference: (index) => rules.reference(index),
     rule: (index) => rules.rule(index),
     end: (index) => rules.end(index),
-    model: () => parseRules(wholeText(text), file),
+    model: () => parseRules(wholeText(text), file, family),
     changeable: () => rules,
   };
 }

@@ -3,10 +3,12 @@ import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import * as T from "../../assembly/layout/trace.ts";
 import { formatIpv4, formatMac } from "../address.ts";
+import type { Family } from "../iptables/addresses.ts";
 import { Block } from "../iptables/block.ts";
 import { findMatch } from "../iptables/matches/table.ts";
 import { HOOK_NAMES, TABLE_NAMES, type Rule } from "../iptables/model.ts";
 import { NameTable } from "../iptables/names.ts";
+import { needsRecord } from "../iptables/prefix.ts";
 import { printMatch, printRule } from "../iptables/print.ts";
 import { PROTO_ICMP, PROTO_TCP, PROTO_UDP } from "../iptables/protocols.ts";
 import { DROP_REASONS, TCP_CONNTRACK_STATES, type Handle, type Kernel } from "../kernel/kernel.ts";
@@ -237,11 +239,11 @@ export class StepReader {
 
   /** The condition that a rule failed, in its own words: `-d 10.96.0.1/32`. */
   #failed(namespace: string, index: number, miss: number, match: number): string {
-    const { rule, nft } = this.#rules.ruleAt(namespace, index) ?? {};
+    const { rule, nft, family = "ipv4" } = this.#rules.ruleAt(namespace, index) ?? {};
     if (nft)
       return miss === T.MISS_MATCH ? nft.condition(index, match) : nftCondition(nft.rule(index)?.text ?? "", miss);
     if (!rule) return "";
-    if (miss === T.MISS_MATCH) return matchOfRecord(rule, match);
+    if (miss === T.MISS_MATCH) return matchOfRecord(rule, match, family);
     const bare: Rule = { matches: [], counters: rule.counters };
     if (miss === T.MISS_DESTINATION && rule.destination) bare.destination = rule.destination;
     if (miss === T.MISS_SOURCE && rule.source) bare.source = rule.source;
@@ -343,9 +345,16 @@ function tuple(source: number, destination: number, ports: number, protocol: num
 }
 
 /** The match of a rule that the record with a number (from 0) was compiled from. */
-function matchOfRecord(rule: Rule, record: number): string {
-  const scratch = new Block(0, new NameTable());
-  let next = 0;
+function matchOfRecord(rule: Rule, record: number, family: Family): string {
+  const scratch = new Block(0, new NameTable(() => 0), family);
+  // Blocks of IPv6 have records, which come first.
+  const addresses = [
+    ...(rule.source && needsRecord(rule.source) ? [{ source: rule.source }] : []),
+    ...(rule.destination && needsRecord(rule.destination) ? [{ destination: rule.destination }] : []),
+  ];
+  const address = addresses[record];
+  if (address) return printRule("", { ...address, matches: [], counters: rule.counters }).replace("-A  ", "");
+  let next = addresses.length;
   for (const match of rule.matches) {
     next += findMatch(match.kind)?.compile(match, scratch).length ?? 0;
     if (record < next) return printMatch(match).trim();

@@ -1,6 +1,7 @@
 // A worker: one long task that builds its machines and takes them through the windows of virtual time, with the others.
 import { performance } from "node:perf_hooks";
 import { workerData } from "node:worker_threads";
+import { NS_RULES6 } from "../../assembly/layout/records.ts";
 import { Kernel, type Handle, MATCHERS } from "../kernel/kernel.ts";
 import { newFlow, setRequest } from "../kernel/flows.ts";
 import { setRoutes } from "../kernel/graph.ts";
@@ -219,7 +220,7 @@ export class Worker {
       const change = changes[this.#changesMade];
       if (!change) return;
       const { action, index, namespace, namespaceId } = change;
-      if (comments && action.kind === "rules") comments.ruleSets[namespaceId] = action.ruleSet;
+      if (comments && action.kind === "rules") comments.ruleSets[action.family][namespaceId] = action.ruleSet;
       if (isPartition(action)) applyPartition(this.kernel, action, this.#job);
       if (isPartition(action) || !this.#built.namespaces.has(namespace)) continue;
       const connections = applyChange(this.kernel, namespace, action, this.#built);
@@ -248,6 +249,7 @@ export class Worker {
       name,
       drops: this.kernel.drops(ns),
       counters: this.kernel.ruleCounters(ns),
+      counters6: this.kernel.ruleCounters(ns, NS_RULES6),
       frames: sent.get(name) ?? new Map<string, number>(),
     }));
     return {

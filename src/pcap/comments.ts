@@ -3,6 +3,7 @@
 import { DROP_NONE } from "../../assembly/layout/codes.ts";
 import * as P from "../../assembly/layout/pcap.ts";
 import * as R from "../../assembly/layout/records.ts";
+import { RULE_OF_IPV6 } from "../../assembly/layout/rules.ts";
 import { formatIpv4 } from "../address.ts";
 import { block, concat, END, littleEndian, option, utf8 } from "./block.ts";
 
@@ -10,8 +11,8 @@ import { block, concat, END, littleEndian, option, utf8 } from "./block.ts";
 export interface CommentNames {
   /** By id. */
   namespaces: readonly string[];
-  /** The rules of each namespace by its id: an index of `rules`, -1 for none. */
-  ruleSets: number[];
+  /** The rules of each namespace by its id, for each family: an index of `rules`, -1 for none. */
+  ruleSets: Record<"ipv4" | "ipv6", number[]>;
   /** The texts of each set by RULE_INDEX: `filter KUBE-FORWARD 1 -m ...`. */
   rules: readonly (readonly string[])[];
   /** `pod shop/frontend-0`, by address. */
@@ -136,7 +137,9 @@ export class Commenter {
   }
 
   #rule({ namespace, rule }: Note): string {
-    return this.#names.rules[this.#names.ruleSets[namespace] ?? -1]?.[rule - 1] ?? "";
+    const number = rule - 1;
+    const sets = this.#names.ruleSets[number & RULE_OF_IPV6 ? "ipv6" : "ipv4"];
+    return this.#names.rules[sets[namespace] ?? -1]?.[number & ~RULE_OF_IPV6] ?? "";
   }
 
   /** `pod shop/frontend-0 > Service shop/cart`, of the ends that have an owner. */

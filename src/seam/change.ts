@@ -1,5 +1,6 @@
 // What the components say to a machine's kernel while it runs: at a moment of virtual time, besides what they said at its start.
 
+import type { Family } from "../iptables/addresses.ts";
 import type { RulesText } from "../iptables/rules-text.ts";
 
 /** A UDP port of a Service: where datagrams to it go, and who answers them. */
@@ -16,9 +17,9 @@ export type Action =
   /**
    * `iptables-restore --noflush --counters` of the text `restored`, which leaves the rules `rules` behind. Connections stay. Counters of
    * the chains that have a line of their own in `restored` begin anew; others are kept by rules that stay as they are. `nft`: the table of
-   * nftables that is there then.
+   * nftables that is there then. With family `ipv6` it is ip6tables-restore, and rules of IPv6.
    */
-  | { kind: "rules"; restored: string; rules: RulesText; nft?: string | undefined }
+  | { kind: "rules"; family?: Family; restored: string; rules: RulesText; nft?: string | undefined }
   /** `ip link set DEVICE down`, or up. */
   | { kind: "link"; device: string; up: boolean }
   /** The cable of a device is cut, for both ends of a veth pair, or mended. */

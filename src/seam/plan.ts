@@ -303,6 +303,8 @@ export interface Series {
 
 /** A rule as it was hit in all namespaces together. */
 export interface RuleHits {
+  /** Of rules of ip6tables. */
+  family?: "ipv6";
   table: string;
   chain: string;
   /** As iptables-save prints it, without its chain. */
@@ -349,6 +351,8 @@ export interface RunResult {
    * Those of a large cluster together are larger than the memory: read one after the other.
    */
   rules: Record<string, string>;
+  /** The same of ip6tables-save -c. */
+  ipv6Rules: Record<string, string>;
   /** By namespace: its table of nftables as nft lists it, where it has one. */
   nftTables: Record<string, string>;
   /** The same rules by heat, worked out anew whenever it is read. */

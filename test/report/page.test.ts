@@ -209,6 +209,7 @@ describe("with 5,000 pods", () => {
     drops: Object.fromEntries(namespaces.map((name) => [name, { NETFILTER_DROP: 1 }])),
     balancers: [],
     processors: [],
+    ipv6Rules: {},
     nftTables: {},
     captures: [],
     listenErrors: [],
