@@ -72,6 +72,7 @@ import * as ingress from "./app/ingress.ts";
 import * as program from "./app/program.ts";
 import * as relay from "./app/relay.ts";
 import * as service from "./app/service.ts";
+import * as meter from "./app/meter.ts";
 import * as stream from "./app/stream.ts";
 import * as taker from "./app/taker.ts";
 import { addressType } from "./fib/route.ts";
@@ -808,7 +809,8 @@ function udpReceive(ns: usize, frame: usize): void {
   const port = <u32>wireUdp.sourcePort(ipv4.payload(ip));
   switch (load<u32>(socket, R.SOCK_OWNER)) {
     case R.OWNER_SERVICE:
-      udp.sendTo(socket, ipv4.destination(ip), from, port, at, length, line);
+      if (line && stream.endsHere(at, length)) meter.count(ns, at, line, load<u32>(ns, R.NS_ID));
+      else udp.sendTo(socket, ipv4.destination(ip), from, port, at, length, line);
       break;
     case R.OWNER_ECHO:
       udp.sendTo(socket, load<u32>(socket, R.SOCK_LOCAL), from, port, at, length, line);

@@ -6,6 +6,7 @@ import {
   PROTOCOL_ICMP,
   PROTOCOL_QUERY,
   PROTOCOL_RESOLVE,
+  PROTOCOL_STREAM,
   PROTOCOL_TCP,
   PROTOCOL_UDP,
 } from "../layout/codes.ts";
@@ -57,6 +58,7 @@ import * as datagram from "./datagram.ts";
 import * as exchange from "./exchange.ts";
 import * as program from "./program.ts";
 import * as resolver from "./resolver.ts";
+import * as stream from "./stream.ts";
 import * as sessions from "./session.ts";
 
 /** Makes a try, or has it wait for a connection. */
@@ -131,6 +133,11 @@ function request(session: usize): void {
       return;
     case PROTOCOL_ICMP:
       datagram.sendEcho(session);
+      return;
+    case PROTOCOL_STREAM:
+      stream.onAddress(flow, address);
+      resolver.stop(session);
+      sessions.finish(session);
       return;
     case PROTOCOL_RESOLVE:
       program.onName(load<u32>(flow, FLOW_ID), address, 0);

@@ -1,5 +1,5 @@
 // Requests without connections: a datagram and its echo, and ping.
-import { PROTOCOL_ICMP } from "../layout/codes.ts";
+import { PROTOCOL_ICMP, PROTOCOL_STREAM } from "../layout/codes.ts";
 import { FAILED_REFUSED } from "../layout/failures.ts";
 import {
   FLOW_ID,
@@ -30,6 +30,7 @@ import * as udp from "../socket/udp.ts";
 import * as icmp from "../wire/icmp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as attempt from "./attempt.ts";
+import * as stream from "./stream.ts";
 import * as sessions from "./session.ts";
 
 let scratch: usize = 0;
@@ -109,6 +110,10 @@ export function sendEcho(session: usize): void {
 
 /** A datagram came back to a flow's socket. */
 export function onDatagram(flow: usize, at: usize, length: i32, origin: u32): void {
+  if (load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_STREAM) {
+    stream.cameBack(flow, at, length, origin);
+    return;
+  }
   if (length < 8 || get32(at) != load<u32>(flow, FLOW_ID)) return;
   const session = sessions.find(flow, get32(at + 4));
   if (session) attempt.complete(session, origin, false);
@@ -125,6 +130,10 @@ export function onEchoReply(flow: usize, sequence: i32, origin: u32): void {
  * on; if the request's number is not among them nobody can say which is meant.
  */
 export function onError(flow: usize, at: usize, length: i32): void {
+  if (load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_STREAM) {
+    stream.onError(flow);
+    return;
+  }
   let session: usize = 0;
   if (load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_ICMP) {
     if (length >= icmp.ICMP_LENGTH) session = sessions.find(flow, <u32>icmp.sequence(at));

@@ -111,7 +111,7 @@ export function onMoment(flow: usize): void {
     store<f64>(flow, after(flow, load<f64>(flow, FLOW_NEXT_AT)), FLOW_NEXT_AT);
     schedule(flow);
   }
-  if (load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_STREAM) stream.send(flow);
+  if (load<i32>(flow, FLOW_PROTOCOL) == PROTOCOL_STREAM) stream.onMoment(flow);
   else session.begin(flow, 0, 0, 0, 0);
 }
 

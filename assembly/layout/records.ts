@@ -784,6 +784,8 @@ export const FLOW_RETRY_ON = FLOW_RETRIES + WORD; // RETRY_*
 export const FLOW_TRY_TIMEOUT = FLOW_RETRY_ON + WORD; // u64, 0: none
 export const FLOW_BACKOFF = FLOW_TRY_TIMEOUT + LONG; // u64: before the first retry at most
 export const FLOW_BACKOFF_MAX = FLOW_BACKOFF + LONG; // u64: before any
+export const FLOW_STREAM = FLOW_BACKOFF_MAX + LONG; // STREAM_ONE_WAY, STREAM_ECHOED: a stream from a socket; 0: from ports in turn
+export const FLOW_SENT = FLOW_STREAM + WORD; // datagrams of a stream so far
 export const FLOW_SIZE = 256;
 
 // The payload of a stream's datagram, in memory order: whether it asks for an answer, its number, when it was sent.
@@ -791,6 +793,20 @@ export const STREAM_ASKS = 0;
 export const STREAM_NUMBER = STREAM_ASKS + WORD;
 export const STREAM_SENT = STREAM_NUMBER + WORD; // u64
 export const STREAM_HEADER = STREAM_SENT + LONG;
+export const STREAM_FLOW = STREAM_HEADER; // FLOW_ID, if it is one that is metered
+export const STREAM_METERED_HEADER = STREAM_FLOW + WORD;
+/** In place of STREAM_ASKS: a stream that is metered where it arrives, or where its datagrams come back. On the wire: "strm", "echo". */
+export const STREAM_ONE_WAY = 0x6d727473;
+export const STREAM_ECHOED = 0x6f686365;
+
+// What is known of a stream where it ends.
+export const METER_NAMESPACE = WORD; // after the link of the hash table
+export const METER_FLOW = METER_NAMESPACE + WORD;
+export const METER_HIGHEST = METER_FLOW + WORD; // the highest number so far
+export const METER_SEEN = METER_HIGHEST + WORD; // u64: bit n: the number n below it has come
+export const METER_TRANSIT = METER_SEEN + LONG; // u64: how long the last one took, 0: there was none
+export const METER_JITTER = METER_TRANSIT + LONG; // u64: 1/16 ns
+export const METER_SIZE = METER_JITTER + LONG;
 
 // A session: one request under way.
 export const SESSION_HASH_NEXT = 0;
@@ -846,4 +862,9 @@ export const LINE_STATUS = LINE_HISTOGRAM + HISTOGRAM_BUCKETS * WORD; // a count
 export const STATUS_COUNT = 600;
 export const STATUS_DNS = 1; // what is added to the code of a DNS answer
 export const LINE_SUM = LINE_STATUS + STATUS_COUNT * WORD; // u64 nanoseconds: latencies together
-export const LINE_SIZE = LINE_SUM + LONG;
+export const LINE_REORDERED = LINE_SUM + LONG; // of a stream: what came after what was sent later
+export const LINE_DUPLICATES = LINE_REORDERED + WORD; // and what came again
+export const LINE_STREAMS = LINE_DUPLICATES + WORD; // streams of which something came
+export const LINE_JITTER_SUM = LINE_STREAMS + 2 * WORD; // u64: of all of them, in 1/16 ns
+export const LINE_JITTER_MAX = LINE_JITTER_SUM + LONG; // u64: the highest that one of them ever had
+export const LINE_SIZE = LINE_JITTER_MAX + LONG;

@@ -1,5 +1,6 @@
 // What requests and responses say on the wire.
 import { wireName } from "./zone.ts";
+import { STREAM_METERED_HEADER } from "../../assembly/layout/records.ts";
 import { DIGITS } from "../../assembly/layout/traffic.ts";
 import type { RequestPlaces } from "../kernel/flows.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
@@ -64,9 +65,15 @@ export function requestOf(flow: FlowConfig, line: string): Request {
   const bytes = new Uint8Array(Math.max(length, 8)).fill(0x2e);
   const sized = flow.protocol === "tcp" && flow.responseSizes !== undefined;
   const place = " ".repeat(DIGITS);
-  // A datagram begins with the numbers of its flow and request, which the kernel writes over these bytes.
+  // A datagram begins with the numbers of its flow and request, or what a stream says of it, which the kernel writes over these bytes.
   const text = encoder.encode(
-    flow.protocol === "udp" ? `........ ${line} ` : sized ? `${SIZED} ${place} ${place} ${line} ` : `podwire ${line} `,
+    flow.stream !== undefined
+      ? `${".".repeat(STREAM_METERED_HEADER)} ${line} `
+      : flow.protocol === "udp"
+        ? `........ ${line} `
+        : sized
+          ? `${SIZED} ${place} ${place} ${line} `
+          : `podwire ${line} `,
   );
   bytes.set(text.subarray(0, bytes.length - 1));
   bytes[bytes.length - 1] = 0x0a;

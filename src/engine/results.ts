@@ -32,6 +32,7 @@ export function combine(
   const sent = namespaces.flatMap(({ name, frames }) =>
     [...frames].map(([device, count]) => [`${name}/${device}`, count] as const),
   );
+  const streams = new Set(plan.flows.flatMap(({ line, stream }) => (stream === undefined ? [] : [line])));
   return {
     lines: plan.lines.map((name, i) =>
       lineResult(
@@ -39,6 +40,7 @@ export function combine(
         workers.flatMap(({ lines }) => lines[i] ?? []),
         namespaceNames,
         rules,
+        streams.has(i),
       ),
     ),
     balancers: workers.flatMap(({ balancers }) => balancers),
@@ -151,19 +153,23 @@ function statusName(status: number): string {
   return status >= 100 ? String(status) : (DNS_CODES[status - STATUS_DNS] ?? `RCODE${status - STATUS_DNS}`);
 }
 
-type Count = "sent" | "begun" | "retries" | "delivered" | "refused" | "timedOut" | "unresolved" | "latencySum";
+type Count =
+  "sent" | "begun" | "retries" | "delivered" | "refused" | "timedOut" | "unresolved" | "latencySum" | StreamCount;
+type StreamCount = "reordered" | "duplicates" | "streams" | "jitterSum";
 
 function lineResult(
   name: string,
   parts: readonly LineCounters[],
   namespaceNames: readonly string[],
   rules: RuleSets,
+  isStream: boolean,
 ): LineResult {
   const sum = (field: Count): number => parts.reduce((total, part) => total + part[field], 0);
   const histogram = addUp(parts.map((part) => part.histogram));
   const delivered = histogram.reduce((total, count) => total + count, 0);
   const backends = addUp(parts.map((part) => part.backends));
   const [sent, refused, timedOut, unresolved] = [sum("sent"), sum("refused"), sum("timedOut"), sum("unresolved")];
+  const left = sent - delivered - refused - timedOut - unresolved;
   return {
     name,
     sent,
@@ -173,7 +179,18 @@ function lineResult(
     refused,
     timedOut,
     unresolved,
-    open: sent - delivered - refused - timedOut - unresolved,
+    open: isStream ? 0 : left,
+    ...(isStream && {
+      stream: {
+        lost: left,
+        reordered: sum("reordered"),
+        duplicates: sum("duplicates"),
+        jitter: {
+          mean: Math.round(sum("jitterSum") / Math.max(1, sum("streams"))),
+          max: Math.round(Math.max(...parts.map(({ jitterMax }) => jitterMax))),
+        },
+      },
+    }),
     statuses: Object.fromEntries(
       filled(addUp(parts.map((part) => part.statuses))).map(([status, count]) => [statusName(status), count]),
     ),

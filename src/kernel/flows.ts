@@ -71,6 +71,7 @@ export function newFlow(kernel: Kernel, flow: FlowConfig, id: number, ns: Handle
     kernel.setWord(at + R.FLOW_PORT_COUNT, ports.count);
     kernel.setWord(at + R.FLOW_GREETS, flow.greets === true ? ports.count : 0);
   }
+  if (flow.stream) kernel.setWord(at + R.FLOW_STREAM, flow.stream === "one-way" ? R.STREAM_ONE_WAY : R.STREAM_ECHOED);
   setArrival(kernel, at, flow);
   kernel.setWord(at + R.FLOW_SIZES, placeDistribution(kernel, flow.requestSizes));
   kernel.setWord(at + R.FLOW_ANSWERS, placeDistribution(kernel, flow.responseSizes));

@@ -90,6 +90,13 @@ export interface LineCounters {
   /** See bucketCeiling. */
   histogram: Uint32Array;
   max: number;
+  reordered: number;
+  duplicates: number;
+  /** Streams of which something came. */
+  streams: number;
+  /** Of them all, and the most of one, in nanoseconds. */
+  jitterSum: number;
+  jitterMax: number;
   /** The rule that denied first: the id of its namespace, its RULE_INDEX. */
   denied: { atNs: number; namespace: number; rule: number } | undefined;
 }
@@ -389,6 +396,11 @@ export class Kernel {
       backends: copy(this.word(at + R.LINE_BACKENDS), namespaces),
       histogram: copy(at + R.LINE_HISTOGRAM, R.HISTOGRAM_BUCKETS),
       max: Number(this.#readLong(at + R.LINE_MAX)),
+      reordered: this.word(at + R.LINE_REORDERED),
+      duplicates: this.word(at + R.LINE_DUPLICATES),
+      streams: this.word(at + R.LINE_STREAMS),
+      jitterSum: Number(this.#readLong(at + R.LINE_JITTER_SUM)) / 16,
+      jitterMax: Number(this.#readLong(at + R.LINE_JITTER_MAX)) / 16,
       denied: this.#denied(at),
     };
   }

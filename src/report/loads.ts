@@ -28,7 +28,7 @@ export function ratesOf(plan: Plan, results: readonly LineResult[], endNs: numbe
 /** A line falls behind if it delivers less than that share of what is offered. */
 const BEHIND = 0.95;
 
-type Line = Pick<LineResult, "name" | "sent" | "begun" | "delivered" | "retries" | "statuses"> & Rates;
+type Line = Pick<LineResult, "name" | "sent" | "begun" | "delivered" | "retries" | "statuses" | "stream"> & Rates;
 
 /** Sentences about lines that fell behind what was offered, about answers that say an error, and about tries made again. */
 export function loadRemarks(lines: readonly Line[]): string[] {
@@ -39,9 +39,23 @@ export function loadRemarks(lines: readonly Line[]): string[] {
       ...(delivered < sent * BEHIND || begun < sent
         ? [`${name}: ${perSecond(offeredPerSecond)} offered, ${perSecond(deliveredPerSecond)} delivered${waited}`]
         : []),
+      ...streamRemarks(line).map((remark) => `${name}: ${remark}`),
       ...answerRemarks(line).map((remark) => `${name}: ${remark}`),
     ];
   });
+}
+
+/** What became of a stream that nobody would see from counts: as iperf3 says it. */
+function streamRemarks({ stream, sent }: Pick<LineResult, "stream" | "sent">): string[] {
+  if (!stream || sent === 0) return [];
+  const { lost, reordered, duplicates, jitter } = stream;
+  const share = `${Number(((lost / sent) * 100).toPrecision(3))} %`;
+  const others = [
+    ...(reordered > 0 ? [`${formatCount(reordered)} out of order`] : []),
+    ...(duplicates > 0 ? [`${formatCount(duplicates)} came twice`] : []),
+  ];
+  const times = `jitter ${formatTime(jitter.mean)} in the end, ${formatTime(jitter.max)} at most`;
+  return [[`${formatCount(lost)} of ${formatCount(sent)} lost (${share})`, ...others, times].join(", ")];
 }
 
 /** What the answers of a line said that is an error, and how often it tried again. */
@@ -60,6 +74,7 @@ export function lineRemarks(line: LineResult, { offeredPerSecond, deliveredPerSe
   return [
     `${perSecond(offeredPerSecond)} offered, ${perSecond(deliveredPerSecond)} delivered`,
     ...quantilesOf(line),
+    ...streamRemarks(line),
     ...answerRemarks(line),
   ];
 }

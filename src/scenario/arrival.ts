@@ -5,7 +5,8 @@ import type { Document, FieldPath } from "../documents/document.ts";
 import { InputError } from "../errors.ts";
 import type { FlowArrival, Moment } from "../seam/plan.ts";
 import { toDistribution } from "./distribution.ts";
-import { LARGEST_REQUEST, LARGEST_RESPONSE } from "./sizes.ts";
+import { DEFAULT_BYTES, LARGEST_REQUEST, LARGEST_RESPONSE } from "./sizes.ts";
+import { streamRate } from "./stream.ts";
 import type { Traffic } from "./traffic-schema.ts";
 import { LONGEST, parseDuration } from "./units.ts";
 
@@ -21,7 +22,8 @@ export interface LineArrival {
 
 /** How the requests of a line come, and how many a second in about. Throws an InputError for what cannot be. */
 export function arrivalOf(traffic: Traffic, document: Document, path: FieldPath): LineArrival {
-  const { arrival, rate, clients, thinkTime, start } = traffic;
+  const { arrival, clients, thinkTime, start, requestBytes } = traffic;
+  const rate = streamRate(traffic, typeof requestBytes === "number" ? requestBytes : DEFAULT_BYTES);
   if (clients !== undefined) {
     if (rate !== undefined)
       document.fail([...path, "rate"], "is for an open loop; clients make a closed one, as fast as they are answered");

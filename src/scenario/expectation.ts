@@ -7,7 +7,18 @@ import { parseDuration } from "./units.ts";
 
 export type Comparison = "==" | "!=" | ">=" | "<=" | ">" | "<";
 
-const COUNTS = ["sent", "delivered", "refused", "timedOut", "unresolved", "open", "errors", "dropped"] as const;
+const COUNTS = [
+  "sent",
+  "delivered",
+  "refused",
+  "timedOut",
+  "unresolved",
+  "open",
+  "errors",
+  "dropped",
+  "lost",
+  "reordered",
+] as const;
 const LATENCIES = ["p50", "p99", "max"] as const;
 
 /** A count of a traffic line, its share of what was sent, or a latency, compared with a number. */
@@ -84,9 +95,16 @@ export function judge(expectation: Expectation, line: LineResult): Outcome {
 
 function measure({ field, percent }: Expectation, line: LineResult): number | null {
   if (field === "p50" || field === "p99" || field === "max") return line.latency?.[field] ?? null;
-  const count = field === "dropped" ? sumOf(line.drops) : field === "errors" ? errorsOf(line) : line[field];
+  const count = countOf(field, line);
   if (!percent) return count;
   return line.sent === 0 ? null : (count / line.sent) * 100;
+}
+
+function countOf(field: (typeof COUNTS)[number], line: LineResult): number {
+  if (field === "dropped") return sumOf(line.drops);
+  if (field === "errors") return errorsOf(line);
+  if (field === "lost" || field === "reordered") return line.stream?.[field] ?? 0;
+  return line[field];
 }
 
 function sumOf(counts: Record<string, number>): number {

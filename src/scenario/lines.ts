@@ -10,6 +10,7 @@ import { RANGE_FIELDS } from "./ranges.ts";
 import type { ClusterSpec } from "./ranges.ts";
 import type { Scenario } from "./schema.ts";
 import { sizesOf, type Sizes } from "./sizes.ts";
+import { checkStream } from "./stream.ts";
 import { targetsOf } from "./targets.ts";
 import type { Traffic } from "./traffic-schema.ts";
 
@@ -23,6 +24,7 @@ export interface Line extends LineArrival, Sizes {
   /** The host outside the cluster that `to` named. */
   called?: string | undefined;
   question?: FlowConfig["question"];
+  stream?: FlowConfig["stream"];
   keepAlive?: boolean | undefined;
   connections?: number | undefined;
   retries?: Retries | undefined;
@@ -71,6 +73,7 @@ function resolve(
   const called = {
     to: traffic.to,
     question: questionOf(traffic),
+    ...(traffic.stream && { stream: traffic.stream.answers ? ("echoed" as const) : ("one-way" as const) }),
     startNs: start,
     stopNs: Math.min(stop ?? durationNs, durationNs),
   };
@@ -96,12 +99,13 @@ export function pairsOf(
 export function lineOf(
   name: string,
   said: Pick<Traffic, "protocol" | "keepAlive" | "connections" | "retries" | "timeout" | "host" | "path"> &
-    Pick<Traffic, "requestBytes" | "responseBytes">,
+    Pick<Traffic, "requestBytes" | "responseBytes"> &
+    Pick<Partial<Traffic>, "stream">,
   pairs: Line["pairs"],
   {
     to,
     ...times
-  }: LineArrival & { to: Traffic["to"]; startNs: number; stopNs: number; question?: FlowConfig["question"] },
+  }: LineArrival & { to: Traffic["to"]; startNs: number; stopNs: number } & Pick<Line, "question" | "stream">,
   document: Document,
   path: (string | number)[],
   cluster: Cluster,
@@ -109,7 +113,7 @@ export function lineOf(
   const { protocol, keepAlive, connections } = said;
   return {
     name,
-    protocol: protocol === "dns" ? "query" : protocol,
+    protocol: protocol === "dns" ? "query" : times.stream ? "stream" : protocol,
     pairs,
     called: to.host ?? externalName(to, cluster),
     ...times,
@@ -154,6 +158,7 @@ function checkFields(traffic: Traffic, document: Document, path: (string | numbe
   if (protocol !== "dns" && traffic.query) document.fail([...path, "query"], `is for dns, not for ${protocol}`);
   if (protocol === "dns" && traffic.requestBytes !== undefined)
     document.fail([...path, "requestBytes"], "is not for dns, whose questions are as long as their names");
+  checkStream(traffic, document, path);
   for (const field of ["host", "path"] as const) {
     if (traffic[field] !== undefined && protocol !== "http")
       document.fail([...path, field], `is for protocol http only, not for ${protocol}`);
@@ -179,6 +184,7 @@ export function flowsOf(line: Line, index: number): FlowConfig[] {
     ...(requestSizes && { requestSizes }),
     ...(responseSizes && { responseSizes }),
     ...(line.question && { question: line.question }),
+    ...(line.stream && { stream: line.stream }),
     ...(keepAlive && { keepAlive }),
     ...(connections !== undefined && { connections }),
     ...(retries && { retries }),
@@ -212,7 +218,7 @@ export function outsideHosts(
     const ports =
       protocol === "icmp"
         ? []
-        : [{ protocol: protocol === "udp" || protocol === "query" ? "udp" : "tcp", port } as const];
+        : [{ protocol: ["udp", "query", "stream"].includes(protocol) ? "udp" : "tcp", port } as const];
     return [{ address: formatIpv4(address), ports }];
   });
 }

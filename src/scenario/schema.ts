@@ -38,6 +38,8 @@ export const expectationSchema = z.strictObject({
   open: comparison.optional(),
   errors: comparison.optional(),
   dropped: comparison.optional(),
+  lost: comparison.optional(),
+  reordered: comparison.optional(),
   p50: comparison.optional(),
   p99: comparison.optional(),
   max: comparison.optional(),

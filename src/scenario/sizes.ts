@@ -2,6 +2,7 @@
 import type { Document, FieldPath } from "../documents/document.ts";
 import type { Distribution, FlowArrival } from "../seam/plan.ts";
 import { toDistribution } from "./distribution.ts";
+import { LEAST_STREAM_BYTES } from "./stream.ts";
 import type { Traffic } from "./traffic-schema.ts";
 
 /** The most bytes of a request and of an answer. */
@@ -9,7 +10,7 @@ export const LARGEST_REQUEST = 1_000_000;
 export const LARGEST_RESPONSE = 10_000_000;
 /** Ethernet's 1500 less the headers of IPv4 and UDP or ICMP: more would have to be fragmented. */
 const LARGEST_DATAGRAM = 1472;
-const DEFAULT_BYTES = 64;
+export const DEFAULT_BYTES = 64;
 const DEFAULT_RESPONSE_BYTES = 200;
 /** A request over TCP that says how long its answer should be is so long at least. */
 const SIZED_BYTES = 32;
@@ -24,7 +25,12 @@ export interface Sizes {
 
 /** The sizes of a line. Throws an InputError for those that its protocol cannot have. */
 export function sizesOf(
-  { protocol, requestBytes, responseBytes }: Pick<Traffic, "protocol" | "requestBytes" | "responseBytes">,
+  {
+    protocol,
+    requestBytes,
+    responseBytes,
+    stream,
+  }: Pick<Traffic, "protocol" | "requestBytes" | "responseBytes"> & Pick<Partial<Traffic>, "stream">,
   arrival: FlowArrival,
   document: Document,
   path: FieldPath,
@@ -43,7 +49,15 @@ export function sizesOf(
   const answers = responseBytes ?? (traced("responseBytes") ? DEFAULT_RESPONSE_BYTES : undefined);
   const responseSizes = answers === undefined ? undefined : toDistribution(answers, 1, LARGEST_RESPONSE);
   const sized = protocol === "tcp" && responseSizes !== undefined;
-  const least = sized ? SIZED_BYTES : protocol === "udp" ? 8 : protocol === "icmp" ? 16 : 1;
+  const least = sized
+    ? SIZED_BYTES
+    : stream
+      ? LEAST_STREAM_BYTES
+      : protocol === "udp"
+        ? 8
+        : protocol === "icmp"
+          ? 16
+          : 1;
   const drawn = typeof requestBytes === "object" || traced("requestBytes") || sized;
   const usual = requestBytes ?? DEFAULT_BYTES;
   if (drawn) return { requestSizes: toDistribution(usual, least, most), responseSizes };

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { isHostName } from "./targets.ts";
 import { LARGEST_REQUEST, LARGEST_RESPONSE } from "./sizes.ts";
 import { distribution } from "./distribution.ts";
-import { duration, moment, parseShare, rate } from "./units.ts";
+import { bitRate, duration, moment, parseShare, rate } from "./units.ts";
 
 const DNS_TYPES = ["A", "AAAA", "SRV", "PTR", "CNAME", "NS"] as const;
 
@@ -96,6 +96,7 @@ export const traffic = z.strictObject({
       type: z.enum(DNS_TYPES, `should be one of ${DNS_TYPES.join(", ")}`).default("A"),
     })
     .optional(),
+  stream: z.strictObject({ answers: z.boolean().default(false), bandwidth: bitRate.optional() }).optional(),
   rate: rate.optional(),
   arrival: arrival.optional(),
   clients: z.int().min(1).max(1_000_000).optional(),

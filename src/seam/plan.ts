@@ -123,6 +123,8 @@ export interface FlowConfig {
   path?: string;
   /** For stream: datagrams that arrive at a meter count as delivered; they come from these ports in turn. */
   ports?: { first: number; count: number };
+  /** For stream, in place of ports: datagrams from a socket, which are metered where they arrive, or sent back and metered then. */
+  stream?: "one-way" | "echoed" | undefined;
   /** For stream: the first datagram from each port asks the meter for an answer. */
   greets?: boolean;
 }
@@ -205,7 +207,7 @@ export interface Percentiles extends Latency {
   p9999: number;
 }
 
-/** sent = delivered + refused + timedOut + unresolved + open. */
+/** sent = delivered + refused + timedOut + unresolved + open, and for a stream + lost. */
 export interface LineResult {
   name: string;
   /** Requests whose moment came: what was offered. */
@@ -223,6 +225,8 @@ export interface LineResult {
   unresolved: number;
   /** Still waiting when the run ended. */
   open: number;
+  /** Of a stream only. */
+  stream?: StreamResult | undefined;
   /** Of the delivered, by status: HTTP's, or the code of a DNS answer. */
   statuses: Record<string, number>;
   latency: Percentiles | null;
@@ -234,6 +238,18 @@ export interface LineResult {
   denied: Denial | null;
   /** Requests answered, by the namespace that answered. */
   backends: Record<string, number>;
+}
+
+/** What became of the datagrams of a stream. */
+export interface StreamResult {
+  /** Sent and never seen again, but for those that were refused; also what was under way when the run ended. */
+  lost: number;
+  /** Of the delivered: came after one that was sent later. */
+  reordered: number;
+  /** Came again, and are not among the delivered. */
+  duplicates: number;
+  /** RFC 3550's interarrival jitter, in nanoseconds: the mean of the line's streams at the end, and the most that one ever had. */
+  jitter: { mean: number; max: number };
 }
 
 /** Requests that failed, by how they did. */

@@ -76,7 +76,7 @@ test.each([
   ],
   [
     "{traffic: browse}",
-    "scenario.yaml:6: spec.expect[0]: says nothing to expect; write one of sent, delivered, refused, timedOut, unresolved, open, errors, dropped, p50, p99, max",
+    "scenario.yaml:6: spec.expect[0]: says nothing to expect; write one of sent, delivered, refused, timedOut, unresolved, open, errors, dropped, lost, reordered, p50, p99, max",
   ],
 ])("%s is refused", (yaml, message) => {
   expect(() => expectations(yaml)).toThrow(message);

@@ -37,6 +37,20 @@ function flowsOf(fields: string, to = "to: { service: web }"): FlowConfig[] {
 }
 
 describe("a line", () => {
+  test("of a stream has a rate, or as many datagrams as its bandwidth is", () => {
+    const to = "to: { service: web, port: log }";
+    const plain = flowsOf("protocol: udp, stream: {}, rate: 100/s", to);
+    expect(plain.map(({ protocol, stream, rate }) => [protocol, stream, rate])).toEqual([
+      ["stream", "one-way", 50],
+      ["stream", "one-way", 50],
+    ]);
+    const wide = flowsOf("protocol: udp, stream: { bandwidth: 16Mbit, answers: true }, requestBytes: 1000", to);
+    expect(wide.map(({ stream, rate, requestBytes }) => [stream, rate, requestBytes])).toEqual([
+      ["echoed", 1000, 1000],
+      ["echoed", 1000, 1000],
+    ]);
+  });
+
   test("with a rate shares it between its pairs", () => {
     const flows = flowsOf("protocol: http, rate: 100/s, keepAlive: true, connections: 4");
     expect(flows.map(({ rate, arrival, startNs }) => [rate, arrival, startNs])).toEqual([
@@ -109,6 +123,18 @@ describe("a line", () => {
 });
 
 test.each([
+  ["protocol: tcp, rate: 1/s, stream: {}", "stream", "is for udp, not for tcp"],
+  ["protocol: udp, stream: {}", "traffic[0]", "should have a rate, or stream.bandwidth"],
+  ["protocol: udp, clients: 2, stream: {}", "clients", "is not for a stream"],
+  ["protocol: udp, rate: 1/s, stream: {}, retries: { attempts: 1 }", "retries", "is not for a stream"],
+  ["protocol: udp, rate: 1/s, stream: {}, requestBytes: 19", "requestBytes", "should be at least 20 for a stream"],
+  ["protocol: udp, rate: 1/s, stream: { bandwidth: 1Mbit }", "rate", "should not come with stream.bandwidth"],
+  ["protocol: udp, stream: {}, arrival: { trace: trace.txt }", "arrival.trace", "is not for a stream"],
+  [
+    "protocol: udp, stream: { bandwidth: 1Mbit }, requestBytes: { uniform: { min: 20, max: 80 } }",
+    "stream.bandwidth",
+    "should be a rate instead",
+  ],
   ["protocol: tcp", "traffic[0]", "should have a rate, or clients for a closed loop"],
   ["protocol: tcp, rate: 1/s, clients: 2", "rate", "is for an open loop"],
   ["protocol: tcp, clients: 1", "clients", "should be at least 2"],
