@@ -1,6 +1,6 @@
 // Blocks of addresses as rules have them, for both families: IPv4 by a mask over the number, IPv6 by the bytes behind it.
 import { allocate } from "../memory/arena.ts";
-import { bytesOf, isSix, numberOf } from "../memory/addresses.ts";
+import { bytesOf, find, isSix, numberOf } from "../memory/addresses.ts";
 
 /** Room for the bytes of an address that is made of another. */
 let scratch: usize = 0;
@@ -33,6 +33,14 @@ export function maskedBy(address: u32, mask: usize): u32 {
 export function blockOf(address: u32, length: u32): u32 {
   if (length >= 128) return address;
   return maskedBy(address, maskOf(length));
+}
+
+/** The same, 0 if nobody has given it a number: then nothing is known of it. */
+export function knownBlockOf(address: u32, length: u32): u32 {
+  if (length >= 128) return address;
+  const mask = maskOf(length);
+  v128.store(scratch, v128.and(v128.load(bytesOf(address)), v128.load(mask)));
+  return find(scratch);
 }
 
 /** The block that an address is in: `mask` is one for IPv4, a prefix length for IPv6. */

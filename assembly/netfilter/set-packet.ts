@@ -13,6 +13,7 @@ import {
   SET_LAST_PORT,
   SET_LENGTHS,
   SET_LENGTHS_OTHER,
+  SET_OF_IPV6,
   SET_OF_NETWORKS,
   SET_OF_OTHER_NETWORKS,
   SET_PARTS,
@@ -20,15 +21,22 @@ import {
   SET_TIMEOUT,
 } from "../layout/records.ts";
 import * as L from "../layout/rules.ts";
+import { isSix } from "../memory/addresses.ts";
 import { get16 } from "../memory/bytes.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as packet from "./packet.ts";
 import * as sets from "./set.ts";
 
+const PROTO_ICMPV6: u32 = 58;
+
 /** The element that a packet stands for in a set, as `read` found it. */
 let address: u32 = 0;
 let port: u32 = 0;
 let other: u32 = 0;
+
+function isIcmp(protocol: u32): bool {
+  return protocol == (isSix(packet.source) ? PROTO_ICMPV6 : <u32>ipv4.PROTO_ICMP);
+}
 
 function hasPorts(protocol: u32): bool {
   return (
@@ -36,7 +44,7 @@ function hasPorts(protocol: u32): bool {
     protocol == ipv4.PROTO_UDP ||
     protocol == ipv4.PROTO_SCTP ||
     protocol == ipv4.PROTO_UDPLITE ||
-    protocol == ipv4.PROTO_ICMP
+    isIcmp(protocol)
   );
 }
 
@@ -45,17 +53,18 @@ function portOf(source: bool): i64 {
   const protocol = packet.protocol;
   if (!hasPorts(protocol)) return protocol ? (<i64>protocol) << 16 : -1;
   if (packet.fragmentOffset || packet.l4Length < 4) return -1;
-  const at = protocol == ipv4.PROTO_ICMP || source ? packet.l4 : packet.l4 + 2;
+  const at = isIcmp(protocol) || source ? packet.l4 : packet.l4 + 2;
   return ((<i64>protocol) << 16) | (<i64>get16(at));
 }
 
 /**
  * Reads what the packet has for the dimensions of a set; bit i of `directions` is 1 if dimension i of `count` takes the source. False:
- * it has no ports that can be read, or the set has more dimensions.
+ * it has no ports that can be read, the set has more dimensions, or is of the other family.
  */
 function read(set: usize, directions: u32, count: u32): bool {
   const parts = load<u32>(set, SET_PARTS);
   if (count < <u32>popcnt<u32>(parts & (SET_HAS_ADDRESS | SET_HAS_PORT | SET_HAS_OTHER))) return false;
+  if (!(parts & SET_PLAIN_PORT) && isSix(packet.source) != ((parts & SET_OF_IPV6) != 0)) return false;
   let dimension: u32 = 0;
   address = 0;
   port = 0;
@@ -107,11 +116,18 @@ export function change(record: usize): void {
 
 /** A packet adds a network of the longest length that the set has. */
 function firstLength(set: usize): u32 {
-  return load<u32>(set, SET_PARTS) & SET_OF_NETWORKS ? sets.longestLength(set, SET_LENGTHS) : 32;
+  return load<u32>(set, SET_PARTS) & SET_OF_NETWORKS ? sets.longestLength(set, SET_LENGTHS) : wholeLength(set);
 }
 
 function otherLength(set: usize): u32 {
-  return load<u32>(set, SET_PARTS) & SET_OF_OTHER_NETWORKS ? sets.longestLength(set, SET_LENGTHS_OTHER) : 32;
+  return load<u32>(set, SET_PARTS) & SET_OF_OTHER_NETWORKS
+    ? sets.longestLength(set, SET_LENGTHS_OTHER)
+    : wholeLength(set);
+}
+
+/** The prefix length of an address. */
+function wholeLength(set: usize): u32 {
+  return load<u32>(set, SET_PARTS) & SET_OF_IPV6 ? 128 : 32;
 }
 
 function add(set: usize, record: usize): void {

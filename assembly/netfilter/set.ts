@@ -22,6 +22,7 @@ import {
   SET_LENGTHS_OTHER,
   SET_LENGTH_COUNTS,
   SET_MAX,
+  SET_OF_IPV6,
   SET_NAME,
   SET_NEXT,
   SET_PARTS,
@@ -39,12 +40,16 @@ import {
   SET_COUNTER_OP,
 } from "../layout/rules.ts";
 import { maskOf } from "../fib/route.ts";
+import { isSix } from "../memory/addresses.ts";
 import { allocate } from "../memory/arena.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
+import { blockOf, knownBlockOf } from "./prefix.ts";
 
-const LENGTHS_COUNTED: u32 = 2 * 33;
+// Prefix lengths of the first address, and of the second one behind them, that are counted.
+const LENGTHS: i32 = 33;
+const LENGTHS6: i32 = 129;
 
 /** The set of a name in a namespace, 0 if there is none. */
 export function find(ns: usize, name: u32): usize {
@@ -64,10 +69,19 @@ export function create(ns: usize, name: u32, parts: u32, timeout: u32, most: u32
   store<u32>(set, timeout, SET_TIMEOUT);
   store<u32>(set, most, SET_MAX);
   store<usize>(set, hash.newTable(64), SET_ELEMENTS);
-  store<usize>(set, allocate(LENGTHS_COUNTED << 2), SET_LENGTH_COUNTS);
+  store<usize>(set, allocate((2 * lengthsOf(parts)) << 2), SET_LENGTH_COUNTS);
   store<usize>(set, load<usize>(ns, NS_SETS), SET_NEXT);
   store<usize>(ns, set, NS_SETS);
   return set;
+}
+
+function lengthsOf(parts: u32): i32 {
+  return parts & SET_OF_IPV6 ? LENGTHS6 : LENGTHS;
+}
+
+/** The network of a prefix length that an address is in; 0 for a part that a set does not have. */
+function networkOf(address: u32, length: u32): u32 {
+  return isSix(address) ? blockOf(address, length) : address & maskOf(length);
 }
 
 function has(set: usize, part: u32): bool {
@@ -107,8 +121,8 @@ export function add(
   seconds: u32,
   renews: bool,
 ): usize {
-  const network = address & maskOf(length);
-  const otherNetwork = other & maskOf(otherLength);
+  const network = networkOf(address, length);
+  const otherNetwork = networkOf(other, otherLength);
   const lengths = (length << 8) | otherLength;
   let element = lookup(set, network, port, otherNetwork, lengths);
   if (element && !renews && !expired(element)) return 0;
@@ -154,13 +168,27 @@ function insert(set: usize, network: u32, port: u32, otherNetwork: u32, lengths:
 
 /** Counts the elements with a prefix length and keeps the bits of those that there are. */
 function countLength(set: usize, bits: usize, length: u32, by: i32): void {
-  const which: u32 = bits == SET_LENGTHS ? length : 33 + length;
-  const at = load<usize>(set, SET_LENGTH_COUNTS) + ((<usize>which) << 2);
+  const at = countsOf(set, bits) + ((<usize>length) << 2);
   const count = load<i32>(at) + by;
   store<i32>(at, count);
+  if (has(set, SET_OF_IPV6)) return;
   const bit = (<u64>1) << (<u64>length);
   const others = load<u64>(set + bits) & ~bit;
   store<u64>(set + bits, count ? others | bit : others);
+}
+
+/** How many elements have each prefix length, of the first address (SET_LENGTHS) or the second. */
+function countsOf(set: usize, bits: usize): usize {
+  const first: usize = bits == SET_LENGTHS ? 0 : (<usize>lengthsOf(load<u32>(set, SET_PARTS))) << 2;
+  return load<usize>(set, SET_LENGTH_COUNTS) + first;
+}
+
+/** The longest prefix length below one that elements of a set of IPv6 have; -1: none. */
+function lengthBelow(set: usize, bits: usize, length: i32): i32 {
+  const counts = countsOf(set, bits);
+  let next = length - 1;
+  while (next >= 0 && !load<u32>(counts + ((<usize>next) << 2))) next--;
+  return next;
 }
 
 function remove(set: usize, element: usize): void {
@@ -174,7 +202,7 @@ function remove(set: usize, element: usize): void {
 /** Deletes an element, if it is there (mtype_del). */
 export function del(set: usize, address: u32, length: u32, port: u32, other: u32, otherLength: u32): void {
   const lengths = (length << 8) | otherLength;
-  const element = lookup(set, address & maskOf(length), port, other & maskOf(otherLength), lengths);
+  const element = lookup(set, networkOf(address, length), port, networkOf(other, otherLength), lengths);
   if (element && !expired(element)) remove(set, element);
 }
 
@@ -192,8 +220,12 @@ function sweep(set: usize): void {
   }
 }
 
-/** The longest prefix length of the networks in a set, 32 if it is empty; a packet adds such a network (INIT_CIDR). */
+/** The longest prefix length of the networks in a set, that of an address if it is empty; a packet adds such a network (INIT_CIDR). */
 export function longestLength(set: usize, bits: usize): u32 {
+  if (has(set, SET_OF_IPV6)) {
+    const longest = lengthBelow(set, bits, LENGTHS6);
+    return longest < 0 ? 128 : longest;
+  }
   const lengths = load<u64>(set + bits);
   return lengths ? 63 - <u32>clz<u64>(lengths) : 32;
 }
@@ -219,6 +251,7 @@ function lookup(set: usize, address: u32, port: u32, other: u32, lengths: u32): 
  * address of SET_COUNTER_* that counters must agree with, once `bytes` (0: the packet is not counted) are added to them.
  */
 export function best(set: usize, address: u32, port: u32, other: u32, counts: usize, bytes: u32): usize {
+  if (has(set, SET_OF_IPV6)) return best6(set, address, port, other, counts, bytes);
   let lengths = load<u64>(set, SET_LENGTHS);
   while (lengths) {
     const length = 63 - clz<u64>(lengths);
@@ -230,6 +263,24 @@ export function best(set: usize, address: u32, port: u32, other: u32, counts: us
       const network = address & maskOf(<u32>length);
       const pair = <u32>((length << 8) | otherLength);
       const element = lookup(set, network, port, other & maskOf(<u32>otherLength), pair);
+      if (element && !expired(element) && agrees(set, element, counts, bytes)) return element;
+    }
+  }
+  return 0;
+}
+
+function best6(set: usize, address: u32, port: u32, other: u32, counts: usize, bytes: u32): usize {
+  for (let length = LENGTHS6 - 1; length >= 0; length--) {
+    length = lengthBelow(set, SET_LENGTHS, length + 1);
+    if (length < 0) break;
+    const network = knownBlockOf(address, length);
+    if (!network) continue;
+    for (let otherLength = LENGTHS6 - 1; otherLength >= 0; otherLength--) {
+      otherLength = lengthBelow(set, SET_LENGTHS_OTHER, otherLength + 1);
+      if (otherLength < 0) break;
+      const otherNetwork = other ? knownBlockOf(other, otherLength) : 0;
+      if (other && !otherNetwork) continue;
+      const element = lookup(set, network, port, otherNetwork, (length << 8) | otherLength);
       if (element && !expired(element) && agrees(set, element, counts, bytes)) return element;
     }
   }

@@ -11,14 +11,33 @@ const PARTS = {
   plainPort: R.SET_HAS_PORT | R.SET_PLAIN_PORT,
 } as const;
 
+/** An element whose addresses are what the kernel holds for them. */
+interface NumberedElement extends Omit<SetElement, "address" | "other"> {
+  address: { network: number; prefix: number };
+  other: { network: number; prefix: number };
+}
+
 /** A set with the number by which compiled rules find it. */
-export interface NumberedSet extends Omit<IpSet, "name"> {
+export interface NumberedSet extends Omit<IpSet, "name" | "elements"> {
   number: number;
+  elements: NumberedElement[];
 }
 
 /** Gives sets the numbers that `names` has for the rules, too. */
 export function numberSets(sets: readonly IpSet[], names: NameTable): NumberedSet[] {
-  return sets.map(({ name, ...set }) => ({ ...set, number: names.intern("set", name) }));
+  const numbered = ({ network, prefix }: SetElement["address"]) => ({
+    network: typeof network === "number" ? network : names.addressNumber(network),
+    prefix,
+  });
+  return sets.map(({ name, elements, ...set }) => ({
+    ...set,
+    number: names.intern("set", name),
+    elements: elements.map((element) => ({
+      ...element,
+      address: numbered(element.address),
+      other: numbered(element.other),
+    })),
+  }));
 }
 
 /** Adds sets to a namespace. */
@@ -33,9 +52,10 @@ export function addSets(kernel: Kernel, ns: Handle, sets: readonly NumberedSet[]
   }
 }
 
-function bitsOf({ parts, networks, timeout, counters, skbinfo }: NumberedSet): number {
+function bitsOf({ family, parts, networks, timeout, counters, skbinfo }: NumberedSet): number {
   return (
     parts.reduce((sum, part) => sum | PARTS[part], 0) |
+    (family === "ipv6" ? R.SET_OF_IPV6 : 0) |
     (networks.includes("address") ? R.SET_OF_NETWORKS : 0) |
     (networks.includes("other") ? R.SET_OF_OTHER_NETWORKS : 0) |
     (timeout === undefined ? 0 : R.SET_HAS_TIMEOUTS) |
@@ -44,7 +64,7 @@ function bitsOf({ parts, networks, timeout, counters, skbinfo }: NumberedSet): n
   );
 }
 
-function addElement(kernel: Kernel, handle: Handle, set: NumberedSet, element: SetElement): void {
+function addElement(kernel: Kernel, handle: Handle, set: NumberedSet, element: NumberedElement): void {
   const { address, port, other, nomatch, packets = 0, bytes = 0, mark } = element;
   const seconds = element.timeout ?? set.timeout ?? 0;
   const lengths = [address.network, address.prefix, port, other.network, other.prefix] as const;

@@ -1,6 +1,8 @@
 // `ipset save` text to sets: what their elements are made of, and the elements.
 import { cidrSize, parseCidr } from "../address.ts";
+import { parseCidr6 } from "../address6.ts";
 import { InputError, type Place } from "../errors.ts";
+import { longestPrefix, type Address, type Family } from "./addresses.ts";
 import { parseProtocol } from "./protocols.ts";
 
 /** What an element is made of, in order. A plain port is one of TCP or UDP, whichever the packet has. */
@@ -8,6 +10,8 @@ export type SetPart = "address" | "port" | "other" | "plainPort";
 
 export interface IpSet {
   name: string;
+  /** Of its addresses. */
+  family: Family;
   parts: SetPart[];
   /** The parts of addresses that may be networks. */
   networks: SetPart[];
@@ -24,7 +28,7 @@ export interface IpSet {
 }
 
 interface Network {
-  network: number;
+  network: Address;
   prefix: number;
 }
 
@@ -85,7 +89,7 @@ export function parseSets(text: string, file: string): IpSet[] {
       const found = sets.get(name);
       if (!found) throw new InputError(place, `there is no set ${name}; a create line must come first`);
       const carried = readCarried(found.set, rest, place);
-      found.set.elements.push(...readElements(found.type, what, place).map((element) => ({ ...element, ...carried })));
+      found.set.elements.push(...readElements(found, what, place).map((element) => ({ ...element, ...carried })));
     } else {
       throw new InputError(place, `ipset ${command} is not emulated yet`);
     }
@@ -93,11 +97,11 @@ export function parseSets(text: string, file: string): IpSet[] {
   return [...sets.values()].map(({ set }) => set);
 }
 
-type Settings = Pick<IpSet, "timeout" | "counters" | "skbinfo" | "most" | "range">;
+type Settings = Pick<IpSet, "family" | "timeout" | "counters" | "skbinfo" | "most" | "range">;
 
 function readCreate(words: readonly string[], type: SetType, place: Place): Settings {
   const isPorts = type.parts.includes("plainPort");
-  const settings: Settings = { counters: false, skbinfo: false, most: MOST };
+  const settings: Settings = { family: "ipv4", counters: false, skbinfo: false, most: MOST };
   for (let i = 0; i < words.length; i++) {
     const name = words[i] ?? "";
     const value = words[i + 1] ?? "";
@@ -109,6 +113,7 @@ function readCreate(words: readonly string[], type: SetType, place: Place): Sett
     if (name === "timeout") settings.timeout = readNumber(value, "timeout", MAX_TIMEOUT, place);
     else if (name === "maxelem") settings.most = readNumber(value, "maxelem", WORD, place);
     else if (name === "range" && isPorts) settings.range = readRange(value, place);
+    else if (name === "family" && value === "inet6" && !isPorts) settings.family = "ipv6";
     else if (!SIZES.includes(name) && !(name === "family" && value === "inet"))
       throw new InputError(place, `ipset create with ${name} ${value} is not emulated yet`.replace("  ", " "));
     i++;
@@ -169,15 +174,22 @@ function readMark(word: string, place: Place): { value: number; mask: number } {
   return { value, mask };
 }
 
-function readElements(type: SetType, text: string, place: Place): SetElement[] {
+function readElements(
+  { set: { family }, type }: { set: IpSet; type: SetType },
+  text: string,
+  place: Place,
+): SetElement[] {
   const words = text.split(",");
   if (words.length !== type.parts.length)
     throw new InputError(place, `"${text}" should have ${type.parts.length} parts, set apart by commas`);
-  let elements: SetElement[] = [{ address: NONE, port: 0, other: NONE, nomatch: false }];
+  const none = { network: 0, prefix: longestPrefix(family) };
+  let elements: SetElement[] = [{ address: none, port: 0, other: none, nomatch: false }];
   type.parts.forEach((part, i) => {
     const word = words[i] ?? "";
     if (part === "address" || part === "other") {
-      const networks = readAddresses(word, type.networks.includes(part), place);
+      const isNetwork = type.networks.includes(part);
+      const networks =
+        family === "ipv4" ? readAddresses(word, isNetwork, place) : [readAddress6(word, isNetwork, place)];
       elements = elements.flatMap((element) => networks.map((network) => ({ ...element, [part]: network })));
     } else {
       const ports = readPorts(word, part === "plainPort", place);
@@ -186,9 +198,6 @@ function readElements(type: SetType, text: string, place: Place): SetElement[] {
   });
   return elements;
 }
-
-/** A part that a set does not have. */
-const NONE: Network = { network: 0, prefix: 32 };
 
 /** A network, or every address of one if the set holds addresses. */
 function readAddresses(word: string, isNetwork: boolean, place: Place): Network[] {
@@ -199,6 +208,14 @@ function readAddresses(word: string, isNetwork: boolean, place: Place): Network[
   if (count > MOST)
     throw new InputError(place, `${word} has more than ${MOST} addresses; a set of networks would hold it`);
   return Array.from({ length: count }, (_, i) => ({ network: cidr.network + i, prefix: 32 }));
+}
+
+/** A network of IPv6, or one address if the set holds addresses. */
+function readAddress6(word: string, isNetwork: boolean, place: Place): Network {
+  const cidr = parseCidr6(word);
+  if (!cidr || (!isNetwork && cidr.prefix !== longestPrefix("ipv6")))
+    throw new InputError(place, `"${word}" should be an IPv6 address${isNetwork ? " or block" : ""}`);
+  return { network: cidr.network, prefix: cidr.prefix };
 }
 
 /** `tcp:80`, `80` (TCP), `1000-1010`. */

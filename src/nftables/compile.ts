@@ -287,6 +287,7 @@ function ipsetOf(table: NftTable, set: NftSet): IpSet {
   return {
     name: kernelName(table, set),
     parts: ["address"],
+    family: "ipv4",
     networks: [],
     timeout: set.timeout,
     counters: false,

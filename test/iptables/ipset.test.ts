@@ -43,7 +43,23 @@ test.each([
   expect(parseSets(`create s ${type}\nadd s ${element}\n`, "s.ipset")).toMatchObject([{ name: "s", elements }]);
 });
 
+const six = (address: bigint | number, prefix = 128) => ({ network: address, prefix });
+const FD = 0xfdn << 120n;
+
 test.each([
+  ["hash:ip", "fd00::1", { address: six(FD + 1n), port: 0, other: six(0) }],
+  ["hash:net", "fd00::9/64", { address: six(FD, 64), port: 0, other: six(0) }],
+  ["hash:ip,port", "fd00::1,udp:53", { address: six(FD + 1n), port: 0x110035, other: six(0) }],
+  ["hash:ip,port,ip", "fd00::1,tcp:80,fd00::2", { address: six(FD + 1n), port: 0x060050, other: six(FD + 2n) }],
+])("a set of type %s and family inet6 holds %s", (type, element, expected) => {
+  const text = `create s ${type} family inet6 hashsize 1024\nadd s ${element}\n`;
+  expect(parseSets(text, "s.ipset")).toMatchObject([{ family: "ipv6", elements: [{ ...expected, nomatch: false }] }]);
+});
+
+test.each([
+  ["create s hash:ip family inet6\nadd s fd00::/64", 's.ipset:2: "fd00::/64" should be an IPv6 address'],
+  ["create s hash:net family inet6\nadd s 10.0.0.0/8", 's.ipset:2: "10.0.0.0/8" should be an IPv6 address or block'],
+  ["create s bitmap:port family inet6", "s.ipset:1: ipset create with family inet6 is not emulated yet"],
   ["create s hash:mac", "s.ipset:1: ipset type hash:mac is not emulated yet"],
   ["create s hash:ip forceadd", "s.ipset:1: ipset create with forceadd is not emulated yet"],
   ["create s hash:ip timeout soon", "s.ipset:1: timeout soon should be a number from 0 to 2147483"],

@@ -1,6 +1,6 @@
 // `ipset list` and `ipset save`: the sets of a namespace with what they hold now, as ipset 7 prints them.
 import * as R from "../../../assembly/layout/records.ts";
-import { formatIpv4 } from "../../address.ts";
+import { longestPrefix } from "../../iptables/addresses.ts";
 import { parseSets, type IpSet } from "../../iptables/ipset.ts";
 import { formatProtocol } from "../../iptables/protocols.ts";
 import type { Handle, Kernel } from "../../kernel/kernel.ts";
@@ -42,7 +42,7 @@ export const ipset: Tool = {
     const { kernel } = context.emulation;
     const texts = sets.map((found) => {
       if (given.has("n")) return `${found.set.name}\n`;
-      const members = membersOf(kernel, found, context.emulation.nowNs);
+      const members = membersOf(kernel, context.namespace.handle, found, context.emulation.nowNs);
       return command === "save" ? saved(found, members) : listed(found, members, given.has("t"));
     });
     context.out(texts.join(command === "list" && !given.has("n") ? "\n" : ""));
@@ -67,13 +67,13 @@ function setsOf({ emulation: { kernel, scenario }, namespace }: Context): Found[
   }));
 }
 
-function membersOf(kernel: Kernel, { set, handle }: Found, nowNs: number): string[] {
+function membersOf(kernel: Kernel, ns: Handle, { set, handle }: Found, nowNs: number): string[] {
   const members = kernel.records(kernel.word(handle + R.SET_ELEMENTS)).flatMap((at): string[] => {
     const expires = Number(kernel.long(at + R.ELEMENT_EXPIRES));
     if (expires !== 0 && expires <= nowNs) return [];
     const lengths = kernel.word(at + R.ELEMENT_LENGTHS);
     const network = (address: number, length: number): string =>
-      `${formatIpv4(address)}${length === 32 ? "" : `/${length}`}`;
+      `${kernel.addressText(ns, address)}${length === longestPrefix(set.family) ? "" : `/${length}`}`;
     const port = kernel.word(at + R.ELEMENT_PORT);
     const parts = set.parts.map((part) => {
       if (part === "address") return network(kernel.word(at + R.ELEMENT_ADDRESS), lengths >>> 8);
@@ -93,7 +93,7 @@ function membersOf(kernel: Kernel, { set, handle }: Found, nowNs: number): strin
 function headOf({ set, type }: Found): string {
   const more = `${set.timeout === undefined ? "" : ` timeout ${set.timeout}`}${set.counters ? " counters" : ""}${set.skbinfo ? " skbinfo" : ""}`;
   if (type === "bitmap:port") return `range ${(set.range ?? [0, 65535]).join("-")}${more}`;
-  return `family inet hashsize 1024 maxelem ${set.most}${more}`;
+  return `family ${set.family === "ipv4" ? "inet" : "inet6"} hashsize 1024 maxelem ${set.most}${more}`;
 }
 
 function saved(found: Found, members: readonly string[]): string {
