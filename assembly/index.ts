@@ -4,6 +4,7 @@ import * as B from "./layout/balancer.ts";
 import * as F from "./layout/frame.ts";
 import * as R from "./layout/records.ts";
 import * as P from "./layout/program.ts";
+import { SERVER_CHANGES } from "./layout/zone.ts";
 import * as checker from "./app/checker.ts";
 import * as attempt from "./app/attempt.ts";
 import * as calls from "./app/calls.ts";
@@ -404,6 +405,11 @@ export function listen(ns: usize, proto: u32, local: u32, port: u32, owner: u32,
  */
 export function newDnsServer(ns: usize, zone: usize, other: u32, recursive: u32): usize {
   return dnsServer.newServer(ns, zone, other, recursive);
+}
+
+/** From now on a DNS server knows the names of a block of changes otherwise than its zone; 0: none. */
+export function changeNames(server: usize, changes: usize): void {
+  store<usize>(server, changes, SERVER_CHANGES);
 }
 
 /** Makes a namespace a load balancer; returns its BALANCER_* record. */

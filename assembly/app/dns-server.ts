@@ -15,6 +15,7 @@ import {
   ASKED_TYPE,
   DNS_UDP_LIMIT,
   SERVER_CACHE,
+  SERVER_CHANGES,
   SERVER_FORWARD,
   SERVER_NAMESPACE,
   SERVER_RECURSIVE,
@@ -137,8 +138,7 @@ function respond(at: usize, bytes: i32): void {
     return;
   }
   const type = get16(name + <usize>nameLength);
-  const zone = load<usize>(server, SERVER_ZONE);
-  const outcome = zones.gather(zone, name, nameLength, type);
+  const outcome = gather(name, nameLength, type);
   if (outcome == zones.NOT_OURS) {
     if (load<u32>(server, SERVER_FORWARD)) ask(at, length, name, nameLength, type);
     else finish(at, length, dns.RCODE_SERVFAIL);
@@ -151,6 +151,11 @@ function respond(at: usize, bytes: i32): void {
   answer.shuffle(load<usize>(server, SERVER_NAMESPACE) + NS_RANDOM);
   const says = load<u32>(server, SERVER_RECURSIVE) ? dns.FLAG_RECURSION_AVAILABLE : dns.FLAG_AUTHORITATIVE;
   finish(at, length, says | (outcome == zones.NO_NAME ? dns.RCODE_NXDOMAIN : 0));
+}
+
+/** What the server knows itself about a name. */
+function gather(name: usize, length: i32, type: i32): i32 {
+  return zones.gather(load<usize>(server, SERVER_ZONE), load<usize>(server, SERVER_CHANGES), name, length, type);
 }
 
 function baseFlags(query: usize): i32 {
@@ -248,7 +253,7 @@ function complete(query: usize, length: i32, message: usize, bytes: i32, ttl: u3
   const nameLength = dns.nameLength(name, dns.NAME_MAX);
   const type = get16(name + <usize>nameLength);
   answer.begin();
-  const alias = zones.gather(load<usize>(server, SERVER_ZONE), name, nameLength, type) == zones.ALIAS;
+  const alias = gather(name, nameLength, type) == zones.ALIAS;
   let bits = 0;
   if (answer.addFrom(message, bytes, ttl, !alias)) {
     if (alias) bits = dns.FLAG_AUTHORITATIVE;

@@ -11,6 +11,7 @@ import {
   ENTRY_NEXT,
   ENTRY_PODS,
   ENTRY_RECORDS,
+  GONE,
   RECORD_DATA,
   RECORD_LENGTH,
   RECORD_TTL,
@@ -42,8 +43,17 @@ function lower(byte: u8): u8 {
   return byte >= 65 && byte <= 90 ? byte + 32 : byte;
 }
 
+// The names that are others than in the zone that is asked, 0: none.
+let changes: usize = 0;
+
 /** The entry of a name, 0 if it does not exist. */
 function find(zone: usize, name: usize, length: i32): usize {
+  const changed = changes ? findIn(changes, name, length) : 0;
+  if (!changed) return findIn(zone, name, length);
+  return load<u32>(changed, ENTRY_RECORDS) == <u32>GONE ? 0 : changed;
+}
+
+function findIn(zone: usize, name: usize, length: i32): usize {
   let hash: u32 = ZONE_HASH_START;
   for (let i = 0; i < length; i++) hash = (hash ^ (<u32>lower(load<u8>(name + <usize>i)))) * ZONE_HASH_PRIME;
   let offset = load<u32>(zone + ZONE_BUCKETS + ((<usize>(hash & load<u32>(zone, ZONE_MASK))) << 2));
@@ -116,8 +126,9 @@ function addRecords(section: i32, entry: usize, owner: usize, type: i32): i32 {
   return added;
 }
 
-/** Gathers the answer to a question about a name of `length` bytes. */
-export function gather(zone: usize, name: usize, length: i32, type: i32): i32 {
+/** Gathers the answer to a question about a name of `length` bytes. `changed`: a block of names that are others than in the zone, 0: none. */
+export function gather(zone: usize, changed: usize, name: usize, length: i32, type: i32): i32 {
+  changes = changed;
   const outcome = lookUp(zone, name, length, type);
   if (outcome == NO_DATA || outcome == NO_NAME) addAuthority(zone, name, length);
   return outcome;

@@ -119,7 +119,7 @@ function readHead(proxy: usize, from: i32): void {
 /** A request whose head has `head` bytes, and a body of `body` bytes that may have begun to come. */
 function begin(proxy: usize, head: i32, body: i32): void {
   const c = load<usize>(proxy, PROXY_CLIENT);
-  const table = load<usize>(c, TCP_ARG);
+  const table = load<usize>(load<usize>(c, TCP_ARG));
   const start = proxy + PROXY_HEAD;
   if (!request.parse(start, head)) {
     refuse(proxy, RESPONSE_BAD_REQUEST);
@@ -169,7 +169,7 @@ function passBody(proxy: usize, at: usize, length: i32): void {
 /** Sends one of the proxy's own answers. */
 function answer(proxy: usize, response: i32): void {
   const c = load<usize>(proxy, PROXY_CLIENT);
-  const table = load<usize>(c, TCP_ARG);
+  const table = load<usize>(load<usize>(c, TCP_ARG));
   const at = table + <usize>load<u32>(table + INGRESS_RESPONSES + ((<usize>response) << 2));
   tcp.write(c, at + 4, load<i32>(at));
 }

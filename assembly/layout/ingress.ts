@@ -1,5 +1,5 @@
 // What an ingress controller proxies to where: a table in one position-independent block of words, written by src/engine/ingress.ts
-// and walked by assembly/app/ingress.ts; and a request on its way through the proxy. Offsets in the block are bytes from its start.
+// and walked by assembly/app/ingress.ts, which finds it by a word that the listener has; and a request on its way through the proxy. Offsets in the block are bytes from its start.
 const WORD = 4;
 
 export const INGRESS_LOCATIONS = 0; // how many; they follow the head in the order in which they are tried

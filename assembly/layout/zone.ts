@@ -12,7 +12,8 @@ export const ZONE_BUCKETS = ZONE_MASK + WORD; // offset of the first entry of ea
 // An entry; its name follows, padded to a word, then its records. Equal names stand in one entry.
 export const ENTRY_NEXT = 0;
 export const ENTRY_NAME_LENGTH = ENTRY_NEXT + WORD;
-export const ENTRY_RECORDS = ENTRY_NAME_LENGTH + WORD; // number of records; 0: the name exists without any
+export const ENTRY_RECORDS = ENTRY_NAME_LENGTH + WORD; // number of records; 0: the name exists without any; GONE: it does not exist
+export const GONE = 0xffffffff; // in a block of changes: the name was there at the start
 export const ENTRY_PODS = ENTRY_RECORDS + WORD; // not 0: names below it are addresses with dashes; how long those live, in seconds
 export const ENTRY_NAME = ENTRY_PODS + WORD;
 
@@ -43,6 +44,7 @@ export const SERVER_RECURSIVE = SERVER_FORWARD + WORD; // 1: its zone is the who
 export const SERVER_CACHE = SERVER_RECURSIVE + WORD; // hash table of CACHED_*
 export const SERVER_IDLE = SERVER_CACHE + WORD; // questions answered, whose sockets wait for the next one, oldest first
 export const SERVER_IDLE_TAIL = SERVER_IDLE + WORD;
+export const SERVER_CHANGES = SERVER_IDLE_TAIL + WORD; // a block of the names that are others than in its zone, 0: none
 export const SERVER_SIZE = 64;
 
 /** The longest message over UDP without EDNS (RFC 1035, 2.3.4). */

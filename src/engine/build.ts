@@ -36,6 +36,10 @@ export interface Built {
   servers: Map<string, ServerSocket[]>;
   /** Of listeners with a response of their own, by `answerKey`. */
   answers: Map<string, Answer>;
+  /** By namespace, its servers that answer from the cluster's zone. */
+  nameServers: Map<string, Handle[]>;
+  /** By namespace, the words by which its reverse proxies find their locations. */
+  ingresses: Map<string, Handle[]>;
 }
 
 /** A listener's key in `Built.answers`. */
@@ -190,7 +194,7 @@ function addListeners(kernel: Kernel, job: Job, machine: Machine, built: Built):
       listener.application === "dns"
         ? dnsServer(kernel, job, listener, built, servers)
         : listener.application === "ingress"
-          ? kernel.place(ingressBlock(listener.ingress ?? []))
+          ? reverseProxy(kernel, listener, built)
           : serviceResponse(kernel, listener, built, responses);
     const socket: ServerSocket = [protocol, ip(listener.address), port, listener.application, argument];
     if (returning.has(name)) built.servers.set(name, [...(built.servers.get(name) ?? []), socket]);
@@ -198,6 +202,13 @@ function addListeners(kernel: Kernel, job: Job, machine: Machine, built: Built):
     const error = kernel.listen(namespace(built, name), ...socket);
     if (error !== undefined) built.listenErrors.push({ namespace: name, process, protocol, port, error });
   }
+}
+
+/** The word by which a reverse proxy finds its locations. */
+function reverseProxy(kernel: Kernel, { namespace: name, ingress = [] }: ListenerConfig, built: Built): Handle {
+  const place = kernel.placeWords(Uint32Array.of(kernel.place(ingressBlock(ingress))));
+  built.ingresses.set(name, [...(built.ingresses.get(name) ?? []), place]);
+  return place;
 }
 
 /** What a service answers HTTP requests with: a response of its own, or one that all of the namespace share. */
@@ -233,6 +244,8 @@ function dnsServer(
   const server =
     servers.get(key) ??
     kernel.calls.newDnsServer(namespace(built, name), job.zones[dns.names], forward, recursive) >>> 0;
+  if (!servers.has(key) && dns.names === "zone")
+    built.nameServers.set(name, [...(built.nameServers.get(name) ?? []), server]);
   servers.set(key, server);
   return server;
 }

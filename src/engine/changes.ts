@@ -7,6 +7,7 @@ import { countedBy } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Action, ServedDatagrams } from "../seam/change.ts";
 import { answerKey, type Built } from "./build.ts";
+import { ingressBlock } from "./ingress.ts";
 import type { Job } from "./job.ts";
 import { overwriteAnswer } from "./payload.ts";
 
@@ -17,11 +18,17 @@ export interface PlacedChange {
   atNs: number;
   namespace: string;
   namespaceId: number;
-  action: LocalAction | RulesInPlace | PartitionAction;
+  action: LocalAction | RulesInPlace | NamesInPlace | PartitionAction;
+}
+
+/** A block of names that are others than in the cluster's zone. */
+export interface NamesInPlace {
+  kind: "names";
+  block: Handle;
 }
 
 export type PartitionAction = Extract<Action, { kind: "partition" | "heal" }>;
-type LocalAction = Exclude<Action, { kind: "rules" } | PartitionAction>;
+type LocalAction = Exclude<Action, { kind: "rules" | "names" } | PartitionAction>;
 
 /**
  * A set that takes the place of another. `kept` has pairs of a number of a rule (RULE_INDEX) in the old set and one in the new, whose
@@ -55,7 +62,7 @@ export function applyPartition(kernel: Kernel, action: PartitionAction, job: Pic
 export function applyChange(
   kernel: Kernel,
   namespace: string,
-  action: LocalAction | RulesInPlace,
+  action: LocalAction | RulesInPlace | NamesInPlace,
   built: Built,
 ): number {
   const ns = built.namespaces.get(namespace) ?? 0;
@@ -85,6 +92,14 @@ export function applyChange(
       return kernel.calls.endServers(ns, 0);
     case "vanish":
       return kernel.calls.endServers(ns, 1);
+    case "names":
+      for (const server of built.nameServers.get(namespace) ?? []) kernel.calls.changeNames(server, action.block);
+      return 0;
+    case "ingress":
+      // Requests that are under way keep the servers that they had.
+      for (const place of built.ingresses.get(namespace) ?? [])
+        kernel.setWord(place, kernel.place(ingressBlock(action.locations)));
+      return 0;
     case "answer":
       overwriteAnswer(kernel, built.answers.get(answerKey(namespace, action)), action.response);
       return 0;

@@ -19,6 +19,7 @@ import { countedBy, countedIn, type RuleCounters } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { CommentNames } from "../pcap/comments.ts";
 import type { NamespaceConfig } from "../seam/machine.ts";
+import type { ChangedName } from "../seam/change.ts";
 import type { Denial, Plan, RuleHeat } from "../seam/plan.ts";
 import type { PlacedChange } from "./changes.ts";
 import type { NamespaceResult, PlacedNamespace } from "./job.ts";
@@ -199,8 +200,12 @@ export class RuleSets {
     return { loaded, counters: { anew: changed.anew, kept: changed.kept } };
   }
 
-  /** The changes of a plan for the workers. */
-  place(plan: Plan, namespaces: readonly string[]): PlacedChange[] {
+  /** The changes of a plan for the workers. `namesBlock`: places the block of names that have changed. */
+  place(
+    plan: Plan,
+    namespaces: readonly string[],
+    namesBlock: (names: readonly ChangedName[]) => Handle,
+  ): PlacedChange[] {
     const sets = [...this.#all];
     const current = { ipv4: new Map(this.#families.ipv4.byNamespace), ipv6: new Map(this.#families.ipv6.byNamespace) };
     const chains = new Map<LoadedRules, ChainsByName>();
@@ -212,6 +217,7 @@ export class RuleSets {
     return (plan.changes ?? []).map(({ atNs, namespace, action }, index) => {
       const placed = { index, atNs, namespace, namespaceId: namespaces.indexOf(namespace) };
       const change = this.#later.get(index);
+      if (action.kind === "names") return { ...placed, action: { kind: "names", block: namesBlock(action.names) } };
       if (action.kind !== "rules") return { ...placed, action };
       const { family = "ipv4" } = action;
       const before = current[family].get(namespace);

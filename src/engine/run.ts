@@ -2,8 +2,9 @@
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
-import { DROP_REASONS, Kernel } from "../kernel/kernel.ts";
+import { DROP_REASONS, Kernel, type Handle } from "../kernel/kernel.ts";
 import { compileKernel, forgetMail, newMemory } from "../kernel/load.ts";
+import type { ChangedName } from "../seam/change.ts";
 import type { Plan, RunOptions, RunResult } from "../seam/plan.ts";
 import type { Step } from "../seam/trace.ts";
 import { Barrier } from "./barrier.ts";
@@ -19,7 +20,7 @@ import { RuleSets } from "./rules.ts";
 import { StepReader } from "./steps.ts";
 import { refuseUnsupported } from "./unsupported.ts";
 import { Worker } from "./worker.ts";
-import { clusterZone, worldZone } from "./zone.ts";
+import { ChangingZone, clusterZone, worldZone } from "./zone.ts";
 
 const PROGRESS_MS = 100;
 
@@ -120,6 +121,18 @@ export class PreparedRun {
     }
   }
 
+  /** What places blocks of names that have changed: servers that hear of the same have the same. */
+  #namesPlacer(): (names: readonly ChangedName[]) => Handle {
+    let zone: ChangingZone | undefined;
+    const placed = new Map<readonly ChangedName[], Handle>();
+    return (names) => {
+      zone ??= new ChangingZone(this.#plan.zone);
+      const block = placed.get(names) ?? this.#kernel.placeWords(zone.block(names));
+      placed.set(names, block);
+      return block;
+    };
+  }
+
   #job(
     workers: number,
     files: readonly CaptureFile[],
@@ -156,7 +169,7 @@ export class PreparedRun {
       machines,
       flows: placeFlows(plan),
       routes: plan.routes ?? [],
-      changes: this.#rules.place(plan, namespaceNames),
+      changes: this.#rules.place(plan, namespaceNames, this.#namesPlacer()),
       events: plan.events ?? [],
       segments,
       zones: this.#zones,

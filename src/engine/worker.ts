@@ -44,6 +44,8 @@ export class Worker {
     listenErrors: [],
     servers: new Map(),
     answers: new Map(),
+    nameServers: new Map(),
+    ingresses: new Map(),
   };
   readonly #writer: CaptureWriter;
   readonly #sampler: Sampler;

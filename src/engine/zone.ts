@@ -2,6 +2,7 @@
 import * as Z from "../../assembly/layout/zone.ts";
 import { parseIpv4 } from "../address.ts";
 import { parseIpv6 } from "../address6.ts";
+import type { ChangedName } from "../seam/change.ts";
 import type { DnsRecord } from "../seam/plan.ts";
 
 const APEX = "cluster.local";
@@ -24,8 +25,12 @@ interface WireRecord {
 
 /** The block of the cluster's zone. Every name above a record exists too, so that asking for it is answered with "no data". */
 export function clusterZone(records: readonly DnsRecord[]): Uint32Array {
+  return pack(clusterNames(records));
+}
+
+function clusterNames(records: readonly DnsRecord[]): Names {
   const names: Names = new Map([[APEX, named([soa(APEX, `ns.dns.${APEX}`, SOA_TTL)])]]);
-  return pack(gather(names, records, (above) => above.endsWith(APEX)));
+  return gather(names, records, (above) => above.endsWith(APEX));
 }
 
 /**
@@ -41,8 +46,60 @@ export function worldZone(records: readonly DnsRecord[]): Uint32Array {
   return pack(gather(names, records, () => true));
 }
 
+/**
+ * The cluster's zone while names change: each block has what is other than at the start, which the kernel looks at before the zone. A
+ * name that has come makes those above it exist; one that has gone takes those with it that nothing else is below.
+ */
+export class ChangingZone {
+  readonly #names: Names;
+  /** How many names are right below each. */
+  readonly #below = new Map<string, number>();
+
+  /** `records`: those of the start. */
+  constructor(records: readonly DnsRecord[]) {
+    this.#names = clusterNames(records);
+    for (const name of this.#names.keys()) this.#count(this.#below, name, 1);
+  }
+
+  /** The block of names with the records that they have now; those without are gone. */
+  block(changed: readonly ChangedName[]): Uint32Array {
+    const now = gather(
+      new Map(),
+      changed.flatMap(({ records }) => [...records]),
+      (above) => above.endsWith(APEX),
+    );
+    const below = new Map<string, number>();
+    for (const name of now.keys()) if (!this.#names.has(name)) this.#count(below, name, 1);
+    const bare = new Set(changed.filter(({ records }) => records.length === 0).map(({ name }) => name));
+    const doubtful = new Set([...bare].flatMap((name) => [name, ...aboveOf(name)]));
+    // From the deepest up, as a name goes with the last one below it.
+    for (const name of [...doubtful].sort((a, b) => b.split(".").length - a.split(".").length)) {
+      const known = this.#names.get(name);
+      if (!known || now.has(name) || (known.stands && !bare.has(name))) continue;
+      const left = (this.#below.get(name) ?? 0) + (below.get(name) ?? 0);
+      if (left === 0) this.#count(below, name, -1);
+      now.set(name, { ...named([]), isGone: left === 0 });
+    }
+    // What exists anyway has its records.
+    for (const [name, { stands, isGone }] of now) {
+      const known = this.#names.get(name);
+      if (known?.stands && !stands && !isGone && !bare.has(name)) now.set(name, known);
+    }
+    return pack(now);
+  }
+
+  #count(below: Map<string, number>, name: string, by: number): void {
+    const above = parent(name);
+    below.set(above, (below.get(above) ?? 0) + by);
+  }
+}
+
 interface Named {
   records: WireRecord[];
+  /** Whether it exists for its own sake, not as one above others. */
+  stands: boolean;
+  /** The name was there, and is not any more. */
+  isGone?: boolean;
   /** Not 0: names below are addresses with dashes, and live so many seconds. */
   pods: number;
 }
@@ -50,7 +107,7 @@ interface Named {
 type Names = Map<string, Named>;
 
 function named(records: WireRecord[]): Named {
-  return { records, pods: 0 };
+  return { records, stands: records.length > 0, pods: 0 };
 }
 
 /** Adds records to names, and the names above them that `exists` says are there. */
@@ -58,6 +115,7 @@ function gather(names: Names, records: readonly DnsRecord[], exists: (above: str
   for (const record of records) {
     const own = names.get(record.name) ?? named([]);
     names.set(record.name, own);
+    own.stands = true;
     if (record.type === "PODS") own.pods = record.ttl;
     else if (record.type !== "NAME")
       own.records.push({ type: TYPES[record.type], ttl: record.ttl, data: dataOf(record.type, record.value) });
@@ -66,6 +124,12 @@ function gather(names: Names, records: readonly DnsRecord[], exists: (above: str
     }
   }
   return names;
+}
+
+/** The names above one. */
+function aboveOf(name: string): string[] {
+  const above = parent(name);
+  return above === "" ? [] : [above, ...aboveOf(above)];
 }
 
 function parent(name: string): string {
@@ -119,10 +183,10 @@ function hash(name: Uint8Array): number {
 function pack(names: Names): Uint32Array {
   let buckets = 16;
   while (buckets < names.size) buckets *= 2;
-  const entries = [...names].map(([name, { records, pods }]) => ({
+  const entries = [...names].map(([name, { isGone = false, ...own }]) => ({
+    ...own,
     wire: wireName(name.toLowerCase()),
-    records,
-    pods,
+    count: isGone ? Z.GONE : own.records.length,
   }));
   const padded = (length: number): number => (length + 3) & ~3;
   const size = entries.reduce(
@@ -138,12 +202,12 @@ function pack(names: Names): Uint32Array {
   const set = (at: number, value: number): void => void (words[at / 4] = value);
   set(Z.ZONE_MASK, buckets - 1);
   let at = Z.ZONE_BUCKETS + buckets * 4;
-  for (const { wire, records, pods } of entries) {
+  for (const { wire, records, pods, count } of entries) {
     const bucket = Z.ZONE_BUCKETS + (hash(wire) & (buckets - 1)) * 4;
     set(at + Z.ENTRY_NEXT, words[bucket / 4] ?? 0);
     set(bucket, at);
     set(at + Z.ENTRY_NAME_LENGTH, wire.length);
-    set(at + Z.ENTRY_RECORDS, records.length);
+    set(at + Z.ENTRY_RECORDS, count);
     set(at + Z.ENTRY_PODS, pods);
     bytes.set(wire, at + Z.ENTRY_NAME);
     at += Z.ENTRY_NAME + padded(wire.length);

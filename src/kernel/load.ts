@@ -106,6 +106,7 @@ export interface KernelExports {
   clearCounters(rules: number, first: number, count: number): void;
   listen(ns: number, proto: number, local: number, port: number, owner: number, arg: number): number;
   newDnsServer(ns: number, zone: number, other: number, recursive: number): number;
+  changeNames(server: number, changes: number): void;
   newBalancer(ns: number): number;
   startCheck(check: number, at: number): void;
   newFlow(): number;

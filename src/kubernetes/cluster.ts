@@ -8,10 +8,12 @@ import { isIngressController, takenIngresses } from "./ingresses.ts";
 import { allocateNodePorts } from "./node-ports.ts";
 import { familyOfText, IPV4_ALONE } from "./families.ts";
 import { buildNodes, type ClusterNode, type NodeOptions } from "./nodes.ts";
+import type { ObjectsAt } from "./live/live-objects.ts";
 import type { Cluster, Namespace, Pod } from "./objects.ts";
 import { namespaceOf, parseObjects, type ParsedObjects } from "./parse.ts";
 import { schedule, Scheduler } from "./scheduler.ts";
 import { allocateClusterIPs, allocateLoadBalancers, DNS_PLACE, nthAddress, primaryRange } from "./service-addresses.ts";
+import { checkBalanced, withAllocated } from "./service-changes.ts";
 import { serviceLabel, wantsIpv6, type ParsedService } from "./services.ts";
 import { syntheticServices } from "./synthetic.ts";
 import { DNS_SERVICE, systemDocuments } from "./system.ts";
@@ -44,59 +46,110 @@ export interface Ground {
   workloads: readonly Workload[];
   /** What each pod was before it was placed, beside what it is; no address: it is pending. */
   pods: readonly { pod: Pod; made: UnplacedPod }[];
+  /** The objects that were written, and those that every cluster has. */
+  own: ParsedObjects;
+  system: ParsedObjects;
+  takesIngresses: boolean;
+}
+
+/** How a cluster goes on: the pods that come later, and the objects that are written from moments on. */
+export interface Life {
+  later: readonly Pod[];
+  states: readonly ObjectsAt[];
+}
+
+/** The cluster from a moment on, with all pods that there ever are. */
+export interface Edition {
+  atNs: number;
+  event: number;
+  cluster: Cluster;
+}
+
+/** The cluster from objects that have been parsed. */
+export function settleCluster(own: ParsedObjects, options: ClusterOptions): Cluster {
+  return settleLiving(own, options, () => ({ later: [], states: [] })).cluster;
 }
 
 /**
- * The same from objects that have been parsed. `live`: tells of the pods that come later; they are in the cluster, its EndpointSlices
- * too, as if they were there with the others.
+ * The cluster from objects that have been parsed, as it is at the start, and what it is when objects have changed. `live`: tells how it
+ * goes on. Pods that come later are in it, and in its EndpointSlices, as if they were there with the others.
  */
-export function settleCluster(
+export function settleLiving(
   own: ParsedObjects,
   options: ClusterOptions,
-  live: (ground: Ground) => readonly Pod[] = () => [],
-): Cluster {
+  live: (ground: Ground) => Life,
+): { cluster: Cluster; editions: Edition[] } {
   const clusterNodes = buildNodes(own.nodes, options);
   const nodes = clusterNodes.map(({ node }) => node);
-  const { taken: ingresses, notEmulated } = takenIngresses(own.ingresses, own.ingressClasses);
   const hasController = own.workloads.some(({ template }) => isIngressController(template.metadata.labels));
-  const added = ingresses.length > 0 && !hasController ? ingressDocuments() : [];
-  const system = systemObjects(own, [...systemDocuments(options, nodes), ...added]);
-  const services = settleServices(own.services, system.services, options);
+  const { taken } = takenIngresses(own.ingresses, own.ingressClasses);
+  const added = taken.length > 0 && !hasController ? ingressDocuments() : [];
+  const documents = [...systemDocuments(options, nodes), ...added];
+  const system = systemObjects(own, documents);
+  const start = settleServices(own.services, system.services, options);
   const { families = IPV4_ALONE, six } = options;
   const scheduler = new Scheduler(clusterNodes, families);
   const workloads = [...own.workloads, ...system.workloads];
   const made = makePods(workloads, clusterNodes);
   const { pods: first, pending } = schedule(made, scheduler);
-  const ground = first.flatMap((pod, i) => (made[i] ? { pod, made: made[i] } : []));
-  const pods = [...first, ...live({ nodes: clusterNodes, scheduler, workloads, pods: ground })];
-  const settled = services.map(({ service }) => service);
+  const placed = first.flatMap((pod, i) => (made[i] ? { pod, made: made[i] } : []));
+  const takesIngresses = hasController || added.length > 0;
+  const { later, states } = live({
+    nodes: clusterNodes,
+    scheduler,
+    workloads,
+    pods: placed,
+    own,
+    system: parseObjects(documents),
+    takesIngresses,
+  });
+  const pods = [...first, ...later];
+  const stages = [{ atNs: 0, event: -1, own, system, services: start }];
+  for (const state of states) {
+    const there = systemObjects(state.own, documents, state.gone);
+    const before = stages.at(-1)?.services ?? [];
+    const services = settleServices(state.own.services, there.services, options, before);
+    checkBalanced(before, services);
+    stages.push({ ...state, system: there, services });
+  }
+  const isFirst = new Set(first);
   const { syntheticServices: count = 0, serviceCIDR } = options;
-  const synthetic = syntheticServices(count, serviceCIDR, settled);
-  const half = Math.ceil(count / 2);
-  return {
-    ...(six && { families }),
-    nodes,
-    pods,
-    services: [...synthetic.services.slice(0, half), ...settled, ...synthetic.services.slice(half)],
-    endpointSlices: [
-      ...makeEndpointSlices(services, pods, nodes),
-      ...own.endpointSlices,
-      ...own.endpoints.flatMap((endpoints) => mirrorEndpoints(endpoints, settled)),
-      ...system.endpointSlices,
-      ...synthetic.slices,
-    ],
-    namespaces: allNamespaces(own, pods),
-    networkPolicies: own.networkPolicies,
-    ingresses,
-    pending,
-    remarks: own.remarks,
-    ignored: own.ignored,
-    notEmulated: [
-      ...own.notEmulated,
-      ...notEmulated,
-      ...services.flatMap((parsed) => notOfSix(parsed, six !== undefined)),
-    ],
-  };
+  const ever = stages.flatMap(({ services }) => services.map(({ service }) => service));
+  const synthetic = syntheticServices(count, serviceCIDR, ever);
+  const editions = stages.map(({ atNs, event, ...stage }): Edition => {
+    const settled = stage.services.map(({ service }) => service);
+    const half = Math.ceil(count / 2);
+    const { taken: ingresses, notEmulated } = takenIngresses(stage.own.ingresses, stage.own.ingressClasses);
+    const there = (pod: Pod): boolean =>
+      stage.own.names.has(`${pod.owner.kind} ${pod.namespace}/${pod.owner.name}`) || isFirst.has(pod);
+    const cluster: Cluster = {
+      ...(six && { families }),
+      nodes,
+      pods,
+      services: [...synthetic.services.slice(0, half), ...settled, ...synthetic.services.slice(half)],
+      endpointSlices: [
+        ...makeEndpointSlices(stage.services, pods, nodes),
+        ...stage.own.endpointSlices,
+        ...stage.own.endpoints.flatMap((endpoints) => mirrorEndpoints(endpoints, settled)),
+        ...stage.system.endpointSlices,
+        ...synthetic.slices,
+      ],
+      namespaces: allNamespaces(stage.own, states.length === 0 ? pods : pods.filter(there)),
+      networkPolicies: stage.own.networkPolicies,
+      ingresses,
+      pending,
+      remarks: stage.own.remarks,
+      ignored: own.ignored,
+      notEmulated: [
+        ...stage.own.notEmulated,
+        ...notEmulated,
+        ...stage.services.flatMap((parsed) => notOfSix(parsed, six !== undefined)),
+      ],
+    };
+    return { atNs, event, cluster };
+  });
+  const [{ cluster }, ...others] = editions as [Edition, ...Edition[]];
+  return { cluster, editions: others };
 }
 
 /** What of a Service's IPv6 there is not: all of it in a cluster of IPv4 alone, else its load balancer. */
@@ -114,11 +167,15 @@ function allNamespaces(own: ParsedObjects, pods: Cluster["pods"]): Namespace[] {
   return [...own.namespaces, ...others.map((name) => namespaceOf({ name, labels: {} }))];
 }
 
-/** The cluster's own objects without those that the manifests have. The API server's slice goes with its Service. */
-function systemObjects(own: ParsedObjects, documents: readonly Document[]): ParsedObjects {
+/** The cluster's own objects without those that the manifests have, or that are gone. The API server's slice goes with its Service. */
+function systemObjects(
+  own: ParsedObjects,
+  documents: readonly Document[],
+  gone: ReadonlySet<string> = new Set(),
+): ParsedObjects {
   const system = parseObjects(documents);
   const written = (kind: string, { namespace, name }: { namespace: string; name: string }): boolean =>
-    own.names.has(`${kind} ${namespace}/${name}`);
+    own.names.has(`${kind} ${namespace}/${name}`) || gone.has(`${kind} ${namespace}/${name}`);
   return {
     ...system,
     services: system.services.filter(({ service }) => !written("Service", service)),
@@ -129,14 +186,20 @@ function systemObjects(own: ParsedObjects, documents: readonly Document[]): Pars
   };
 }
 
-/** All addresses and ports. The cluster's own Services reserve theirs first, so that who wants the same is told so. */
+/**
+ * All addresses and ports. The cluster's own Services reserve theirs first, so that who wants the same is told so. `before`: Services of
+ * the same names, whose addresses and ports stay.
+ */
 function settleServices(
   own: readonly ParsedService[],
   system: readonly ParsedService[],
   options: ClusterOptions,
+  before: readonly ParsedService[] = [],
 ): ParsedService[] {
-  const withDns = own.map((parsed) => withDnsAddress(parsed, primaryRange(options)));
-  const addressed = allocateClusterIPs([...system, ...withDns], options);
+  const had = new Map(before.map((parsed) => [serviceLabel(parsed.service), parsed]));
+  const kept = (parsed: ParsedService): ParsedService => withAllocated(parsed, had.get(serviceLabel(parsed.service)));
+  const withDns = own.map((parsed) => withDnsAddress(kept(parsed), primaryRange(options)));
+  const addressed = allocateClusterIPs([...system.map(kept), ...withDns], options);
   const services = [...addressed.slice(system.length), ...addressed.slice(0, system.length)];
   return allocateLoadBalancers(allocateNodePorts(services), options.loadBalancerCIDR);
 }

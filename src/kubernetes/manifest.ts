@@ -61,6 +61,8 @@ export class Manifest {
 
 export interface Manifests {
   objects: Manifest[];
+  /** The objects of other kinds, as `ConfigMap shop/settings` or without a namespace, with what they say. */
+  others: Map<string, unknown>;
   ignored: { kind: string; count: number }[];
   notEmulated: string[];
 }
@@ -72,7 +74,7 @@ const named = z.object({ metadata: z.object({ name: z.string().default(""), name
 
 /** The objects of all documents, in order. Throws an InputError for a document that is none, or of a version that there is not. */
 export function readManifests(documents: readonly Document[]): Manifests {
-  const manifests: Manifests = { objects: [], ignored: [], notEmulated: [] };
+  const manifests: Manifests = { objects: [], others: new Map(), ignored: [], notEmulated: [] };
   for (const document of documents) readObject(manifests, document, [], withoutNulls(document.value));
   return manifests;
 }
@@ -100,10 +102,14 @@ function readObject(manifests: Manifests, document: Document, path: FieldPath, v
       document.fail([...path, "apiVersion"], `there is no ${kind} in ${apiVersion}; write ${VERSIONS[kind]}`);
     if (kind === "CronJob") countIgnored(manifests, kind);
     manifests.objects.push(new Manifest(kind, document, path, withName(value, manifests.objects.length)));
-  } else if (NETWORK_GROUPS.includes(group)) {
-    const { name, namespace = "default" } = document.validateAt(path, value, named).metadata;
-    manifests.notEmulated.push(`${kind} ${namespace}/${name}`);
-  } else countIgnored(manifests, isKind(kind) ? `${kind}.${group}` : kind);
+  } else {
+    const { name = "", namespace } = named.safeParse(value).data?.metadata ?? {};
+    manifests.others.set(`${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`, value);
+    if (NETWORK_GROUPS.includes(group)) {
+      document.validateAt(path, value, named);
+      manifests.notEmulated.push(`${kind} ${namespace ?? "default"}/${name}`);
+    } else countIgnored(manifests, isKind(kind) ? `${kind}.${group}` : kind);
+  }
 }
 
 function isMap(value: unknown): value is object {

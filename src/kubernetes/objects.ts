@@ -157,6 +157,8 @@ export interface NetworkPolicyRule {
 export interface NetworkPolicy {
   namespace: string;
   name: string;
+  /** How often it was written while the cluster ran: its sets are others each time. Absent: never. */
+  revision?: number;
   podSelector: LabelSelector;
   /** What it lets in; absent: it does not isolate in this direction. */
   ingress?: NetworkPolicyRule[];

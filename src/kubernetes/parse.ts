@@ -17,7 +17,7 @@ export interface ParsedNode {
   node: NodeManifest;
 }
 
-export interface ParsedObjects extends Pick<Manifests, "ignored" | "notEmulated"> {
+export interface ParsedObjects extends Pick<Manifests, "others" | "ignored" | "notEmulated"> {
   nodes: ParsedNode[];
   workloads: Workload[];
   services: ParsedService[];
@@ -27,8 +27,8 @@ export interface ParsedObjects extends Pick<Manifests, "ignored" | "notEmulated"
   ingressClasses: IngressClass[];
   namespaces: Namespace[];
   networkPolicies: NetworkPolicy[];
-  /** Every object, as `Deployment shop/web`. */
-  names: Set<string>;
+  /** Every object, as `Deployment shop/web`, with its manifest. */
+  names: Map<string, Manifest>;
   /** What is odd, but no error: one sentence for each. */
   remarks: string[];
 }
@@ -38,7 +38,7 @@ export interface ParsedObjects extends Pick<Manifests, "ignored" | "notEmulated"
  * a component is told of them, each field is looked at by itself.
  */
 export function parseObjects(documents: readonly Document[], { stored = false } = {}): ParsedObjects {
-  const { objects, ignored, notEmulated } = readManifests(documents);
+  const { objects, others, ignored, notEmulated } = readManifests(documents);
   const parsed: ParsedObjects = {
     nodes: [],
     workloads: [],
@@ -49,8 +49,9 @@ export function parseObjects(documents: readonly Document[], { stored = false } 
     ingressClasses: [],
     namespaces: [],
     networkPolicies: [],
-    names: new Set(),
+    names: new Map(),
     remarks: [],
+    others,
     ignored,
     notEmulated: [...notEmulated],
   };
@@ -65,9 +66,9 @@ export function parseObjects(documents: readonly Document[], { stored = false } 
       );
     last.set(path, { manifest, add });
   }
-  for (const [path, { add }] of last) {
+  for (const [path, { add, manifest }] of last) {
     add();
-    parsed.names.add(path);
+    parsed.names.set(path, manifest);
   }
   if (!stored) parsed.remarks.push(...ambiguousBlocks(parsed));
   return parsed;

@@ -75,8 +75,17 @@ export function gatewayAddress(nodeCIDR: string): string {
   return formatIpv4(nodeNetwork(nodeCIDR).network + 1);
 }
 
-/** Everything that the kernel of `node` is told. `later`: pods that are not there yet, but whose network is. */
-export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, later: readonly Pod[] = []): Machine {
+/**
+ * Everything that the kernel of `node` is told. `later`: pods that are not there yet, but whose network is. `ever`: the cluster with all
+ * that there ever is.
+ */
+export function nodeMachine(
+  cluster: Cluster,
+  node: Node,
+  options: NodeOptions,
+  later: readonly Pod[] = [],
+  ever: Cluster = cluster,
+): Machine {
   const { network = {}, cardMtu = CARD_MTU, processor } = options;
   const { mode = "routes", hairpinMode = true } = network;
   const { mtu = mode === "vxlan" ? cardMtu - TUNNEL_OVERHEAD : cardMtu } = network;
@@ -95,7 +104,7 @@ export function nodeMachine(cluster: Cluster, node: Node, options: NodeOptions, 
         sysctls: nodeSysctls(processor?.cores ?? CORES, pods, options),
         ...options.kernel,
         ...nodeFilters(cluster, node, options),
-        ...setsForAll(cluster, node, later, options),
+        ...setsForAll(cluster, node, later, ever, options),
       },
       ...ownPods.map(sandbox),
     ],
@@ -141,15 +150,16 @@ function addCard6(machine: Machine, { nodes }: Cluster, node: Node, { nodeCIDR }
       machine.routes.push({ ...at, destination: nodeRange(other, "IPv6") ?? "", via: other.address6 ?? "" });
 }
 
-/** Sets are made once: they hold later pods from the beginning, whose addresses nobody else has. */
+/** Sets are made once: those of later policies are there from the beginning, and hold later pods, whose addresses nobody else has. */
 function setsForAll(
   cluster: Cluster,
   node: Node,
   later: readonly Pod[],
+  ever: Cluster,
   { six }: FamilyOptions,
 ): Pick<NamespaceConfig, "sets"> {
-  if (later.length === 0) return {};
-  const all = { ...cluster, pods: [...cluster.pods, ...later] };
+  if (later.length === 0 && ever === cluster) return {};
+  const all = { ...ever, pods: [...cluster.pods, ...later] };
   const sets = (["IPv4", ...(six ? (["IPv6"] as const) : [])] as const)
     .map((family) => addNetworkPolicies(newNodeTables().filter, all, node, family))
     .join("");

@@ -13,11 +13,14 @@ export interface Sources {
   document: Document | undefined;
   /** All other documents, in the order of the files. */
   manifests: Document[];
+  /** What the timeline applies, by the names of the files there. Default: nothing. */
+  applied?: ReadonlyMap<string, readonly Document[]>;
 }
 
 /**
  * Reads YAML files; a folder stands for the `.yaml`, `.yml` and `.json` files in it, by name, as for kubectl. Manifests that a Scenario names are read
- * besides, relative to it; no file is read twice. Throws an InputError for what cannot be read and for a second Scenario.
+ * besides, relative to it; no file is read twice. Files that its timeline applies are not among the manifests of a folder. Throws an
+ * InputError for what cannot be read and for a second Scenario.
  */
 export function readSources(paths: readonly string[]): Sources {
   const seen = new Set<string>();
@@ -27,7 +30,14 @@ export function readSources(paths: readonly string[]): Sources {
     seen.add(real);
     return parseDocuments(readText(path, place), path);
   };
-  const documents = paths.flatMap((path) => expand(path)).flatMap((path) => read(path, { file: path }));
+  const inFolders = new Map<Document, string>();
+  const documents = paths.flatMap((path) =>
+    expand(path).flatMap((file) => {
+      const found = read(file, { file });
+      if (file !== path) for (const document of found) inFolders.set(document, canonical(file, { file }));
+      return found;
+    }),
+  );
   const scenarios = documents.filter(isScenario);
   const [document, second] = scenarios;
   if (second) {
@@ -40,7 +50,20 @@ export function readSources(paths: readonly string[]): Sources {
   });
   const nested = named.find(isScenario);
   if (nested) nested.fail(["kind"], "a Scenario's manifests hold no other Scenario");
-  return { scenario, document, manifests: [...documents, ...named].filter((other) => !isScenario(other)) };
+  const later = new Set<string>();
+  const applied = new Map(
+    scenario.spec.timeline.flatMap(({ apply }, i): [string, Document[]][] => {
+      if (apply === undefined) return [];
+      const place = document?.place(["spec", "timeline", i, "apply"]) ?? {};
+      const path = join(dirname(document?.file ?? ""), apply);
+      later.add(canonical(path, place));
+      const found = parseDocuments(readText(path, place), path);
+      found.find(isScenario)?.fail(["kind"], "a Scenario cannot be applied");
+      return [[apply, found]];
+    }),
+  );
+  const isManifest = (other: Document): boolean => !isScenario(other) && !later.has(inFolders.get(other) ?? "");
+  return { scenario, document, manifests: [...documents, ...named].filter(isManifest), applied };
 }
 
 /** The one YAML document of a file. Throws an InputError if it cannot be read, or holds another number of them. */

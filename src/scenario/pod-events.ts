@@ -1,13 +1,15 @@
-// What a timeline does to pods: its entries handed to a cluster that lives on, and what becomes of the pods.
+// What a timeline does to pods and objects: its entries handed to a cluster that lives on, and what becomes of it.
 import type { Document } from "../documents/document.ts";
 import { among } from "../errors.ts";
-import type { Ground } from "../kubernetes/cluster.ts";
+import type { Ground, Life } from "../kubernetes/cluster.ts";
 import type { History } from "../kubernetes/live/history.ts";
 import { LiveCluster, type LiveTimes } from "../kubernetes/live/live-cluster.ts";
+import { LiveObjects, OUTCOMES, type Applied, type RemovableKind } from "../kubernetes/live/live-objects.ts";
 import type { Workload } from "../kubernetes/workloads.ts";
+import type { Sources } from "./files.ts";
 import type { Scenario, TimelineSpec } from "./schema.ts";
 
-export interface PodEvents extends History {
+export interface PodEvents extends History, Pick<Life, "states"> {
   /** By place in the timeline, what an entry did: `deletion of pod shop/web-0`. */
   what: Map<number, string>;
 }
@@ -27,39 +29,100 @@ export function entriesOf({ spec }: Scenario): PlacedEntry[] {
     .map((placed, index) => ({ ...placed, index }));
 }
 
-/** What becomes of pods. Throws an InputError for what is not there or cannot be done. */
+/** Nothing happens to anything. */
+export const NO_EVENTS: PodEvents = {
+  steps: [],
+  deeds: [],
+  off: [],
+  later: [],
+  remarks: [],
+  states: [],
+  what: new Map(),
+};
+
+/** What becomes of pods and objects. Throws an InputError for what is not there or cannot be done. */
 export function planPods(
-  scenario: Scenario,
-  document: Document | undefined,
+  { scenario, document, applied = new Map() }: Pick<Sources, "scenario" | "document" | "applied">,
   ground: Ground,
   times: LiveTimes,
   durationNs: number,
 ): PodEvents {
   const entries = entriesOf(scenario).filter(({ entry }) => actOf(entry) !== undefined);
+  if (entries.length === 0) return NO_EVENTS;
   const what = new Map<number, string>();
-  if (entries.length === 0) return { steps: [], deeds: [], off: [], later: [], remarks: [], what };
   const live = new LiveCluster(ground, times);
+  const objects = new LiveObjects(ground);
   for (const placed of entries)
     live.at(placed.entry.at, (nowNs) => {
-      what.set(placed.index, actOf(placed.entry)?.(placed, { document, ground, live, nowNs }) ?? "");
+      const moment = { document, ground, live, objects, applied, nowNs };
+      what.set(placed.index, actOf(placed.entry)?.(placed, moment) ?? "");
     });
-  return { ...live.play(durationNs), what };
+  const history = live.play(durationNs);
+  return { ...history, states: objects.states, what };
 }
 
 interface Moment {
   document: Document | undefined;
   ground: Ground;
   live: LiveCluster;
+  objects: LiveObjects;
+  applied: NonNullable<Sources["applied"]>;
   nowNs: number;
 }
 
 type Act = (placed: PlacedEntry, moment: Moment) => string;
 
-/** What does an entry's work; undefined if that is not about pods. */
+/** What does an entry's work; undefined if that is not about pods and objects. */
 function actOf(entry: TimelineSpec): Act | undefined {
-  if (entry.delete?.startsWith("pod/") || entry.kill?.startsWith("pod/")) return onPod;
+  if (entry.apply !== undefined) return onFile;
+  if (entry.delete !== undefined && !entry.delete.startsWith("pod/")) return onObject;
+  if (entry.delete ?? entry.kill?.startsWith("pod/")) return onPod;
   if (entry.kill ?? entry.cordon ?? entry.uncordon ?? entry.drain) return onNode;
   return (entry.scale ?? entry.rollout) === undefined ? undefined : onWorkload;
+}
+
+/** Applies a file. */
+function onFile({ entry, path, index }: PlacedEntry, { document, live, objects, applied, nowNs }: Moment): string {
+  const documents = applied.get(entry.apply ?? "");
+  if (!documents) return refuse(document, [...path, "apply"], "is a file that the scenario itself does not name");
+  const hands = {
+    create: (workload: Workload) => live.create(workload, index, nowNs),
+    configure: (workload: Workload) => live.configure(workload, index, nowNs),
+  };
+  return `apply of ${entry.apply}: ${outcomes(objects.apply(documents, hands, index, nowNs))}`;
+}
+
+/** `Service shop/web created, Deployment shop/web configured`, in the words of kubectl. */
+function outcomes(applied: readonly Applied[]): string {
+  const said = OUTCOMES.flatMap((outcome) => {
+    const objects = applied.filter((one) => one.outcome === outcome).map(({ object }) => object);
+    return objects.length === 0 ? [] : [`${objects.join(", ")} ${outcome}`];
+  });
+  return said.length === 0 ? "nothing" : said.join("; ");
+}
+
+/** The kinds of objects that may be deleted besides pods, as kubectl calls them. */
+const KINDS: Readonly<Record<string, RemovableKind>> = {
+  svc: "Service",
+  service: "Service",
+  netpol: "NetworkPolicy",
+  networkpolicy: "NetworkPolicy",
+};
+
+/** Deletes a Service or a NetworkPolicy. */
+function onObject({ entry, path, index }: PlacedEntry, { document, objects, nowNs }: Moment): string {
+  const { namespace, delete: deleted = "" } = entry;
+  const [short = "", name = ""] = deleted.split("/");
+  const kind = KINDS[short] ?? "Service";
+  const there = objects.namesOf(kind, namespace);
+  if (!there.includes(name))
+    return refuse(
+      document,
+      [...path, "delete"],
+      `there is no ${kind} ${name} in namespace ${namespace}${among(there)}`,
+    );
+  objects.remove(kind, namespace, name, index, nowNs);
+  return `deletion of ${kind} ${namespace}/${name}`;
 }
 
 /** Takes a node's power, cordons it, or drains it. */
@@ -104,11 +167,11 @@ function onPod({ entry, path, index }: PlacedEntry, { document, live, nowNs }: M
 }
 
 /** Scales a workload, or has it make its pods anew. */
-function onWorkload({ entry, path, index }: PlacedEntry, { document, ground, live, nowNs }: Moment): string {
+function onWorkload({ entry, path, index }: PlacedEntry, { document, live, nowNs }: Moment): string {
   const { namespace, grace, replicas, rollout } = entry;
   const at = [...path, rollout === undefined ? "scale" : "rollout"];
   const [kind = "", name = ""] = (rollout ?? entry.scale ?? "").split("/");
-  const workload = findWorkload(ground, kind, namespace, name);
+  const workload = findWorkload(live, kind, namespace, name);
   if (!workload) return refuse(document, at, `there is no ${kind} ${name} in namespace ${namespace}`);
   if (workload.template.spec.hostNetwork) refuseHostNetwork(document, at, `${kind} ${name}`);
   if (rollout === undefined) {
@@ -122,8 +185,8 @@ function onWorkload({ entry, path, index }: PlacedEntry, { document, ground, liv
   return `rollout of ${kind} ${namespace}/${name}`;
 }
 
-function findWorkload(ground: Ground, kind: string, namespace: string, name: string): Workload | undefined {
-  return ground.workloads.find(
+function findWorkload(live: LiveCluster, kind: string, namespace: string, name: string): Workload | undefined {
+  return live.workloads.find(
     (one) => one.kind.toLowerCase() === kind.toLowerCase() && one.namespace === namespace && one.name === name,
   );
 }

@@ -3,7 +3,7 @@ import { isAbsolute, join, normalize } from "node:path";
 import { parseIpv4 } from "../address.ts";
 import type { Document } from "../documents/document.ts";
 import { InputError, type Place } from "../errors.ts";
-import { settleCluster } from "../kubernetes/cluster.ts";
+import { settleLiving } from "../kubernetes/cluster.ts";
 import { dnsRecords } from "../kubernetes/dns.ts";
 import { parseObjects } from "../kubernetes/parse.ts";
 import { unusedBlocks } from "../kubernetes/network-policy-schema.ts";
@@ -32,8 +32,8 @@ import type { Scenario } from "./schema.ts";
 import { checkSysctls } from "./sysctls.ts";
 import { isHostName } from "./targets.ts";
 import { livingFlows, livingRoutes } from "./client-lives.ts";
-import { planPods, type PodEvents } from "./pod-events.ts";
-import { clusterBefore } from "./syncs.ts";
+import { NO_EVENTS, planPods } from "./pod-events.ts";
+import { clusterBefore, everythingOf } from "./cluster-state.ts";
 import { prepareTimeline, type PreparedEvent } from "./timeline.ts";
 
 /** What the command line says over the scenario. */
@@ -97,14 +97,18 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const ranges = { ...settled, proxyMode: overrides.proxyMode ?? settled.proxyMode };
   checkRanges(ranges, document);
   // Requests of their own meet the cluster as it is.
-  let lives: PodEvents = { steps: [], deeds: [], off: [], later: [], remarks: [], what: new Map() };
-  const everything = settleCluster(objects, { ...ranges, nodes: overrides.nodes ?? ranges.nodes ?? 3 }, (ground) => {
-    if (!overrides.requests)
-      lives = planPods(scenario, document, ground, { ...ranges.containers, ...ranges }, durationNs);
-    return lives.later.map(({ pod }) => pod);
+  let lives = NO_EVENTS;
+  const nodeCount = overrides.nodes ?? ranges.nodes ?? 3;
+  const { cluster: settledCluster, editions } = settleLiving(objects, { ...ranges, nodes: nodeCount }, (ground) => {
+    if (!overrides.requests) lives = planPods(sources, ground, { ...ranges.containers, ...ranges }, durationNs);
+    return { later: lives.later.map(({ pod }) => pod), states: lives.states };
   });
   const later = lives.later.map(({ pod }) => pod);
-  const cluster = clusterBefore(everything, later);
+  const cluster = clusterBefore(settledCluster, later);
+  const everything = everythingOf(settledCluster, editions);
+  // Lines may call what comes, and come from it.
+  const first = new Set(lives.later.filter(({ like }) => like === undefined).map(({ pod }) => pod));
+  const known = { ...everything, pods: [...cluster.pods, ...first] };
   const warnings = [
     ...manifests.flatMap(({ remarks }) => remarks),
     ...(cluster.remarks ?? []),
@@ -113,35 +117,37 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     ...notRelayed(cluster),
     ...cluster.networkPolicies.flatMap(unusedBlocks),
     ...lives.remarks,
+    ...(editions.at(-1)?.cluster.remarks ?? []).filter((remark) => !(cluster.remarks ?? []).includes(remark)),
   ];
   const lines = overrides.requests
     ? requestLines(overrides.requests, cluster, ranges, durationNs)
     : document && scenario.spec.traffic
-      ? scenarioLines(scenario, ranges, document, cluster, durationNs)
+      ? scenarioLines(scenario, ranges, document, known, durationNs)
       : defaultLines(cluster, ranges.nodeCIDR, durationNs, warnings);
   const named = lines.map(({ name }) => name);
   const graph: ServiceGraph =
     overrides.requests || !document
       ? { names: [], lines: [], flows: [], routes: [] }
-      : serviceGraph(scenario, ranges, document, cluster, durationNs, named);
+      : serviceGraph(scenario, ranges, document, known, durationNs, named);
   const names = [...named, ...graph.names];
   const everyLine = [...lines, ...graph.lines];
   const captures = chooseCaptures(scenario, document, overrides);
   const own = { ...ranges, processor: ranges.cpu, cardMtu: links.nodes.mtu };
-  const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, own, later));
+  const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, own, later, everything));
   addOwnRules(scenario, document, cluster, nodes);
   const zone = dnsRecords(cluster);
-  const called = outsideNames(everyLine, zone);
-  const known = new Map([...ingressNames(cluster, called), ...hostsOf(scenario, document)]);
-  const addresses = addressesOf(called, known);
+  const called = outsideNames(everyLine, editions.length === 0 ? zone : dnsRecords(known));
+  const given = new Map([...ingressNames(known, called), ...hostsOf(scenario, document)]);
+  const addresses = addressesOf(called, given);
   const { interval: intervalNs, timeout: timeoutNs, ...thresholds } = ranges.loadBalancer;
   const healthChecks = { intervalNs, timeoutNs, ...thresholds };
   const outside = { ...ranges, healthChecks, hosts: outsideHosts(everyLine, cluster, ranges, addresses) };
   const machines = [...nodes, ...outsideMachines(cluster, outside)];
   setLinks(links, document, machines);
   const context = {
-    cluster: everything,
+    cluster: settledCluster,
     later,
+    editions,
     machines,
     durationNs,
     minSyncPeriodNs: ranges.kubeProxy.minSyncPeriod,

@@ -68,6 +68,7 @@ const expected = z
   });
 
 const EVENTS = [
+  "apply",
   "delete",
   "scale",
   "rollout",
@@ -88,6 +89,7 @@ const nodeName = z.string().startsWith("node/", "should be a node such as node/n
 const event = z
   .strictObject({
     at: moment,
+    apply: name.optional(),
     delete: z
       .string()
       .regex(

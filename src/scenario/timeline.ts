@@ -2,6 +2,7 @@
 // kube-proxies make of it.
 import type { Document } from "../documents/document.ts";
 import { among } from "../errors.ts";
+import type { Edition } from "../kubernetes/cluster.ts";
 import type { Deed } from "../kubernetes/live/history.ts";
 import type { Node, Pod } from "../kubernetes/objects.ts";
 import { proxyHealthListener } from "../node/kube-proxy/health.ts";
@@ -11,7 +12,9 @@ import type { Machine } from "../seam/machine.ts";
 import { findEnd, noSuchEnd } from "./links.ts";
 import { entriesOf, type PodEvents } from "./pod-events.ts";
 import type { Scenario, TimelineSpec } from "./schema.ts";
-import { syncs, TO_PROXY_NS, type Removal, type SyncContext } from "./syncs.ts";
+import { HEARD_NS } from "./cluster-state.ts";
+import { followers } from "./followers.ts";
+import { syncs, type SyncContext } from "./syncs.ts";
 
 /** What changes count: connections that are removed from a table, that are open when a server stops, cut off when it exits, or that hang. */
 export const COUNTS = ["removed", "open", "cut", "hung"] as const;
@@ -38,6 +41,8 @@ export interface Timeline {
 
 export interface TimelineContext extends SyncContext {
   machines: readonly Machine[];
+  /** What the cluster is when objects have changed. */
+  editions: readonly Edition[];
   durationNs: number;
 }
 
@@ -57,7 +62,6 @@ export function prepareTimeline(
 ): Timeline {
   const { machines, durationNs } = context;
   const counted: Counted[] = [];
-  const removals: Removal[] = [];
   const events = entriesOf(scenario).map(({ entry, path, index }): PreparedEvent => {
     if (entry.at >= durationNs) document?.fail([...path, "at"], "is not before the end of the run");
     const what = pods.what.get(index) ?? "";
@@ -70,7 +74,6 @@ export function prepareTimeline(
     };
     const flushed = flush(entry, document, path, context, event) ?? [];
     const others = taint(entry, document, path, context, event) ?? linkEvent(entry, document, path, context, event);
-    removals.push(...objectEvent(entry, document, path, context, event, index));
     counted.push(...flushed.map((change): Counted => ({ change, count: "removed", event: index })));
     counted.push(...(others ?? []).map((change) => ({ change })));
     return event;
@@ -86,8 +89,13 @@ export function prepareTimeline(
   for (const { atNs, node } of pods.off)
     for (const { namespace, name: device } of machines.find(({ name }) => name === node)?.wires ?? [])
       counted.push({ change: { atNs, namespace, action: { kind: "link", device, up: false } } });
-  const news = [...pods.steps, ...removals].sort((a, b) => a.atNs - b.atNs);
+  const news = [...pods.steps, ...context.editions].sort((a, b) => a.atNs - b.atNs);
   const synced = syncs(news, context);
+  for (const { change, event: index } of followers(news, context)) {
+    counted.push({ change });
+    const event = events[index];
+    if (event) event.untilNs = Math.max(event.untilNs, change.atNs);
+  }
   for (const { change, event } of synced.changes)
     counted.push({ change, ...(change.action.kind === "stale" ? { count: "removed", event } : {}) });
   synced.rulesAtNs.forEach((atNs, i) => {
@@ -103,12 +111,18 @@ export function prepareTimeline(
 }
 
 /** Links stay down and sets apart until somebody says otherwise. */
-function untilOf({ at, link, state, partition, taint }: TimelineSpec, { spec }: Scenario, durationNs: number): number {
+function untilOf(
+  { at, link, state, partition, taint, delete: deleted }: TimelineSpec,
+  { spec }: Scenario,
+  durationNs: number,
+): number {
   const ends = (one: TimelineSpec): boolean =>
     one.at > at && (link === undefined ? (one.heal ?? one.partition) !== undefined : one.link === link);
   if (partition !== undefined || state === "down")
     return Math.min(durationNs, ...spec.timeline.filter(ends).map((one) => one.at));
-  return taint === undefined ? at : durationNs;
+  // A Service that is deleted does not come back.
+  const stays = taint !== undefined || /^(svc|service)\//.test(deleted ?? "");
+  return stays ? durationNs : at;
 }
 
 /** The pods that an entry started, of those that came later, and those that it stopped, of those that were there before. */
@@ -139,36 +153,6 @@ function flush(
   return nodes.map(({ name }) => ({ atNs: entry.at, namespace: name, action: { kind: "flush" } }));
 }
 
-/** The kinds of objects that may be deleted besides pods, as kubectl calls them. */
-const KINDS: Readonly<Record<string, Removal["kind"]>> = {
-  svc: "Service",
-  service: "Service",
-  netpol: "NetworkPolicy",
-  networkpolicy: "NetworkPolicy",
-};
-
-/** The deletion of a Service or a NetworkPolicy. */
-function objectEvent(
-  { at: atNs, delete: deleted, namespace }: TimelineSpec,
-  document: Document | undefined,
-  path: (string | number)[],
-  { cluster, durationNs }: TimelineContext,
-  event: PreparedEvent,
-  index: number,
-): Removal[] {
-  const [short = "", name = ""] = deleted?.split("/") ?? [];
-  const kind = KINDS[short];
-  if (kind === undefined) return [];
-  const all = kind === "Service" ? cluster.services : cluster.networkPolicies;
-  const there = all.filter((one) => one.namespace === namespace).map((one) => one.name);
-  if (!there.includes(name))
-    document?.fail([...path, "delete"], `there is no ${kind} ${name} in namespace ${namespace}${among(there)}`);
-  event.what = `deletion of ${kind} ${namespace}/${name}`;
-  // It does not come back.
-  if (kind === "Service") event.untilNs = durationNs;
-  return [{ atNs, kind, namespace, name, event: index }];
-}
-
 /** The taint of a node that is to go: its kube-proxy says so as soon as it hears of it, whenever it syncs next (KEP-3836). */
 function taint(
   { at, taint: key, node }: TimelineSpec,
@@ -181,7 +165,7 @@ function taint(
   event.what = `taint ${key} on ${node}`;
   return namedNode(node, document, path, context).map(({ name }): Change => {
     const { address, port, response = "" } = proxyHealthListener({ name, toBeDeleted: true });
-    return { atNs: at + TO_PROXY_NS, namespace: name, action: { kind: "answer", address, port, response } };
+    return { atNs: at + HEARD_NS, namespace: name, action: { kind: "answer", address, port, response } };
   });
 }
 

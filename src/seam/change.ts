@@ -2,6 +2,8 @@
 
 import type { Family } from "../iptables/addresses.ts";
 import type { RulesText } from "../iptables/rules-text.ts";
+import type { IngressLocation } from "./machine.ts";
+import type { DnsRecord } from "./plan.ts";
 
 /** A UDP port of a Service: where datagrams to it go, and who answers them. */
 export interface ServedDatagrams {
@@ -11,6 +13,12 @@ export interface ServedDatagrams {
   nodePort: number;
   /** Addresses of all that serve. */
   servers: string[];
+}
+
+/** A name of the plan's zone, or a new one, with all its records. */
+export interface ChangedName {
+  name: string;
+  records: readonly DnsRecord[];
 }
 
 export type Action =
@@ -40,6 +48,10 @@ export type Action =
   | { kind: "exit" }
   /** The namespace is deleted with all that is in it: no peer is told. Counts the connections that were open. */
   | { kind: "vanish" }
+  /** The DNS servers of the namespace know other names than at the start: those with what they have now, without records not at all. */
+  | { kind: "names"; names: readonly ChangedName[] }
+  /** The reverse proxies of the namespace hand requests on as the locations say. */
+  | { kind: "ingress"; locations: readonly IngressLocation[] }
   /** What a process that listens answers from now on: the whole HTTP response to any request. */
   | { kind: "answer"; address: string; port: number; response: string };
 

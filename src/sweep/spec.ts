@@ -58,6 +58,7 @@ export function readSweep(file: string, version: string): Sweep {
     scenario: sources.document?.value,
     manifests: sources.manifests.map((manifest) => manifest.value),
     rules: rulesOf(sources, points),
+    ...(sources.applied?.size ? { applied: [...sources.applied.values()].flat().map(({ value }) => value) } : {}),
   };
   return { name: metadata.name, file, sources, hash: digest(parts), points };
 }

@@ -155,7 +155,7 @@ describe("is refused in one sentence:", () => {
     ["{ at: 1s, flush: conntrack, node: node-9 }", /there is no node node-9; there are node-1, node-2/],
     [
       "{ at: 1s }",
-      /should have one of delete, scale, rollout, kill, cordon, uncordon, drain, taint, flush, link, partition, heal/,
+      /should have one of apply, delete, scale, rollout, kill, cordon, uncordon, drain, taint, flush, link, partition, heal/,
     ],
     ["{ at: 1s, scale: deployment/web }", /should have scale and replicas together/],
   ])("%s", (entry, sentence) => {

@@ -141,7 +141,7 @@ test("a set that is loaded as a whole after a change keeps the counters of the r
     ],
   } as unknown as Plan;
   const sets = new RuleSets(plan, own);
-  const [changed, whole] = sets.place(plan, ["n"]).map(({ action }) => action);
+  const [changed, whole] = sets.place(plan, ["n"], () => 0).map(({ action }) => action);
   expect(changed).toMatchObject({ kind: "rules", changed: true });
   if (whole?.kind !== "rules" || whole.changed) throw new Error("not loaded as a whole");
   const pairs = Array.from({ length: whole.kept.length / 2 }, (_, i) => whole.kept.slice(2 * i, 2 * i + 2));
@@ -165,7 +165,7 @@ test("rules of a built-in chain that stay keep their counters when others come a
     changes: [{ atNs: 1, namespace: "n", action: { kind: "rules", restored, rules: second } }],
   } as unknown as Plan;
   const sets = new RuleSets(plan, new Kernel(compileKernel(), newMemory()));
-  const [change] = sets.place(plan, ["n"]).map(({ action }) => action);
+  const [change] = sets.place(plan, ["n"], () => 0).map(({ action }) => action);
   if (change?.kind !== "rules" || !change.changed) throw new Error("not changed");
   const kept = Array.from({ length: change.kept.length / 2 }, (_, i) =>
     [0, 1].map((atNs) => sets.denial("n", change.kept[2 * i + atNs] ?? -1, atNs)?.rule),

@@ -32,4 +32,16 @@ describe("a rollout under load", () => {
     expect(report.events[0]?.failed).toEqual([]);
     expect(lines).toEqual([]);
   });
+
+  test("the graceful one applied over the abrupt one: the old pods still cost visits, the next rollout none", () => {
+    const { report } = resets("rollout/apply.yaml");
+    expect(report.traffic[0]).toMatchObject({ sent: 6000, delivered: 5803, refused: 20, timedOut: 177 });
+    expect(report.events).toMatchObject([
+      {
+        what: "apply of web-graceful.yaml: Deployment default/web configured",
+        failed: [{ traffic: "visits", refused: 20, unconnected: 177 }],
+      },
+      { what: "rollout of deployment default/web", failed: [] },
+    ]);
+  });
 });

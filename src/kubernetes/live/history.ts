@@ -40,7 +40,10 @@ export interface History {
   deeds: Deed[];
   off: NodeOff[];
   /** Pods that were not there at the beginning, in the order of their coming. */
-  later: { pod: Pod; /** A pod of the same workload that was. */ like: Pod | undefined }[];
+  later: {
+    pod: Pod;
+    /** A pod of the same workload that was; undefined for the first of one. */ like: Pod | undefined;
+  }[];
   /** Sentences for the user about what did not come to pass. */
   remarks: string[];
 }

@@ -27,9 +27,16 @@ export interface LiveTimes extends ContainerTimes {
 
 /** A workload with the sets of pods that it has had, the last of which is the one that it wants. */
 interface Controller {
+  /** As it was written last. */
   workload: Workload;
   sets: PodSet[];
   desired: number;
+  /** How often it was restarted. */
+  restarts: number;
+  /** Its pods when it first had any, those that others are like. */
+  originals: LivePod[];
+  /** How many those are, or will be. */
+  first: number;
   /** The place of the timeline's entry that it is busy with. */
   event: number;
   /** How its pods end; undefined: as the kubelet ends them. */
@@ -41,7 +48,8 @@ export class LiveCluster {
   readonly #ground: Ground;
   readonly #times: LiveTimes;
   readonly #agenda = new Agenda();
-  readonly #controllers = new Map<Workload, Controller>();
+  /** By `Deployment shop/web`. */
+  readonly #controllers = new Map<string, Controller>();
   readonly #pods: LivePod[] = [];
   /** Of all pods that have been: `shop/web-0`. */
   readonly #names = new Set<string>();
@@ -50,9 +58,9 @@ export class LiveCluster {
   constructor(ground: Ground, times: LiveTimes) {
     this.#ground = ground;
     this.#times = times;
-    for (const workload of ground.workloads) this.#controllers.set(workload, newController(workload));
+    for (const workload of ground.workloads) this.#controllers.set(labelOf(workload), newController(workload));
     for (const { pod, made } of ground.pods) {
-      const controller = this.#controllers.get(made.workload);
+      const controller = this.#controllers.get(labelOf(made.workload));
       const [set] = controller?.sets ?? [];
       if (!controller || !set) continue;
       controller.desired++;
@@ -60,6 +68,7 @@ export class LiveCluster {
       live.pod = pod;
       if (pod.podIP !== "") live.state = "ready";
       set.pods.push(live);
+      controller.first = controller.originals.push(live);
       this.#pods.push(live);
     }
     for (const { namespace, name } of this.#pods.map(({ pod }) => pod)) this.#names.add(`${namespace}/${name}`);
@@ -88,6 +97,7 @@ export class LiveCluster {
   scale(workload: Workload, replicas: number, event: number, grace: number, nowNs: number): void {
     const controller = this.#busy(workload, event);
     controller.desired = replicas;
+    if (controller.originals.length === 0) controller.first = replicas;
     controller.grace = grace;
     this.#reconcile(controller, nowNs);
   }
@@ -95,10 +105,53 @@ export class LiveCluster {
   /** Has a Deployment make its pods anew, as `kubectl rollout restart` does. */
   rollOut(workload: Workload, event: number, nowNs: number): void {
     const controller = this.#busy(workload, event);
-    const name = `${workload.name}-${templateHash(workload, controller.sets.length)}`;
-    controller.sets.push({ workload, name, pods: [] });
+    controller.restarts++;
     controller.grace = undefined;
+    this.#renew(controller);
     this.#reconcile(controller, nowNs);
+  }
+
+  /** The workloads that there are, as they were written last. */
+  get workloads(): Workload[] {
+    return [...this.#controllers.values()].map(({ workload }) => workload);
+  }
+
+  /** Makes the pods of a new workload. */
+  create(workload: Workload, event: number, nowNs: number): void {
+    const controller = newController(workload);
+    controller.event = event;
+    controller.desired = workload.ordinals?.length ?? 0;
+    controller.first = controller.desired;
+    this.#controllers.set(labelOf(workload), controller);
+    if (workload.kind === "Pod") this.#resize(controller, controller.sets[0], 1, nowNs);
+    else this.#reconcile(controller, nowNs);
+  }
+
+  /** A workload is written anew: it may want another number of pods, and pods of another template. */
+  configure(workload: Workload, event: number, nowNs: number): void {
+    const controller = this.#busy(workload, event);
+    const before = controller.workload;
+    controller.workload = workload;
+    controller.grace = undefined;
+    // A number that is not written stays as it is; one that is not written any more is 1 again.
+    if (saysReplicas(workload) || saysReplicas(before)) controller.desired = workload.ordinals?.length ?? 0;
+    this.#renew(controller);
+    this.#reconcile(controller, nowNs);
+  }
+
+  /** A Deployment has a set for each template; one that it had before is the one it wants again. Others change theirs. */
+  #renew(controller: Controller): void {
+    const { workload, sets, restarts } = controller;
+    const revision = revisionOf(workload, restarts);
+    if (!workload.updates) {
+      const [set] = sets;
+      if (set) Object.assign(set, { workload, revision });
+      return;
+    }
+    const known = sets.findIndex((set) => set.revision === revision);
+    const name = `${workload.name}-${templateHash(workload, sets.length)}`;
+    const [set = { workload, revision, name, pods: [] }] = known < 0 ? [] : sets.splice(known, 1);
+    sets.push(set);
   }
 
   /** Deletes a pod; its controller makes another one. */
@@ -186,7 +239,7 @@ export class LiveCluster {
   }
 
   #busy(workload: Workload, event: number): Controller {
-    const controller = this.#controllers.get(workload);
+    const controller = this.#controllers.get(labelOf(workload));
     if (!controller) throw new Error(`there is no controller of ${workload.kind} ${workload.name}`);
     controller.event = event;
     return controller;
@@ -196,7 +249,7 @@ export class LiveCluster {
 
   /** Something that a controller looks at has changed. */
   #touch(set: PodSet, atNs: number): void {
-    const controller = this.#controllers.get(set.workload);
+    const controller = this.#controllers.get(labelOf(set.workload));
     if (!controller || controller.isDue) return;
     controller.isDue = true;
     this.#agenda.at(atNs + CONTROLLERS_NS, (nowNs) => {
@@ -255,7 +308,8 @@ export class LiveCluster {
   }
 
   /** Brings a set to a number of pods. A StatefulSet's last go first. */
-  #resize(controller: Controller, set: PodSet, replicas: number, nowNs: number): void {
+  #resize(controller: Controller, set: PodSet | undefined, replicas: number, nowNs: number): void {
+    if (!set) return;
     const surplus = activePods(set).length - replicas;
     if (surplus > 0) {
       const related = controller.sets.flatMap(({ pods }) => pods);
@@ -295,10 +349,11 @@ export class LiveCluster {
       }
     }
     let ordinal = set.pods.length;
-    while (this.#names.has(`${workload.namespace}/${set.name}-${ordinal}`)) ordinal++;
-    this.#names.add(`${workload.namespace}/${set.name}-${ordinal}`);
-    const made = makePod(workload, workload.template.spec, `${set.name}-${ordinal}`, ordinal);
-    if (set !== controller.sets[0])
+    const nameOf = (number: number): string => (workload.kind === "Pod" ? workload.name : `${set.name}-${number}`);
+    while (this.#names.has(`${workload.namespace}/${nameOf(ordinal)}`)) ordinal++;
+    this.#names.add(`${workload.namespace}/${nameOf(ordinal)}`);
+    const made = makePod(workload, workload.template.spec, nameOf(ordinal), ordinal);
+    if (set.name !== workload.name)
       made.pod.labels = { ...made.pod.labels, "pod-template-hash": set.name.slice(workload.name.length + 1) };
     const live = newPod(made, set, ordinal);
     set.pods.push(live);
@@ -315,10 +370,21 @@ export class LiveCluster {
     const placed = this.#ground.scheduler.place(live.made, own);
     if ("reason" in placed) return false;
     live.pod = placed;
-    const first = this.#controllers.get(live.set.workload)?.sets[0]?.pods ?? [];
-    this.#history.later.push({ pod: placed, like: first[live.ordinal % Math.max(first.length, 1)]?.pod });
+    this.#history.later.push({ pod: placed, like: this.#likeness(live) });
     this.#begin(live, event, nowNs);
     return true;
+  }
+
+  /** The pod that another one is like; undefined for the first of a workload. */
+  #likeness(live: LivePod): Pod | undefined {
+    const controller = this.#controllers.get(labelOf(live.set.workload));
+    if (!controller) return undefined;
+    const { originals, first } = controller;
+    if (originals.length < first) {
+      originals.push(live);
+      return undefined;
+    }
+    return originals[live.ordinal % Math.max(originals.length, 1)]?.pod;
   }
 
   /** A pod's node makes its network and starts its containers. */
@@ -343,7 +409,7 @@ export class LiveCluster {
       live.readyNs = nowNs;
       this.#turn(live, "ready", event, nowNs);
       this.#touch(live.set, nowNs);
-      const { minReadySeconds = 0 } = live.set.workload.updates ?? {};
+      const { minReadySeconds = 0 } = this.#controllers.get(labelOf(live.set.workload))?.workload.updates ?? {};
       if (minReadySeconds > 0) then(nowNs + minReadySeconds * 1e9, (later) => this.#touch(live.set, later));
     });
   }
@@ -386,8 +452,26 @@ export class LiveCluster {
 }
 
 function newController(workload: Workload): Controller {
-  const set: PodSet = { workload, name: workload.name, pods: [] };
-  return { workload, sets: [set], desired: 0, event: 0, grace: undefined, isDue: false };
+  const set: PodSet = { workload, revision: revisionOf(workload, 0), name: workload.name, pods: [] };
+  const state = { desired: 0, restarts: 0, originals: [], first: 0, event: 0, grace: undefined, isDue: false };
+  return { workload, sets: [set], ...state };
+}
+
+/** `Deployment shop/web` */
+function labelOf({ kind, namespace, name }: Workload): string {
+  return `${kind} ${namespace}/${name}`;
+}
+
+/** The template as it is written: an image of another name is another template, too. */
+function revisionOf({ manifest }: Workload, restarts: number): string {
+  const { spec } = manifest.value as { spec?: { template?: unknown } };
+  return JSON.stringify([spec?.template, restarts]);
+}
+
+/** Whether its manifest says how many pods it wants. */
+function saysReplicas({ manifest }: Workload): boolean {
+  const { spec } = manifest.value as { spec?: { replicas?: unknown } };
+  return spec?.replicas !== undefined;
 }
 
 function newPod(made: UnplacedPod, set: PodSet, ordinal: number): LivePod {

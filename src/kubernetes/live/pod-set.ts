@@ -25,6 +25,8 @@ export interface LivePod {
 /** Pods of one template. */
 export interface PodSet {
   workload: Workload;
+  /** By which sets of one workload are told apart: their template, and how often it was restarted. */
+  revision: string;
   /** Its pods are called `<name>-<ordinal>`. */
   name: string;
   pods: LivePod[];

@@ -34,7 +34,8 @@ export function conditionsOf(rule: NetworkPolicyRule, index: number, context: Ru
 function peerParts({ peers }: NetworkPolicyRule, index: number, context: RuleContext): Part[] {
   const { selection, sets, policy, direction, family } = context;
   const side = direction === "ingress" ? "src" : "dst";
-  const what = `${policyName(policy)} ${direction} ${index}`;
+  const written = policy.revision === undefined ? "" : ` ${policy.revision}`;
+  const what = `${policyName(policy)} ${direction} ${index}${written}`;
   const selecting = peers.filter(({ ipBlock }) => ipBlock === undefined);
   const selected = selecting.flatMap((peer) => selection.addressesOf(peer, policy, family));
   const pods: Part[] =

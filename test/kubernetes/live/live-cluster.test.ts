@@ -1,7 +1,7 @@
 // How a cluster lives on: what its controllers, scheduler and kubelets make of what happens to it, step by step.
 import { describe, expect, test } from "vitest";
 import { parseDocuments } from "../../../src/documents/document.ts";
-import { settleCluster } from "../../../src/kubernetes/cluster.ts";
+import { settleLiving } from "../../../src/kubernetes/cluster.ts";
 import type { History } from "../../../src/kubernetes/live/history.ts";
 import { LiveCluster } from "../../../src/kubernetes/live/live-cluster.ts";
 import { parseObjects } from "../../../src/kubernetes/parse.ts";
@@ -35,12 +35,12 @@ spec:
     spec: { containers: [{ name: web, image: example/web:1, ports: [{ containerPort: 80 }] }], ${pod} }
 `;
   let history: History | undefined;
-  settleCluster(parseObjects(parseDocuments(text, "a.yaml")), OPTIONS, (ground) => {
+  settleLiving(parseObjects(parseDocuments(text, "a.yaml")), OPTIONS, (ground) => {
     const cluster = new LiveCluster(ground, TIMES);
     const [web] = ground.workloads;
     cluster.at(10 * S, (nowNs) => web && act(cluster, web, nowNs));
     history = cluster.play(1000 * S);
-    return history.later.map(({ pod: one }) => one);
+    return { later: history.later.map(({ pod: one }) => one), states: [] };
   });
   if (!history) throw new Error("nothing happened");
   return history;

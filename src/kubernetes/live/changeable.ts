@@ -1,0 +1,62 @@
+// Which objects may come and change while a cluster runs; the others are refused, by the API server or because it is not emulated.
+import { isDeepStrictEqual } from "node:util";
+import type { Kind, Manifest } from "../manifest.ts";
+
+interface Written {
+  metadata?: { namespace?: string; labels?: unknown };
+  spec?: { template?: { spec?: { hostNetwork?: unknown } }; hostNetwork?: unknown } & Record<string, unknown>;
+}
+
+/** Fields that the API server keeps as they are. */
+const IMMUTABLE: Partial<Record<Kind, readonly string[]>> = {
+  Deployment: ["selector"],
+  ReplicaSet: ["selector"],
+  DaemonSet: ["selector"],
+  StatefulSet: ["selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"],
+};
+
+export interface Surroundings {
+  /** Whether there is an ingress controller. */
+  takesIngresses: boolean;
+  /** Namespaces that objects are in. */
+  namespaces: ReadonlySet<string>;
+}
+
+/** Throws the InputError for an object, `before` being how it was written before, that cannot come or change while the cluster runs. */
+export function checkChange(
+  object: string,
+  manifest: Manifest,
+  before: Manifest | undefined,
+  { takesIngresses, namespaces }: Surroundings,
+): void {
+  const is = manifest.value as Written;
+  const was = before?.value as Written | undefined;
+  for (const field of IMMUTABLE[manifest.kind] ?? [])
+    if (was && !isDeepStrictEqual(was.spec?.[field], is.spec?.[field]))
+      manifest.fail(["spec", field], `this field of ${object} is immutable; delete it, and apply another one`);
+  if (is.spec?.hostNetwork === true || is.spec?.template?.spec?.hostNetwork === true)
+    manifest.fail(
+      ["spec"],
+      `pods of ${object} are on their nodes' network; they cannot come or go while the cluster runs`,
+    );
+  switch (manifest.kind) {
+    case "Node":
+      return manifest.fail([], `${object} cannot ${before ? "change" : "join"} while the cluster runs`);
+    case "Pod":
+    case "Job":
+      if (before) manifest.fail(["spec"], `${object} cannot change; delete it, and apply one of another name`);
+      return;
+    case "Ingress":
+      if (!takesIngresses)
+        manifest.fail([], `nobody serves ${object}; have an Ingress, or an ingress controller, from the start`);
+      return;
+    case "Namespace": {
+      const [, name = ""] = object.split(" ");
+      const known = was || namespaces.has(name) ? (was?.metadata?.labels ?? {}) : undefined;
+      if (known && !isDeepStrictEqual(known, is.metadata?.labels ?? {}))
+        manifest.fail(["metadata", "labels"], `the labels of ${object} cannot change while the cluster runs`);
+      return;
+    }
+    default:
+  }
+}
