@@ -16,6 +16,7 @@ import * as ingress from "./app/ingress.ts";
 import * as process from "./app/process.ts";
 import * as program from "./app/program.ts";
 import * as address from "./fib/address.ts";
+import * as address6 from "./fib/address6.ts";
 import * as route from "./fib/route.ts";
 import * as flows from "./flow/cache.ts";
 import * as floor from "./floor/hop.ts";
@@ -116,6 +117,7 @@ export function memoryTaken(): f64 {
 
 export function newMachine(id: u32): usize {
   const machine = devices.newMachine(id);
+  addresses.begin();
   setMachine(machine);
   return machine;
 }
@@ -226,11 +228,22 @@ export function indexPorts(at: usize, ports: u32): void {
 }
 
 export function addAddress(ns: usize, device: usize, local: u32, prefix: u32): void {
-  address.addAddress(ns, device, local, prefix);
+  setMachine(load<usize>(ns, R.NS_MACHINE));
+  if (addresses.isSix(local)) address6.addAddress(ns, device, local, prefix);
+  else address.addAddress(ns, device, local, prefix);
+}
+
+/** The main table of the family that an address is of. */
+function mainTable(ns: usize, network: u32): usize {
+  if (!addresses.isSix(network)) return load<usize>(ns, R.NS_TABLE_MAIN);
+  setMachine(load<usize>(ns, R.NS_MACHINE));
+  address6.begin(ns);
+  return load<usize>(ns, R.NS_TABLE_MAIN6);
 }
 
 /** Adds a unicast route. `device` 0: the one that `via` is on. EINVAL if there is none. */
 export function addRoute(ns: usize, network: u32, length: u32, via: u32, device: usize, source: u32, metric: u32): i32 {
+  setMachine(load<usize>(ns, R.NS_MACHINE));
   let out = device;
   if (!out) {
     const way = route.lookup(ns, via);
@@ -238,7 +251,7 @@ export function addRoute(ns: usize, network: u32, length: u32, via: u32, device:
     if (!out) return EINVAL;
   }
   route.flushCache(ns);
-  route.add(load<usize>(ns, R.NS_TABLE_MAIN), network, length, ROUTE_UNICAST, via, out, source, metric);
+  route.add(mainTable(ns, network), network, length, ROUTE_UNICAST, via, out, source, metric);
   return OK;
 }
 
@@ -253,7 +266,7 @@ export function expandRoutes(table: usize): void {
   route.expandCommon(table);
 }
 
-/** Adds a route to a table by its number; `type` is ROUTE_*, `mtu` 0 that of the device. EINVAL as above. */
+/** Adds a route to a table by its number, which for IPv6 is the main one; `type` is ROUTE_*, `mtu` 0 that of the device. EINVAL as above. */
 export function addRouteTo(
   ns: usize,
   table: u32,
@@ -266,6 +279,7 @@ export function addRouteTo(
   metric: u32,
   mtu: u32,
 ): i32 {
+  setMachine(load<usize>(ns, R.NS_MACHINE));
   let out = device;
   if (!out && type == ROUTE_UNICAST) {
     const way = route.lookup(ns, via);
@@ -273,7 +287,8 @@ export function addRouteTo(
     if (!out) return EINVAL;
   }
   route.flushCache(ns);
-  route.add(route.tableOf(ns, table), network, length, type, via, out, source, metric, mtu);
+  const fib = addresses.isSix(network) ? mainTable(ns, network) : route.tableOf(ns, table);
+  route.add(fib, network, length, type, via, out, source, metric, mtu);
   return OK;
 }
 
@@ -338,6 +353,7 @@ export function carryElement(element: usize, packets: f64, bytes: f64, mark: u32
 
 /** Adds a neighbour that never expires. */
 export function addNeighbour(ns: usize, device: usize, to: u32, macHigh: u32, macLow: u32): void {
+  setMachine(load<usize>(ns, R.NS_MACHINE));
   neighbour.update(neighbour.entryOf(ns, device, to), macHigh, macLow, NUD_PERMANENT, true);
 }
 
@@ -763,6 +779,7 @@ export function programFrame(ns: usize, bytes: i32): usize {
 
 /** The way that a packet to an address would take from here (WAY_*, written to `at`); `source` 0: as the route says. */
 export function findWay(ns: usize, to: u32, source: u32, at: usize): void {
+  setMachine(load<usize>(ns, R.NS_MACHINE));
   const outcome = ways.outgoing(ns, to, source);
   store<i32>(at, outcome == ways.TO_LOCAL ? P.WAY_TO_LOCAL : outcome == ways.TO_FORWARD ? P.WAY_ONWARD : P.WAY_NOWHERE);
   if (outcome == ways.TO_NOWHERE) return;

@@ -1,7 +1,7 @@
 // A frame's life, from the device that receives it to the device that sends it or the socket that takes it. Read from top to
 // bottom; the layers below return outcomes with names, and here they are acted on.
 //
-//   receive -> bridge port? learn, forward, flood | ARP | IPv4
+//   receive -> bridge port? learn, forward, flood | ARP | IPv4 | IPv6 (path/ipv6.ts)
 //   IPv4: check -> PREROUTING -> route -> local: INPUT, socket | forward: TTL, FORWARD -> POSTROUTING -> neighbour -> transmit
 //   sockets -> OUTPUT -> POSTROUTING -> neighbour -> transmit
 import {
@@ -78,6 +78,7 @@ import * as taker from "./app/taker.ts";
 import { addressType } from "./fib/route.ts";
 import * as flows from "./flow/cache.ts";
 import * as arp from "./ip/arp.ts";
+import * as errorsSix from "./ip/icmpv6-error.ts";
 import { check } from "./ip/check.ts";
 import { attachRelated, makeRedirect, sendError, sendNoRoute } from "./ip/icmp-error.ts";
 import * as neighbour from "./ip/neighbour.ts";
@@ -90,6 +91,7 @@ import * as bridge from "./link/bridge.ts";
 import * as netem from "./link/netem.ts";
 import * as vxlan from "./link/vxlan.ts";
 import * as backlog from "./memory/backlog.ts";
+import { isSix } from "./memory/addresses.ts";
 import { copy } from "./memory/bytes.ts";
 import { MICROSECOND, now } from "./memory/clock.ts";
 import * as cpu from "./memory/cpu.ts";
@@ -99,6 +101,7 @@ import * as recorder from "./memory/recorder.ts";
 import * as hooks from "./netfilter/hooks.ts";
 import { mayReset, mayTell } from "./netfilter/reject.ts";
 import { NF_REJECT, rejection } from "./netfilter/target.ts";
+import * as six from "./path/ipv6.ts";
 import { DIRECTION_IN, DIRECTION_OUT, capture } from "./observe/capture.ts";
 import { drop } from "./observe/drops.ts";
 import * as sockets from "./socket/table.ts";
@@ -110,7 +113,10 @@ import * as track from "./track/table.ts";
 import * as trackTcp from "./track/tcp.ts";
 import * as ethernet from "./wire/ethernet.ts";
 import * as icmp from "./wire/icmp.ts";
+import * as icmpv6 from "./wire/icmpv6.ts";
+import * as anyIp from "./wire/ip.ts";
 import * as ipv4 from "./wire/ipv4.ts";
+import * as ipv6 from "./wire/ipv6.ts";
 import * as wireTcp from "./wire/tcp.ts";
 import * as wireUdp from "./wire/udp.ts";
 import * as wireVxlan from "./wire/vxlan.ts";
@@ -218,6 +224,7 @@ function packetType(device: usize, at: usize): i32 {
 function protocolReceive(ns: usize, device: usize, frame: usize): void {
   const type = ethernet.etherType(load<usize>(frame, F.FRAME_DATA));
   if (type == ethernet.TYPE_IPV4) ipReceive(ns, device, frame);
+  else if (type == ethernet.TYPE_IPV6) six.receive(ns, device, frame);
   else if (type == ethernet.TYPE_ARP) arpReceive(ns, device, frame);
   else if (flag(frame, F.FRAME_IS_TAGGED)) taggedReceive(ns, device, frame);
   else drop(ns, frame, DROP_UNHANDLED_PROTO);
@@ -280,8 +287,22 @@ function bridgeReceive(ns: usize, port: usize, frame: usize, at: usize): void {
   }
   store<usize>(frame, port, F.FRAME_PHYS_IN);
   const filtered = load<u32>(ns + R.NS_SYSCTLS, R.SYSCTL_BRIDGE_NF << 2) != 0;
-  if (filtered && ethernet.etherType(at) == ethernet.TYPE_IPV4) bridgePrerouting(ns, master, port, frame);
-  else bridgeFinish(ns, port, frame);
+  const type = ethernet.etherType(at);
+  if (filtered && type == ethernet.TYPE_IPV4) bridgePrerouting(ns, master, port, frame);
+  else if (type == ethernet.TYPE_IPV6 && load<u32>(ns + R.NS_SYSCTLS, R.SYSCTL_BRIDGE_NF6 << 2)) {
+    bridgePreroutingSix(ns, master, port, frame);
+  } else bridgeFinish(ns, port, frame);
+}
+
+/** br_netfilter for IPv6 (br_nf_pre_routing_ipv6). */
+function bridgePreroutingSix(ns: usize, master: usize, port: usize, frame: usize): void {
+  recorder.spoil();
+  const bad = six.check(frame);
+  if (bad) {
+    drop(ns, frame, bad);
+    return;
+  }
+  bridgePrerouted(ns, master, port, frame);
 }
 
 /** br_netfilter: the IPv4 hook PREROUTING before the bridge decides (br_nf_pre_routing). */
@@ -292,20 +313,24 @@ function bridgePrerouting(ns: usize, master: usize, port: usize, arrived: usize)
     return;
   }
   const frame = gathered(ns, arrived, fragment.FOR_BRIDGE);
-  if (!frame) return;
+  if (frame) bridgePrerouted(ns, master, port, frame);
+}
+
+/** The hook, and where the packet goes if it was translated. */
+function bridgePrerouted(ns: usize, master: usize, port: usize, frame: usize): void {
   const ip = load<usize>(frame, F.FRAME_NETWORK);
-  const before = ipv4.destination(ip);
+  const before = anyIp.destination(ip);
   const type = load<i32>(frame, F.FRAME_PACKET_TYPE);
   setFlag(frame, F.FRAME_IS_NF_BRIDGE | F.FRAME_IS_PREROUTED);
   if (type == F.PACKET_OTHERHOST) store<i32>(frame, F.PACKET_HOST, F.FRAME_PACKET_TYPE);
   if (!passes(ns, HOOK_PREROUTING, frame, master, 0)) return;
-  if (ipv4.destination(ip) == before) {
+  if (anyIp.destination(ip) == before) {
     store<i32>(frame, type, F.FRAME_PACKET_TYPE);
     bridgeFinish(ns, port, frame);
     return;
   }
   // Translated: stays on the bridge if the new destination is behind it, else it is for this host to route.
-  const decision = route.incoming(ns, frame, master);
+  const decision = anyIp.isSix(ip) ? route.incomingSix(ns, frame, master) : route.incoming(ns, frame, master);
   if (trace.on) traceRoute(ns, frame, decision, 1);
   if (decision == route.TO_NOWHERE || decision == route.TO_UNREACHABLE) {
     drop(ns, frame, route.reason);
@@ -513,7 +538,7 @@ function arpReceive(ns: usize, device: usize, frame: usize): void {
 }
 
 /** An address became known: what waited for it goes out. */
-function sendWaiting(ns: usize, entry: usize): void {
+export function sendWaiting(ns: usize, entry: usize): void {
   for (let frame = neighbour.takeFirst(entry); frame; frame = neighbour.takeFirst(entry)) {
     sendTo(ns, load<usize>(entry, R.NEIGH_DEVICE), entry, frame);
   }
@@ -527,6 +552,10 @@ function hold(ns: usize, device: usize, frame: usize, most: u32): void {
 
 /** Asks everybody on a link for an address that a packet waits for. */
 function askAll(ns: usize, device: usize, address: u32, waiting: usize): void {
+  if (isSix(address)) {
+    six.ask(ns, device, address, waiting);
+    return;
+  }
   const source = ipv4.source(load<usize>(waiting, F.FRAME_NETWORK));
   const own = arp.announced(ns, device, address, source);
   transmit(device, arp.request(device, address, own, 0xffff, 0xffffffff));
@@ -540,12 +569,15 @@ export function neighbourTimer(entry: usize, generation: u32): void {
   const address = load<u32>(entry, R.NEIGH_ADDRESS);
   if (what == neighbour.TIMER_ASK_ALL) {
     askAll(ns, device, address, load<usize>(entry, R.NEIGH_QUEUE_TAIL));
+  } else if (what == neighbour.TIMER_ASK_ONE && isSix(address)) {
+    six.ask(ns, device, address, 0);
   } else if (what == neighbour.TIMER_ASK_ONE) {
     const high = load<u32>(entry, R.NEIGH_MAC_HIGH);
     transmit(device, arp.request(device, address, 0, high, load<u32>(entry, R.NEIGH_MAC_LOW)));
   } else if (what == neighbour.TIMER_FAILED) {
     for (let frame = neighbour.takeFirst(entry); frame; frame = neighbour.takeFirst(entry)) {
-      sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE, 0);
+      if (isSix(address)) errorsSix.sendError(ns, frame, icmpv6.DEST_UNREACHABLE, icmpv6.ADDRESS_UNREACHABLE, 0);
+      else sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE, 0);
       drop(ns, frame, DROP_NEIGH_FAILED);
     }
   }
@@ -554,13 +586,14 @@ export function neighbourTimer(entry: usize, generation: u32): void {
 // ---- IPv4 in
 
 /** Takes a packet through a hook. False: it is gone, dropped or rejected. */
-function passes(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: usize): bool {
-  return !load<usize>(ns, R.NS_RULES) || hookPasses(ns, hook, frame, input, outputDevice);
+export function passes(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: usize): bool {
+  const rules = ns + (anyIp.isSix(load<usize>(frame, F.FRAME_NETWORK)) ? R.NS_RULES6 : R.NS_RULES);
+  return !load<usize>(rules) || hookPasses(ns, rules, hook, frame, input, outputDevice);
 }
 
-function hookPasses(ns: usize, hook: i32, frame: usize, input: usize, outputDevice: usize): bool {
+function hookPasses(ns: usize, rules: usize, hook: i32, frame: usize, input: usize, outputDevice: usize): bool {
   if (frame != recorder.frame) recorder.spoil();
-  const verdict = hooks.run(ns, ns + R.NS_RULES, hook, frame, input, outputDevice);
+  const verdict = hooks.run(ns, rules, hook, frame, input, outputDevice);
   if (verdict == NF_ACCEPT) return true;
   if (verdict == NF_REJECT) {
     reject(ns, hook, frame);
@@ -573,9 +606,13 @@ function hookPasses(ns: usize, hook: i32, frame: usize, input: usize, outputDevi
 
 /** REJECT: a TCP reset, or ICMP destination unreachable (nf_send_reset, nf_send_unreach). */
 function reject(ns: usize, hook: i32, frame: usize): void {
-  if (ipv4.fragment(load<usize>(frame, F.FRAME_NETWORK)) & ipv4.OFFSET_MASK) return;
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  if (anyIp.isLaterFragment(ip)) return;
   if (load<u32>(rejection, TARGET_REJECT_TCP_RESET)) {
     if (mayReset(ns, frame, hook)) sendRejectReset(ns, frame);
+  } else if (anyIp.isSix(ip)) {
+    if (mayTell(ns, frame))
+      errorsSix.sendError(ns, frame, icmpv6.DEST_UNREACHABLE, load<i32>(rejection, TARGET_REJECT_CODE), 0);
   } else if (mayTell(ns, frame) && !isBeingAnswered(frame, hook)) {
     sendError(ns, frame, icmp.DEST_UNREACHABLE, load<i32>(rejection, TARGET_REJECT_CODE), 0);
   }
@@ -603,7 +640,7 @@ function sendRejectReset(ns: usize, frame: usize): void {
   const from = load<usize>(frame, F.FRAME_DATA);
   const at = load<usize>(answer, F.FRAME_NETWORK) - ethernet.ETHERNET_LENGTH;
   store<usize>(answer, at, F.FRAME_DATA);
-  ethernet.setType(at, ethernet.TYPE_IPV4);
+  ethernet.setType(at, ethernet.etherType(from));
   ethernet.setDestination(at, ethernet.sourceHigh(from), ethernet.sourceLow(from));
   ethernet.setSource(at, ethernet.destinationHigh(from), ethernet.destinationLow(from));
   transmit(port, answer);
@@ -663,7 +700,7 @@ function ipReceive(ns: usize, device: usize, arrived: usize): void {
 }
 
 /** Notes a routing decision (route.TO_*) for a packet that came in, or with `incoming` 0 for one of this host. */
-function traceRoute(ns: usize, frame: usize, decision: i32, incoming: u32): void {
+export function traceRoute(ns: usize, frame: usize, decision: i32, incoming: u32): void {
   const onward = decision == route.TO_FORWARD || (!incoming && decision == route.TO_LOCAL);
   const type = incoming
     ? load<u32>(frame, F.FRAME_ROUTE_TYPE)
@@ -780,7 +817,7 @@ function balanced(ns: usize, frame: usize, ip: usize): bool {
 
 // ---- sockets
 
-function udpReceive(ns: usize, frame: usize): void {
+export function udpReceive(ns: usize, frame: usize): void {
   let reason = udp.receive(ns, frame);
   if (!reason && load<u32>(udp.socket, R.SOCK_OWNER) == R.OWNER_TUNNEL) {
     if (!vxlan.isOpen(ns, load<u32>(udp.socket, R.SOCK_LOCAL_PORT))) reason = DROP_NO_SOCKET;
@@ -805,25 +842,25 @@ function udpReceive(ns: usize, frame: usize): void {
   const arg = load<usize>(socket, R.SOCK_ARG);
   const line = load<u32>(frame, F.FRAME_LINE);
   const ip = load<usize>(frame, F.FRAME_NETWORK);
-  const from = ipv4.source(ip);
-  const port = <u32>wireUdp.sourcePort(ipv4.payload(ip));
+  const from = anyIp.source(ip);
+  const port = <u32>wireUdp.sourcePort(at - wireUdp.UDP_LENGTH);
   switch (load<u32>(socket, R.SOCK_OWNER)) {
     case R.OWNER_SERVICE:
       if (line && stream.endsHere(at, length)) meter.count(ns, at, line, load<u32>(ns, R.NS_ID));
-      else udp.sendTo(socket, ipv4.destination(ip), from, port, at, length, line);
+      else udp.sendTo(socket, anyIp.destination(ip), from, port, at, length, line);
       break;
     case R.OWNER_ECHO:
       udp.sendTo(socket, load<u32>(socket, R.SOCK_LOCAL), from, port, at, length, line);
       break;
     case R.OWNER_DNS:
-      dnsServer.onDatagram(socket, ipv4.destination(ip), from, port, at, length, line);
+      dnsServer.onDatagram(socket, anyIp.destination(ip), from, port, at, length, line);
       break;
     case R.OWNER_FORWARD:
       dnsServer.onAnswer(arg, at, length);
       break;
     case R.OWNER_METER:
       if (stream.arrived(at, length, line, load<u32>(frame, F.FRAME_ORIGIN))) {
-        udp.sendTo(socket, ipv4.destination(ip), from, port, stream.ANSWER, stream.ANSWER_LENGTH, 0);
+        udp.sendTo(socket, anyIp.destination(ip), from, port, stream.ANSWER, stream.ANSWER_LENGTH, 0);
       }
       break;
     case R.OWNER_FLOW:
@@ -842,7 +879,9 @@ function udpReceive(ns: usize, frame: usize): void {
 /** Tells the sender that nobody listens; by then the packet's connection is forgotten (nf_reset_ct in __udp4_lib_rcv). */
 function refusePort(ns: usize, frame: usize): void {
   track.detach(frame);
-  sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
+  const isOfSix = anyIp.isSix(load<usize>(frame, F.FRAME_NETWORK));
+  if (isOfSix) errorsSix.sendError(ns, frame, icmpv6.DEST_UNREACHABLE, icmpv6.PORT_UNREACHABLE, 0);
+  else sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
 }
 
 /** Nobody listens to UDP-Lite here; whoever sends it soundly is told so (udplite_rcv). */
@@ -856,7 +895,7 @@ function udpLiteReceive(ns: usize, frame: usize, ip: usize): void {
   drop(ns, frame, sound ? DROP_NO_SOCKET : DROP_UDP_CSUM);
 }
 
-function tcpReceive(ns: usize, frame: usize): void {
+export function tcpReceive(ns: usize, frame: usize): void {
   const line = load<u32>(frame, F.FRAME_LINE);
   // TCP has no use for what came in a frame, or goes to an address, of more than one host (tcp_v4_rcv, tcp_v4_send_reset).
   const toHost =
@@ -962,16 +1001,22 @@ function icmpReceive(ns: usize, frame: usize, ip: usize): void {
     if (trace.on) trace.note(T.STEP_SOCKET, ns, frame);
     echo(ns, frame, ip, at, bytes, broadcast);
   } else if (type == icmp.ECHO_REPLY) {
-    const socket = sockets.find(ns, ipv4.PROTO_ICMP, ipv4.destination(ip), <u32>icmp.id(at), 0, 0);
-    if (socket && trace.on) trace.note(T.STEP_SOCKET, ns, frame, load<u32>(socket, R.SOCK_OWNER));
-    const arg = socket ? load<usize>(socket, R.SOCK_ARG) : 0;
-    if (socket && load<u32>(socket, R.SOCK_OWNER) == R.OWNER_PROGRAM) program.onPacket(<u32>arg, frame);
-    else if (socket) datagram.onEchoReply(arg, icmp.sequence(at), load<u32>(frame, F.FRAME_ORIGIN));
+    echoAnswered(ns, frame, ipv4.destination(ip), icmp.id(at), icmp.sequence(at));
   } else if (type == icmp.DEST_UNREACHABLE || type == icmp.TIME_EXCEEDED || type == icmp.PARAMETER_PROBLEM) {
     if (trace.on) trace.note(T.STEP_SOCKET, ns, frame);
     icmpError(ns, frame, at, bytes);
   }
   track.consume(frame, USED_SOCKET);
+}
+
+/** An echo reply is for the socket that asked: of either family the one with its identifier. */
+export function echoAnswered(ns: usize, frame: usize, to: u32, id: i32, sequence: i32): void {
+  const socket = sockets.find(ns, ipv4.PROTO_ICMP, to, <u32>id, 0, 0);
+  if (!socket) return;
+  if (trace.on) trace.note(T.STEP_SOCKET, ns, frame, load<u32>(socket, R.SOCK_OWNER));
+  const arg = load<usize>(socket, R.SOCK_ARG);
+  if (load<u32>(socket, R.SOCK_OWNER) == R.OWNER_PROGRAM) program.onPacket(<u32>arg, frame);
+  else datagram.onEchoReply(arg, sequence, load<u32>(frame, F.FRAME_ORIGIN));
 }
 
 /** An echo request is sent back with the same data (icmp_echo). */
@@ -999,11 +1044,30 @@ function icmpError(ns: usize, frame: usize, at: usize, bytes: i32): void {
   const rest = quoted - header;
   if (header < ipv4.IPV4_LENGTH || rest < 8) return;
   const l4 = inner + <usize>header;
-  const local = ipv4.source(inner);
-  const remote = ipv4.destination(inner);
-  const protocol = ipv4.protocol(inner);
   const tooLarge = icmp.type(at) == icmp.DEST_UNREACHABLE && icmp.code(at) == icmp.FRAG_NEEDED;
-  const mtu = icmp.mtu(at);
+  const protocol = ipv4.protocol(inner);
+  // Answers to pings are sent by no socket (icmp_err).
+  const isAnswer = protocol == ipv4.PROTO_ICMP && icmp.type(l4) == icmp.ECHO_REPLY;
+  if (tooLarge && isAnswer) route.learnMtu(ns, ipv4.destination(inner), icmp.mtu(at));
+  const mtu = tooLarge ? icmp.mtu(at) : NO_MTU;
+  icmpErrorAbout(ns, frame, protocol, ipv4.source(inner), ipv4.destination(inner), l4, rest, mtu);
+}
+
+/** In place of an MTU that an error tells: it tells none. */
+export const NO_MTU: u32 = 0xffffffff;
+
+/** An error about a packet from `local` to `remote`, of which `rest` bytes are quoted from the transport header on. */
+export function icmpErrorAbout(
+  ns: usize,
+  frame: usize,
+  protocol: i32,
+  local: u32,
+  remote: u32,
+  l4: usize,
+  rest: i32,
+  mtu: u32,
+): void {
+  const tooLarge = mtu != NO_MTU;
   if (protocol == ipv4.PROTO_TCP) {
     const ports = ((<u32>wireTcp.sourcePort(l4)) << 16) | (<u32>wireTcp.destinationPort(l4));
     if (tooLarge) {
@@ -1017,11 +1081,16 @@ function icmpError(ns: usize, frame: usize, at: usize, bytes: i32): void {
     return;
   }
   const isUdp = protocol == ipv4.PROTO_UDP;
-  if (!isUdp && protocol != ipv4.PROTO_ICMP) return;
-  // Answers to pings are sent by no socket (icmp_err).
-  if (tooLarge && !isUdp && icmp.type(l4) == icmp.ECHO_REPLY) route.learnMtu(ns, remote, mtu);
+  if (!isUdp && protocol != ipv4.PROTO_ICMP && protocol != ipv6.PROTO_ICMPV6) return;
   const port = isUdp ? <u32>wireUdp.sourcePort(l4) : <u32>icmp.id(l4);
-  const socket = sockets.find(ns, <u32>protocol, local, port, remote, isUdp ? <u32>wireUdp.destinationPort(l4) : 0);
+  const socket = sockets.find(
+    ns,
+    isUdp ? ipv4.PROTO_UDP : ipv4.PROTO_ICMP,
+    local,
+    port,
+    remote,
+    isUdp ? <u32>wireUdp.destinationPort(l4) : 0,
+  );
   if (!socket) return;
   if (tooLarge) route.learnMtu(ns, remote, mtu);
   const arg = load<usize>(socket, R.SOCK_ARG);
@@ -1038,6 +1107,10 @@ function icmpError(ns: usize, frame: usize, at: usize, bytes: i32): void {
 function output(sent: usize): void {
   const ns = load<usize>(sent, F.FRAME_NAMESPACE);
   store<i32>(sent, F.STAGE_OUTPUT, F.FRAME_STAGE);
+  if (anyIp.isSix(load<usize>(sent, F.FRAME_NETWORK))) {
+    six.output(sent);
+    return;
+  }
   const frame = gathered(ns, sent, fragment.FOR_TRACKING_OUT);
   if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
@@ -1099,13 +1172,13 @@ function ipOutput(ns: usize, frame: usize, input: usize): void {
 }
 
 /** A packet goes to the next hop over a device (ip_finish_output2). */
-function linkOutput(ns: usize, device: usize, frame: usize): void {
+export function linkOutput(ns: usize, device: usize, frame: usize): void {
   // The link header is built anew in front of the packet.
   const at = load<usize>(frame, F.FRAME_NETWORK) - ethernet.ETHERNET_LENGTH;
   const length = <i32>(load<usize>(frame, F.FRAME_DATA) + <usize>load<u32>(frame, F.FRAME_LENGTH) - at);
   store<usize>(frame, at, F.FRAME_DATA);
   store<i32>(frame, length, F.FRAME_LENGTH);
-  ethernet.setType(at, ethernet.TYPE_IPV4);
+  ethernet.setType(at, anyIp.isSix(at + ethernet.ETHERNET_LENGTH) ? ethernet.TYPE_IPV6 : ethernet.TYPE_IPV4);
   if (load<i32>(device, R.DEV_KIND) == DEVICE_LOOPBACK) {
     ethernet.setDestination(at, 0, 0);
     ethernet.setSource(at, 0, 0);
@@ -1118,6 +1191,12 @@ function linkOutput(ns: usize, device: usize, frame: usize): void {
   const known = neighbour.remembered(ns, device, hop);
   if (known) {
     resolve(ns, device, known, frame);
+    return;
+  }
+  if (isSix(hop) && ipv6.isMulticast(hop)) {
+    six.addressGroup(at, hop);
+    ethernet.setSource(at, load<u32>(device, R.DEV_MAC_HIGH), load<u32>(device, R.DEV_MAC_LOW));
+    transmit(device, frame);
     return;
   }
   if (ipv4.isLimitedBroadcast(hop) || addressType(ns, hop) == ROUTE_BROADCAST) {

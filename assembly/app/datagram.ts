@@ -22,13 +22,16 @@ import {
 } from "../layout/records.ts";
 import { newPacket, nextId, payloadOf, send as sendPacket } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
+import { isSix } from "../memory/addresses.ts";
 import { allocate } from "../memory/arena.ts";
 import { copy, get32, put16, put32 } from "../memory/bytes.ts";
 import { next32 } from "../memory/random.ts";
 import * as sockets from "../socket/table.ts";
 import * as udp from "../socket/udp.ts";
 import * as icmp from "../wire/icmp.ts";
+import * as icmpv6 from "../wire/icmpv6.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 import * as attempt from "./attempt.ts";
 import * as stream from "./stream.ts";
 import * as sessions from "./session.ts";
@@ -102,6 +105,12 @@ export function sendEcho(session: usize): void {
   const bytes = lengthOf(flow, session);
   copy(at + icmp.ICMP_LENGTH, load<usize>(flow, FLOW_REQUEST), bytes);
   const rest = (load<u32>(flow, FLOW_ID) << 16) | load<u32>(session, SESSION_SEQUENCE);
+  if (isSix(address)) {
+    icmpv6.write(at, icmpv6.ECHO_REQUEST, 0, rest);
+    icmpv6.seal(at, icmp.ICMP_LENGTH + bytes, route.source, address);
+    sendPacket(ns, frame, ipv6.PROTO_ICMPV6, route.source, address, icmp.ICMP_LENGTH + bytes, 0, 0, 0);
+    return;
+  }
   icmp.write(at, icmp.ECHO_REQUEST, 0, rest, icmp.ICMP_LENGTH + bytes);
   // ping sends with DF and counts identifications.
   const flag = route.fragmentFlag(ipv4.IPV4_LENGTH + icmp.ICMP_LENGTH + bytes);

@@ -1,4 +1,4 @@
-// Routing tables (FIB): longest prefix first, then least metric; the local table before the main one, as `ip rule` has it by default.
+// Routing tables (FIB) of IPv4 and IPv6: longest prefix first, then least metric; the local table before the main one, as `ip rule` has it by default.
 import { ROUTE_BROADCAST, ROUTE_LOCAL, ROUTE_MULTICAST, ROUTE_UNICAST, ROUTE_UNREACHABLE } from "../layout/codes.ts";
 import {
   CACHE_ADDRESS,
@@ -20,13 +20,18 @@ import {
   FIB_COMMON_DEVICE,
   FIB_COMMON_EXCEPT,
   FIB_HASH,
+  FIB_HOSTS,
   FIB_LENGTHS,
+  FIB_LENGTHS_UPPER,
   FIB_SIZE,
+  NS_IPV6,
   NS_POLICIES,
   NS_ROUTE_CACHE,
   NS_TABLES,
   NS_TABLE_LOCAL,
+  NS_TABLE_LOCAL6,
   NS_TABLE_MAIN,
+  NS_TABLE_MAIN6,
   POLICY_DESTINATION,
   POLICY_DESTINATION_MASK,
   POLICY_NEXT,
@@ -53,6 +58,9 @@ import {
 import { allocate } from "../memory/arena.ts";
 import * as hash from "../memory/hash.ts";
 import * as recorder from "../memory/recorder.ts";
+import * as addresses from "../memory/addresses.ts";
+import { isSix } from "../memory/addresses.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 import { isLimitedBroadcast, isMulticast, isZeroNet } from "../wire/ipv4.ts";
 
 const TABLE_MAIN: u32 = 254; // RT_TABLE_MAIN
@@ -85,7 +93,9 @@ export function add(
   mtu: u32 = 0,
 ): usize {
   const route = allocate(ROUTE_SIZE);
-  store<u32>(route, network & maskOf(length), ROUTE_NETWORK);
+  const six = isSix(network);
+  const base = six ? networkOf(network, length) : network & maskOf(length);
+  store<u32>(route, base, ROUTE_NETWORK);
   store<u32>(route, length, ROUTE_LENGTH);
   store<u32>(route, type, ROUTE_TYPE);
   store<u32>(route, via, ROUTE_VIA);
@@ -95,9 +105,64 @@ export function add(
   store<u32>(route, mtu, ROUTE_MTU);
   const routes = load<usize>(table, FIB_HASH);
   if (hash.crowded(routes)) hash.grow(routes, hashOfRecord, true);
-  hash.append(routes, hash.mix(network & maskOf(length), length), route);
-  store<u64>(table, load<u64>(table, FIB_LENGTHS) | ((<u64>1) << (<u64>length)), FIB_LENGTHS);
+  hash.append(routes, hash.mix(base, length), route);
+  if (length == 128) {
+    store<u32>(table, 1, FIB_HOSTS);
+  } else {
+    const lengths = table + (length < 64 ? FIB_LENGTHS : FIB_LENGTHS_UPPER);
+    const bit = <u64>(length & 63);
+    store<u64>(lengths, load<u64>(lengths) | ((<u64>1) << bit));
+  }
   return route;
+}
+
+let network6: usize = 0; // room for the bytes of one
+
+/** The number of the network of an IPv6 address. */
+function networkOf(address: u32, length: u32): u32 {
+  writeNetwork(address, length);
+  return addresses.numberOf(network6);
+}
+
+function writeNetwork(address: u32, length: u32): void {
+  if (!network6) network6 = allocate(16);
+  ipv6.writeNetwork(network6, address, length);
+}
+
+/** The best route of one table of IPv6, 0 if none: the same as `lookupIn`. */
+function lookupSixIn(table: usize, address: u32): usize {
+  if (load<u32>(table, FIB_HOSTS)) {
+    const found = bestOf(table, address, 128);
+    if (found) return found;
+  }
+  for (let half: usize = 2; half--;) {
+    let lengths = load<u64>(table + (half ? FIB_LENGTHS_UPPER : FIB_LENGTHS));
+    while (lengths) {
+      const bit = 63 - clz<u64>(lengths);
+      lengths ^= (<u64>1) << bit;
+      const length = <u32>bit + (half ? 64 : 0);
+      writeNetwork(address, length);
+      const network = addresses.find(network6);
+      const found = network ? bestOf(table, network, length) : 0;
+      if (found) return found;
+    }
+  }
+  return 0;
+}
+
+/** Of the routes to a network the one with the least metric; routes over devices that are down do not count. 0: there is none. */
+function bestOf(table: usize, network: u32, length: u32): usize {
+  let best: usize = 0;
+  let route = load<usize>(hash.bucket(load<usize>(table, FIB_HASH), hash.mix(network, length)));
+  while (route) {
+    if (load<u32>(route, ROUTE_NETWORK) == network && load<u32>(route, ROUTE_LENGTH) == length) {
+      const device = load<usize>(route, ROUTE_DEVICE);
+      const up = !device || load<u32>(device, DEV_UP) != 0;
+      if (up && (!best || load<u32>(route, ROUTE_METRIC) < load<u32>(best, ROUTE_METRIC))) best = route;
+    }
+    route = load<usize>(route);
+  }
+  return best;
 }
 
 /** Adds the routes of a list, all but the one at `except`, out of a device. Each becomes a record of the table when it is first used. */
@@ -161,21 +226,11 @@ function takeCommon(table: usize, network: u32, length: u32): usize {
 /** The best route of one table, 0 if none. Routes over devices that are down do not count. */
 function lookupIn(table: usize, address: u32): usize {
   let lengths = load<u64>(table, FIB_LENGTHS);
-  const routes = load<usize>(table, FIB_HASH);
   while (lengths) {
     const length = <u32>(63 - clz<u64>(lengths));
     lengths ^= (<u64>1) << (<u64>length);
     const network = address & maskOf(length);
-    let best: usize = 0;
-    let route = load<usize>(hash.bucket(routes, hash.mix(network, length)));
-    while (route) {
-      if (load<u32>(route, ROUTE_NETWORK) == network && load<u32>(route, ROUTE_LENGTH) == length) {
-        const device = load<usize>(route, ROUTE_DEVICE);
-        const up = !device || load<u32>(device, DEV_UP) != 0;
-        if (up && (!best || load<u32>(route, ROUTE_METRIC) < load<u32>(best, ROUTE_METRIC))) best = route;
-      }
-      route = load<usize>(route);
-    }
+    let best = bestOf(table, network, length);
     if (!best && load<usize>(table, FIB_COMMON) && load<u32>(load<usize>(table, FIB_COMMON_DEVICE), DEV_UP))
       best = takeCommon(table, network, length);
     if (best) return best;
@@ -199,11 +254,26 @@ export function cached(ns: usize, address: u32): usize {
 }
 
 function fill(ns: usize, entry: usize, address: u32): void {
+  if (isSix(address)) {
+    fillSix(ns, entry, address);
+    return;
+  }
   const local = lookupIn(load<usize>(ns, NS_TABLE_LOCAL), address);
   store<u32>(entry, address, CACHE_ADDRESS);
   store<u32>(entry, 1, CACHE_VALID);
   store<usize>(entry, local, CACHE_LOCAL);
   store<usize>(entry, local ? local : lookupIn(load<usize>(ns, NS_TABLE_MAIN), address), CACHE_ROUTE);
+  store<usize>(entry, 0, CACHE_NEIGHBOUR);
+}
+
+function fillSix(ns: usize, entry: usize, address: u32): void {
+  const on = load<u32>(ns, NS_IPV6) != 0;
+  const local = on ? lookupSixIn(load<usize>(ns, NS_TABLE_LOCAL6), address) : 0;
+  store<u32>(entry, address, CACHE_ADDRESS);
+  store<u32>(entry, 1, CACHE_VALID);
+  store<usize>(entry, local, CACHE_LOCAL);
+  const other = on && !local ? lookupSixIn(load<usize>(ns, NS_TABLE_MAIN6), address) : local;
+  store<usize>(entry, other, CACHE_ROUTE);
   store<usize>(entry, 0, CACHE_NEIGHBOUR);
 }
 
@@ -271,7 +341,7 @@ export function addPolicy(
 /** The route of a packet from `source` to `destination`, by the rules if there are any (fib_lookup); 0 if none. */
 export function lookupFrom(ns: usize, source: u32, destination: u32): usize {
   let policy = load<usize>(ns, NS_POLICIES);
-  if (!policy) return lookup(ns, destination);
+  if (!policy || isSix(destination)) return lookup(ns, destination);
   const local = load<usize>(cached(ns, destination), CACHE_LOCAL);
   if (local) return local;
   for (; policy; policy = load<usize>(policy, POLICY_NEXT)) {
@@ -292,6 +362,7 @@ export function addressType(ns: usize, address: u32): u32 {
 
 /** The same for one device (inet_dev_addr_type): an address of another device is unicast there. */
 export function addressTypeOn(ns: usize, address: u32, device: usize): u32 {
+  if (isSix(address) && ipv6.isMulticast(address)) return ROUTE_MULTICAST;
   if (isZeroNet(address) || isLimitedBroadcast(address)) return ROUTE_BROADCAST;
   if (isMulticast(address)) return ROUTE_MULTICAST;
   const route = load<usize>(cached(ns, address), CACHE_LOCAL);

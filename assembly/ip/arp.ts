@@ -23,6 +23,7 @@ import {
 } from "../layout/records.ts";
 import { onLink, select, sharesNetwork } from "../fib/address.ts";
 import { addressType, addressTypeOn, lookupFrom } from "../fib/route.ts";
+import { isSix } from "../memory/addresses.ts";
 import * as frames from "../memory/frames.ts";
 import * as arp from "../wire/arp.ts";
 import * as ethernet from "../wire/ethernet.ts";
@@ -146,6 +147,8 @@ export function receive(ns: usize, device: usize, frame: usize): bool {
   const macHigh = arp.senderMacHigh(at);
   const macLow = arp.senderMacLow(at);
   if (ipv4.isMulticast(target) || ipv4.isLoopback(target)) return false;
+  // Such addresses stand for those of IPv6 here.
+  if (isSix(target) || isSix(sender)) return false;
   const toHost = load<u32>(frame, FRAME_PACKET_TYPE) == PACKET_HOST;
 
   const decision = operation == arp.ARP_REQUEST ? decide(ns, device, sender, target) : NOT_FOR_US;

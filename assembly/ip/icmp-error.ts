@@ -56,7 +56,7 @@ function sysctl(ns: usize, which: i32): u32 {
 }
 
 /** All of the host's limited messages share a bucket that fills by icmp_msgs_per_sec (icmp_global_allow). */
-function globalAllows(ns: usize): bool {
+export function globalAllows(ns: usize): bool {
   const burst = <u64>sysctl(ns, SYSCTL_ICMP_MSGS_BURST);
   const rate = <u64>sysctl(ns, SYSCTL_ICMP_MSGS_PER_SEC);
   const elapsed = now - load<u64>(ns, NS_ICMP_STAMP);
@@ -111,7 +111,7 @@ export function makeRedirect(ns: usize, frame: usize, gateway: u32): usize {
 }
 
 /** Each host has a bucket of `burst` messages that fills by one in `interval`; redirects use it, too (inet_peer_xrlim_allow). */
-function peerAllows(ns: usize, address: u32, interval: u64, burst: u64): bool {
+export function peerAllows(ns: usize, address: u32, interval: u64, burst: u64): bool {
   if (!interval) return true;
   const peer = peerOf(ns, address);
   const tokens = min<u64>(load<u64>(peer, PEER_TOKENS) + silence(peer), burst * interval);

@@ -1,4 +1,4 @@
-// Neighbours: who has which IPv4 address on a link, the frames that wait for the answer, and the timers (net/core/neighbour.c).
+// Neighbours: who has which address on a link, the frames that wait for the answer, and the timers (net/core/neighbour.c).
 import {
   DROP_NEIGH_FAILED,
   NUD_DELAY,
@@ -180,6 +180,13 @@ export function update(entry: usize, macHigh: u32, macLow: u32, state: u32, over
   store<u32>(entry, macLow, NEIGH_MAC_LOW);
   store<u32>(entry, state, NEIGH_STATE);
   store<u32>(entry, load<u32>(entry, NEIGH_GENERATION) + 1, NEIGH_GENERATION);
+}
+
+/** An advertisement without a link address says that a known one still holds (ndisc_update with none). */
+export function confirm(entry: usize, state: u32): void {
+  const old = load<u32>(entry, NEIGH_STATE);
+  if (!(old & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE))) return;
+  update(entry, load<u32>(entry, NEIGH_MAC_HIGH), load<u32>(entry, NEIGH_MAC_LOW), state, false);
 }
 
 /** Whether a packet for an entry takes the cached link header: the first use makes one, and it is taken while the entry is confirmed. */

@@ -1,4 +1,4 @@
-// Where a packet goes: the routing decision for one that came in and for one that this host sends (net/ipv4/route.c).
+// Where a packet goes: the routing decision for one that came in and for one that this host sends (net/ipv4/route.c, net/ipv6/route.c).
 import {
   DROP_BLACKHOLE,
   DROP_IP_INNOROUTES,
@@ -6,6 +6,7 @@ import {
   DROP_IP_INVALID_SOURCE,
   DROP_IP_LOCALNET,
   DROP_IP_LOCAL_SOURCE,
+  DROP_IP_OUTNOROUTES,
   DROP_IP_RPFILTER,
   DROP_NONE,
   DROP_NOT_FORWARDING,
@@ -13,6 +14,7 @@ import {
   ROUTE_BLACKHOLE,
   ROUTE_BROADCAST,
   ROUTE_LOCAL,
+  ROUTE_MULTICAST,
   ROUTE_PROHIBIT,
   ROUTE_UNICAST,
   ROUTE_UNREACHABLE,
@@ -43,18 +45,24 @@ import {
   NS_SYSCTLS,
   ROUTE_DEVICE,
   ROUTE_MTU,
+  ROUTE_SOURCE,
   ROUTE_TYPE,
   ROUTE_VIA,
   SYSCTL_ACCEPT_LOCAL,
   SYSCTL_BC_FORWARDING,
+  SYSCTL_IPV6_FORWARDING,
   SYSCTL_ROUTE_LOCALNET,
   SYSCTL_RP_FILTER,
   SYSCTL_SEND_REDIRECTS,
 } from "../layout/records.ts";
 import { sourceOf } from "../fib/address.ts";
+import * as address6 from "../fib/address6.ts";
 import * as exceptions from "../fib/exception.ts";
 import { addressType, isOwn, lookup, lookupFrom } from "../fib/route.ts";
+import { isSix } from "../memory/addresses.ts";
+import * as icmpv6 from "../wire/icmpv6.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 
 export const TO_LOCAL: i32 = 0;
 export const TO_FORWARD: i32 = 1; // FRAME_DEVICE and FRAME_NEXT_HOP say where
@@ -189,6 +197,66 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
   return TO_FORWARD;
 }
 
+/**
+ * The decision for a packet of IPv6 that came in by `input` (ip6_route_input, ip6_forward). Its addresses have been looked at. One to a group
+ * that the device has not joined goes nowhere, and without a reason: everybody on the link gets those.
+ */
+export function incomingSix(ns: usize, frame: usize, input: usize): i32 {
+  const to = ipv6.destination(load<usize>(frame, FRAME_NETWORK));
+  redirects = false;
+  if (ipv6.isMulticast(to)) {
+    store<u32>(frame, ROUTE_MULTICAST, FRAME_ROUTE_TYPE);
+    return address6.isMember(input, to) ? TO_LOCAL : refuse(DROP_NONE);
+  }
+  if (ipv6.isLinkLocal(to)) {
+    // Of several links only this one is meant.
+    store<u32>(frame, ROUTE_LOCAL, FRAME_ROUTE_TYPE);
+    return address6.isOn(input, to) ? TO_LOCAL : refuse(DROP_NOT_FORWARDING);
+  }
+  const route = lookup(ns, to);
+  const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
+  store<u32>(frame, type, FRAME_ROUTE_TYPE);
+  if (type == ROUTE_LOCAL) return TO_LOCAL;
+  if (!route || type == ROUTE_UNREACHABLE) return unreachableBy(DROP_IP_INNOROUTES, icmpv6.NO_ROUTE);
+  if (type == ROUTE_BLACKHOLE) return refuse(DROP_BLACKHOLE);
+  if (type == ROUTE_PROHIBIT) return unreachableBy(DROP_IP_INNOROUTES, icmpv6.ADMIN_PROHIBITED);
+  if (!sysctl(ns, SYSCTL_IPV6_FORWARDING)) return refuse(DROP_NOT_FORWARDING);
+  if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return refuse(DROP_UNICAST_IN_L2_MULTICAST);
+  take(route, to);
+  return TO_FORWARD;
+}
+
+/** As `outgoing`, to an address of IPv6. */
+function outgoingSix(ns: usize, to: u32): i32 {
+  const route = lookup(ns, to);
+  const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
+  if (!route || (type != ROUTE_LOCAL && type != ROUTE_UNICAST)) {
+    reason = type == ROUTE_BLACKHOLE ? DROP_BLACKHOLE : DROP_IP_OUTNOROUTES;
+    return TO_NOWHERE;
+  }
+  take(route, to);
+  locked = false;
+  if (type == ROUTE_LOCAL) {
+    device = load<usize>(ns, NS_LOOPBACK);
+    mtu = load<u32>(device, DEV_MTU);
+    nextHop = to;
+    source = to;
+    return TO_LOCAL;
+  }
+  const preferred = load<u32>(route, ROUTE_SOURCE);
+  source = preferred ? preferred : address6.select(ns, device, to);
+  if (load<usize>(ns, NS_EXCEPTIONS)) limit(ns, to, false);
+  return TO_FORWARD;
+}
+
+/** The decision for a packet of IPv6 to a group or to an address of the link itself: out of that device. */
+export function onLink(ns: usize, to: u32, on: usize): void {
+  device = on;
+  nextHop = to;
+  mtu = load<u32>(on, DEV_MTU);
+  source = address6.select(ns, on, to);
+}
+
 /** Whether the sender of a packet to be forwarded should be told of the shorter way (IPSKB_DOREDIRECT). */
 export let redirects: bool = false;
 let taken: usize = 0;
@@ -257,6 +325,7 @@ function unreachableSilently(type: u32): i32 {
 
 /** The decision for a packet that this host sends, `from` if that is known; sets `device`, `nextHop`, `mtu` and `source` (ip_route_output_key). */
 export function outgoing(ns: usize, to: u32, from: u32 = 0): i32 {
+  if (isSix(to)) return outgoingSix(ns, to);
   const route = lookupFrom(ns, from, to);
   const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
   if (!route || type == ROUTE_UNREACHABLE || type == ROUTE_PROHIBIT || type == ROUTE_BLACKHOLE) {

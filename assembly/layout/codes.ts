@@ -59,7 +59,14 @@ export const DROP_SOCKET_RCVBUFF = 54;
 export const DROP_CPU_BACKLOG = 55;
 export const DROP_TCP_ABORT_ON_DATA = 56;
 export const DROP_TCP_LISTEN_OVERFLOW = 57;
-export const DROP_COUNT = 58;
+export const DROP_IPV6DISABLED = 58;
+export const DROP_IPV6_BAD_EXTHDR = 59;
+export const DROP_IPV6_NDISC_FRAG = 60;
+export const DROP_IPV6_NDISC_HOP_LIMIT = 61;
+export const DROP_IPV6_NDISC_BAD_CODE = 62;
+export const DROP_IPV6_NDISC_BAD_OPTIONS = 63;
+export const DROP_IPV6_NDISC_NS_OTHERHOST = 64;
+export const DROP_COUNT = 65;
 
 // Netfilter verdicts.
 export const NF_DROP = 0;

@@ -22,7 +22,7 @@ export const FRAME_ID_HIGH = FRAME_ID_LOW + WORD;
 export const FRAME_LINE = FRAME_ID_HIGH + WORD; // traffic line + 1, 0: none
 export const FRAME_ORIGIN = FRAME_LINE + WORD; // id of the namespace that made it
 export const FRAME_NAMESPACE = FRAME_ORIGIN + WORD; // local output: who sends
-export const FRAME_NEXT_HOP = FRAME_NAMESPACE + WORD; // IPv4 address to resolve, once routed
+export const FRAME_NEXT_HOP = FRAME_NAMESPACE + WORD; // address to resolve, once routed
 export const FRAME_ROUTE_TYPE = FRAME_NEXT_HOP + WORD; // ROUTE_*, once routed
 export const FRAME_SUMMED = FRAME_ROUTE_TYPE + WORD; // 1: made by this kernel, all checksums are right (skb->ip_summed)
 export const FRAME_TIME = 96; // u64: when it was last queued
@@ -32,7 +32,7 @@ export const FRAME_FRAGMENT_DF = FRAME_FRAGMENT_MAX + WORD; // 1: that fragment 
 export const FRAME_IS_LARGE = FRAME_FRAGMENT_DF + WORD; // 1: a frame of FRAME_LARGE_BYTES
 export const FRAME_MTU = FRAME_IS_LARGE + WORD; // of the way out, once routed
 export const FRAME_HEADER = 128;
-export const FRAME_HEADROOM = 64;
+export const FRAME_HEADROOM = 128;
 export const FRAME_BYTES = 2048;
 export const FRAME_CAPACITY = FRAME_BYTES - FRAME_HEADER - FRAME_HEADROOM;
 
@@ -43,7 +43,7 @@ export const FRAME_PIECES = FRAME_PIECES_MAX * WORD;
 export const FRAME_LARGE_BYTES = FRAME_HEADER + FRAME_HEADROOM + 65536 + 64 + FRAME_PIECES;
 
 export const STAGE_RECEIVE = 0; // a device received it
-export const STAGE_OUTPUT = 1; // a socket of a namespace sends it; NETWORK is the IPv4 header
+export const STAGE_OUTPUT = 1; // a socket of a namespace sends it; NETWORK is the IP header
 
 // skb->pkt_type (include/uapi/linux/if_packet.h).
 export const PACKET_HOST = 0;

@@ -80,7 +80,14 @@ export const SYSCTL_TCP_IDLE_RESTART = 48; // tcp_slow_start_after_idle
 export const SYSCTL_TCP_ABORT_ON_OVERFLOW = 49; // tcp_abort_on_overflow
 export const SYSCTL_SOMAXCONN = 50; // net.core.somaxconn
 export const SYSCTL_TCP_MODERATE_RCVBUF = 51; // tcp_moderate_rcvbuf
-export const SYSCTL_COUNT = 52;
+export const SYSCTL_IPV6_FORWARDING = 52; // net.ipv6.conf.all.forwarding
+export const SYSCTL_IPV6_DISABLE = 53; // net.ipv6.conf.all.disable_ipv6
+export const SYSCTL_IPV6_HOP_LIMIT = 54; // net.ipv6.conf.all.hop_limit
+export const SYSCTL_AUTO_FLOWLABELS = 55; // net.ipv6.auto_flowlabels
+export const SYSCTL_ICMPV6_RATELIMIT = 56; // net.ipv6.icmp.ratelimit, milliseconds
+export const SYSCTL_BRIDGE_NF6 = 57; // bridge-nf-call-ip6tables
+export const SYSCTL_CT_ICMPV6 = 58; // nf_conntrack_icmpv6_timeout, seconds
+export const SYSCTL_COUNT = 59;
 export const CONGESTION_CUBIC = 0;
 export const CONGESTION_RENO = 1;
 
@@ -130,7 +137,7 @@ export const NS_TABLE_MAIN6 = NS_TABLE_LOCAL6 + WORD;
 export const NS_IPV6 = NS_TABLE_MAIN6 + WORD; // 1: an address of IPv6 was given to one of its devices
 export const NS_SYSCTLS = NS_IPV6 + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
-export const NS_SIZE = NS_DROPS + 64 * WORD;
+export const NS_SIZE = NS_DROPS + 96 * WORD;
 
 // The rules of a namespace for one family.
 export const RULESET_BLOCK = 0; // compiled, 0: none
@@ -269,6 +276,7 @@ export const DEV_TUNNEL = DEV_NEIGH_PROXY_DELAY + WORD; // vxlan: TUNNEL_*
 export const DEV_LINK_RANDOM = 208; // u64: generator state of what its link does by chance
 export const DEV_NETEM = DEV_LINK_RANDOM + LONG; // NETEM_*, 0: frames leave as the wire or veth has it
 export const DEV_CUT = DEV_NETEM + WORD; // 1: there is no carrier, whatever the other end does
+export const DEV_ADDRESSES6 = DEV_CUT + WORD; // first address of IPv6, linked by ADDR_NEXT: ADDR_LOCAL and ADDR_PREFIX
 export const DEV_SIZE = 256;
 
 // What the link of a device does to the frames that it sends (struct netem_sched_data). Probabilities are shares of 2^32 - 1; a
@@ -417,7 +425,9 @@ export const FIB_HASH = FIB_LENGTHS + LONG;
 export const FIB_COMMON = FIB_HASH + WORD; // COMMON_*: routes that other namespaces have, too, 0: none
 export const FIB_COMMON_DEVICE = FIB_COMMON + WORD; // what they lead out of here
 export const FIB_COMMON_EXCEPT = FIB_COMMON_DEVICE + WORD; // the place in the list of the one that this table does not have
-export const FIB_SIZE = 32;
+export const FIB_LENGTHS_UPPER = 24; // u64, of IPv6: bit n set if there is a route of length 64 + n
+export const FIB_HOSTS = FIB_LENGTHS_UPPER + LONG; // 1: there is a route of length 128
+export const FIB_SIZE = 64;
 
 // Routes that many namespaces have: a list of words by network, then length, written by src/engine/common-routes.ts.
 export const COMMON_COUNT = 0;
@@ -854,7 +864,7 @@ export const LINE_BEGUN = LINE_UNRESOLVED + WORD; // of those sent, those that d
 export const LINE_RETRIES = LINE_BEGUN + WORD; // times that a request was tried again
 export const LINE_BACKENDS = LINE_RETRIES + WORD; // address of a counter for each namespace id
 export const LINE_DROPS = LINE_BACKENDS + WORD; // a counter for each DROP_*
-export const LINE_MAX = 280; // u64 nanoseconds
+export const LINE_MAX = 416; // u64 nanoseconds
 export const LINE_DENIED_AT = LINE_MAX + LONG; // u64: when a rule first denied a frame of the line
 export const LINE_DENIED_NS = LINE_DENIED_AT + LONG; // the id of its namespace
 export const LINE_DENIED_RULE = LINE_DENIED_NS + WORD; // RULE_INDEX + 1, 0: none did

@@ -19,8 +19,29 @@ import { allocate } from "./arena.ts";
 import { machine } from "./clock.ts";
 import { mix } from "./hash.ts";
 
+/** Addresses that the kernel itself knows. */
+export const ANY: u32 = <u32>NUMBERS_OF_IPV6; // ::
+export const LOOPBACK: u32 = ANY + 1; // ::1
+export const ALL_NODES: u32 = ANY + 2; // ff02::1
+export const ALL_ROUTERS: u32 = ANY + 3; // ff02::2
+
 const FIRST_ROOM: u32 = 32;
 const ROOM_MAX: u32 = <u32>NUMBERS_OF_MACHINE;
+
+/** Gives the addresses that the kernel itself knows their numbers, if no instance has done so yet. */
+export function begin(): void {
+  if (load<usize>(<usize>SHARED_ADDRESSES)) return;
+  const table = newTable(FIRST_ROOM);
+  const bytes = allocate(16);
+  put(table, bytes);
+  store<u8>(bytes, 1, 15);
+  put(table, bytes);
+  store<u16>(bytes, 0x02ff);
+  put(table, bytes);
+  store<u8>(bytes, 2, 15);
+  put(table, bytes);
+  atomic.cmpxchg<u32>(<usize>SHARED_ADDRESSES, 0, <u32>table);
+}
 
 /** Whether a number is that of an IPv6 address. */
 export function isSix(address: u32): bool {
@@ -33,7 +54,12 @@ function holderOf(number: u32): usize {
 
 function recordOf(number: u32): usize {
   const table = load<usize>(holderOf(number));
-  return load<usize>(table, ADDRESSES_RECORDS) + <usize>(number & (ROOM_MAX - 1)) * ADDRESS_SIZE;
+  const place = number & (ROOM_MAX - 1);
+  // A packet of IPv4 may have such an address somewhere: then it is none.
+  if (!table || place >= load<u32>(table, ADDRESSES_COUNT)) {
+    return load<usize>(load<usize>(<usize>SHARED_ADDRESSES), ADDRESSES_RECORDS);
+  }
+  return load<usize>(table, ADDRESSES_RECORDS) + <usize>place * ADDRESS_SIZE;
 }
 
 /** Where the 16 bytes of an address lie, in network order. */
@@ -63,6 +89,7 @@ export function numberOf(at: usize): u32 {
 
 /** Gives an address a number that all machines know, if it has none. While machines run one instance alone may do so. */
 export function share(at: usize): u32 {
+  begin();
   const known = placeIn(load<usize>(<usize>SHARED_ADDRESSES), at, hashOf(at));
   return known ? <u32>NUMBERS_OF_IPV6 + known - 1 : add(<usize>SHARED_ADDRESSES, at, <u32>NUMBERS_OF_IPV6);
 }

@@ -62,6 +62,7 @@ import {
   TABLE_RAW,
 } from "../layout/rules.ts";
 import { STEP_CONFIRMED, STEP_HOOK, STEP_NAT, STEP_RULE, STEP_TABLE, STEP_TRACKED } from "../layout/trace.ts";
+import { isSix } from "../memory/addresses.ts";
 import * as cpu from "../memory/cpu.ts";
 import * as recorder from "../memory/recorder.ts";
 import { confirm, directionOf, enter, reason as trackReason } from "../track/conntrack.ts";
@@ -69,6 +70,7 @@ import * as nat from "../track/nat.ts";
 import * as trace from "../observe/trace.ts";
 import * as icmp from "../wire/icmp.ts";
 import { PROTO_ICMP } from "../wire/ipv4.ts";
+import { PROTO_ICMPV6 } from "../wire/ipv6.ts";
 import * as packet from "./packet.ts";
 import { count, deny, walk } from "./walk.ts";
 
@@ -130,6 +132,11 @@ function translate(manip: u32): i32 {
   const direction = directionOf(info);
   const related = info == IP_CT_RELATED || info == IP_CT_RELATED_REPLY;
   if (related) recorder.spoil();
+  if (related && packet.protocol == PROTO_ICMPV6 && isSix(packet.destination)) {
+    nat.translateError(entry, direction, manip, packet.ip, packet.length);
+    packet.read();
+    return NF_ACCEPT;
+  }
   if (related && packet.protocol == PROTO_ICMP) {
     // Hosts that were told of each other would talk past the translation (nf_nat_icmp_reply_translation).
     if (icmp.type(packet.l4) == icmp.REDIRECT && !nat.isNull(entry)) return NF_DROP;

@@ -24,7 +24,9 @@ import {
   RULE_OF_IPV6,
 } from "../layout/rules.ts";
 import { packetLength } from "../track/conntrack.ts";
+import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 
 export let ns: usize = 0;
 /** The rules in force for its family (RULESET_*). */
@@ -34,7 +36,7 @@ export let frame: usize = 0;
 export let input: usize = 0; // device, 0 in OUTPUT and POSTROUTING
 export let output: usize = 0; // device, 0 in PREROUTING and INPUT
 export let ip: usize = 0;
-export let length: i32 = 0; // of the packet, from the IPv4 header on
+export let length: i32 = 0; // of the packet, from the IP header on
 export let l4: usize = 0;
 export let l4Length: i32 = 0;
 export let source: u32 = 0;
@@ -74,6 +76,10 @@ export function read(): void {
   stateBits = 0;
   ip = load<usize>(frame, FRAME_NETWORK);
   length = packetLength(frame);
+  if (anyIp.isSix(ip)) {
+    readSix();
+    return;
+  }
   const header = ipv4.headerLength(ip);
   l4 = ip + <usize>header;
   l4Length = length - header;
@@ -81,6 +87,16 @@ export function read(): void {
   destination = ipv4.destination(ip);
   protocol = <u32>ipv4.protocol(ip);
   fragmentOffset = ipv4.fragment(ip) & ipv4.OFFSET_MASK;
+}
+
+function readSix(): void {
+  ipv6.walk(ip, length);
+  l4 = ip + <usize>ipv6.headers;
+  l4Length = length - ipv6.headers;
+  protocol = <u32>ipv6.protocol;
+  fragmentOffset = ipv6.fragment >> 3;
+  source = ipv6.source(ip);
+  destination = ipv6.destination(ip);
 }
 
 /** What `state` said last, 0: not asked since the connection may have changed. */

@@ -31,10 +31,12 @@ import {
 } from "../layout/records.ts";
 import * as L from "../layout/rules.ts";
 import { select } from "../fib/address.ts";
+import * as address6 from "../fib/address6.ts";
 import * as exceptions from "../fib/exception.ts";
 import { lookup } from "../fib/route.ts";
 import { isSix } from "../memory/addresses.ts";
 import { get16, get32, put16 } from "../memory/bytes.ts";
+import { isSix } from "../memory/addresses.ts";
 import * as recorder from "../memory/recorder.ts";
 import * as nat from "../track/nat.ts";
 import { update16, update32 } from "../wire/checksum.ts";
@@ -155,9 +157,13 @@ function translate(record: usize, manip: u32, address: u32): i32 {
   return NF_ACCEPT;
 }
 
-/** The address of the device that the packet leaves by; none: it is dropped (nf_nat_masquerade_ipv4). */
+/** The address of the device that the packet leaves by; none: it is dropped (nf_nat_masquerade_ipv4, nf_nat_masquerade_ipv6). */
 function masquerade(record: usize): i32 {
   if (packet.source == 0) return NF_ACCEPT;
+  if (isSix(packet.destination)) {
+    const own = address6.select(packet.ns, packet.output, packet.destination);
+    return own ? translate(record, MANIP_SRC, own) : NF_DROP;
+  }
   const address = select(packet.output, load<u32>(packet.frame, FRAME_NEXT_HOP));
   return address ? translate(record, MANIP_SRC, address) : NF_DROP;
 }

@@ -21,7 +21,9 @@ import { now } from "../memory/clock.ts";
 import { clear, get16, get32 } from "../memory/bytes.ts";
 import { packetLength } from "../track/conntrack.ts";
 import * as ethernet from "../wire/ethernet.ts";
+import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 
 /** Whether steps are noted. */
 export let on: bool = false;
@@ -77,20 +79,25 @@ function describe(step: usize, frame: usize): void {
   memory.copy(step + T.STEP_MAC_DESTINATION, data, 6);
   memory.copy(step + T.STEP_MAC_SOURCE, data + 6, 6);
   // A packet that was not sent yet has no link header, so what it is shows in its own first byte.
-  const isIp = load<u8>(network) >> 4 == 4;
-  store<u32>(step, isIp ? ethernet.TYPE_IPV4 : ethernet.etherType(data), T.STEP_TYPE);
+  const version = load<u8>(network) >> 4;
+  // A link header that says otherwise is believed: other protocols may begin with such a byte.
+  const said = network == data + ethernet.ETHERNET_LENGTH ? ethernet.etherType(data) : 0;
+  const isIp = version == 4 || (version == 6 && (said == ethernet.TYPE_IPV6 || said < 1536));
+  const type = version == 4 ? ethernet.TYPE_IPV4 : isIp ? ethernet.TYPE_IPV6 : ethernet.etherType(data);
+  store<u32>(step, type, T.STEP_TYPE);
   memory.copy(step + T.STEP_HEADER, network, <usize>min<i32>(max<i32>(packetLength(frame), 0), T.STEP_HEADER_BYTES));
   if (!isIp) return;
-  store<u32>(step, <u32>ipv4.protocol(network), T.STEP_PROTO);
+  store<u32>(step, <u32>anyIp.protocol(network), T.STEP_PROTO);
   store<u32>(step, portsOf(network, packetLength(frame)), T.STEP_PORTS);
 }
 
 /** The ports of a packet, as in a tuple: source << 16 | destination; ICMP: id << 16 | type << 8 | code; 0: it has none. */
 export function portsOf(ip: usize, length: i32): u32 {
-  if (ipv4.fragment(ip) & ipv4.OFFSET_MASK || length < ipv4.headerLength(ip) + 8) return 0;
-  const l4 = ipv4.payload(ip);
-  const protocol = ipv4.protocol(ip);
-  if (protocol == ipv4.PROTO_ICMP) return (get16(l4 + 4) << 16) | get16(l4);
+  const header = anyIp.headerLength(ip);
+  if (anyIp.isLaterFragment(ip) || length < header + 8) return 0;
+  const l4 = ip + <usize>header;
+  const protocol = anyIp.protocol(ip);
+  if (protocol == ipv4.PROTO_ICMP || protocol == ipv6.PROTO_ICMPV6) return (get16(l4 + 4) << 16) | get16(l4);
   return protocol == ipv4.PROTO_TCP || protocol == ipv4.PROTO_UDP ? get32(l4) : 0;
 }
 

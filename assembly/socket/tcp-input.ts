@@ -18,6 +18,7 @@ import * as route from "../ip/route-packet.ts";
 import { MILLISECOND, now } from "../memory/clock.ts";
 import { packetLength } from "../track/conntrack.ts";
 import { after, before } from "../track/tcp-window.ts";
+import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as sockets from "./table.ts";
@@ -55,8 +56,8 @@ function accept(ns: usize, listener: usize, ip: usize, at: usize, line: u32): vo
   const owner = load<u32>(listener, R.SOCK_OWNER);
   const c = newConnection(
     ns,
-    ipv4.destination(ip),
-    ipv4.source(ip),
+    anyIp.destination(ip),
+    anyIp.source(ip),
     ports,
     owner,
     load<u32>(listener, R.SOCK_ARG),
@@ -130,13 +131,14 @@ export function receive(ns: usize, frame: usize, line: u32): i32 {
   begin(0);
   dropEarly();
   const ip = load<usize>(frame, FRAME_NETWORK);
-  const at = ipv4.payload(ip);
-  const there = packetLength(frame) - ipv4.headerLength(ip);
+  const before = anyIp.headerLength(ip);
+  const at = ip + <usize>before;
+  const there = packetLength(frame) - before;
   if (there < tcp.TCP_LENGTH) return DROP_PKT_TOO_SMALL;
   const header = tcp.headerLength(at);
   if (header < tcp.TCP_LENGTH || header > there) return DROP_PKT_TOO_SMALL;
-  const local = ipv4.destination(ip);
-  const remote = ipv4.source(ip);
+  const local = anyIp.destination(ip);
+  const remote = anyIp.source(ip);
   if (!load<u32>(frame, FRAME_SUMMED) && !tcp.checksumValid(at, there, remote, local)) return DROP_TCP_CSUM;
   const bits = tcp.flags(at);
   const ports = ((<u32>tcp.destinationPort(at)) << 16) | (<u32>tcp.sourcePort(at));

@@ -2,7 +2,9 @@
 import * as R from "../layout/records.ts";
 import * as route from "../ip/route-packet.ts";
 import { now } from "../memory/clock.ts";
+import { isSix } from "../memory/addresses.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 import * as tcp from "../wire/tcp.ts";
 import { has, isRemnant, state } from "./tcp-record.ts";
 
@@ -32,11 +34,12 @@ export function memoryOf(length: u32): u32 {
 const FRAME_OVERHEAD: u32 = 66 + 32 + 320; // headers, room in front, struct skb_shared_info
 const RECORD: u32 = 256; // struct sk_buff
 
-/** The segment that this host can take: the path MTU of its way to the peer without the headers, 1460 at most (ipv4_default_advmss). */
+/** The segment that this host can take: the path MTU of its way to the peer without the headers, 1460 or with IPv6 1440 at most (ipv4_default_advmss). */
 export function ownMss(ns: usize, remote: u32): i32 {
   if (route.outgoing(ns, remote) == route.TO_NOWHERE) return MSS_MAX;
-  const headers = ipv4.IPV4_LENGTH + tcp.TCP_LENGTH;
-  return max<i32>(min<i32>(<i32>route.mtu - headers, MSS_MAX), 88);
+  const longer = isSix(remote) ? ipv6.IPV6_LENGTH - ipv4.IPV4_LENGTH : 0;
+  const headers = ipv4.IPV4_LENGTH + longer + tcp.TCP_LENGTH;
+  return max<i32>(min<i32>(<i32>route.mtu - headers, MSS_MAX - longer), 88);
 }
 
 /** Sets the window that a SYN or its answer offers: as many whole segments as there is room for (tcp_select_initial_window). */

@@ -14,6 +14,7 @@ import * as route from "../ip/route-packet.ts";
 import { copy } from "../memory/bytes.ts";
 import { packetLength } from "../track/conntrack.ts";
 import { now } from "../memory/clock.ts";
+import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as udp from "../wire/udp.ts";
 import * as table from "./table.ts";
@@ -66,13 +67,14 @@ export let payloadLength: i32 = 0;
 /** Finds the socket of a datagram for this host. DROP_NONE: `socket` is set; DROP_NO_SOCKET: nobody listens. */
 export function receive(ns: usize, frame: usize): i32 {
   const ip = load<usize>(frame, FRAME_NETWORK);
-  const at = ipv4.payload(ip);
-  const there = packetLength(frame) - ipv4.headerLength(ip);
+  const header = anyIp.headerLength(ip);
+  const at = ip + <usize>header;
+  const there = packetLength(frame) - header;
   if (there < udp.UDP_LENGTH) return DROP_PKT_TOO_SMALL;
   const length = udp.length(at);
   if (length < udp.UDP_LENGTH || length > there) return DROP_PKT_TOO_SMALL;
-  const source = ipv4.source(ip);
-  const destination = ipv4.destination(ip);
+  const source = anyIp.source(ip);
+  const destination = anyIp.destination(ip);
   // What stands behind the datagram is cut off, also from what an error quotes.
   const surplus = there - length;
   if (surplus) store<i32>(frame, load<i32>(frame, FRAME_LENGTH) - surplus, FRAME_LENGTH);

@@ -51,6 +51,7 @@ import {
   SYSCTL_CT_DROP_CLASH,
   SYSCTL_CT_GENERIC,
   SYSCTL_CT_ICMP,
+  SYSCTL_CT_ICMPV6,
   SYSCTL_CT_MAX,
   SYSCTL_CT_UDP,
   SYSCTL_CT_UDP_STREAM,
@@ -61,7 +62,10 @@ import {
 import { SECOND, now } from "../memory/clock.ts";
 import * as cpu from "../memory/cpu.ts";
 import * as icmp from "../wire/icmp.ts";
+import * as icmpv6 from "../wire/icmpv6.ts";
+import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as udp from "../wire/udp.ts";
 import * as other from "./other.ts";
@@ -89,7 +93,7 @@ function refresh(ns: usize, entry: usize, seconds: u32): void {
   if (!(load<u32>(entry, CT_STATUS) & IPS_FIXED_TIMEOUT)) table.setEnd(ns, entry, now + <u64>seconds * SECOND);
 }
 
-/** Bytes from the IPv4 header to the end of the packet. */
+/** Bytes from the IP header to the end of the packet. */
 export function packetLength(frame: usize): i32 {
   return <i32>(
     (load<usize>(frame, FRAME_DATA) + <usize>load<u32>(frame, FRAME_LENGTH) - load<usize>(frame, FRAME_NETWORK))
@@ -98,29 +102,36 @@ export function packetLength(frame: usize): i32 {
 
 /** Whether the transport header is whole and plausible, and its checksum right if `check` asks. */
 export function transportValid(ip: usize, length: i32, check: bool): bool {
-  const proto = ipv4.protocol(ip);
-  const l4 = ipv4.payload(ip);
-  const bytes = length - ipv4.headerLength(ip);
+  const proto = anyIp.protocol(ip);
+  const header = anyIp.headerLength(ip);
+  const l4 = ip + <usize>header;
+  const bytes = length - header;
   if (proto == ipv4.PROTO_TCP) {
     if (bytes < tcp.TCP_LENGTH) return false;
     const header = tcp.headerLength(l4);
     if (header < tcp.TCP_LENGTH || header > bytes) return false;
-    if (check && !tcp.checksumValid(l4, bytes, ipv4.source(ip), ipv4.destination(ip))) return false;
+    if (check && !tcp.checksumValid(l4, bytes, anyIp.source(ip), anyIp.destination(ip))) return false;
     return tcpState.flagsValid(tcp.flags(l4));
   }
   if (proto == ipv4.PROTO_UDP) {
     if (bytes < udp.UDP_LENGTH) return false;
     const said = udp.length(l4);
     if (said > bytes || said < udp.UDP_LENGTH) return false;
-    return !check || udp.checksumValid(l4, bytes, ipv4.source(ip), ipv4.destination(ip));
+    return !check || udp.checksumValid(l4, bytes, anyIp.source(ip), anyIp.destination(ip));
   }
   if (proto == ipv4.PROTO_ICMP) {
     if (bytes < icmp.ICMP_LENGTH) return false;
     if (check && !icmp.checksumValid(l4, bytes)) return false;
     return icmp.type(l4) <= 18;
   }
+  if (proto == ipv6.PROTO_ICMPV6 && anyIp.isSix(ip)) {
+    return (
+      bytes >= icmpv6.ICMPV6_LENGTH &&
+      (!check || icmpv6.checksumValid(l4, bytes, anyIp.source(ip), anyIp.destination(ip)))
+    );
+  }
   if (proto == ipv4.PROTO_UDPLITE) {
-    return other.udpLiteValid(l4, bytes, check, ipv4.source(ip), ipv4.destination(ip));
+    return other.udpLiteValid(l4, bytes, check, anyIp.source(ip), anyIp.destination(ip));
   }
   if (proto == ipv4.PROTO_SCTP) return other.sctpValid(l4, bytes, check);
   return proto != ipv4.PROTO_GRE || other.greValid(l4, bytes);
@@ -130,17 +141,20 @@ export function transportValid(ip: usize, length: i32, check: bool): bool {
 function enterError(ns: usize, frame: usize, ip: usize, l4: usize, bytes: i32): bool {
   const inner = l4 + icmp.ICMP_LENGTH;
   const quoted = bytes - icmp.ICMP_LENGTH;
-  if (quoted < ipv4.IPV4_LENGTH || ipv4.headerLength(inner) < ipv4.IPV4_LENGTH) return false;
-  if (quoted < ipv4.headerLength(inner) + 8) return false;
-  if (ipv4.fragment(inner) & ipv4.OFFSET_MASK) return false;
-  if (!tuple.parse(inner, quoted) || !tuple.invert()) return false;
+  // Those of ICMPv6 quote behind as many bytes.
+  if (!anyIp.isSix(ip)) {
+    if (quoted < ipv4.IPV4_LENGTH || ipv4.headerLength(inner) < ipv4.IPV4_LENGTH) return false;
+    if (quoted < ipv4.headerLength(inner) + 8) return false;
+    if (ipv4.fragment(inner) & ipv4.OFFSET_MASK) return false;
+  } else if (quoted < ipv6.IPV6_LENGTH) return false;
+  if (!tuple.parseAs(inner, quoted, anyIp.isSix(ip)) || !tuple.invert()) return false;
   // Whoever sent the quoted packet must be the one who is told.
-  if (ipv4.destination(load<usize>(frame, FRAME_NETWORK)) != tuple.dst) return false;
+  if (anyIp.destination(load<usize>(frame, FRAME_NETWORK)) != tuple.dst) return false;
   const record = table.find(ns);
   if (!record) return false;
   const entry = table.entryOf(record);
   // It must go to whom the quoted packet came from, or somebody makes it up.
-  if (ipv4.destination(ip) != load<u32>(record, TUPLE_DST)) return false;
+  if (anyIp.destination(ip) != load<u32>(record, TUPLE_DST)) return false;
   // The quoted packet went the other way than the one that its inverted tuple names.
   const info = load<u32>(record, TUPLE_DIR) == DIR_REPLY ? IP_CT_RELATED_REPLY : IP_CT_RELATED;
   table.hold(entry);
@@ -155,6 +169,7 @@ function begin(ns: usize, l4: usize, bytes: i32): usize {
     const type = icmp.type(l4);
     if (type != 8 && type != 13 && type != 15 && type != 17) return 0;
   }
+  if (proto == ipv6.PROTO_ICMPV6 && icmpv6.type(l4) != icmpv6.ECHO_REQUEST && icmpv6.type(l4) != 139) return 0;
   if (proto == ipv4.PROTO_SCTP && !other.sctpBegins(l4, bytes)) return 0;
   const limit = sysctl(ns, SYSCTL_CT_MAX);
   if (limit && load<u32>(ns, NS_CONNECTION_COUNT) >= limit) {
@@ -204,7 +219,9 @@ export function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: 
     else refresh(ns, entry, sysctl(ns, answered ? SYSCTL_CT_UDP_STREAM : SYSCTL_CT_UDP));
     return trackTcp.TRACK_ACCEPT;
   }
-  refresh(ns, entry, sysctl(ns, proto == ipv4.PROTO_ICMP ? SYSCTL_CT_ICMP : SYSCTL_CT_GENERIC));
+  let seconds = proto == ipv4.PROTO_ICMP ? SYSCTL_CT_ICMP : SYSCTL_CT_GENERIC;
+  if (proto == ipv6.PROTO_ICMPV6) seconds = SYSCTL_CT_ICMPV6;
+  refresh(ns, entry, sysctl(ns, seconds));
   return trackTcp.TRACK_ACCEPT;
 }
 
@@ -232,16 +249,27 @@ export function enter(ns: usize, frame: usize, incoming: bool): bool {
   store<u32>(frame, IP_CT_NONE, FRAME_CT_INFO);
   const ip = load<usize>(frame, FRAME_NETWORK);
   const length = packetLength(frame);
-  if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return true;
+  if (anyIp.isLaterFragment(ip)) return true;
   // The checksum is looked at only on the way in.
   const check = incoming && !load<u32>(frame, FRAME_SUMMED) && sysctl(ns, SYSCTL_CT_CHECKSUM) != 0;
   if (!transportValid(ip, length, check)) return true;
-  const l4 = ipv4.payload(ip);
-  const bytes = length - ipv4.headerLength(ip);
-  const proto = ipv4.protocol(ip);
+  const header = anyIp.headerLength(ip);
+  const l4 = ip + <usize>header;
+  const bytes = length - header;
+  const proto = anyIp.protocol(ip);
   if (proto == ipv4.PROTO_ICMP && icmp.isError(icmp.type(l4))) {
     enterError(ns, frame, ip, l4, bytes);
     return true;
+  }
+  if (proto == ipv6.PROTO_ICMPV6 && anyIp.isSix(ip)) {
+    if (icmpv6.isOfLink(icmpv6.type(l4))) {
+      store<u32>(frame, load<u32>(frame, FRAME_FLAGS) | FRAME_IS_UNTRACKED, FRAME_FLAGS);
+      return true;
+    }
+    if (icmpv6.isError(icmpv6.type(l4))) {
+      enterError(ns, frame, ip, l4, bytes);
+      return true;
+    }
   }
   while (true) {
     if (!tuple.parse(ip, length)) return true;

@@ -29,9 +29,12 @@ import * as choices from "../memory/choices.ts";
 import { hashAddress } from "../memory/jhash.ts";
 import { next32 } from "../memory/random.ts";
 import { get16, put16 } from "../memory/bytes.ts";
-import { checksum, update16, update32 } from "../wire/checksum.ts";
+import { checksum, update16 } from "../wire/checksum.ts";
 import * as icmp from "../wire/icmp.ts";
+import * as icmpv6 from "../wire/icmpv6.ts";
+import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as udp from "../wire/udp.ts";
 import * as sources from "./sources.ts";
@@ -101,16 +104,18 @@ function used(ns: usize, entry: usize): bool {
 
 /** The identifier that may be changed: a port, or the id of an ICMP query. */
 function key(manip: u32): u32 {
-  if (tuple.proto == ipv4.PROTO_ICMP || manip == MANIP_SRC) return tuple.ports >> 16;
+  if (isIcmp() || manip == MANIP_SRC) return tuple.ports >> 16;
   return tuple.ports & 0xffff;
 }
 
 function setKey(manip: u32, value: u32): void {
   const ports =
-    tuple.proto == ipv4.PROTO_ICMP || manip == MANIP_SRC
-      ? (tuple.ports & 0xffff) | (value << 16)
-      : (tuple.ports & 0xffff0000) | value;
+    isIcmp() || manip == MANIP_SRC ? (tuple.ports & 0xffff) | (value << 16) : (tuple.ports & 0xffff0000) | value;
   tuple.set(tuple.src, tuple.dst, ports, tuple.proto);
+}
+
+function isIcmp(): bool {
+  return tuple.proto == ipv4.PROTO_ICMP || tuple.proto == ipv6.PROTO_ICMPV6;
 }
 
 function hasPorts(): bool {
@@ -118,7 +123,7 @@ function hasPorts(): bool {
 }
 
 function keyInRange(manip: u32): bool {
-  if (!hasPorts() && tuple.proto != ipv4.PROTO_ICMP) return true;
+  if (!hasPorts() && !isIcmp()) return true;
   const value = key(manip);
   return value >= minPort && value <= maxPort;
 }
@@ -148,7 +153,7 @@ function chooseKey(ns: usize, entry: usize, manip: u32): void {
   if (flags & RANGE_PROTO_SPECIFIED) {
     low = min<u32>(minPort, maxPort);
     size = max<u32>(minPort, maxPort) - low + 1;
-  } else if (tuple.proto == ipv4.PROTO_ICMP) {
+  } else if (isIcmp()) {
     low = 0;
     size = 65536;
   } else {
@@ -228,7 +233,7 @@ function chooseTuple(ns: usize, entry: usize, manip: u32): void {
       return;
     }
   }
-  if (hasPorts() || tuple.proto == ipv4.PROTO_ICMP) chooseKey(ns, entry, manip);
+  if (hasPorts() || isIcmp()) chooseKey(ns, entry, manip);
 }
 
 /** Decides the translation of a new connection at `manip`, from the range set before (nf_nat_setup_info). */
@@ -263,9 +268,7 @@ export function setupNull(entry: usize, manip: u32): void {
 // Where the current tuple says that a packet goes; rewriting takes its source (MANIP_SRC) or destination half.
 
 /** Changes ports or id of the transport header and its checksum; `bytes` of it are there. */
-function rewriteTransport(ip: usize, l4: usize, bytes: i32, manip: u32, address: u32, ports: u32): void {
-  const proto = ipv4.protocol(ip);
-  const before = manip == MANIP_SRC ? ipv4.source(ip) : ipv4.destination(ip);
+function rewriteTransport(before: u32, address: u32, l4: usize, bytes: i32, manip: u32, ports: u32, proto: i32): void {
   const at: usize = manip == MANIP_SRC ? 0 : 2;
   const port = <i32>(manip == MANIP_SRC ? ports >> 16 : ports & 0xffff);
   if (proto == ipv4.PROTO_TCP || proto == ipv4.PROTO_SCTP) {
@@ -274,14 +277,14 @@ function rewriteTransport(ip: usize, l4: usize, bytes: i32, manip: u32, address:
     put16(l4 + at, port);
     // A quoted header may end before its checksum. SCTP's checksum (CRC32c) does not cover addresses.
     if (proto == ipv4.PROTO_SCTP || bytes < tcp.TCP_LENGTH) return;
-    update32(l4 + tcp.TCP_CHECKSUM, before, address);
+    anyIp.updateAddress(l4 + tcp.TCP_CHECKSUM, before, address);
     update16(l4 + tcp.TCP_CHECKSUM, was, port);
   } else if (proto == ipv4.PROTO_UDP) {
     if (bytes < udp.UDP_LENGTH) return;
     const was = get16(l4 + at);
     put16(l4 + at, port);
     if (!udp.checksumField(l4)) return;
-    update32(l4 + udp.UDP_CHECKSUM, before, address);
+    anyIp.updateAddress(l4 + udp.UDP_CHECKSUM, before, address);
     update16(l4 + udp.UDP_CHECKSUM, was, port);
     if (!udp.checksumField(l4)) put16(l4 + udp.UDP_CHECKSUM, 0xffff);
   } else if (proto == ipv4.PROTO_ICMP) {
@@ -289,17 +292,37 @@ function rewriteTransport(ip: usize, l4: usize, bytes: i32, manip: u32, address:
     const id = <i32>(ports >> 16);
     update16(l4 + icmp.ICMP_CHECKSUM, icmp.id(l4), id);
     put16(l4 + icmp.ICMP_ID, id);
+  } else if (proto == ipv6.PROTO_ICMPV6) {
+    if (bytes < icmpv6.ICMPV6_LENGTH) return;
+    // Its checksum covers the addresses; identifiers are those of echo requests and their answers.
+    anyIp.updateAddress(l4 + icmpv6.ICMPV6_CHECKSUM, before, address);
+    const type = icmpv6.type(l4);
+    if (type != icmpv6.ECHO_REQUEST && type != icmpv6.ECHO_REPLY) return;
+    const id = <i32>(ports >> 16);
+    update16(l4 + icmpv6.ICMPV6_CHECKSUM, icmpv6.id(l4), id);
+    put16(l4 + icmpv6.ICMPV6_ID, id);
   }
 }
 
-/** Rewrites one half of a packet to the current tuple (nf_nat_ipv4_manip_pkt). */
-function rewrite(ip: usize, length: i32, manip: u32): void {
+/** Rewrites one half of a packet to the current tuple (nf_nat_ipv4_manip_pkt, nf_nat_ipv6_manip_pkt). */
+function rewrite(ip: usize, length: i32, manip: u32, six: bool): void {
   const address = manip == MANIP_SRC ? tuple.src : tuple.dst;
-  const header = ipv4.headerLength(ip);
-  if (!(ipv4.fragment(ip) & ipv4.OFFSET_MASK)) {
-    rewriteTransport(ip, ip + <usize>header, length - header, manip, address, tuple.ports);
+  if (six) {
+    if (ipv6.walk(ip, length) && !(ipv6.fragment & 0xfff8)) {
+      const l4 = ip + <usize>ipv6.headers;
+      const before = manip == MANIP_SRC ? ipv6.source(ip) : ipv6.destination(ip);
+      rewriteTransport(before, address, l4, length - ipv6.headers, manip, tuple.ports, ipv6.protocol);
+    }
+  } else if (!(ipv4.fragment(ip) & ipv4.OFFSET_MASK)) {
+    const header = ipv4.headerLength(ip);
+    const before = manip == MANIP_SRC ? ipv4.source(ip) : ipv4.destination(ip);
+    const l4 = ip + <usize>header;
+    rewriteTransport(before, address, l4, length - header, manip, tuple.ports, ipv4.protocol(ip));
   }
-  if (manip == MANIP_SRC) ipv4.setSource(ip, address);
+  if (six) {
+    if (manip == MANIP_SRC) ipv6.setSource(ip, address);
+    else ipv6.setDestination(ip, address);
+  } else if (manip == MANIP_SRC) ipv4.setSource(ip, address);
   else ipv4.setDestination(ip, address);
 }
 
@@ -314,7 +337,7 @@ export function translate(entry: usize, direction: u32, manip: u32, ip: usize, l
   if (!(load<u32>(entry, CT_STATUS) & statusBit(manip, direction))) return false;
   tuple.read(entry + CT_ORIGINAL + (1 - direction) * TUPLE_SIZE);
   tuple.invert();
-  rewrite(ip, length, manip);
+  rewrite(ip, length, manip, anyIp.isSix(ip));
   return true;
 }
 
@@ -324,17 +347,22 @@ export function translate(entry: usize, direction: u32, manip: u32, ip: usize, l
  */
 export function translateError(entry: usize, direction: u32, manip: u32, ip: usize, length: i32): void {
   if (!(load<u32>(entry, CT_STATUS) & statusBit(manip, direction))) return;
-  const l4 = ipv4.payload(ip);
-  const bytes = length - ipv4.headerLength(ip);
+  const header = anyIp.headerLength(ip);
+  const l4 = ip + <usize>header;
+  const bytes = length - header;
   const inner = l4 + icmp.ICMP_LENGTH;
   // The quoted packet must look as its sender sent it: as the tuple of the other direction says.
   tuple.read(entry + CT_ORIGINAL + (1 - direction) * TUPLE_SIZE);
-  rewrite(inner, bytes - icmp.ICMP_LENGTH, 1 - manip);
-  put16(l4 + icmp.ICMP_CHECKSUM, 0);
-  put16(l4 + icmp.ICMP_CHECKSUM, checksum(l4, bytes, 0));
+  const isSix = anyIp.isSix(ip);
+  rewrite(inner, bytes - icmp.ICMP_LENGTH, 1 - manip, isSix);
+  if (!isSix) {
+    put16(l4 + icmp.ICMP_CHECKSUM, 0);
+    put16(l4 + icmp.ICMP_CHECKSUM, checksum(l4, bytes, 0));
+  }
   tuple.read(entry + CT_ORIGINAL + (1 - direction) * TUPLE_SIZE);
   tuple.set(tuple.src, tuple.dst, tuple.ports, ipv4.PROTO_ICMP);
   const address = manip == MANIP_SRC ? tuple.dst : tuple.src;
-  if (manip == MANIP_SRC) ipv4.setSource(ip, address);
-  else ipv4.setDestination(ip, address);
+  if (manip == MANIP_SRC) anyIp.setSource(ip, address);
+  else anyIp.setDestination(ip, address);
+  if (isSix) icmpv6.seal(l4, bytes, ipv6.source(ip), ipv6.destination(ip));
 }

@@ -4,7 +4,10 @@ import { TUPLE_DIR, TUPLE_DST, TUPLE_PORTS, TUPLE_PROTO, TUPLE_SRC, TUPLE_ZONE }
 import { get32 } from "../memory/bytes.ts";
 import { mix } from "../memory/hash.ts";
 import * as icmp from "../wire/icmp.ts";
+import * as icmpv6 from "../wire/icmpv6.ts";
+import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 
 /** The tuple read or computed last. */
 export let src: u32 = 0;
@@ -83,6 +86,29 @@ export function hashOf(tuple: usize): u32 {
   );
 }
 
+/** The same for IPv6: false, too, if an extension header is cut off or it is a later fragment. */
+function parseSix(ip: usize, length: i32): bool {
+  if (length < ipv6.IPV6_LENGTH || !ipv6.walk(ip, length) || ipv6.fragment & 0xfff8) return false;
+  src = ipv6.source(ip);
+  dst = ipv6.destination(ip);
+  proto = <u32>ipv6.protocol;
+  ports = 0;
+  const l4 = ip + <usize>ipv6.headers;
+  if (!hasPorts(proto) && proto != ipv6.PROTO_ICMPV6) return true;
+  if (length - ipv6.headers < 8) return false;
+  if (proto != ipv6.PROTO_ICMPV6) ports = get32(l4);
+  else ports = ((<u32>icmpv6.id(l4)) << 16) | ((<u32>icmpv6.type(l4)) << 8) | (<u32>icmpv6.code(l4));
+  return true;
+}
+
+/** The ICMPv6 type that answers a query, -1 if the type is none (invmap of nf_conntrack_proto_icmpv6.c). */
+function answerTypeSix(type: u32): i32 {
+  if (type == 128) return 129;
+  if (type == 129) return 128;
+  if (type == 139) return 140;
+  return type == 140 ? 139 : -1;
+}
+
 /** The ICMP type that answers a query, -1 if the type is none (invmap of nf_conntrack_proto_icmp.c). */
 function answerType(type: u32): i32 {
   if (type == 8) return 0;
@@ -101,8 +127,9 @@ export function invert(): bool {
   const was = src;
   src = dst;
   dst = was;
-  if (proto == ipv4.PROTO_ICMP) {
-    const answer = answerType((ports >> 8) & 255);
+  if (proto == ipv4.PROTO_ICMP || proto == ipv6.PROTO_ICMPV6) {
+    const type = (ports >> 8) & 255;
+    const answer = proto == ipv4.PROTO_ICMP ? answerType(type) : answerTypeSix(type);
     if (answer < 0) return false;
     ports = (ports & 0xffff00ff) | ((<u32>answer) << 8);
   } else {
@@ -121,10 +148,16 @@ function hasPorts(protocol: u32): bool {
 }
 
 /**
- * Reads the tuple of a packet whose IPv4 header stands at `ip`, with `length` bytes from there on.
+ * Reads the tuple of a packet whose IP header stands at `ip`, with `length` bytes from there on.
  * False if the transport header is cut off. Protocols without ports get ports 0, as nf_conntrack_proto_generic does.
  */
 export function parse(ip: usize, length: i32): bool {
+  return parseAs(ip, length, anyIp.isSix(ip));
+}
+
+/** The same for a packet that is quoted: it is of the family of the one around it, whatever its header says. */
+export function parseAs(ip: usize, length: i32, six: bool): bool {
+  if (six) return parseSix(ip, length);
   const header = ipv4.headerLength(ip);
   src = ipv4.source(ip);
   dst = ipv4.destination(ip);

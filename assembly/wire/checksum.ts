@@ -1,4 +1,5 @@
 // The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
+import { isSix, sumOf } from "../memory/addresses.ts";
 import { get16, put16 } from "../memory/bytes.ts";
 
 /** The folded one's complement sum of `length` bytes, starting from `start`. */
@@ -23,10 +24,11 @@ export function foldMemory(sum: u64): u32 {
   return (folded & 0xffff) + (folded >> 16);
 }
 
-/** The sum of the pseudo header of TCP and UDP, to start `sum` with. Addresses are host-order numbers. */
+/** The sum of the pseudo header of TCP and UDP, to start `sum` with. Addresses are host-order numbers, or the numbers of IPv6's. */
 export function pseudo(source: u32, destination: u32, protocol: i32, length: i32): u32 {
-  const total =
-    (source >> 16) + (source & 0xffff) + (destination >> 16) + (destination & 0xffff) + <u32>protocol + <u32>length;
+  const total = isSix(destination)
+    ? sumOf(source) + sumOf(destination) + <u32>protocol + <u32>length
+    : (source >> 16) + (source & 0xffff) + (destination >> 16) + (destination & 0xffff) + <u32>protocol + <u32>length;
   const folded = (total & 0xffff) + (total >> 16);
   // `sum` starts in memory order.
   return <u32>bswap<u16>(<u16>((folded & 0xffff) + (folded >> 16)));

@@ -8,6 +8,7 @@ export const ETHERNET_LENGTH = 14;
 
 export const TYPE_IPV4 = 0x0800;
 export const TYPE_ARP = 0x0806;
+export const TYPE_IPV6 = 0x86dd;
 export const TAG_LENGTH = 4;
 
 export function destinationHigh(at: usize): u32 {

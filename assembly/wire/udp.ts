@@ -1,4 +1,5 @@
 // UDP (RFC 768), and UDP-Lite (RFC 3828), which has how much its checksum covers in the place of the length.
+import { isSix } from "../memory/addresses.ts";
 import { get16 } from "../memory/bytes.ts";
 import { checksum, pseudo, valid } from "./checksum.ts";
 import { PROTO_UDP } from "./ipv4.ts";
@@ -23,7 +24,9 @@ export function checksumField(at: usize): i32 {
   return get16(at + UDP_CHECKSUM);
 }
 export function checksumValid(at: usize, bytes: i32, source: u32, destination: u32): bool {
-  return !checksumField(at) || valid(at, bytes, pseudo(source, destination, PROTO_UDP, bytes));
+  // IPv6 knows no datagram without a checksum (RFC 8200, 8.1).
+  if (!checksumField(at)) return !isSix(destination);
+  return valid(at, bytes, pseudo(source, destination, PROTO_UDP, bytes));
 }
 
 /** How many bytes the checksum of a UDP-Lite packet of `bytes` bytes covers; 0: it is not one that may be taken. */

@@ -1,6 +1,7 @@
 // Builds a machine in a kernel: what a boot and the Kubernetes components do with ip, bridge, sysctl and iptables-restore.
 import * as R from "../../assembly/layout/records.ts";
-import { parseCidr, parseIpv4, parseMac } from "../address.ts";
+import { parseCidr, parseMac } from "../address.ts";
+import { parseCidr6 } from "../address6.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import { findSysctl, sysctlNumber } from "../seam/sysctls.ts";
 import type { ListenerConfig, Machine, NamespaceConfig } from "../seam/machine.ts";
@@ -91,10 +92,18 @@ function mac(text: string): Uint8Array {
   return bytes;
 }
 
-function ip(text: string): number {
-  const address = parseIpv4(text);
-  if (address === undefined) throw new Error(`${text} is not an IPv4 address`);
-  return address;
+/** An address with a prefix length, either of either family, as the kernel has them. */
+function network(kernel: Kernel, text: string): { address: number; prefix: number } {
+  const four = parseCidr(text);
+  if (four) return four;
+  const six = parseCidr6(text);
+  if (!six) throw new Error(`${text} is not an address with a prefix length`);
+  return { address: kernel.addressNumber6(six.address), prefix: six.prefix };
+}
+
+/** What a server binds to: `::` is any address as 0.0.0.0 is, of both families. */
+function bound(kernel: Kernel, text: string): number {
+  return text === "::" ? 0 : kernel.addressNumber(text);
 }
 
 function addDevices(kernel: Kernel, job: Job, { machine, worker, ports }: PlacedMachine, built: Built): void {
@@ -123,8 +132,15 @@ function addDevices(kernel: Kernel, job: Job, { machine, worker, ports }: Placed
   });
   for (const tunnel of machine.tunnels ?? []) {
     const handle = add("vxlan", tunnel, tunnel.mtu);
-    kernel.makeTunnel(handle, namespace(built, tunnel.namespace), tunnel.vni, tunnel.port, ip(tunnel.local));
-    for (const remote of tunnel.remotes) kernel.addRemote(handle, mac(remote.mac), ip(remote.address));
+    kernel.makeTunnel(
+      handle,
+      namespace(built, tunnel.namespace),
+      tunnel.vni,
+      tunnel.port,
+      kernel.addressNumber(tunnel.local),
+    );
+    for (const remote of tunnel.remotes)
+      kernel.addRemote(handle, mac(remote.mac), kernel.addressNumber(remote.address));
   }
   for (const bridge of machine.bridges) add("bridge", bridge, bridge.mtu);
   for (const { a, b, mtu } of machine.veths) {
@@ -142,23 +158,21 @@ function addDevices(kernel: Kernel, job: Job, { machine, worker, ports }: Placed
 
 function addAddresses(kernel: Kernel, machine: Machine, built: Built): void {
   for (const { namespace: name, device: on, cidr } of machine.addresses) {
-    const parsed = parseCidr(cidr);
-    if (!parsed) throw new Error(`${cidr} is not an address with a prefix length`);
-    kernel.calls.addAddress(namespace(built, name), device(built, name, on), parsed.address, parsed.prefix);
+    const { address, prefix } = network(kernel, cidr);
+    kernel.calls.addAddress(namespace(built, name), device(built, name, on), address, prefix);
   }
   for (const route of machine.routes) {
-    const to = parseCidr(route.destination);
-    if (!to) throw new Error(`${route.destination} is not a network`);
-    const via = route.via === undefined ? 0 : ip(route.via);
+    const to = network(kernel, route.destination);
+    const via = route.via === undefined ? 0 : kernel.addressNumber(route.via);
     const by = route.device === undefined ? 0 : device(built, route.namespace, route.device);
-    const source = route.source === undefined ? 0 : ip(route.source);
+    const source = route.source === undefined ? 0 : kernel.addressNumber(route.source);
     const ns = namespace(built, route.namespace);
-    const result = kernel.calls.addRoute(ns, to.network, to.prefix, via, by, source, route.metric ?? 0);
+    const result = kernel.calls.addRoute(ns, to.address, to.prefix, via, by, source, route.metric ?? 0);
     if (result < 0)
       throw new Error(`${route.namespace}: route ${route.destination}: the gateway is not on any network`);
   }
   for (const { namespace: name, device: on, address, mac: text } of machine.neighbours) {
-    kernel.addNeighbour(namespace(built, name), device(built, name, on), ip(address), mac(text));
+    kernel.addNeighbour(namespace(built, name), device(built, name, on), kernel.addressNumber(address), mac(text));
   }
 }
 
@@ -196,7 +210,7 @@ function addListeners(kernel: Kernel, job: Job, machine: Machine, built: Built):
         : listener.application === "ingress"
           ? reverseProxy(kernel, listener, built)
           : serviceResponse(kernel, listener, built, responses);
-    const socket: ServerSocket = [protocol, ip(listener.address), port, listener.application, argument];
+    const socket: ServerSocket = [protocol, bound(kernel, listener.address), port, listener.application, argument];
     if (returning.has(name)) built.servers.set(name, [...(built.servers.get(name) ?? []), socket]);
     if (listener.later) continue;
     const error = kernel.listen(namespace(built, name), ...socket);
@@ -239,7 +253,7 @@ function dnsServer(
   servers: Map<string, Handle>,
 ): Handle {
   const key = `${name} ${dns.names} ${dns.forward ?? ""}`;
-  const forward = dns.forward === undefined ? 0 : ip(dns.forward);
+  const forward = dns.forward === undefined ? 0 : kernel.addressNumber(dns.forward);
   const recursive = dns.names === "outside" ? 1 : 0;
   const server =
     servers.get(key) ??

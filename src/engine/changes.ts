@@ -1,6 +1,5 @@
 // Changes of machines while they run, made between two windows so that the number of workers does not show.
 import * as R from "../../assembly/layout/records.ts";
-import { parseIpv4 } from "../address.ts";
 import type { Family } from "../iptables/addresses.ts";
 import { PROTO_UDP } from "../iptables/protocols.ts";
 import { countedBy } from "../kernel/counters.ts";
@@ -136,8 +135,8 @@ function staleTest(kernel: Kernel, served: readonly ServedDatagrams[]): (entry: 
   const byDestination = new Map<string, Set<number>>();
   const byPort = new Map<number, Set<number>>();
   for (const { addresses, port, nodePort, servers } of served) {
-    const known = new Set(servers.map((address) => parseIpv4(address) ?? 0));
-    for (const address of addresses) byDestination.set(`${parseIpv4(address)} ${port}`, known);
+    const known = new Set(servers.map((address) => kernel.addressNumber(address)));
+    for (const address of addresses) byDestination.set(`${kernel.addressNumber(address)} ${port}`, known);
     if (nodePort !== 0) byPort.set(nodePort, known);
   }
   return (entry) => {

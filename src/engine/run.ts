@@ -17,6 +17,7 @@ import { RouteLists } from "./common-routes.ts";
 import { lookAheadOf, placeFlows, placeMachines } from "./place.ts";
 import { combine } from "./results.ts";
 import { RuleSets } from "./rules.ts";
+import { shareAddresses } from "./shared-addresses.ts";
 import { StepReader } from "./steps.ts";
 import { refuseUnsupported } from "./unsupported.ts";
 import { Worker } from "./worker.ts";
@@ -47,6 +48,7 @@ export class PreparedRun {
     this.#memory = like ? like.#memory : newMemory();
     if (like) forgetMail(this.#memory);
     this.#kernel = new Kernel(this.#module, this.#memory);
+    shareAddresses(this.#kernel, plan);
     this.#rules = like ? like.#rules : new RuleSets(plan, this.#kernel);
     this.#routes = like ? like.#routes : new RouteLists(this.#kernel);
     this.#zones = like

@@ -3,7 +3,6 @@ import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import * as T from "../../assembly/layout/traffic.ts";
 import * as Z from "../../assembly/layout/zone.ts";
-import { parseIpv4 } from "../address.ts";
 import type { Distribution, FlowConfig, Moment, ResolverOptions, RetryCondition } from "../seam/plan.ts";
 import type { Handle, Kernel } from "./kernel.ts";
 
@@ -60,7 +59,7 @@ export function newFlow(kernel: Kernel, flow: FlowConfig, id: number, ns: Handle
   kernel.setWord(at + R.FLOW_LINE, flow.line + 1);
   kernel.setWord(at + R.FLOW_NAMESPACE, ns);
   kernel.setWord(at + R.FLOW_PROTOCOL, FLOW_PROTOCOLS[flow.protocol]);
-  kernel.setWord(at + R.FLOW_ADDRESS, named ? 0 : (parseIpv4(target.address) ?? 0));
+  kernel.setWord(at + R.FLOW_ADDRESS, named ? 0 : kernel.addressNumber(target.address));
   kernel.setWord(at + R.FLOW_PORT, target.port);
   kernel.setWord(at + R.FLOW_NAMES, named ? names : 0);
   if (named) kernel.setWord(at + R.FLOW_RESOLVER, placeResolver(kernel, target.resolver, target.options ?? {}));
@@ -152,7 +151,7 @@ function placeMoments(kernel: Kernel, moments: readonly Moment[]): Handle {
 }
 
 function placeResolver(kernel: Kernel, first: string, options: ResolverOptions): Handle {
-  const servers = [first, ...(options.others ?? [])].slice(0, 3).map((address) => parseIpv4(address) ?? 0);
+  const servers = [first, ...(options.others ?? [])].slice(0, 3).map((address) => kernel.addressNumber(address));
   const words = new Uint32Array(Z.RESOLVER_SIZE / 4);
   words[Z.RESOLVER_COUNT / 4] = servers.length;
   words.set(servers, Z.RESOLVER_SERVERS / 4);

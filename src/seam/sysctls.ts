@@ -5,6 +5,13 @@ import * as R from "../../assembly/layout/records.ts";
 const NAMESPACE_KEYS: Readonly<Record<string, number>> = {
   "net.ipv4.ip_forward": R.SYSCTL_IP_FORWARD,
   "net.bridge.bridge-nf-call-iptables": R.SYSCTL_BRIDGE_NF,
+  "net.bridge.bridge-nf-call-ip6tables": R.SYSCTL_BRIDGE_NF6,
+  "net.ipv6.conf.all.forwarding": R.SYSCTL_IPV6_FORWARDING,
+  "net.ipv6.conf.all.disable_ipv6": R.SYSCTL_IPV6_DISABLE,
+  "net.ipv6.conf.all.hop_limit": R.SYSCTL_IPV6_HOP_LIMIT,
+  "net.ipv6.auto_flowlabels": R.SYSCTL_AUTO_FLOWLABELS,
+  "net.ipv6.icmp.ratelimit": R.SYSCTL_ICMPV6_RATELIMIT,
+  "net.netfilter.nf_conntrack_icmpv6_timeout": R.SYSCTL_CT_ICMPV6,
   "net.ipv4.conf.all.rp_filter": R.SYSCTL_RP_FILTER,
   "net.ipv4.conf.all.route_localnet": R.SYSCTL_ROUTE_LOCALNET,
   "net.ipv4.conf.all.arp_ignore": R.SYSCTL_ARP_IGNORE,

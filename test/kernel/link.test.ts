@@ -194,7 +194,7 @@ describe.each(BUILDS)("in the %s build", (build) => {
     lab.inject("a/eth0", ethernet(B, A, 0x0800, ipv4({ from: "10.0.0.9", to: "10.0.0.1" }, 253, new Uint8Array())), 0);
     lab.inject("a/eth0", new Uint8Array(13), 0);
     lab.run(1);
-    expect(lab.drops("a")).toEqual({ UNHANDLED_PROTO: 1, ARP_IGNORED: 1, OTHERHOST: 1, DEV_HDR: 1 });
+    expect(lab.drops("a")).toEqual({ IPV6DISABLED: 1, ARP_IGNORED: 1, OTHERHOST: 1, DEV_HDR: 1 });
     expect(lab.live).toBe(0);
   });
 });
