@@ -19,7 +19,6 @@ import { combine } from "./results.ts";
 import { RuleSets } from "./rules.ts";
 import { shareAddresses } from "./shared-addresses.ts";
 import { StepReader } from "./steps.ts";
-import { refuseUnsupported } from "./unsupported.ts";
 import { Worker } from "./worker.ts";
 import { ChangingZone, clusterZone, worldZone } from "./zone.ts";
 
@@ -42,7 +41,6 @@ export class PreparedRun {
    * running now: its compiled rules are taken as they lie in memory.
    */
   constructor(plan: Plan, { modulePath, like }: { modulePath?: string | undefined; like?: PreparedRun } = {}) {
-    refuseUnsupported(plan);
     this.#plan = plan;
     this.#module = like ? like.#module : compileKernel(modulePath);
     this.#memory = like ? like.#memory : newMemory();
