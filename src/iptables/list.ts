@@ -1,5 +1,6 @@
-// A rule set as a table, letter for letter as `iptables -L` 1.8.9 prints it: chain by chain, columns, then each match in its own words.
-import { formatAddress, formatNetwork } from "./addresses.ts";
+// A rule set as a table, letter for letter as `iptables -L` and `ip6tables -L` 1.8.9 print it: chain by chain, columns, then each match in its own words.
+import { formatAddress, formatNetwork, isWhole, type Family } from "./addresses.ts";
+import { icmp6Name } from "./matches/icmp.ts";
 import type { Match } from "./matches/table.ts";
 import type { AddressTest, Chain, InterfaceTest, Rule, Table } from "./model.ts";
 import { printMatch } from "./print.ts";
@@ -17,6 +18,8 @@ export interface ListOptions {
   exact: boolean;
   /** `--line-numbers` */
   lineNumbers: boolean;
+  /** Of the rules; IPv4 if left out. */
+  family?: Family;
 }
 
 /** The chains of a table, or the one that is named, with their rules. */
@@ -83,9 +86,9 @@ function listRule(rule: Rule, number: number, options: ListOptions): string {
   text += `${(numeric ? `${protocol?.number ?? 0}` : protocol ? formatProtocol(protocol.number) : "all").padEnd(4)} `;
   text += `${rule.fragment?.inverted ? "!" : "-"}${rule.fragment ? "f" : "-"} `;
   if (verbose) text += ` ${device(rule.in)} ${device(rule.out)} `;
-  text += `${address(rule.source, numeric)} ${address(rule.destination, numeric)} `;
-  if (target?.kind === "goto") text += " [goto] ";
-  for (const match of rule.matches) text += ` ${matchWords(match)}`;
+  text += `${address(rule.source, options)} ${address(rule.destination, options)} `;
+  if (target?.kind === "goto") text += "[goto] ";
+  for (const match of rule.matches) text += ` ${matchWords(match, numeric)}`;
   if (target && target.kind !== "jump" && target.kind !== "goto") {
     const words = targetWords(target);
     if (words !== "") text += ` ${words}`;
@@ -97,14 +100,16 @@ function device(test: InterfaceTest | undefined): string {
   return `${test?.inverted ? "!" : ""}${test?.name ?? "*"}`.padEnd(6);
 }
 
-function address(test: AddressTest | undefined, numeric: boolean): string {
-  const all = numeric ? "0.0.0.0/0" : "anywhere";
-  const text = test === undefined || Number(test.mask) === 0 ? all : formatNetwork(test).replace(/\/32$/, "");
+function address(test: AddressTest | undefined, { numeric, family = "ipv4" }: ListOptions): string {
+  const all = !numeric ? "anywhere" : family === "ipv4" ? "0.0.0.0/0" : "::/0";
+  const one = test && isWhole(test.mask);
+  const text =
+    test === undefined || Number(test.mask) === 0 ? all : one ? formatAddress(test.value) : formatNetwork(test);
   return `${test?.inverted ? "!" : " "}${text.padEnd(19)}`;
 }
 
 /** A match in its own words. Those of the rarer ones are as iptables-save has them. */
-function matchWords(match: Match): string {
+function matchWords(match: Match, numeric: boolean): string {
   // " -m kind --option value" without its first two words.
   const saved = printMatch(match).replace(/^ -m \S+ ?/, "");
   switch (match.kind) {
@@ -134,6 +139,11 @@ function matchWords(match: Match): string {
       return recentWords(match);
     case "icmp":
       return `icmptype ${match.inverted ? "!" : ""}${match.type}${match.code === undefined ? "" : ` code ${match.code}`}`;
+    case "icmp6":
+      return icmp6Words(match, numeric);
+    case "ttl":
+    case "hl":
+      return hopWords(match);
     case "physdev":
       return `PHYSDEV match ${saved}`;
     case "length":
@@ -141,6 +151,21 @@ function matchWords(match: Match): string {
     default:
       return `-m ${match.kind} ${saved}`.trim();
   }
+}
+
+/** By its name unless numbers are asked for. */
+function icmp6Words({ type, code, inverted }: Match & { kind: "icmp6" }, numeric: boolean): string {
+  const name = numeric ? undefined : icmp6Name(type, code);
+  const not = inverted ? "!" : "";
+  if (name !== undefined) return `ipv6-icmp ${not}${name}`;
+  return `ipv6-icmp${inverted ? " " : ""}${not}type ${type}${code === undefined ? "" : ` code ${code}`}`;
+}
+
+/** `TTL match TTL == 64`. */
+function hopWords({ kind, mode, value, inverted }: Match & { kind: "ttl" | "hl" }): string {
+  const name = kind.toUpperCase();
+  const sign = { eq: inverted ? "!=" : "==", lt: "<", gt: ">" }[mode];
+  return `${name} match ${name} ${sign} ${value}`;
 }
 
 function portWords(match: Match & { kind: "tcp" | "udp" | "sctp" }, saved: string): string {
@@ -197,7 +222,10 @@ function targetWords(target: ExtensionTarget): string {
     case "CT":
       return `CT ${saved.replaceAll("--", "")}`;
     case "TTL":
-      return `TTL ${saved.replace("--ttl-set", "set to").replace("--ttl-dec", "decrement by").replace("--ttl-inc", "increment by")}`;
+    case "HL": {
+      const words = { set: "set to", inc: "increment by", dec: "decrement by" };
+      return `${target.kind} ${words[target.mode]} ${target.value}`;
+    }
     case "DSCP":
       return `DSCP ${saved.replace("--set-dscp", "set")}`;
     case "TOS":

@@ -6,7 +6,7 @@ import { dig } from "./tools/dig.ts";
 import { cat, hostname, sysctl } from "./tools/host.ts";
 import { bridge, ip } from "./tools/ip.ts";
 import { ipset } from "./tools/ipset.ts";
-import { iptables, iptablesSave } from "./tools/iptables.ts";
+import { ip6tables, ip6tablesSave, iptables, iptablesSave } from "./tools/iptables.ts";
 import { nc } from "./tools/nc.ts";
 import { nslookup } from "./tools/nslookup.ts";
 import { ping } from "./tools/ping.ts";
@@ -28,6 +28,10 @@ export const TOOLS: ReadonlyMap<string, Tool> = new Map(
     "iptables-legacy": iptables,
     "iptables-save": iptablesSave,
     "iptables-legacy-save": iptablesSave,
+    ip6tables,
+    "ip6tables-legacy": ip6tables,
+    "ip6tables-save": ip6tablesSave,
+    "ip6tables-legacy-save": ip6tablesSave,
     nc,
     nslookup,
     ping,

@@ -114,3 +114,66 @@ describe("iptables -L -n -v of the other tables", () => {
     );
   });
 });
+
+describe("ip6tables -L", () => {
+  const table = (rules: string[]) => {
+    const lines = rules.map((rule) => `-A INPUT ${rule}\n`).join("");
+    return parseRules(`*filter\n:C - [0:0]\n${lines}COMMIT\n`, "rules", "ipv6").tables[0]!;
+  };
+  const body = (rules: string[], numeric: boolean) =>
+    listTable(table(rules), { ...OPTIONS, numeric, verbose: numeric, family: "ipv6" }, "INPUT")
+      .split("\n")
+      .slice(2, -1);
+
+  test("shows addresses, types and what matches ask, with numbers", () => {
+    const rules = [
+      "-s fd00::1/128 ! -d fd00:2::/64 -i eth0 -p tcp -m tcp --dport 80 -j C",
+      "! -s fd00::1/128 -p ipv6-icmp -m icmp6 --icmpv6-type 128 -g C",
+      "-p ipv6-icmp -m icmp6 ! --icmpv6-type 1/4",
+      "-m hl ! --hl-eq 64",
+      "-m hl --hl-lt 5",
+      "-j REJECT --reject-with icmp6-port-unreachable",
+      "-m recent --set --name A --rsource",
+      "-s 2001:db8:1234:5678:9abc:def0:1234:5678/128 -d 2001:db8:1234:5678::/64",
+      "-m conntrack --ctorigdst fd00::1",
+    ];
+    expect(body(rules, true)).toEqual([
+      "    0     0 C          6    --  eth0   *       fd00::1             !fd00:2::/64          tcp dpt:80",
+      "    0     0 C          58   --  *      *      !fd00::1              ::/0                [goto]  ipv6-icmptype 128",
+      "    0     0            58   --  *      *       ::/0                 ::/0                 ipv6-icmp !type 1 code 4",
+      "    0     0            0    --  *      *       ::/0                 ::/0                 HL match HL != 64",
+      "    0     0            0    --  *      *       ::/0                 ::/0                 HL match HL < 5",
+      "    0     0 REJECT     0    --  *      *       ::/0                 ::/0                 reject-with icmp6-port-unreachable",
+      "    0     0            0    --  *      *       ::/0                 ::/0                 recent: SET name: A side: source mask: ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+      "    0     0            0    --  *      *       2001:db8:1234:5678:9abc:def0:1234:5678  2001:db8:1234:5678::/64 ",
+      "    0     0            0    --  *      *       ::/0                 ::/0                 ctorigdst fd00::1",
+    ]);
+  });
+
+  test("shows names of protocols and ICMPv6 types without -n", () => {
+    const rules = [
+      "! -s fd00::1/128 -p ipv6-icmp -m icmp6 --icmpv6-type 128 -g C",
+      "-p ipv6-icmp -m icmp6 ! --icmpv6-type 1/4",
+      "-p ipv6-icmp -m icmp6 --icmpv6-type 200",
+      "-p ipv6-icmp -m icmp6 --icmpv6-type 255/3",
+    ];
+    expect(body(rules, false)).toEqual([
+      "C          ipv6-icmp -- !fd00::1              anywhere            [goto]  ipv6-icmp echo-request",
+      "           ipv6-icmp --  anywhere             anywhere             ipv6-icmp !port-unreachable",
+      "           ipv6-icmp --  anywhere             anywhere             ipv6-icmptype 200",
+      "           ipv6-icmp --  anywhere             anywhere             ipv6-icmptype 255 code 3",
+    ]);
+  });
+
+  test("shows changes of the hop limit and NAT", () => {
+    const rules =
+      "*mangle\n-A PREROUTING -j HL --hl-inc 7\nCOMMIT\n*nat\n-A PREROUTING -p tcp -j DNAT --to-destination [fd00::1]:80\nCOMMIT\n";
+    const tails = parseRules(rules, "rules", "ipv6").tables.map((one) =>
+      listTable(one, { ...OPTIONS, family: "ipv6" }, "PREROUTING")
+        .trimEnd()
+        .split("::/0                 ")
+        .at(-1),
+    );
+    expect(tails).toEqual(["HL increment by 7", "to:[fd00::1]:80"]);
+  });
+});

@@ -191,3 +191,11 @@ describe("what is not there", () => {
     expect(await shell.run(line)).toEqual({ out: "", err, status });
   });
 });
+
+test("ip6tables shows the rules of IPv6: none where there are none, and tables as Linux makes them when they are asked for", async () => {
+  expect(await shell.out("node-1 ip6tables-save")).toBe("");
+  expect(await shell.out("node-1 ip6tables -S INPUT")).toBe("-P INPUT ACCEPT\n");
+  expect(await shell.out("node-1 ip6tables -L FORWARD -n")).toBe(
+    "Chain FORWARD (policy ACCEPT)\ntarget     prot opt source               destination         \n",
+  );
+});

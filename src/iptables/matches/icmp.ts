@@ -149,6 +149,11 @@ export const icmp6: MatchExtension<Icmp6Match> = {
   ],
 };
 
+/** The first name of an ICMPv6 type, or of a type with a code. */
+export function icmp6Name(type: number, code: number | undefined): string | undefined {
+  return NAMES6.find((named) => named[1] === type && named[2] === code)?.[0];
+}
+
 function parseType(text: string, names: readonly TypeName[]): { type: number; code?: number } | undefined {
   const named = names.find(([name]) => name.toLowerCase() === text.toLowerCase());
   if (named) return named[2] === undefined ? { type: named[1] } : { type: named[1], code: named[2] };
