@@ -36,7 +36,6 @@ import * as exceptions from "../fib/exception.ts";
 import { lookup } from "../fib/route.ts";
 import { isSix } from "../memory/addresses.ts";
 import { get16, get32, put16 } from "../memory/bytes.ts";
-import { isSix } from "../memory/addresses.ts";
 import * as recorder from "../memory/recorder.ts";
 import * as nat from "../track/nat.ts";
 import { update16, update32 } from "../wire/checksum.ts";
