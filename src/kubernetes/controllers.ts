@@ -50,11 +50,8 @@ function podsOf(workload: Workload, nodes: readonly ClusterNode[], taken: Set<st
     return (workload.ordinals ?? []).map((ordinal) =>
       makePod(workload, template.spec, podName(workload, ordinal), ordinal),
     );
-  const spec =
-    kind === "DaemonSet"
-      ? { ...template.spec, tolerations: [...template.spec.tolerations, ...DAEMON_TOLERATIONS] }
-      : template.spec;
-  const places = kind === "DaemonSet" ? nodes.filter((node) => wantsDaemon(spec, node)) : [];
+  const spec = specOf(workload);
+  const places = kind === "DaemonSet" ? daemonNodes(workload, nodes) : [];
   const ordinals = workload.ordinals ?? places.map((_, i) => i);
   // Two controllers of one name would have pods of one name: the second's bear its kind too.
   const clash = ordinals.some((ordinal) => taken.has(`${namespace}/${podName(workload, ordinal)}`));
@@ -65,6 +62,17 @@ function podsOf(workload: Workload, nodes: readonly ClusterNode[], taken: Set<st
     const place = places[i];
     return place ? { ...unplaced, onlyNode: place.node.name } : unplaced;
   });
+}
+
+/** What the pods of a workload are made of: those of a DaemonSet tolerate more than its template says. */
+export function specOf({ kind, template: { spec } }: Workload): PodSpec {
+  return kind === "DaemonSet" ? { ...spec, tolerations: [...spec.tolerations, ...DAEMON_TOLERATIONS] } : spec;
+}
+
+/** The nodes on which a DaemonSet wants a pod. */
+export function daemonNodes(workload: Workload, nodes: readonly ClusterNode[]): ClusterNode[] {
+  const spec = specOf(workload);
+  return nodes.filter((node) => wantsDaemon(spec, node));
 }
 
 function wantsDaemon(spec: PodSpec, node: ClusterNode): boolean {

@@ -6,6 +6,7 @@ import { IPV4_ALONE, nodeAddress, type Family } from "./families.ts";
 import { asPodIPs, PodAddresses } from "./ipam.ts";
 import type { Taint } from "./node-schema.ts";
 import type { ClusterNode } from "./nodes.ts";
+import type { PodSpec } from "./pod-schema.ts";
 import type { Cluster, Pod } from "./objects.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -62,6 +63,15 @@ export class Scheduler {
     if (!place) return;
     place.pods--;
     place.hostPorts = place.hostPorts.filter((port) => !hostPorts.includes(port));
+  }
+
+  /** Whether a node takes back a pod that has left it, under its address. */
+  takesBack(nodeName: string, waiting: UnplacedPod): boolean {
+    const place = this.#byName.get(nodeName);
+    if (!place) return false;
+    const { spec, hostPorts } = waiting;
+    const clash = hostPorts.some((port) => place.hostPorts.some((other) => portsClash(port, other)));
+    return !clash && keptOff(spec, place.node) === undefined;
   }
 
   /** A pod that had left is there again. */
@@ -125,18 +135,23 @@ function choose(
   return best;
 }
 
-/** Why a node does not take the pod. With nodeName only the kubelet is asked, which heeds no NoSchedule. */
+/** Why a node does not take the pod. */
 function obstacle(
   { pod, spec, hostPorts }: UnplacedPod,
   { node, addresses, hostPorts: taken }: Place,
 ): string | undefined {
   if (!selectsNode(spec, node.node)) return "its nodeSelector or node affinity does not match";
-  const taint = untolerated(node, spec.tolerations);
-  if (taint !== undefined && !(spec.nodeName !== "" && taint.endsWith(":NoSchedule")))
-    return `it does not tolerate the taint ${taint}`;
+  const taint = keptOff(spec, node);
+  if (taint !== undefined) return `it does not tolerate the taint ${taint}`;
   const clash = hostPorts.find((port) => taken.some((other) => portsClash(port, other)));
   if (clash) return `host port ${clash.port}/${clash.protocol} is taken`;
   return !pod.hostNetwork && addresses.full ? "the pod range has no address left" : undefined;
+}
+
+/** The taint that keeps a pod off a node. With nodeName only the kubelet is asked, which heeds no NoSchedule. */
+function keptOff(spec: PodSpec, node: ClusterNode): string | undefined {
+  const taint = untolerated(node, spec.tolerations);
+  return taint !== undefined && spec.nodeName !== "" && taint.endsWith(":NoSchedule") ? undefined : taint;
 }
 
 /** `host port 80/TCP is taken (2 of 3 nodes); it does not tolerate the taint gpu:NoSchedule (1 of 3 nodes)` */

@@ -46,13 +46,23 @@ export const replicaSetSchema = apiKind({
   ).superRefine(selectsTemplate),
 });
 
+const updateType = z.enum(["", "RollingUpdate", "OnDelete"]).default("RollingUpdate");
+const minReadySeconds = z.int().min(0).default(0);
+
 export const daemonSetSchema = apiKind({
   metadata: namespacedMeta(dnsSubdomain),
-  spec: apiObject({ selector: labelSelector, template }, [
-    "minReadySeconds",
-    "revisionHistoryLimit",
-    "updateStrategy",
-  ]).superRefine(selectsTemplate),
+  spec: apiObject(
+    {
+      selector: labelSelector,
+      template,
+      minReadySeconds,
+      updateStrategy: apiObject({
+        type: updateType,
+        rollingUpdate: apiObject({ maxSurge: portion.default(0), maxUnavailable: portion.default(1) }).prefault({}),
+      }).prefault({}),
+    },
+    ["revisionHistoryLimit"],
+  ).superRefine(selectsTemplate),
 });
 
 export const statefulSetSchema = apiKind({
@@ -64,15 +74,14 @@ export const statefulSetSchema = apiKind({
       replicas,
       serviceName: z.string().default(""),
       ordinals: apiObject({ start: z.int().min(0).default(0) }).prefault({}),
+      minReadySeconds,
+      podManagementPolicy: z.enum(["", "OrderedReady", "Parallel"]).default("OrderedReady"),
+      updateStrategy: apiObject({
+        type: updateType,
+        rollingUpdate: apiObject({ partition: z.int().min(0).default(0) }, ["maxUnavailable"]).prefault({}),
+      }).prefault({}),
     },
-    [
-      "minReadySeconds",
-      "persistentVolumeClaimRetentionPolicy",
-      "podManagementPolicy",
-      "revisionHistoryLimit",
-      "updateStrategy",
-      "volumeClaimTemplates",
-    ],
+    ["persistentVolumeClaimRetentionPolicy", "revisionHistoryLimit", "volumeClaimTemplates"],
   ).superRefine(selectsTemplate),
 });
 

@@ -14,6 +14,23 @@ import {
 export type WorkloadKind =
   "Pod" | "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet" | "DaemonSet" | "Job";
 
+/** How a StatefulSet's pods come, go and are replaced. */
+export interface StatefulUpdates {
+  /** Not one after the other. */
+  parallel: boolean;
+  /** Pods of lower numbers stay as they are. */
+  partition: number;
+  /** Pods are replaced when somebody deletes them. */
+  onDelete: boolean;
+}
+
+/** How a DaemonSet's pods are replaced. */
+export interface DaemonUpdates {
+  maxSurge: number | string;
+  maxUnavailable: number | string;
+  onDelete: boolean;
+}
+
 export interface Workload {
   kind: WorkloadKind;
   namespace: string;
@@ -25,8 +42,12 @@ export interface Workload {
   ownLabels: (podName: string, ordinal: number) => Labels;
   /** Pods are called by their hostname in this headless Service; undefined if the controller gives them no hostname. */
   hostnames?: { subdomain: string };
-  /** Of a Deployment: how its pods are replaced, and how many seconds a pod must have been ready to count. */
-  updates?: { strategy: Strategy; minReadySeconds: number };
+  /** Of a Deployment: how its pods are replaced. */
+  strategy?: Strategy;
+  stateful?: StatefulUpdates;
+  daemon?: DaemonUpdates;
+  /** So many seconds a pod must have been ready to count. Default: 0. */
+  minReadySeconds?: number;
   manifest: Manifest;
 }
 
@@ -51,7 +72,7 @@ export function parseWorkload(manifest: Manifest, kind: WorkloadKind): Workload 
     case "ReplicaSet": {
       const { metadata, spec } = manifest.validate(replicaSetSchema);
       const { template, replicas, strategy, minReadySeconds } = spec;
-      const updates = kind === "Deployment" ? { updates: { strategy, minReadySeconds } } : {};
+      const updates = kind === "Deployment" ? { strategy, minReadySeconds } : {};
       return { ...common, ...metadata, template, ordinals: count(0, replicas), ...updates };
     }
     case "ReplicationController": {
@@ -70,11 +91,20 @@ export function parseWorkload(manifest: Manifest, kind: WorkloadKind): Workload 
           "apps.kubernetes.io/pod-index": String(ordinal),
         }),
         hostnames: { subdomain: spec.serviceName },
+        minReadySeconds: spec.minReadySeconds,
+        stateful: {
+          parallel: spec.podManagementPolicy === "Parallel",
+          partition: spec.updateStrategy.rollingUpdate.partition,
+          onDelete: spec.updateStrategy.type === "OnDelete",
+        },
       };
     }
     case "DaemonSet": {
       const { metadata, spec } = manifest.validate(daemonSetSchema);
-      return { ...common, ...metadata, template: spec.template, ordinals: undefined };
+      const { type, rollingUpdate } = spec.updateStrategy;
+      const daemon = { ...rollingUpdate, onDelete: type === "OnDelete" };
+      const { template, minReadySeconds } = spec;
+      return { ...common, ...metadata, template, ordinals: undefined, minReadySeconds, daemon };
     }
     case "Job":
       return parseJob(manifest);

@@ -139,7 +139,7 @@ function onNode({ entry, path, index }: PlacedEntry, { document, ground, live, n
       live.drain(name, index, nowNs);
       return `drain of node ${name}`;
     default:
-      live.cordon(name, what === "cordon");
+      live.cordon(name, what === "cordon", nowNs);
       return `${what} of node ${name}`;
   }
 }
@@ -180,7 +180,6 @@ function onWorkload({ entry, path, index }: PlacedEntry, { document, live, nowNs
     live.scale(workload, replicas ?? 0, index, grace, nowNs);
     return `${kind} ${namespace}/${name} scaled to ${replicas}`;
   }
-  if (!workload.updates) return refuse(document, at, `only Deployments are rolled out yet, not a ${workload.kind}`);
   live.rollOut(workload, index, nowNs);
   return `rollout of ${kind} ${namespace}/${name}`;
 }

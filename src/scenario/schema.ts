@@ -99,7 +99,13 @@ const event = z
       .optional(),
     scale: z.string().includes("/", "should be a workload such as deployment/web").optional(),
     replicas: z.int().min(0).optional(),
-    rollout: z.string().startsWith("deployment/", "should be a Deployment such as deployment/web").optional(),
+    rollout: z
+      .string()
+      .regex(
+        /^(deployment|statefulset|daemonset)\/./,
+        "should be a Deployment, a StatefulSet or a DaemonSet such as deployment/web",
+      )
+      .optional(),
     kill: z
       .string()
       .regex(/^(pod|node)\/./, "should be a pod or a node such as pod/web-0 or node/node-2")

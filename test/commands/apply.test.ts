@@ -61,9 +61,16 @@ interface Files {
   applied: string;
   traffic: string[];
   timeline?: string;
+  duration?: string;
 }
 
-function scenario({ start = START, applied, traffic, timeline = "{ at: 2s, apply: next.yaml }" }: Files): string {
+function scenario({
+  start = START,
+  applied,
+  traffic,
+  timeline = "{ at: 2s, apply: next.yaml }",
+  duration = "16s",
+}: Files): string {
   const folder = temporaryFolder();
   writeFileSync(join(folder, "next.yaml"), applied);
   writeFileSync(
@@ -72,7 +79,7 @@ function scenario({ start = START, applied, traffic, timeline = "{ at: 2s, apply
 kind: Scenario
 metadata: { name: apply }
 spec:
-  duration: 16s
+  duration: ${duration}
   cluster: { nodes: 2 }
   traffic:
 ${traffic.map((line) => `    - { protocol: http, rate: 50/s, timeout: 500ms, ${line.includes("stop:") ? "" : "stop: 15s, "}${line} }`).join("\n")}
@@ -231,6 +238,56 @@ test("a file that is applied is not among the manifests of its folder", () => {
   const file = scenario({ applied: deployment("api") + service("api"), traffic: [`${CLIENT}, to: { service: api }`] });
   const { report } = runInto(temporaryFolder(), join(file, ".."));
   expect(report.traffic[0]?.unresolved).toBe(105);
+});
+
+describe("a StatefulSet and a DaemonSet", () => {
+  const kinds = (image: string): string =>
+    deployment("db", { image, replicas: "replicas: 2, serviceName: db".replace(", ", "\n  ") }).replace(
+      "kind: Deployment",
+      "kind: StatefulSet",
+    ) +
+    deployment("agent", { image, replicas: "" })
+      .replace("kind: Deployment", "kind: DaemonSet")
+      .replace("      nodeName: node-2\n", "");
+  const files = {
+    start: pod("client", "node-1") + kinds("1") + service("db", ", clusterIP: None") + service("agent"),
+    applied: kinds("2"),
+    traffic: [
+      `${CLIENT}, to: { service: db }, stop: 25s`,
+      `name: agent, from: { pod: client }, to: { service: agent }, stop: 25s`,
+    ],
+    timeline: "{ at: 2s, apply: next.yaml }",
+    duration: "26s",
+  };
+  const one = play(files, "--workers", "1");
+
+  test("of a new template are rolled out pod by pod, and whoever asks for the name is never led astray", () => {
+    for (const { sent, delivered } of one.report.traffic) expect([sent, delivered]).toEqual([1250, 1250]);
+    const [db, agent] = one.report.traffic.map(({ backends }) => Object.keys(backends).sort());
+    expect(db).toEqual(["default/db-0", "default/db-1"]);
+    expect(agent).toEqual([0, 1, 2, 3].map((number) => `default/agent-${number}`));
+    // Eight seconds of the end of each, one for its successor: one after the other.
+    expect(one.report.events[0]?.rulesAtNs).toBeGreaterThan(18e9);
+    expect(one.report.events[0]?.what).toBe(
+      "apply of next.yaml: StatefulSet default/db, DaemonSet default/agent configured",
+    );
+  });
+
+  test("give the same bytes with two workers", () => {
+    const two = play(files, "--workers", "2");
+    expect(readFileSync(join(two.folder, "run.pcapng")).equals(readFileSync(join(one.folder, "run.pcapng")))).toBe(
+      true,
+    );
+    expect(two.report.events).toEqual(one.report.events);
+  });
+
+  test("keep labels and ports of a StatefulSet's pods", () => {
+    const file = scenario({ ...files, applied: kinds("2").replace("8080", "9090") });
+    const { stderr } = podwire("run", file, "--out", temporaryFolder());
+    expect(stderr).toMatch(
+      /labels and ports of the pods of StatefulSet default\/db cannot change while the cluster runs/,
+    );
+  });
 });
 
 describe("is refused in one sentence:", () => {

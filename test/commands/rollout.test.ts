@@ -218,7 +218,11 @@ describe("a pod that is killed, and a node", () => {
 
 describe("is refused in one sentence:", () => {
   test.each([
-    ["{ at: 1s, rollout: statefulset/web }", /rollout: should be a Deployment such as deployment\/web/],
+    [
+      "{ at: 1s, rollout: job/web }",
+      /rollout: should be a Deployment, a StatefulSet or a DaemonSet such as deployment\/web/,
+    ],
+    ["{ at: 1s, rollout: statefulset/web }", /rollout: there is no statefulset web in namespace default/],
     ["{ at: 1s, kill: node/node-9 }", /kill: there is no node node-9; there are node-1, node-2/],
     ["{ at: 1s, drain: node-1 }", /drain: should be a node such as node\/node-2/],
     ["{ at: 1s, rollout: deployment/cart }", /rollout: there is no deployment cart in namespace default/],

@@ -4,7 +4,12 @@ import type { Kind, Manifest } from "../manifest.ts";
 
 interface Written {
   metadata?: { namespace?: string; labels?: unknown };
-  spec?: { template?: { spec?: { hostNetwork?: unknown } }; hostNetwork?: unknown } & Record<string, unknown>;
+  spec?: { template?: Template; hostNetwork?: unknown } & Record<string, unknown>;
+}
+
+interface Template {
+  metadata?: { labels?: unknown };
+  spec?: { hostNetwork?: unknown; containers?: { ports?: unknown }[] };
 }
 
 /** Fields that the API server keeps as they are. */
@@ -42,6 +47,14 @@ export function checkChange(
   switch (manifest.kind) {
     case "Node":
       return manifest.fail([], `${object} cannot ${before ? "change" : "join"} while the cluster runs`);
+    case "StatefulSet":
+      // Its pods keep their places, and what was made there for them.
+      if (was && !isDeepStrictEqual(placesOf(was), placesOf(is)))
+        manifest.fail(
+          ["spec", "template"],
+          `labels and ports of the pods of ${object} cannot change while the cluster runs: that is not emulated yet`,
+        );
+      return;
     case "Pod":
     case "Job":
       if (before) manifest.fail(["spec"], `${object} cannot change; delete it, and apply one of another name`);
@@ -59,4 +72,9 @@ export function checkChange(
     }
     default:
   }
+}
+
+function placesOf({ spec }: Written): unknown {
+  const { metadata, spec: pod } = spec?.template ?? {};
+  return { labels: metadata?.labels, ports: pod?.containers?.map(({ ports }) => ports) };
 }

@@ -1,14 +1,16 @@
 // A cluster that lives on from the state that it has settled in: controllers, scheduler and kubelets, step by step in virtual time.
 import type { Ground } from "../cluster.ts";
-import { makePod, type UnplacedPod } from "../controllers.ts";
+import { daemonNodes, makePod, specOf, type UnplacedPod } from "../controllers.ts";
 import type { Pod } from "../objects.ts";
 import type { PodSpec } from "../pod-schema.ts";
-import type { Workload } from "../workloads.ts";
+import type { DaemonUpdates, StatefulUpdates, Workload } from "../workloads.ts";
 import { Agenda } from "./agenda.ts";
+import { daemonSteps, type DaemonNode } from "./daemon-sets.ts";
 import type { DeedKind, History, PodState } from "./history.ts";
 import { activePods, isActive, templateHash, victims, type LivePod, type PodSet } from "./pod-set.ts";
 import { endOf, startOf, type ContainerTimes } from "./pod-times.ts";
 import { limitsOf, newReplicas, oldReplicas } from "./rolling.ts";
+import { statefulSteps } from "./stateful-sets.ts";
 
 /** From a change of a pod until its controllers have acted on it: watches, queues and calls to the API server. */
 const CONTROLLERS_NS = 50_000_000;
@@ -64,7 +66,7 @@ export class LiveCluster {
       const [set] = controller?.sets ?? [];
       if (!controller || !set) continue;
       controller.desired++;
-      const live = newPod(made, set, set.pods.length);
+      const live = newPod(made, set, made.workload.ordinals?.[set.pods.length] ?? set.pods.length);
       live.pod = pod;
       if (pod.podIP !== "") live.state = "ready";
       set.pods.push(live);
@@ -102,7 +104,7 @@ export class LiveCluster {
     this.#reconcile(controller, nowNs);
   }
 
-  /** Has a Deployment make its pods anew, as `kubectl rollout restart` does. */
+  /** Has a Deployment, a StatefulSet or a DaemonSet make its pods anew, as `kubectl rollout restart` does. */
   rollOut(workload: Workload, event: number, nowNs: number): void {
     const controller = this.#busy(workload, event);
     controller.restarts++;
@@ -121,7 +123,7 @@ export class LiveCluster {
     const controller = newController(workload);
     controller.event = event;
     controller.desired = workload.ordinals?.length ?? 0;
-    controller.first = controller.desired;
+    controller.first = workload.ordinals?.length ?? daemonNodes(workload, this.#ground.nodes).length;
     this.#controllers.set(labelOf(workload), controller);
     if (workload.kind === "Pod") this.#resize(controller, controller.sets[0], 1, nowNs);
     else this.#reconcile(controller, nowNs);
@@ -139,17 +141,17 @@ export class LiveCluster {
     this.#reconcile(controller, nowNs);
   }
 
-  /** A Deployment has a set for each template; one that it had before is the one it wants again. Others change theirs. */
+  /** A Deployment or a DaemonSet has a set for each template; one that it had before is the one it wants again. Others change theirs. */
   #renew(controller: Controller): void {
     const { workload, sets, restarts } = controller;
     const revision = revisionOf(workload, restarts);
-    if (!workload.updates) {
+    if (!workload.strategy && !workload.daemon) {
       const [set] = sets;
       if (set) Object.assign(set, { workload, revision });
       return;
     }
     const known = sets.findIndex((set) => set.revision === revision);
-    const name = `${workload.name}-${templateHash(workload, sets.length)}`;
+    const name = workload.daemon ? workload.name : `${workload.name}-${templateHash(workload, sets.length)}`;
     const [set = { workload, revision, name, pods: [] }] = known < 0 ? [] : sets.splice(known, 1);
     sets.push(set);
   }
@@ -185,7 +187,9 @@ export class LiveCluster {
   }
 
   /** `kubectl cordon`, or uncordon: whether pods may be put on a node. */
-  cordon(node: string, on: boolean): void {
+  cordon(node: string, on: boolean, nowNs: number): void {
+    for (const live of this.#pods)
+      if (live.pod.nodeName === node && live.state === "gone") this.#touch(live.set, nowNs);
     this.#ground.scheduler.taint(
       node,
       { key: "node.kubernetes.io/unschedulable", value: "", effect: "NoSchedule" },
@@ -195,12 +199,13 @@ export class LiveCluster {
 
   /** `kubectl drain --ignore-daemonsets --force`: a node is cordoned, and its pods end. */
   drain(node: string, event: number, nowNs: number): void {
-    this.cordon(node, true);
+    this.cordon(node, true, nowNs);
     const leaving = this.#pods.filter(
       (one) => isActive(one) && one.pod.nodeName === node && one.set.workload.kind !== "DaemonSet",
     );
     for (const live of leaving) {
       this.#busy(live.set.workload, event);
+      live.mayReturn = hasFixedNames(live.set.workload);
       this.#end(live, event, undefined, nowNs);
       this.#touch(live.set, nowNs);
     }
@@ -263,8 +268,10 @@ export class LiveCluster {
     const fresh = sets.at(-1);
     // A pod that stands alone has nobody who would make another.
     if (!fresh || workload.kind === "Pod") return;
-    if (!workload.updates) this.#resize(controller, fresh, desired, nowNs);
-    else if (workload.updates.strategy.type === "Recreate") this.#recreate(controller, fresh, nowNs);
+    if (workload.stateful) this.#order(controller, fresh, workload.stateful, nowNs);
+    else if (workload.daemon) this.#serveNodes(controller, fresh, workload.daemon, nowNs);
+    else if (!workload.strategy) this.#resize(controller, fresh, desired, nowNs);
+    else if (workload.strategy.type === "Recreate") this.#recreate(controller, fresh, nowNs);
     else this.#roll(controller, fresh, nowNs);
   }
 
@@ -279,7 +286,7 @@ export class LiveCluster {
   /** One step at a time: more new pods if there is room, else fewer old ones (rolloutRolling). */
   #roll(controller: Controller, fresh: PodSet, nowNs: number): void {
     const { workload, sets, desired } = controller;
-    const { strategy, minReadySeconds } = workload.updates ?? {};
+    const { strategy } = workload;
     if (!strategy) return;
     const limits = limitsOf(strategy, desired);
     const old = sets.slice(0, -1);
@@ -294,10 +301,9 @@ export class LiveCluster {
       this.#touch(fresh, nowNs);
       return;
     }
-    const sinceNs = nowNs - (minReadySeconds ?? 0) * 1e9;
     const counted = (set: PodSet): { replicas: number; available: number } => ({
       replicas: count(set),
-      available: set.pods.filter(({ state, readyNs }) => state === "ready" && readyNs <= sinceNs).length,
+      available: set.pods.filter((live) => isAvailable(live, workload, nowNs)).length,
     });
     oldReplicas(limits, counted(fresh), old.map(counted)).forEach((replicas, i) => {
       const set = old[i];
@@ -307,55 +313,112 @@ export class LiveCluster {
     });
   }
 
-  /** Brings a set to a number of pods. A StatefulSet's last go first. */
+  /** The pods of a StatefulSet. At the very beginning of a run everything has settled, whatever the order. */
+  #order(controller: Controller, set: PodSet, updates: StatefulUpdates, nowNs: number): void {
+    const { workload, desired } = controller;
+    const numbered = set.pods.map((live) => ({
+      ordinal: live.ordinal,
+      state: live.state === "gone" || live.state === "terminating" ? live.state : ("there" as const),
+      isAvailable: isAvailable(live, workload, nowNs),
+      isCurrent: live.revision === set.revision,
+    }));
+    const { ordinals: [first = 0] = [] } = workload;
+    const how = nowNs === 0 ? { ...updates, parallel: true } : updates;
+    for (const step of statefulSteps(numbered, { first, replicas: desired }, how)) {
+      const live = set.pods.find(({ ordinal }) => ordinal === ("make" in step ? step.make : step.end));
+      if ("make" in step) this.#makeNumbered(controller, set, step.make, live, nowNs);
+      else if (live) this.#letGo(controller, live, nowNs);
+    }
+  }
+
+  /** A pod of a StatefulSet: where it was before, if there was one. */
+  #makeNumbered(controller: Controller, set: PodSet, ordinal: number, old: LivePod | undefined, nowNs: number): void {
+    if (!old) return this.#makeNew(controller, set, ordinal, nowNs);
+    const { partition = 0 } = controller.workload.stateful ?? {};
+    if (ordinal >= partition) {
+      old.revision = set.revision;
+      old.made = { ...old.made, spec: specOf(controller.workload) };
+    }
+    this.#bringBack(controller, old, nowNs);
+  }
+
+  /** The pods of a DaemonSet. */
+  #serveNodes(controller: Controller, fresh: PodSet, updates: DaemonUpdates, nowNs: number): void {
+    const { workload, sets } = controller;
+    const all = sets.flatMap(({ pods }) => pods);
+    const level = (own: readonly LivePod[]): DaemonNode["fresh"] =>
+      own.length === 0 ? "none" : own.some((live) => isAvailable(live, workload, nowNs)) ? "available" : "unavailable";
+    const nodes = daemonNodes(workload, this.#ground.nodes).map(({ node: { name: node } }): DaemonNode => {
+      const there = all.filter(({ pod }) => pod.nodeName === node);
+      const active = there.filter(isActive);
+      return {
+        node,
+        isEnding: there.some(({ state }) => state === "terminating"),
+        fresh: level(active.filter(({ set }) => set === fresh)),
+        old: level(active.filter(({ set }) => set !== fresh)),
+      };
+    });
+    const { make, end } = daemonSteps(nodes, updates);
+    for (const live of all.filter((one) => isActive(one) && one.set !== fresh))
+      if (end.includes(live.pod.nodeName)) this.#letGo(controller, live, nowNs);
+    for (const node of make) {
+      const old = fresh.pods.find(
+        ({ state, mayReturn, pod }) => mayReturn && state === "gone" && pod.nodeName === node,
+      );
+      if (old) this.#bringBack(controller, old, nowNs);
+      else this.#makeNew(controller, fresh, fresh.pods.length, nowNs, node);
+    }
+  }
+
+  /** A pod's controller has it end, and may have it back. */
+  #letGo(controller: Controller, live: LivePod, nowNs: number): void {
+    live.mayReturn = true;
+    this.#end(live, controller.event, controller.grace, nowNs);
+  }
+
+  /** Brings a set to a number of pods. */
   #resize(controller: Controller, set: PodSet | undefined, replicas: number, nowNs: number): void {
     if (!set) return;
     const surplus = activePods(set).length - replicas;
     if (surplus > 0) {
       const related = controller.sets.flatMap(({ pods }) => pods);
-      const chosen =
-        set.workload.kind === "StatefulSet" ? activePods(set).slice(-surplus) : victims(set, related, surplus);
-      for (const live of chosen) {
-        live.mayReturn = true;
-        this.#end(live, controller.event, controller.grace, nowNs);
-      }
+      for (const live of victims(set, related, surplus)) this.#letGo(controller, live, nowNs);
     }
     for (let missing = -surplus; missing > 0; missing--) this.#make(controller, set, nowNs);
   }
 
   // ---- pods
 
-  /**
-   * A pod more: one that was let go comes back, under the address that it had, or there is a new one. Where names are fixed, the new one
-   * comes when the old one is gone.
-   */
+  /** A pod more: one that was let go comes back, under the address that it had, or there is a new one. */
   #make(controller: Controller, set: PodSet, nowNs: number): void {
-    const { workload } = set;
     const old = set.pods.find(({ state, mayReturn }) => mayReturn && state === "gone");
-    if (old) {
-      this.#ground.scheduler.rejoin(old.pod.nodeName, old.made.hostPorts);
+    if (old) this.#bringBack(controller, old, nowNs);
+    else this.#makeNew(controller, set, set.pods.length, nowNs);
+  }
+
+  /** A pod that is gone is there again, if its node takes it back: none moves to another node under the name that it had. */
+  #bringBack(controller: Controller, old: LivePod, nowNs: number): void {
+    const { namespace, name, nodeName } = old.pod;
+    if (!hasFixedNames(controller.workload) || this.#ground.scheduler.takesBack(nodeName, old.made)) {
+      this.#ground.scheduler.rejoin(nodeName, old.made.hostPorts);
       this.#begin(old, controller.event, nowNs);
       return;
     }
-    if (hasFixedNames(workload)) {
-      const before = set.pods.find(({ state }) => state === "terminating" || state === "gone");
-      if (before?.state === "terminating") return;
-      if (before) {
-        const { namespace, name } = before.pod;
-        this.#history.remarks.push(
-          `pod ${namespace}/${name} is not made anew on another node: that is not emulated yet`,
-        );
-        return;
-      }
-    }
-    let ordinal = set.pods.length;
+    const remark = `pod ${namespace}/${name} is not made anew on another node than ${nodeName}: that is not emulated yet`;
+    if (!this.#history.remarks.includes(remark)) this.#history.remarks.push(remark);
+  }
+
+  /** A pod that there was not before. `onlyNode`: where a DaemonSet wants it. */
+  #makeNew(controller: Controller, set: PodSet, from: number, nowNs: number, onlyNode?: string): void {
+    const { workload } = set;
+    let ordinal = from;
     const nameOf = (number: number): string => (workload.kind === "Pod" ? workload.name : `${set.name}-${number}`);
     while (this.#names.has(`${workload.namespace}/${nameOf(ordinal)}`)) ordinal++;
     this.#names.add(`${workload.namespace}/${nameOf(ordinal)}`);
-    const made = makePod(workload, workload.template.spec, nameOf(ordinal), ordinal);
+    const made = makePod(workload, specOf(workload), nameOf(ordinal), ordinal);
     if (set.name !== workload.name)
       made.pod.labels = { ...made.pod.labels, "pod-template-hash": set.name.slice(workload.name.length + 1) };
-    const live = newPod(made, set, ordinal);
+    const live = newPod(onlyNode === undefined ? made : { ...made, onlyNode }, set, ordinal);
     set.pods.push(live);
     this.#pods.push(live);
     if (!this.#place(live, controller.event, nowNs)) {
@@ -384,7 +447,8 @@ export class LiveCluster {
       originals.push(live);
       return undefined;
     }
-    return originals[live.ordinal % Math.max(originals.length, 1)]?.pod;
+    const same = live.made.onlyNode === undefined ? undefined : originals.find(({ pod }) => pod.nodeName === live.pod.nodeName); // prettier-ignore
+    return (same ?? originals[live.ordinal % Math.max(originals.length, 1)])?.pod;
   }
 
   /** A pod's node makes its network and starts its containers. */
@@ -409,7 +473,7 @@ export class LiveCluster {
       live.readyNs = nowNs;
       this.#turn(live, "ready", event, nowNs);
       this.#touch(live.set, nowNs);
-      const { minReadySeconds = 0 } = this.#controllers.get(labelOf(live.set.workload))?.workload.updates ?? {};
+      const { minReadySeconds = 0 } = this.#controllers.get(labelOf(live.set.workload))?.workload ?? {};
       if (minReadySeconds > 0) then(nowNs + minReadySeconds * 1e9, (later) => this.#touch(live.set, later));
     });
   }
@@ -480,6 +544,7 @@ function newPod(made: UnplacedPod, set: PodSet, ordinal: number): LivePod {
     made,
     set,
     ordinal,
+    revision: set.revision,
     state: "waiting",
     readyNs: 0,
     mayReturn: false,
@@ -494,6 +559,11 @@ function toleratedSeconds({ tolerations }: PodSpec, key: string): number {
     (one) => (one.key === key || one.key === "") && (one.effect === "" || one.effect === "NoExecute"),
   );
   return found ? Math.max(0, found.tolerationSeconds ?? Infinity) : TOLERATED_SECONDS;
+}
+
+/** Whether a pod is ready, and has been for as long as its workload says. */
+function isAvailable({ state, readyNs }: LivePod, { minReadySeconds = 0 }: Workload, nowNs: number): boolean {
+  return state === "ready" && (readyNs === 0 || readyNs + minReadySeconds * 1e9 <= nowNs);
 }
 
 /** Whether a pod that is gone has a successor of the same name. */

@@ -10,6 +10,8 @@ export interface LivePod {
   set: PodSet;
   /** By which the pods of a set are told apart. */
   ordinal: number;
+  /** That of its set when it was made. */
+  revision: string;
   /** `waiting`: no node has taken it. */
   state: PodState | "waiting";
   /** Since when it is ready. */

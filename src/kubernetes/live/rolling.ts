@@ -24,7 +24,8 @@ export function limitsOf({ rollingUpdate }: Strategy, desired: number): Limits {
   return { desired, surge, unavailable: surge === 0 && unavailable === 0 ? 1 : Math.min(unavailable, desired) };
 }
 
-function portionOf(portion: number | string, whole: number, round: (value: number) => number): number {
+/** A number of pods, or a share of them in whole ones. */
+export function portionOf(portion: number | string, whole: number, round: (value: number) => number): number {
   return typeof portion === "number" ? portion : round((Number.parseInt(portion) * whole) / 100);
 }
 

@@ -27,7 +27,7 @@ function live(
 kind: ${kind}
 metadata: { name: web }
 spec:
-  replicas: ${replicas}
+  ${replicas < 0 ? "" : `replicas: ${replicas}`}
   ${deployment}
   selector: { matchLabels: { app: web } }
   template:
@@ -142,7 +142,7 @@ test("a drained node has its pods ended, and gets none until it is uncordoned", 
     cluster.drain("node-1", 0, nowNs);
     cluster.at(20 * S, (later) => cluster.scale(web, 6, 0, 0, later));
     cluster.at(30 * S, (later) => {
-      cluster.cordon("node-1", false);
+      cluster.cordon("node-1", false, later);
       cluster.scale(web, 7, 0, 0, later);
     });
   });
@@ -150,4 +150,102 @@ test("a drained node has its pods ended, and gets none until it is uncordoned", 
   const nodes = history.later.filter(({ pod }) => pod.name.startsWith("web")).map(({ pod }) => pod.nodeName);
   expect(nodes.slice(0, 4)).not.toContain("node-1");
   expect(nodes[4]).toBe("node-1");
+});
+
+describe("a StatefulSet", () => {
+  const kind = "StatefulSet";
+  /** Its own steps, without the hash of anything. */
+  const play = (wanted: Wanted, act: Parameters<typeof live>[1]): string[] =>
+    told(live({ kind, ...wanted }, act)).filter((text) => text.includes("web"));
+
+  test("that is rolled out has its last pod replaced first, each when the one after it is ready, under its name", () => {
+    expect(play({ replicas: 2 }, rollOut)).toEqual([
+      ...["10 web-1 terminating", "11.1 web-1 gone", "11.15 web-1 starting", "12.15 web-1 ready"],
+      ...["12.2 web-0 terminating", "13.3 web-0 gone", "13.35 web-0 starting", "14.35 web-0 ready"],
+    ]);
+  });
+
+  test("with a partition keeps the pods of lower numbers", () => {
+    const deployment = "updateStrategy: { rollingUpdate: { partition: 2 } }";
+    expect(play({ deployment }, rollOut)[0]).toBe("10 web-2 terminating");
+    expect(play({ deployment }, rollOut).filter((text) => !text.includes("web-2"))).toEqual([]);
+  });
+
+  test("OnDelete: replaces a pod when somebody deletes it", () => {
+    const steps = play({ deployment: "updateStrategy: { type: OnDelete }" }, (cluster, web, nowNs) => {
+      rollOut(cluster, web, nowNs);
+      cluster.at(20 * S, (later) => cluster.running.slice(0, 1).forEach((pod) => cluster.remove(pod, 0, 0, later)));
+    });
+    expect(steps).toEqual(["20 web-0 gone", "20 web-0 starting", "21 web-0 ready"]);
+  });
+
+  test("that is scaled has the next pod when the one before it is ready, and the last one end first", () => {
+    const steps = play({ replicas: 1 }, (cluster, web, nowNs) => {
+      cluster.scale(web, 3, 0, 0, nowNs);
+      cluster.at(20 * S, (later) => cluster.scale(web, 1, 0, 2 * S, later));
+    });
+    expect(steps).toEqual([
+      ...["10 web-1 starting", "11 web-1 ready", "11.05 web-2 starting", "12.05 web-2 ready"],
+      ...["20 web-2 terminating", "22 web-2 gone", "22.05 web-1 terminating", "24.05 web-1 gone"],
+    ]);
+  });
+
+  test("of podManagementPolicy Parallel is scaled at once, and rolled out one by one", () => {
+    const deployment = "podManagementPolicy: Parallel";
+    const scaled = play({ replicas: 1, deployment }, (cluster, web, nowNs) => cluster.scale(web, 3, 0, 0, nowNs));
+    expect(scaled).toEqual(["10 web-1 starting", "10 web-2 starting", "11 web-1 ready", "11 web-2 ready"]);
+    expect(play({ replicas: 2, deployment }, rollOut).slice(0, 3)).toEqual([
+      ...["10 web-1 terminating", "11.1 web-1 gone", "11.15 web-1 starting"],
+    ]);
+  });
+
+  test("waits with minReadySeconds", () => {
+    const deployment = "minReadySeconds: 5";
+    expect(play({ replicas: 2, deployment }, rollOut)[4]).toBe("17.2 web-0 terminating");
+  });
+
+  test("has the pod of a drained node back there when that is uncordoned", () => {
+    const steps = play({ replicas: 1 }, (cluster, _, nowNs) => {
+      cluster.drain("node-1", 0, nowNs);
+      cluster.at(30 * S, (later) => cluster.cordon("node-1", false, later));
+    });
+    expect(steps).toEqual(["10 web-0 terminating", "11.1 web-0 gone", "30.05 web-0 starting", "31.05 web-0 ready"]);
+  });
+});
+
+describe("a DaemonSet that is rolled out on three nodes", () => {
+  const play = (updates: string): { steps: string[]; history: History } => {
+    const history = live(
+      { kind: "DaemonSet", deployment: updates && `updateStrategy: ${updates}`, replicas: -1 },
+      rollOut,
+    );
+    return { steps: told(history).filter((text) => text.includes("web")), history };
+  };
+
+  test("has one pod after the other end, and a new one when that is gone", () => {
+    const { steps, history } = play("");
+    expect(steps.slice(0, 5)).toEqual([
+      ...["10 web-0 terminating", "11.1 web-0 gone", "11.15 web-3 starting", "12.15 web-3 ready"],
+      "12.2 web-1 terminating",
+    ]);
+    expect(history.later.map(({ pod }) => pod.nodeName)).toEqual(["node-1", "node-2", "node-3"]);
+    expect(history.later.map(({ like }) => like?.name)).toEqual(["web-0", "web-1", "web-2"]);
+  });
+
+  test("maxUnavailable 50%: two at a time", () => {
+    const { steps } = play('{ rollingUpdate: { maxUnavailable: "50%" } }');
+    expect(steps.slice(0, 2)).toEqual(["10 web-0 terminating", "10 web-1 terminating"]);
+    expect(steps[2]).toBe("11.1 web-0 gone");
+  });
+
+  test("maxSurge 1: a new pod first, then the old one ends", () => {
+    const { steps } = play("{ rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } }");
+    expect(steps.slice(0, 4)).toEqual([
+      ...["10 web-3 starting", "11 web-3 ready", "11.05 web-0 terminating", "11.05 web-4 starting"],
+    ]);
+  });
+
+  test("OnDelete: nothing happens", () => {
+    expect(play("{ type: OnDelete }").steps).toEqual([]);
+  });
 });
