@@ -22,6 +22,8 @@ import * as flows from "./flow/cache.ts";
 import * as floor from "./floor/hop.ts";
 import * as neighbour from "./ip/neighbour.ts";
 import * as ways from "./ip/route-packet.ts";
+import * as ipvsConnections from "./ipvs/connection.ts";
+import * as services from "./ipvs/service.ts";
 import * as bridge from "./link/bridge.ts";
 import * as devices from "./link/device.ts";
 import * as netem from "./link/netem.ts";
@@ -62,6 +64,7 @@ export * from "./layout/failures";
 export * from "./layout/filter";
 export * from "./layout/frame";
 export * from "./layout/ingress";
+export * from "./layout/ipvs";
 export * from "./layout/pcap";
 export * from "./layout/program";
 export * from "./layout/records";
@@ -149,7 +152,7 @@ export function setDeviceKey(device: usize, field: u32, value: u32): void {
   recorder.changed();
 }
 
-/** A device of kind DEVICE_VETH, _BRIDGE or _WIRE; the host writes its name to DEV_NAME. */
+/** A device of kind DEVICE_VETH, _BRIDGE, _WIRE or _DUMMY; the host writes its name to DEV_NAME. */
 export function newDevice(ns: usize, kind: i32, macHigh: u32, macLow: u32, mtu: u32): usize {
   const device = devices.newDevice(ns, kind, macHigh, macLow, mtu);
   if (kind == DEVICE_BRIDGE) {
@@ -239,6 +242,11 @@ function mainTable(ns: usize, network: u32): usize {
   setMachine(load<usize>(ns, R.NS_MACHINE));
   address6.begin(ns);
   return load<usize>(ns, R.NS_TABLE_MAIN6);
+}
+
+/** Takes away an address that is the only one of its network (/32). */
+export function removeAddress(ns: usize, device: usize, local: u32): void {
+  address.removeAddress(ns, device, local);
 }
 
 /** Adds a unicast route. `device` 0: the one that `via` is on. EINVAL if there is none. */
@@ -346,6 +354,12 @@ export function addElement(
   return element;
 }
 
+/** Deletes an element of an IP set, if it is there. */
+export function removeElement(set: usize, address: u32, length: u32, port: u32, other: u32, otherLength: u32): void {
+  recorder.changed();
+  sets.del(set, address, length, port, other, otherLength);
+}
+
 /** Counters and mark of an element of a set that has them. */
 export function carryElement(element: usize, packets: f64, bytes: f64, mark: u32, markMask: u32): void {
   sets.carry(element, <u64>packets, <u64>bytes, mark, markMask);
@@ -435,6 +449,30 @@ export function newBalancer(ns: usize): usize {
   store<u32>(balancer, 1, B.BALANCER_VERSION);
   store<usize>(ns, balancer, R.NS_BALANCER);
   return balancer;
+}
+
+/** Adds or changes a virtual service of ip_vs, `persistent` seconds or 0; returns its VS_SERVICE_* record. */
+export function putService(ns: usize, address: u32, port: u32, protocol: u32, scheduler: u32, persistent: u32): usize {
+  return services.put(ns, address, port, protocol, scheduler, persistent);
+}
+
+export function removeService(service: usize): void {
+  services.remove(service);
+}
+
+/** Adds a real server to a virtual service, or gives it another weight. */
+export function putServer(service: usize, address: u32, port: u32, weight: u32): void {
+  services.putServer(service, address, port, weight);
+}
+
+/** Has a real server leave as kube-proxy does: its TCP connections go on. */
+export function leaveService(service: usize, address: u32, port: u32): void {
+  services.leave(service, address, port);
+}
+
+/** Deletes the real servers that leave and have no connections any more; returns how many wait. */
+export function reapServers(ns: usize): u32 {
+  return services.reap(ns);
 }
 
 /** Has a health check (CHECK_*, which the host fills) begin at a moment. */
@@ -578,6 +616,9 @@ function dispatch(kind: i32, subject: usize, detail: u32): void {
       return;
     case events.EVENT_WORK:
       calls.onDone(subject, 0);
+      return;
+    case events.EVENT_IPVS:
+      ipvsConnections.onTimer(subject, detail);
       return;
     case events.EVENT_TRY:
       attempt.onTimer(subject, detail);

@@ -6,6 +6,7 @@
 //   sockets -> OUTPUT -> POSTROUTING -> neighbour -> transmit
 import {
   DEVICE_BRIDGE,
+  DEVICE_DUMMY,
   DEVICE_LOOPBACK,
   DEVICE_VETH,
   DEVICE_VXLAN,
@@ -39,6 +40,7 @@ import {
   DROP_VXLAN_INVALID_HDR,
   DROP_VXLAN_VNI_NOT_FOUND,
   NF_ACCEPT,
+  NF_STOLEN,
   PORT_BCAST_FLOOD,
   PORT_FLOOD,
   PORT_MCAST_FLOOD,
@@ -51,6 +53,7 @@ import {
 } from "./layout/codes.ts";
 import { REAL_ADDRESS } from "./layout/balancer.ts";
 import * as F from "./layout/frame.ts";
+import { VSCONN_REAL } from "./layout/ipvs.ts";
 import * as R from "./layout/records.ts";
 import * as T from "./layout/trace.ts";
 import {
@@ -87,6 +90,7 @@ import { finish, newPacketFor, nextId, payloadOf } from "./ip/packet.ts";
 import * as options from "./ip/options.ts";
 import * as route from "./ip/route-packet.ts";
 import * as balancer from "./ip/virtual-server.ts";
+import * as ipvs from "./ipvs/hook.ts";
 import * as bridge from "./link/bridge.ts";
 import * as netem from "./link/netem.ts";
 import * as vxlan from "./link/vxlan.ts";
@@ -598,10 +602,48 @@ function hookPasses(ns: usize, rules: usize, hook: i32, frame: usize, input: usi
   if (verdict == NF_REJECT) {
     reject(ns, hook, frame);
     drop(ns, frame, DROP_NETFILTER_DROP);
+  } else if (verdict == NF_STOLEN) {
+    sendToServer(ns, frame, ipvs.connection);
   } else {
     drop(ns, frame, hooks.reason);
   }
   return false;
+}
+
+/** ip_vs sends a packet on to a real server on another host (ip_vs_nat_xmit); with `c` 0 there is none (ip_vs_leave). */
+function sendToServer(ns: usize, frame: usize, c: usize): void {
+  if (!c) {
+    sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
+    drop(ns, frame, DROP_NETFILTER_DROP);
+    return;
+  }
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  const decision = route.outgoing(ns, load<u32>(c, VSCONN_REAL));
+  if (decision != route.TO_FORWARD) {
+    if (trace.on) traceRoute(ns, frame, decision, 0);
+    sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE, 0);
+    drop(ns, frame, DROP_IP_OUTNOROUTES);
+    return;
+  }
+  route.remember(frame);
+  const device = route.device;
+  const mtu = route.mtu;
+  if (ipv4.ttl(ip) <= 1) {
+    sendError(ns, frame, icmp.TIME_EXCEEDED, 0, 0);
+    drop(ns, frame, DROP_TTL_EXPIRED);
+    return;
+  }
+  const length = packetLength(frame);
+  const df = (ipv4.fragment(ip) & ipv4.FLAG_DF) != 0;
+  if (df && <u32>length > mtu && ipv4.protocol(ip) != ipv4.PROTO_ICMP) {
+    sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.FRAG_NEEDED, mtu);
+    drop(ns, frame, DROP_FRAG_NEEDED);
+    return;
+  }
+  ipv4.decreaseTtl(ip);
+  ipvs.rewriteToServer(ns, frame, ip, length, c);
+  if (trace.on) traceRoute(ns, frame, decision, 0);
+  if (passes(ns, HOOK_OUTPUT, frame, 0, device)) ipOutput(ns, frame, 0);
 }
 
 /** REJECT: a TCP reset, or ICMP destination unreachable (nf_send_reset, nf_send_unreach). */
@@ -1280,6 +1322,11 @@ export function transmit(device: usize, frame: usize): void {
   if (kind == DEVICE_VXLAN) {
     recorder.spoil();
     tunnelTransmit(ns, device, frame);
+    return;
+  }
+  if (kind == DEVICE_DUMMY) {
+    recorder.spoil();
+    track.consume(frame, USED_SOCKET);
     return;
   }
   if (kind == DEVICE_VETH) {

@@ -52,6 +52,17 @@ export function addAddress(ns: usize, device: usize, address: u32, prefix: u32):
   }
 }
 
+/** Takes away an address of its own (/32), with its route (fib_del_ifaddr). */
+export function removeAddress(ns: usize, device: usize, address: u32): void {
+  let link = device + DEV_ADDRESSES;
+  while (load<usize>(link) && load<u32>(load<usize>(link), ADDR_LOCAL) != address) link = load<usize>(link) + ADDR_NEXT;
+  const record = load<usize>(link);
+  if (!record) return;
+  store<usize>(link, load<usize>(record, ADDR_NEXT));
+  route.remove(load<usize>(ns, NS_TABLE_LOCAL), address, 32, device);
+  route.flushCache(ns);
+}
+
 /**
  * The source for packets to `destination` out of a device (inet_select_addr): the primary address on its network, or the
  * first. A device that has none but loopback addresses, which are of host scope, borrows one from the others.

@@ -165,6 +165,22 @@ function bestOf(table: usize, network: u32, length: u32): usize {
   return best;
 }
 
+/** Removes the first route to a network out of a device, if there is one. Whoever changes a table flushes the cache. */
+export function remove(table: usize, network: u32, length: u32, device: usize): void {
+  const routes = load<usize>(table, FIB_HASH);
+  const h = hash.mix(network & maskOf(length), length);
+  let route = load<usize>(hash.bucket(routes, h));
+  while (route) {
+    const same =
+      load<u32>(route, ROUTE_NETWORK) == (network & maskOf(length)) && load<u32>(route, ROUTE_LENGTH) == length;
+    if (same && load<usize>(route, ROUTE_DEVICE) == device) {
+      hash.remove(routes, h, route);
+      return;
+    }
+    route = load<usize>(route);
+  }
+}
+
 /** Adds the routes of a list, all but the one at `except`, out of a device. Each becomes a record of the table when it is first used. */
 export function addCommon(table: usize, list: usize, except: u32, device: usize): void {
   store<usize>(table, list, FIB_COMMON);

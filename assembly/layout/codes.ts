@@ -109,6 +109,7 @@ export const DEVICE_VETH = 2;
 export const DEVICE_BRIDGE = 3;
 export const DEVICE_WIRE = 4;
 export const DEVICE_VXLAN = 5;
+export const DEVICE_DUMMY = 6; // swallows what it is to send
 
 // Bridge port flags (include/linux/if_bridge.h, those that act here).
 export const PORT_HAIRPIN = 1;

@@ -58,6 +58,7 @@ export const FRAME_IS_FORWARDED = 8;
 export const FRAME_IS_TAGGED = 32; // came by a device with a VLAN tag, which does not count against an MTU any more
 export const FRAME_HAS_OPTIONS = 64; // this host has read its IP options (IPCB(skb)->opt)
 export const FRAME_IS_NF_BRIDGE = 16; // came through a bridge with bridge-nf-call-iptables on
+export const FRAME_IS_IPVS = 2048; // ip_vs has sent it on (skb->ipvs_property)
 export const FRAME_IS_ECHO = 1024; // an answer to an echo request, by the host itself
 // -j CT, until the packet's connection is looked for: that it spoke, in which directions its zone counts, and the zone, which may
 // be the mark that the packet has by then.

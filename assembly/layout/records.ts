@@ -135,7 +135,8 @@ export const NS_RULES6 = NS_GRAPH + WORD; // RULESET_* of ip6tables
 export const NS_TABLE_LOCAL6 = NS_RULES6 + 5 * WORD; // routing tables of IPv6: FIB_*
 export const NS_TABLE_MAIN6 = NS_TABLE_LOCAL6 + WORD;
 export const NS_IPV6 = NS_TABLE_MAIN6 + WORD; // 1: an address of IPv6 was given to one of its devices
-export const NS_SYSCTLS = NS_IPV6 + WORD;
+export const NS_IPVS = NS_IPV6 + WORD; // IPVS_*, 0: it has no virtual services
+export const NS_SYSCTLS = NS_IPVS + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 96 * WORD;
 

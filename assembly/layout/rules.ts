@@ -134,7 +134,8 @@ export const MATCH_KIND_HASHLIMIT = 34;
 export const MATCH_KIND_LOOKUP = 35;
 export const MATCH_KIND_NUMGEN = 36;
 export const MATCH_KIND_PREFIX6 = 37;
-export const MATCH_KIND_COUNT = 38;
+export const MATCH_KIND_IPVS = 38;
+export const MATCH_KIND_COUNT = 39;
 
 // TCP, UDP, SCTP: a port p is in range if min <= p <= max; untested ports have 0 to 65535. A first fragment too short for the
 // header, and a TCP fragment at offset 8, are dropped at once (hotdrop); later fragments do not match.
@@ -316,6 +317,19 @@ export const MATCH_IPRANGE_SIX = 32;
 
 // PKTTYPE: PACKET_HOST 0, PACKET_BROADCAST 1, PACKET_MULTICAST 2.
 export const MATCH_PKTTYPE = MATCH_ARGS;
+
+// MATCH_KIND_IPVS; without MATCH_IPVS_CONNECTION it asks only whether ip_vs has sent the packet on.
+export const MATCH_IPVS_VPROTO = MATCH_ARGS;
+export const MATCH_IPVS_VADDR = MATCH_IPVS_VPROTO + WORD;
+export const MATCH_IPVS_VMASK = MATCH_IPVS_VADDR + WORD;
+export const MATCH_IPVS_VPORT = MATCH_IPVS_VMASK + WORD;
+export const MATCH_IPVS_CONNECTION = 2;
+export const MATCH_IPVS_PROTO = 4;
+export const MATCH_IPVS_NOT_PROTO = 8;
+export const MATCH_IPVS_ADDRESS = 16;
+export const MATCH_IPVS_NOT_ADDRESS = 32;
+export const MATCH_IPVS_PORT = 64;
+export const MATCH_IPVS_NOT_PORT = 128;
 
 // MAC: the Ethernet source, first four bytes and last two, most significant first. No Ethernet header: no match.
 export const MATCH_MAC_HIGH = MATCH_ARGS;

@@ -53,11 +53,18 @@ export const STEP_ANSWER = 14; // the kernel answers with an ICMP error. A: type
 export const STEP_RESET = 15; // the kernel answers with a TCP reset
 export const STEP_MISS = 16; // A: number of a rule that did not match; B: MISS_*; C: number of the match, from 0
 export const STEP_BALANCE = 17; // a load balancer hands the packet on. A: address of the server
+export const STEP_IPVS = 18; // A: IPVS_*; B: address of the real server, for IPVS_REPLY and _NOBODY of the virtual one; C: port; D: SCHEDULER_*
 
 export const BRIDGED_UP = 0; // to the bridge's own interface
 export const BRIDGED_FORWARD = 1;
 export const BRIDGED_FLOOD = 2;
 export const BRIDGED_REFUSED = 3; // the port may not send it: back to where it came from, or isolated, or down
+
+export const IPVS_SCHEDULED = 0; // a new connection, given to a server by the scheduler
+export const IPVS_KEPT = 1; // a new connection, given to the server that its client had before
+export const IPVS_KNOWN = 2;
+export const IPVS_REPLY = 3; // a server's answer
+export const IPVS_NOBODY = 4; // no server takes connections
 
 export const NEIGHBOUR_KNOWN = 0;
 export const NEIGHBOUR_ASKED = 1; // it waits for ARP

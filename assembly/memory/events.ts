@@ -30,6 +30,7 @@ export const EVENT_RESOLVER: i32 = 9; // subject: session that waits for an answ
 export const EVENT_LEAVE: i32 = 12; // subject: frame that a processor is done with, detail: device
 export const EVENT_CORE: i32 = 13; // subject: core of a processor that is free for the next frame
 export const EVENT_WORK: i32 = 15; // subject: request of a service whose work is done
+export const EVENT_IPVS: i32 = 16; // subject: connection of ip_vs, detail: generation
 export const EVENT_TRY: i32 = 14; // subject: session whose try is over, or comes now; detail: generation
 
 // A heap: the address of its events, how many fit, how many there are. A lane: the same, then its first event and the offset of its

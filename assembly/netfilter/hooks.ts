@@ -14,6 +14,8 @@
 //                             v          ^
 //                           sockets -----+
 //
+// Where virtual services are, ip_vs stands after filter in INPUT and FORWARD, and before it in OUTPUT (ip_vs_ops4).
+//
 // A table of nftables has base chains of type filter after mangle, and before filter; its chains of type nat come before the nat table.
 import {
   DROP_NETFILTER_DROP,
@@ -41,6 +43,8 @@ import {
   CPU_NAT,
   CPU_TABLE,
   CT_STATUS,
+  NS_IPVS,
+  NS_RULES,
   NS_TRACKING,
   RULESET_BLOCK,
   RULESET_CHAINS,
@@ -62,6 +66,7 @@ import {
   TABLE_RAW,
 } from "../layout/rules.ts";
 import { STEP_CONFIRMED, STEP_HOOK, STEP_NAT, STEP_RULE, STEP_TABLE, STEP_TRACKED } from "../layout/trace.ts";
+import * as ipvs from "../ipvs/hook.ts";
 import { isSix } from "../memory/addresses.ts";
 import * as cpu from "../memory/cpu.ts";
 import * as recorder from "../memory/recorder.ts";
@@ -164,6 +169,14 @@ function translate(manip: u32): i32 {
   return NF_ACCEPT;
 }
 
+/** ip_vs, in a namespace that has virtual services: answers of real servers first, then requests, `own` or others'. */
+function balance(own: bool): i32 {
+  ipvs.toClient(packet.ns, packet.frame, packet.ip, packet.length);
+  const verdict = ipvs.toServer(packet.ns, packet.frame, packet.ip, packet.length, own);
+  packet.read();
+  return verdict;
+}
+
 function settle(): i32 {
   if (!load<u32>(packet.ns, NS_TRACKING)) return NF_ACCEPT;
   const isNew = load<u32>(packet.frame, FRAME_CT_INFO) == IP_CT_NEW;
@@ -175,7 +188,12 @@ function settle(): i32 {
   return NF_DROP;
 }
 
-/** Takes a packet through a hook of a namespace that has `rules` for its family (RULESET_*). Returns NF_ACCEPT, NF_DROP (with `reason`) or NF_REJECT. */
+/** Whether the namespace of the packet has virtual services, which are of IPv4. */
+function hasServices(rules: usize): bool {
+  return load<usize>(packet.ns, NS_IPVS) != 0 && rules == packet.ns + NS_RULES;
+}
+
+/** Takes a packet through a hook of a namespace that has `rules` for its family (RULESET_*). Returns NF_ACCEPT, NF_DROP (with `reason`), NF_REJECT or NF_STOLEN, of which ip_vs knows more. */
 export function run(ns: usize, rules: usize, hook: i32, frame: usize, input: usize, output: usize): i32 {
   packet.begin(ns, rules, hook, frame, input, output);
   if (trace.on) trace.note(STEP_HOOK, ns, frame, hook, <u32>input, <u32>output);
@@ -194,6 +212,7 @@ export function run(ns: usize, rules: usize, hook: i32, frame: usize, input: usi
       verdict = consult(TABLE_MANGLE);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_NFT_FILTER);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_FILTER);
+      if (verdict == NF_ACCEPT && hasServices(rules)) verdict = balance(false);
       if (verdict == NF_ACCEPT) verdict = translate(MANIP_SRC);
       if (verdict == NF_ACCEPT) verdict = settle();
       break;
@@ -201,6 +220,7 @@ export function run(ns: usize, rules: usize, hook: i32, frame: usize, input: usi
       verdict = consult(TABLE_MANGLE);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_NFT_FILTER);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_FILTER);
+      if (verdict == NF_ACCEPT && hasServices(rules)) ipvs.toClient(ns, frame, packet.ip, packet.length);
       break;
     case HOOK_OUTPUT:
       verdict = consult(TABLE_RAW);
@@ -208,6 +228,7 @@ export function run(ns: usize, rules: usize, hook: i32, frame: usize, input: usi
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_MANGLE);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_NFT_PRE_NAT);
       if (verdict == NF_ACCEPT) verdict = translate(MANIP_DST);
+      if (verdict == NF_ACCEPT && hasServices(rules)) verdict = balance(true);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_NFT_FILTER);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_FILTER);
       break;

@@ -33,6 +33,8 @@ import { SECOND, now } from "../memory/clock.ts";
 import { get16, get32 } from "../memory/bytes.ts";
 import { next32 } from "../memory/random.ts";
 import * as recorder from "../memory/recorder.ts";
+import { connectionOf, isIpvs } from "../ipvs/hook.ts";
+import { VSCONN_PORTS, VSCONN_PROTO, VSCONN_VIRTUAL } from "../layout/ipvs.ts";
 import { directionOf } from "../track/conntrack.ts";
 import * as ethernet from "../wire/ethernet.ts";
 import * as icmp from "../wire/icmp.ts";
@@ -123,6 +125,8 @@ export function matches(block: usize, m: usize): bool {
       return hashlimit.matches(block, m, flags) != inverted;
     case L.MATCH_KIND_QUOTA:
       return quotaMatches(m) != inverted;
+    case L.MATCH_KIND_IPVS:
+      return ipvsMatches(m, flags, inverted);
     case L.MATCH_KIND_PHYSDEV:
       return physdevMatches(block, m, flags);
     case L.MATCH_KIND_SET:
@@ -413,6 +417,24 @@ function quotaMatches(m: usize): bool {
   const fits = left >= <u64>packet.length;
   store<u64>(state, fits ? left - <u64>packet.length : 0);
   return fits;
+}
+
+/** Whatever is asked of a connection, there must be one (ipvs_mt of xt_ipvs.c). */
+function ipvsMatches(m: usize, flags: u32, inverted: bool): bool {
+  if (!(flags & L.MATCH_IPVS_CONNECTION)) return isIpvs(packet.frame) != inverted;
+  const c = connectionOf(packet.ns, packet.frame, packet.ip, packet.length);
+  if (!c) return false;
+  if (flags & L.MATCH_IPVS_PROTO) {
+    const same = load<u32>(c, VSCONN_PROTO) == load<u32>(m, L.MATCH_IPVS_VPROTO);
+    if (same == ((flags & L.MATCH_IPVS_NOT_PROTO) != 0)) return false;
+  }
+  if (flags & L.MATCH_IPVS_ADDRESS) {
+    const same = (load<u32>(c, VSCONN_VIRTUAL) & load<u32>(m, L.MATCH_IPVS_VMASK)) == load<u32>(m, L.MATCH_IPVS_VADDR);
+    if (same == ((flags & L.MATCH_IPVS_NOT_ADDRESS) != 0)) return false;
+  }
+  if (!(flags & L.MATCH_IPVS_PORT)) return true;
+  const same = (load<u32>(c, VSCONN_PORTS) & 0xffff) == load<u32>(m, L.MATCH_IPVS_VPORT);
+  return same != ((flags & L.MATCH_IPVS_NOT_PORT) != 0);
 }
 
 function physdevMatches(block: usize, m: usize, flags: u32): bool {

@@ -305,7 +305,7 @@ function rewriteTransport(before: u32, address: u32, l4: usize, bytes: i32, mani
 }
 
 /** Rewrites one half of a packet to the current tuple (nf_nat_ipv4_manip_pkt, nf_nat_ipv6_manip_pkt). */
-function rewrite(ip: usize, length: i32, manip: u32, six: bool): void {
+export function rewrite(ip: usize, length: i32, manip: u32, six: bool): void {
   const address = manip == MANIP_SRC ? tuple.src : tuple.dst;
   if (six) {
     if (ipv6.walk(ip, length) && !(ipv6.fragment & 0xfff8)) {

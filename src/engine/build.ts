@@ -4,6 +4,7 @@ import { parseCidr, parseMac } from "../address.ts";
 import { parseCidr6 } from "../address6.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import { findSysctl, sysctlNumber } from "../seam/sysctls.ts";
+import type { IpvsConfig } from "../seam/ipvs.ts";
 import type { ListenerConfig, Machine, NamespaceConfig } from "../seam/machine.ts";
 import type { NetemConfig } from "../seam/netem.ts";
 import { addBalancer, type BuiltBalancer } from "./balancer.ts";
@@ -13,7 +14,8 @@ import { addNetem } from "./netem.ts";
 import { counted, placeAnswer, responseOf, type Answer } from "./payload.ts";
 import { addProcessor, type BuiltProcessor } from "./processor.ts";
 import { seedOf } from "./random.ts";
-import { addSets } from "./sets.ts";
+import { addIpvs, type BuiltIpvs } from "./ipvs.ts";
+import { addSets, type NumberedSet } from "./sets.ts";
 
 const RESPONSE_BYTES = 200;
 
@@ -31,6 +33,8 @@ export interface Built {
   /** `<namespace>/<device>`. */
   devices: Map<string, Handle>;
   balancers: BuiltBalancer[];
+  /** By namespace. */
+  ipvs: Map<string, BuiltIpvs>;
   processors: BuiltProcessor[];
   listenErrors: WorkerResult["listenErrors"];
   /** By namespace, what the servers of those whose processes begin in the run listen with. */
@@ -64,7 +68,8 @@ export function buildMachine(kernel: Kernel, job: Job, placed: PlacedMachine, bu
   machine.namespaces.forEach((config) => setSysctls(kernel, config, built));
   machine.namespaces.forEach((config, i) => {
     const { rules = 0, rules6 = 0, sets = [] } = placed.namespaces[i] ?? {};
-    addSets(kernel, namespace(built, config.name), sets);
+    const handles = addSets(kernel, namespace(built, config.name), sets);
+    if (config.ipvs) built.ipvs.set(config.name, startIpvs(kernel, config.name, config.ipvs, handles, sets, built));
     if (rules !== 0) kernel.calls.loadRules(namespace(built, config.name), rules);
     if (rules6 !== 0) kernel.calls.loadRules6(namespace(built, config.name), rules6);
   });
@@ -72,6 +77,18 @@ export function buildMachine(kernel: Kernel, job: Job, placed: PlacedMachine, bu
   const { balancer, processor } = machine;
   if (processor) built.processors.push(addProcessor(kernel, machine.name, record, processor));
   if (balancer) built.balancers.push(addBalancer(kernel, namespace(built, balancer.namespace), balancer));
+}
+
+function startIpvs(
+  kernel: Kernel,
+  name: string,
+  config: IpvsConfig,
+  sets: ReadonlyMap<number, Handle>,
+  numbered: readonly NumberedSet[],
+  built: Built,
+): BuiltIpvs {
+  const at = { ns: namespace(built, name), device: device(built, name, config.device), sets };
+  return addIpvs(kernel, at, config, numbered);
 }
 
 function namespace(built: Built, name: string): Handle {
@@ -108,7 +125,7 @@ function bound(kernel: Kernel, text: string): number {
 
 function addDevices(kernel: Kernel, job: Job, { machine, worker, ports }: PlacedMachine, built: Built): void {
   const add = (
-    kind: "veth" | "bridge" | "wire" | "vxlan",
+    kind: "veth" | "bridge" | "wire" | "vxlan" | "dummy",
     end: { namespace: string; name: string; mac: string },
     mtu: number,
   ): Handle => {
@@ -143,6 +160,7 @@ function addDevices(kernel: Kernel, job: Job, { machine, worker, ports }: Placed
       kernel.addRemote(handle, mac(remote.mac), kernel.addressNumber(remote.address));
   }
   for (const bridge of machine.bridges) add("bridge", bridge, bridge.mtu);
+  for (const dummy of machine.dummies ?? []) add("dummy", dummy, dummy.mtu);
   for (const { a, b, mtu } of machine.veths) {
     const ends = [a, b].map((end) => add("veth", end, end.mtu ?? mtu)) as [Handle, Handle];
     kernel.calls.joinVeth(...ends);

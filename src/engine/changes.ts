@@ -8,7 +8,9 @@ import type { Action, ServedDatagrams } from "../seam/change.ts";
 import { answerKey, type Built } from "./build.ts";
 import { ingressBlock } from "./ingress.ts";
 import type { Job } from "./job.ts";
+import { changeIpvs } from "./ipvs.ts";
 import { overwriteAnswer } from "./payload.ts";
+import type { NumberedSet } from "./sets.ts";
 
 /** A change with the numbers of what it speaks of. Rules are compiled. */
 export interface PlacedChange {
@@ -17,7 +19,7 @@ export interface PlacedChange {
   atNs: number;
   namespace: string;
   namespaceId: number;
-  action: LocalAction | RulesInPlace | NamesInPlace | PartitionAction;
+  action: LocalAction | RulesInPlace | NamesInPlace | IpvsInPlace | PartitionAction;
 }
 
 /** A block of names that are others than in the cluster's zone. */
@@ -27,7 +29,9 @@ export interface NamesInPlace {
 }
 
 export type PartitionAction = Extract<Action, { kind: "partition" | "heal" }>;
-type LocalAction = Exclude<Action, { kind: "rules" | "names" } | PartitionAction>;
+type LocalAction = Exclude<Action, { kind: "rules" | "names" | "ipvs" } | PartitionAction>;
+/** What a sync of kube-proxy in ipvs mode leaves behind, with its sets. */
+export type IpvsInPlace = Extract<Action, { kind: "ipvs" }> & { sets: NumberedSet[] };
 
 /**
  * A set that takes the place of another. `kept` has pairs of a number of a rule (RULE_INDEX) in the old set and one in the new, whose
@@ -61,13 +65,21 @@ export function applyPartition(kernel: Kernel, action: PartitionAction, job: Pic
 export function applyChange(
   kernel: Kernel,
   namespace: string,
-  action: LocalAction | RulesInPlace | NamesInPlace,
+  action: LocalAction | RulesInPlace | NamesInPlace | IpvsInPlace,
   built: Built,
 ): number {
   const ns = built.namespaces.get(namespace) ?? 0;
   switch (action.kind) {
     case "rules":
       replaceRules(kernel, ns, action);
+      return 0;
+    case "ipvs": {
+      const found = built.ipvs.get(namespace);
+      if (found) changeIpvs(kernel, found, action.ipvs, action.sets);
+      return 0;
+    }
+    case "reap":
+      kernel.calls.reapServers(ns);
       return 0;
     case "link":
       kernel.calls.setLink(built.devices.get(`${namespace}/${action.device}`) ?? 0, action.up ? 1 : 0);

@@ -19,6 +19,7 @@ function interfacesOfMachine(machine: Machine, plan: Pick<Plan, "segments">): In
     })),
     ...(machine.tunnels ?? []),
     ...machine.bridges,
+    ...(machine.dummies ?? []),
     ...machine.veths.flatMap(({ a, b }) => [a, b]),
   ];
   return machine.namespaces.flatMap((namespace) => {

@@ -114,9 +114,9 @@ export class RuleSets {
   }
 
   /** Loads what a namespace has at the start. */
-  #add({ name, rules, ipv6Rules, sets = "", nft }: NamespaceConfig, changes: boolean): void {
+  #add({ name, rules, ipv6Rules, sets = "", nft, ipvs }: NamespaceConfig, changes: boolean): void {
     if (rules === undefined && ipv6Rules === undefined) return;
-    const known = parseSets(sets, `ipsets of ${name}`);
+    const known = parseSets(sets + (ipvs?.sets ?? ""), `ipsets of ${name}`);
     this.#sets.set(name, numberSets(known, this.#names));
     for (const [family, text] of [
       ["ipv4", rules],
@@ -218,6 +218,7 @@ export class RuleSets {
       const placed = { index, atNs, namespace, namespaceId: namespaces.indexOf(namespace) };
       const change = this.#later.get(index);
       if (action.kind === "names") return { ...placed, action: { kind: "names", block: namesBlock(action.names) } };
+      if (action.kind === "ipvs") return { ...placed, action: { ...action, sets: this.#numbered(action.ipvs.sets) } };
       if (action.kind !== "rules") return { ...placed, action };
       const { family = "ipv4" } = action;
       const before = current[family].get(namespace);
@@ -229,6 +230,10 @@ export class RuleSets {
       const kept = keptRules(before, loaded, action.restored, chainsOf);
       return { ...placed, action: { ...rules, changed: false, kept } };
     });
+  }
+
+  #numbered(sets: string): NumberedSet[] {
+    return numberSets(parseSets(sets, "ipsets of kube-proxy"), this.#names);
   }
 
   /** What a namespace has at a moment. */

@@ -12,7 +12,7 @@ const PARTS = {
 } as const;
 
 /** An element whose addresses are what the kernel holds for them. */
-interface NumberedElement extends Omit<SetElement, "address" | "other"> {
+export interface NumberedElement extends Omit<SetElement, "address" | "other"> {
   address: { network: number; prefix: number };
   other: { network: number; prefix: number };
 }
@@ -40,8 +40,9 @@ export function numberSets(sets: readonly IpSet[], names: NameTable): NumberedSe
   }));
 }
 
-/** Adds sets to a namespace. */
-export function addSets(kernel: Kernel, ns: Handle, sets: readonly NumberedSet[]): void {
+/** Adds sets to a namespace. Returns where they are, by their numbers. */
+export function addSets(kernel: Kernel, ns: Handle, sets: readonly NumberedSet[]): Map<number, Handle> {
+  const handles = new Map<number, Handle>();
   for (const set of sets) {
     const handle = kernel.calls.newSet(ns, set.number, bitsOf(set), set.timeout ?? 0, set.most) >>> 0;
     if (set.parts.includes("plainPort")) {
@@ -49,7 +50,9 @@ export function addSets(kernel: Kernel, ns: Handle, sets: readonly NumberedSet[]
       kernel.setWord(handle + R.SET_LAST_PORT, set.range?.[1] ?? 65535);
     }
     for (const element of set.elements) addElement(kernel, handle, set, element);
+    handles.set(set.number, handle);
   }
+  return handles;
 }
 
 function bitsOf({ family, parts, networks, timeout, counters, skbinfo }: NumberedSet): number {
@@ -64,7 +67,8 @@ function bitsOf({ family, parts, networks, timeout, counters, skbinfo }: Numbere
   );
 }
 
-function addElement(kernel: Kernel, handle: Handle, set: NumberedSet, element: NumberedElement): void {
+/** Adds an element to a set of the kernel. */
+export function addElement(kernel: Kernel, handle: Handle, set: NumberedSet, element: NumberedElement): void {
   const { address, port, other, nomatch, packets = 0, bytes = 0, mark } = element;
   const seconds = element.timeout ?? set.timeout ?? 0;
   const lengths = [address.network, address.prefix, port, other.network, other.prefix] as const;

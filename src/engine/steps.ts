@@ -12,6 +12,7 @@ import { needsRecord } from "../iptables/prefix.ts";
 import { printMatch, printRule } from "../iptables/print.ts";
 import { PROTO_ICMP, PROTO_TCP, PROTO_UDP } from "../iptables/protocols.ts";
 import { DROP_REASONS, TCP_CONNTRACK_STATES, type Handle, type Kernel } from "../kernel/kernel.ts";
+import { SCHEDULERS } from "../seam/ipvs.ts";
 import type { ConnectionView, Detail, PacketView, RuleView, Step, TupleView } from "../seam/trace.ts";
 import type { Built } from "./build.ts";
 import type { RuleSets } from "./rules.ts";
@@ -44,6 +45,9 @@ const OWNERS = new Map<number, Extract<Detail, { kind: "socket" }>["owner"]>([
 const ROUTE_TYPES = "none unicast local broadcast anycast multicast blackhole unreachable prohibit".split(" ");
 const BRIDGED = ["up", "forward", "flood", "refused"] as const;
 const NEIGHBOURS = ["known", "asked", "queued"] as const;
+
+/** By IPVS_*. */
+const IPVS = ["scheduled", "kept", "known", "reply", "nobody"] as const;
 
 /** By IP_CT_*, and the direction that it says. */
 const CT_INFOS = new Map<number, Pick<ConnectionView, "state" | "direction">>([
@@ -200,6 +204,11 @@ export class StepReader {
         return { kind: "answer", type: a, code: b };
       case T.STEP_BALANCE:
         return { kind: "balance", server: formatIpv4(a) };
+      case T.STEP_IPVS: {
+        const what = IPVS[a] ?? "known";
+        const scheduler = what === "scheduled" ? { scheduler: SCHEDULERS[d] ?? "" } : {};
+        return { kind: "ipvs", what, address: formatIpv4(b), port: c, ...scheduler };
+      }
       case T.STEP_RESET:
         return { kind: "reset" };
       default:

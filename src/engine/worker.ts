@@ -40,6 +40,7 @@ export class Worker {
     namespaces: new Map(),
     devices: new Map(),
     balancers: [],
+    ipvs: new Map(),
     processors: [],
     listenErrors: [],
     servers: new Map(),

@@ -1,6 +1,7 @@
 // One kernel instance with typed calls: the only code outside the module that reads and writes its memory.
 import {
   DEVICE_BRIDGE,
+  DEVICE_DUMMY,
   DEVICE_VETH,
   DEVICE_VXLAN,
   DEVICE_WIRE,
@@ -221,13 +222,19 @@ export class Kernel {
 
   /** A device with a name of at most 15 characters and a MAC address of six bytes. */
   newDevice(
-    kind: "veth" | "bridge" | "wire" | "vxlan",
+    kind: "veth" | "bridge" | "wire" | "vxlan" | "dummy",
     ns: Handle,
     name: string,
     mac: Uint8Array,
     mtu: number,
   ): Handle {
-    const kinds = { veth: DEVICE_VETH, bridge: DEVICE_BRIDGE, wire: DEVICE_WIRE, vxlan: DEVICE_VXLAN };
+    const kinds = {
+      veth: DEVICE_VETH,
+      bridge: DEVICE_BRIDGE,
+      wire: DEVICE_WIRE,
+      vxlan: DEVICE_VXLAN,
+      dummy: DEVICE_DUMMY,
+    };
     const [high, low] = macWords(mac);
     const device = this.calls.newDevice(ns, kinds[kind], high, low, mtu) >>> 0;
     this.bytes(device + R.DEV_NAME, 16).set(new TextEncoder().encode(name).subarray(0, 15));

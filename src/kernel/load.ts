@@ -108,6 +108,20 @@ export interface KernelExports {
   newDnsServer(ns: number, zone: number, other: number, recursive: number): number;
   changeNames(server: number, changes: number): void;
   newBalancer(ns: number): number;
+  putService(
+    ns: number,
+    address: number,
+    port: number,
+    protocol: number,
+    scheduler: number,
+    persistent: number,
+  ): number;
+  removeService(service: number): void;
+  putServer(service: number, address: number, port: number, weight: number): void;
+  leaveService(service: number, address: number, port: number): void;
+  reapServers(ns: number): number;
+  removeAddress(ns: number, device: number, local: number): void;
+  removeElement(set: number, address: number, length: number, port: number, other: number, otherLength: number): void;
   startCheck(check: number, at: number): void;
   newFlow(): number;
   startFlow(flow: number, at: number): void;

@@ -2,6 +2,7 @@
 
 import type { Family } from "../iptables/addresses.ts";
 import type { RulesText } from "../iptables/rules-text.ts";
+import type { IpvsConfig } from "./ipvs.ts";
 import type { IngressLocation } from "./machine.ts";
 import type { DnsRecord } from "./plan.ts";
 
@@ -28,6 +29,10 @@ export type Action =
    * nftables that is there then. With family `ipv6` it is ip6tables-restore, and rules of IPv6.
    */
   | { kind: "rules"; family?: Family; restored: string; rules: RulesText; nft?: string | undefined }
+  /** A sync of kube-proxy in ipvs mode; real servers that are gone leave by and by. */
+  | { kind: "ipvs"; ipvs: IpvsConfig }
+  /** kube-proxy deletes real servers that leave and have no connections any more. */
+  | { kind: "reap" }
   /** `ip link set DEVICE down`, or up. */
   | { kind: "link"; device: string; up: boolean }
   /** The cable of a device is cut, for both ends of a veth pair, or mended. */

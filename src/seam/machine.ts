@@ -2,6 +2,7 @@
 // sysctls, iptables-save text and listening sockets. Nothing here has heard of a Pod; nothing here touches a frame.
 
 import type { RulesText } from "../iptables/rules-text.ts";
+import type { IpvsConfig } from "./ipvs.ts";
 import type { NetemConfig } from "./netem.ts";
 import type { ProcessorConfig } from "./processor.ts";
 
@@ -25,6 +26,16 @@ export interface NamespaceConfig {
   sets?: string;
   /** `nft list table` text of a table that was loaded after the iptables rules. */
   nft?: string;
+  /** Its ip_vs, which takes part where rules are. */
+  ipvs?: IpvsConfig;
+}
+
+/** A device that nothing comes in by, and that swallows what it is to send; it has addresses. */
+export interface DummyConfig {
+  namespace: string;
+  name: string;
+  mac: string;
+  mtu: number;
 }
 
 /** One end of a veth pair. */
@@ -208,6 +219,7 @@ export interface Machine {
   veths: Veth[];
   wires: WireEnd[];
   tunnels?: VxlanConfig[];
+  dummies?: DummyConfig[];
   addresses: AddressConfig[];
   routes: RouteConfig[];
   commonRoutes?: CommonRoutes;

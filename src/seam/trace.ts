@@ -107,6 +107,15 @@ export type Detail =
   | { kind: "drop"; reason: string }
   | { kind: "answer"; type: number; code: number }
   | { kind: "reset" }
+  /** ip_vs: a request goes on to a real server, an answer back in the name of its virtual service, or nobody takes the request. */
+  | {
+      kind: "ipvs";
+      what: "scheduled" | "kept" | "known" | "reply" | "nobody";
+      /** The real server's, or the virtual service's. */
+      address: string;
+      port: number;
+      scheduler?: string;
+    }
   /** A load balancer hands the packet on as it is. */
   | { kind: "balance"; server: string };
 

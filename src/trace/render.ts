@@ -77,10 +77,29 @@ export function lineOf(step: Step, style: Style): StepLine {
       return { text: `${label("drop")}${step.reason}`, depth: 0, color: "red" };
     case "answer":
       return { text: `${label("answer")}ICMP ${icmpName(step.type, step.code)} to its sender`, depth: 0 };
+    case "ipvs":
+      return { text: ipvsText(step), depth: 1, color: step.what === "nobody" ? "red" : "yellow" };
     case "balance":
       return { text: `${label("balance")}to ${step.server}, as it is`, depth: 0, color: "cyan" };
     case "reset":
       return { text: `${label("answer")}TCP RST to its sender`, depth: 0 };
+  }
+}
+
+/** What ip_vs does, in words. */
+export function ipvsText({ what, address, port, scheduler }: Extract<Step, { kind: "ipvs" }>): string {
+  const place = `${address}:${port}`;
+  switch (what) {
+    case "scheduled":
+      return `ipvs ${scheduler ?? ""}: the connection is given to ${place}`;
+    case "kept":
+      return `ipvs persistence: the connection is given to ${place}, as its client's last one was`;
+    case "known":
+      return `ipvs known connection: to ${place}`;
+    case "reply":
+      return `ipvs answer of a real server: goes out as ${place}`;
+    case "nobody":
+      return `ipvs ${place} has no real server: ICMP port unreachable`;
   }
 }
 

@@ -23,6 +23,7 @@ export const ORDERS: Order[] = [
       "fib",
       "track",
       "observe",
+      "ipvs",
       "netfilter",
       "link",
       "floor",

@@ -10,6 +10,7 @@ import { ecn, type EcnMatch } from "./ecn.ts";
 import { hashlimit, type HashlimitMatch } from "./hashlimit.ts";
 import { icmp, icmp6, type Icmp6Match, type IcmpMatch } from "./icmp.ts";
 import { iprange, type IprangeMatch } from "./iprange.ts";
+import { ipvs, type IpvsMatch } from "./ipvs.ts";
 import { length, type LengthMatch } from "./length.ts";
 import { limit, type LimitMatch } from "./limit.ts";
 import { mac, type MacMatch } from "./mac.ts";
@@ -44,6 +45,7 @@ export type Match =
   | Icmp6Match
   | IcmpMatch
   | IprangeMatch
+  | IpvsMatch
   | LengthMatch
   | LimitMatch
   | MacMatch
@@ -78,6 +80,7 @@ const MATCHES: readonly MatchExtension<Match>[] = [
   icmp,
   icmp6,
   iprange,
+  ipvs,
   length,
   limit,
   mac,

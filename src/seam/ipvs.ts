@@ -1,0 +1,37 @@
+// What the components tell a machine's ip_vs: virtual servers, the real servers behind each, and the device that has their addresses.
+
+/** How a new connection is given to one of the real servers: those of Linux that the kernel here has. */
+export const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"] as const;
+export type Scheduler = (typeof SCHEDULERS)[number];
+
+/** What is said to who asks for another one. */
+export const SCHEDULER_SENTENCE = `should be one of ${SCHEDULERS.join(", ")}; other schedulers of ip_vs are not emulated yet`;
+
+export interface RealServer {
+  address: string;
+  port: number;
+  /** 0: no new connections. */
+  weight: number;
+}
+
+export interface VirtualService {
+  address: string;
+  port: number;
+  /** In lower case. */
+  protocol: string;
+  scheduler: Scheduler;
+  /** For so long after its last connection a client keeps its real server; 0: it does not. */
+  persistentSeconds: number;
+  /** Forwarded by NAT (masquerading), in the order in which they are added. */
+  destinations: RealServer[];
+}
+
+export interface IpvsConfig {
+  /** A dummy device of the namespace. */
+  device: string;
+  /** Its addresses, each of its own (/32). */
+  addresses: string[];
+  services: VirtualService[];
+  /** `ipset save` text of the sets that change with them, beside those of the namespace. */
+  sets: string;
+}
