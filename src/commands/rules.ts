@@ -1,4 +1,4 @@
-// `podwire rules`: the rules of one node, as iptables-save or nft would print them there.
+// `podwire rules`: what filters and balances on one node, as iptables-save, nft, ipset or ipvsadm would print it there.
 import { resolve } from "node:path";
 import { Option, type Command } from "commander";
 import type { Document } from "../documents/document.ts";
@@ -6,12 +6,21 @@ import { among, InputError } from "../errors.ts";
 import { wholeText } from "../iptables/rules-text.ts";
 import { parseObjects } from "../kubernetes/parse.ts";
 import { contextSchema } from "../node/kube-proxy/context-schema.ts";
+import { saveServices } from "../node/kube-proxy/ipvs/ipvsadm.ts";
+import { ipvsRules, ipvsServices, ipvsSets } from "../node/kube-proxy/ipvs/proxy.ts";
 import { kubeProxyTable } from "../node/kube-proxy/nftables/proxy.ts";
 import { kubeProxyRules } from "../node/kube-proxy/proxy.ts";
 import { readDocument, readSources, type Sources } from "../scenario/files.ts";
 import { prepare } from "../scenario/prepare.ts";
+import type { ProxyMode } from "../node/machine.ts";
 import type { NamespaceConfig } from "../seam/machine.ts";
-import { integer } from "./options.ts";
+import { integer, proxyModeOption } from "./options.ts";
+
+const FORMATS = ["iptables", "nft", "ipset", "ipvsadm"] as const;
+type Format = (typeof FORMATS)[number];
+
+/** kube-proxy's mode without which there is nothing in a format. */
+const MODE_OF: Partial<Record<Format, ProxyMode>> = { nft: "nftables", ipvsadm: "ipvs" };
 
 interface RulesFlags {
   node?: string;
@@ -20,7 +29,8 @@ interface RulesFlags {
   table?: string;
   counters?: boolean;
   ipsets?: boolean;
-  format: "iptables" | "nft";
+  proxyMode?: ProxyMode;
+  format: Format;
 }
 
 /** Adds the command to the program. */
@@ -30,7 +40,8 @@ export function addRulesCommand(program: Command): void {
     .summary("print a node's iptables rules")
     .description(
       "Prints the rules of a node as iptables-save would: kubelet's, kube-proxy's and the CNI plugins' chains, and whatever else the " +
-        "node has. With --format nft, kube-proxy's table in nftables mode, as nft list table would. FILE is as for podwire run. With --context the Services and EndpointSlices of the FILEs are taken as they are written, " +
+        "node has. With --format nft, kube-proxy's table in nftables mode, as nft list table would; with --format ipvsadm, its virtual " +
+        "servers in ipvs mode, as ipvsadm -Sn would. FILE is as for podwire run. With --context the Services and EndpointSlices of the FILEs are taken as they are written, " +
         "for the one kube-proxy that its file describes; docs/rules.md has the fields.",
     )
     .argument("<FILE...>", "manifests, a scenario, or folders of them")
@@ -41,18 +52,25 @@ export function addRulesCommand(program: Command): void {
         .conflicts("context"),
     )
     .addOption(
-      new Option("--format <FORMAT>", "whose words: iptables; or nft, for kube-proxy's table in nftables mode")
-        .choices(["iptables", "nft"])
+      new Option(
+        "--format <FORMAT>",
+        "whose words: iptables; ipset, for the sets that rules name; nft, for kube-proxy's table in nftables mode; or ipvsadm, for " +
+          "its virtual servers in ipvs mode",
+      )
+        .choices(FORMATS)
         .default("iptables"),
     )
+    .addOption(proxyModeOption())
     .option("--context <FILE>", "a kube-proxy and its node, in place of a cluster")
     .option("--table <TABLE>", "this table only: mangle, raw, filter or nat")
     .option("--counters", "print the rules with counters, as iptables-save -c does: all are 0 before anything is sent")
     .addOption(
       new Option(
         "--ipsets",
-        "print the ipsets that the rules of NetworkPolicies name, as ipset save does, in place of the rules",
-      ).conflicts(["context", "table", "counters"]),
+        "print the ipsets that the rules of NetworkPolicies, and of kube-proxy in ipvs mode, name, as ipset save does: --format ipset",
+      )
+        .implies({ format: "ipset" })
+        .conflicts(["table", "counters"]),
     )
     .action((files: string[], flags: RulesFlags) => {
       process.stdout.write(output(readSources(files), flags));
@@ -60,26 +78,55 @@ export function addRulesCommand(program: Command): void {
 }
 
 function output(sources: Sources, flags: RulesFlags): string {
-  if (flags.format === "nft") return nftOutput(sources, flags);
-  if (flags.context !== undefined) return printed(proxyRules(sources, flags.context, kubeProxyRules), flags);
-  const { rules = "", sets = "" } = rootOf(sources, flags);
-  return flags.ipsets ? sets : printed(wholeText(rules), flags);
+  const { format, context } = flags;
+  const needed = MODE_OF[format];
+  const mode = needed ?? flags.proxyMode;
+  if (needed !== undefined && flags.proxyMode !== undefined && flags.proxyMode !== needed)
+    throw new InputError({ field: "--proxy-mode" }, `should be ${needed} with --format ${format}, or be left out`);
+  if (format !== "iptables") refuseTableFlags(flags);
+  if (context !== undefined) return contextOutput(sources, context, flags, mode);
+  const { name, rules = "", sets = "", nft, ipvs } = rootOf(sources, flags, mode);
+  switch (format) {
+    case "iptables":
+      return printed(wholeText(rules), flags);
+    case "ipset":
+      return sets + (ipvs?.sets ?? "");
+    case "nft":
+      return nft ?? noProxy(name, "nft table");
+    case "ipvsadm":
+      return ipvs ? saveServices(ipvs.services) : noProxy(name, "virtual servers");
+  }
 }
 
-function nftOutput(sources: Sources, flags: RulesFlags): string {
-  for (const field of ["table", "counters", "ipsets"] as const)
+function refuseTableFlags(flags: RulesFlags): void {
+  for (const field of ["table", "counters"] as const)
     if (flags[field] !== undefined)
-      throw new InputError({ field: `--${field}` }, "it is for iptables; leave it out with --format nft");
-  if (flags.context !== undefined) return proxyRules(sources, flags.context, kubeProxyTable);
-  const { name, nft } = rootOf(sources, flags);
-  if (nft === undefined)
-    throw new InputError({ field: "--node" }, `${name} has no nft table, as no kube-proxy runs there; choose a node`);
-  return nft;
+      throw new InputError({ field: `--${field}` }, `it is for iptables; leave it out with --format ${flags.format}`);
+}
+
+function noProxy(name: string, what: string): never {
+  throw new InputError({ field: "--node" }, `${name} has no ${what}, as no kube-proxy runs there; choose a node`);
+}
+
+/** What the one kube-proxy of a context makes. */
+function contextOutput(sources: Sources, file: string, flags: RulesFlags, mode: ProxyMode = "iptables"): string {
+  const { format } = flags;
+  if (format === "nft") return proxyRules(sources, file, kubeProxyTable);
+  if (format === "ipvsadm") return proxyRules(sources, file, ipvsServices);
+  if (format === "ipset") {
+    if (mode === "ipvs") return proxyRules(sources, file, ipvsSets);
+    throw new InputError(
+      { field: "--format" },
+      "ipset with --context needs --proxy-mode ipvs: kube-proxy has no other sets",
+    );
+  }
+  if (mode === "nftables")
+    throw new InputError({ field: "--format" }, "should be nft with --context and --proxy-mode nftables");
+  return printed(proxyRules(sources, file, mode === "ipvs" ? ipvsRules : kubeProxyRules), flags);
 }
 
 /** The root namespace of a node of the cluster that `podwire run` would build. */
-function rootOf(sources: Sources, { node, nodes, format }: RulesFlags): NamespaceConfig {
-  const proxyMode = format === "nft" ? "nftables" : undefined;
+function rootOf(sources: Sources, { node, nodes }: RulesFlags, proxyMode: ProxyMode | undefined): NamespaceConfig {
   const { plan } = prepare(sources, { nodes, proxyMode, outDir: "" });
   const roots = plan.machines.flatMap(({ namespaces }) => namespaces.filter(({ rules }) => rules !== undefined));
   const root = node === undefined ? roots[0] : roots.find(({ name }) => name === node);

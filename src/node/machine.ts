@@ -6,20 +6,22 @@ import { nodeRange, type FamilyOptions, type SixRanges } from "../kubernetes/fam
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
 import type { ServedDatagrams } from "../seam/change.ts";
 import type { CommonRoutes, Machine, NamespaceConfig } from "../seam/machine.ts";
+import type { IpvsConfig, Scheduler } from "../seam/ipvs.ts";
 import type { ProcessorConfig } from "../seam/processor.ts";
 import { addBridge, addPodMasquerade, addPodRangeExemption, BRIDGE, connectPod, podSubnet } from "./cni-bridge.ts";
 import { addHostPorts, portMappings } from "./cni-portmap.ts";
-import { addFlannel, addFlannelRules, TUNNEL_OVERHEAD } from "./flannel.ts";
+import { addFlannel, addFlannelRules, tunnelAddress, TUNNEL_OVERHEAD } from "./flannel.ts";
 import { servedDatagrams } from "./kube-proxy/conntrack.ts";
 import { proxyContext, type ProxyContext } from "./kube-proxy/context.ts";
 import { healthCheckListeners, proxyHealthListener } from "./kube-proxy/health.ts";
 import { ingressLocations } from "./ingress.ts";
+import { kubeProxyIpvs } from "./kube-proxy/ipvs/proxy.ts";
 import { kubeProxyTable } from "./kube-proxy/nftables/proxy.ts";
 import { kubeProxyTables } from "./kube-proxy/proxy.ts";
 import { addKubeletChains } from "./kubelet-chains.ts";
 import { podListeners, podsOf, sandbox } from "./kubelet.ts";
-import { cardMac } from "./macs.ts";
-import { addNetworkPolicies } from "./network-policy/enforcer.ts";
+import { cardMac, dummyMac } from "./macs.ts";
+import { addNetworkPolicies, guardVirtualServers } from "./network-policy/enforcer.ts";
 import { gatewayAddress6 } from "./outside-addresses6.ts";
 import { hostBlock, newNodeTables, rulesOf, type NodeTables } from "./tables.ts";
 
@@ -43,7 +45,7 @@ const CORES = 4;
 const CARD_MTU = 1500;
 
 /** How kube-proxy programs the kernel. */
-export const PROXY_MODES = ["iptables", "nftables"] as const;
+export const PROXY_MODES = ["iptables", "nftables", "ipvs"] as const;
 export type ProxyMode = (typeof PROXY_MODES)[number];
 
 export interface NodeOptions extends FamilyOptions {
@@ -60,8 +62,10 @@ export interface NodeOptions extends FamilyOptions {
   proxyMode?: ProxyMode | undefined;
   /** The cluster's range of Service addresses; kube-proxy asks for it in nftables mode only. */
   serviceCIDR?: string;
-  /** `dropInvalid`: whether kube-proxy has its rule against INVALID packets, as from 1.15 on. Default true. */
-  kubeProxy?: { dropInvalid?: boolean };
+  /**
+   * `dropInvalid`: whether kube-proxy has its rule against INVALID packets, as from 1.15 on. Default true. `ipvsScheduler`: default rr.
+   */
+  kubeProxy?: { dropInvalid?: boolean; ipvsScheduler?: Scheduler };
   /** The length of the bodies that pods answer HTTP requests with; by default those of `ListenerConfig`. */
   responseBytes?: number | undefined;
   /** `sysctl -w` on every node, after what kubelet and kube-proxy set. */
@@ -93,6 +97,7 @@ export function nodeMachine(
   const gateway = gatewayAddress(options.nodeCIDR);
   const pods = podsOf(cluster, node);
   const ingress = ingressLocations(cluster);
+  const filters = nodeFilters(cluster, node, options);
   const laterPods = later.filter((pod) => pod.nodeName === root && !pod.hostNetwork);
   const ownPods = [...pods.filter((pod) => !pod.hostNetwork), ...laterPods];
   const machine: Machine = {
@@ -103,7 +108,7 @@ export function nodeMachine(
         role: "node",
         sysctls: nodeSysctls(processor?.cores ?? CORES, pods, options),
         ...options.kernel,
-        ...nodeFilters(cluster, node, options),
+        ...filters,
         ...setsForAll(cluster, node, later, ever, options),
       },
       ...ownPods.map(sandbox),
@@ -135,6 +140,11 @@ export function nodeMachine(
     machine.commonRoutes = { namespace: root, device: "eth0", ...routesToOthers(cluster.nodes, node) };
   if (options.six) addCard6(machine, cluster, node, options.six);
   addBridge(machine, node, mtu);
+  if (filters.ipvs) {
+    const { device: name, addresses } = filters.ipvs;
+    machine.dummies = [{ namespace: root, name, mac: dummyMac(node.address), mtu: CARD_MTU }];
+    for (const address of addresses) machine.addresses.push({ namespace: root, device: name, cidr: `${address}/32` });
+  }
   for (const pod of ownPods) connectPod(machine, node, pod, mtu, hairpinMode);
   return machine;
 }
@@ -188,15 +198,18 @@ type RulesOptions = FamilyOptions &
   Pick<NodeOptions, "podCIDR" | "sysctls" | "network" | "kubeProxy" | "proxyMode" | "serviceCIDR">;
 type RulesCluster = Pick<Cluster, "pods" | "services" | "endpointSlices" | "namespaces" | "networkPolicies">;
 
-/** The node's rules of each family, the `ipset save` text of the sets that they name, if any, and in nftables mode kube-proxy's table. */
+/**
+ * The node's rules of each family, the `ipset save` text of the sets that they name, if any, in nftables mode kube-proxy's table, and in
+ * ipvs mode what it tells ip_vs.
+ */
 function nodeFilters(
   cluster: RulesCluster,
   node: Node,
   options: RulesOptions,
-): Pick<NamespaceConfig, "sets" | "nft" | "ipv6Rules"> & { rules: RulesText } {
+): Pick<NamespaceConfig, "sets" | "nft" | "ipvs" | "ipv6Rules"> & { rules: RulesText } {
   const context = nodeContext(node, options);
   const usesNft = options.proxyMode === "nftables";
-  const tables = usesNft ? kubeletTables() : kubeProxyTables(cluster.services, cluster.endpointSlices, context);
+  const { tables, ipvs } = proxyTables(cluster, context, options.proxyMode);
   const flannel = options.network?.mode === "vxlan";
   if (flannel) addFlannelRules(tables, node, options.podCIDR);
   else if (options.podCIDR !== "") addPodRangeExemption(tables.nat, options.podCIDR);
@@ -207,9 +220,16 @@ function nodeFilters(
   }
   const six = options.six && nodeFilters6(cluster, node, options, options.six);
   const sets = addNetworkPolicies(tables.filter, cluster, node) + (six?.sets ?? "");
+  if (ipvs) guardVirtualServers(tables.filter);
   const rules = rulesOf(tables);
   const nft = usesNft ? kubeProxyTable(cluster.services, cluster.endpointSlices, context) : "";
-  return { rules, ...(six && { ipv6Rules: six.rules }), ...(sets !== "" && { sets }), ...(nft !== "" && { nft }) };
+  return {
+    rules,
+    ...(six && { ipv6Rules: six.rules }),
+    ...(sets !== "" && { sets }),
+    ...(nft !== "" && { nft }),
+    ...(ipvs && { ipvs }),
+  };
 }
 
 /** The same for IPv6: ip6tables-save text, and sets of family inet6. */
@@ -229,6 +249,16 @@ function nodeFilters6(
   }
   const sets = addNetworkPolicies(tables.filter, cluster, node, "IPv6");
   return { rules: rulesOf(tables), sets };
+}
+
+function proxyTables(
+  { services, endpointSlices }: RulesCluster,
+  context: ProxyContext,
+  mode: ProxyMode | undefined,
+): { tables: NodeTables; ipvs?: IpvsConfig } {
+  if (mode === "nftables") return { tables: kubeletTables() };
+  if (mode === "ipvs") return kubeProxyIpvs(services, endpointSlices, context);
+  return { tables: kubeProxyTables(services, endpointSlices, context) };
 }
 
 /** The tables of a node whose kube-proxy has a table of its own. */
@@ -256,9 +286,11 @@ function nodeContext6(node: Node, options: RulesOptions): ProxyContext {
 
 /** The node's kube-proxy, with the flags that kubeadm gives it. */
 function nodeContext(node: Node, options: RulesOptions): ProxyContext {
-  const { podCIDR, serviceCIDR, sysctls = {}, kubeProxy, proxyMode } = options;
+  const { podCIDR, serviceCIDR, sysctls = {}, kubeProxy, proxyMode, network } = options;
   // The default of nftables mode: node ports answer on the node's own address only.
   const primary = { nodePortAddresses: [hostBlock(node.address)], interfaceAddresses: [node.address] };
+  const tunnel = network?.mode === "vxlan" ? [tunnelAddress(node)] : [];
+  const interfaceAddresses = [node.address, ...tunnel, podSubnet(node).gateway];
   const liberal = Number(sysctls["net.netfilter.nf_conntrack_tcp_be_liberal"] ?? 0) !== 0;
   return proxyContext({
     nodeName: node.name,
@@ -269,6 +301,7 @@ function nodeContext(node: Node, options: RulesOptions): ProxyContext {
     // What it decides is whether there is a rule against INVALID packets, and older ones have none.
     conntrackTCPBeLiberal: liberal || kubeProxy?.dropInvalid === false,
     ...(proxyMode === "nftables" && primary),
+    ...(proxyMode === "ipvs" && { interfaceAddresses, ipvsScheduler: kubeProxy?.ipvsScheduler ?? "rr" }),
   });
 }
 

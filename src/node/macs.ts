@@ -29,3 +29,8 @@ export function tunnelMac(address: string): string {
 export function peerMac(address: string): string {
   return fromAddress(0x02, 0x01, address);
 }
+
+/** The MAC of a node's dummy device by the node's address. */
+export function dummyMac(address: string): string {
+  return fromAddress(0x02, 0x03, address);
+}

@@ -155,7 +155,12 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     nodesAt: (state: Cluster) => {
       const then = cluster.nodes.map((node) => nodeMachine(state, node, ranges));
       addOwnRules(scenario, document, state, then);
-      return then.map(({ namespaces: [root], listeners }) => ({ rules: root?.rules, nft: root?.nft, listeners }));
+      return then.map(({ namespaces: [root], listeners }) => ({
+        rules: root?.rules,
+        nft: root?.nft,
+        ipvs: root?.ipvs,
+        listeners,
+      }));
     },
     servedBy: (state: Cluster, node: Node) => nodeDatagrams(state, node, ranges),
   };

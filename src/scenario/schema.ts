@@ -4,6 +4,7 @@ import { parseCidr } from "../address.ts";
 import { TO_BE_DELETED } from "../kubernetes/nodes.ts";
 import { HEALTH_CHECKS } from "../node/load-balancer.ts";
 import { PROXY_MODES } from "../node/machine.ts";
+import { SCHEDULER_SENTENCE, SCHEDULERS } from "../seam/ipvs.ts";
 import { DISTRIBUTIONS } from "../seam/netem.ts";
 import { LINUX_COSTS } from "../seam/processor.ts";
 import { IP_FAMILIES, rangesComplaint } from "./family-words.ts";
@@ -202,7 +203,7 @@ const cluster = z.strictObject({
   loadBalancerCIDR: cidr.default("192.0.2.0/24"),
   loadBalancer: loadBalancer.prefault({}),
   proxyMode: z
-    .enum(PROXY_MODES, `should be ${PROXY_MODES.join(" or ")}; other modes are not emulated yet`)
+    .enum(PROXY_MODES, `should be one of ${PROXY_MODES.join(", ")}; other modes are not emulated yet`)
     .default("iptables"),
   network: network.prefault({}),
   kubeProxy: z
@@ -210,6 +211,7 @@ const cluster = z.strictObject({
       minSyncPeriod: duration.default(1e9),
       conntrackCleanup: z.boolean().default(true),
       dropInvalid: z.boolean().default(true),
+      ipvsScheduler: z.enum(SCHEDULERS, SCHEDULER_SENTENCE).default("rr"),
     })
     .prefault({}),
   kernel: kernel.prefault({}),

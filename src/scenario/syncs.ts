@@ -3,6 +3,7 @@ import { sameText, type RulesText } from "../iptables/rules-text.ts";
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
 import { partialSync } from "../node/kube-proxy/partial-sync.ts";
 import type { Change, ServedDatagrams } from "../seam/change.ts";
+import type { IpvsConfig } from "../seam/ipvs.ts";
 import type { ListenerConfig } from "../seam/machine.ts";
 import { ClusterState, heardNs, type News } from "./cluster-state.ts";
 
@@ -11,6 +12,8 @@ export interface NodeState {
   rules: RulesText | undefined;
   /** kube-proxy's table in nftables mode. */
   nft?: string | undefined;
+  /** What kube-proxy tells ip_vs in ipvs mode. */
+  ipvs?: IpvsConfig | undefined;
   listeners: readonly ListenerConfig[];
 }
 
@@ -19,6 +22,7 @@ export interface SyncContext {
   cluster: Cluster;
   later: readonly Pod[];
   minSyncPeriodNs: number;
+  durationNs: number;
   conntrackCleanup: boolean;
   /** Every node, in order, for a state of the cluster. */
   nodesAt: (cluster: Cluster) => NodeState[];
@@ -38,6 +42,7 @@ export function syncs(
   const rulesAtNs: number[] = [];
   const state = new ClusterState(cluster, later);
   let before = news.length === 0 ? [] : context.nodesAt(state.now);
+  const leavers = new Leavers(context.durationNs);
   let last = -Infinity;
   let done = 0;
   while (done < news.length) {
@@ -57,16 +62,54 @@ export function syncs(
       const served = context.conntrackCleanup ? context.servedBy(now, node) : [];
       if (served.length > 0) actions.push({ kind: "stale", served });
       const event = batch.at(-1)?.event ?? -1;
+      if (old?.ipvs && fresh?.ipvs) leavers.note(node.name, old.ipvs, fresh.ipvs, at, event);
       for (const action of actions) changes.push({ change: { atNs: at, namespace: node.name, action }, event });
     });
     before = after;
   }
-  return { changes, rulesAtNs };
+  const all = [...changes, ...leavers.changes()].sort((a, b) => a.change.atNs - b.change.atNs);
+  return { changes: all, rulesAtNs };
+}
+
+/** kube-proxy looks so often whether real servers that leave have connections (rsCheckDeleteInterval). */
+const REAP_PERIOD_NS = 60_000_000_000;
+
+/** From when on kube-proxy of a node, in ipvs mode, waits for real servers to lose their last connection. */
+class Leavers {
+  readonly #durationNs: number;
+  readonly #since = new Map<string, { atNs: number; event: number }>();
+
+  constructor(durationNs: number) {
+    this.#durationNs = durationNs;
+  }
+
+  note(node: string, before: IpvsConfig, after: IpvsConfig, atNs: number, event: number): void {
+    const servers = ({ services }: IpvsConfig): string[] =>
+      services.flatMap(({ address, port, protocol, destinations }) =>
+        destinations.map((server) => `${protocol} ${address} ${port} ${server.address} ${server.port}`),
+      );
+    const kept = new Set(servers(after));
+    if (!this.#since.has(node) && servers(before).some((server) => !kept.has(server)))
+      this.#since.set(node, { atNs, event });
+  }
+
+  /** A look each period, counted from the start of the run. */
+  changes(): { change: Change; event: number }[] {
+    return [...this.#since].flatMap(([namespace, { atNs: from, event }]) => {
+      const looks: { change: Change; event: number }[] = [];
+      const first = (Math.floor(from / REAP_PERIOD_NS) + 1) * REAP_PERIOD_NS;
+      for (let atNs = first; atNs < this.#durationNs; atNs += REAP_PERIOD_NS)
+        looks.push({ change: { atNs, namespace, action: { kind: "reap" } }, event });
+      return looks;
+    });
+  }
 }
 
 /** What a sync says to a node: first the rules, then to its health check server who is still there. */
 function nodeActions(before: NodeState, after: NodeState): Change["action"][] {
   const actions: Change["action"][] = [];
+  if (before.ipvs && after.ipvs && JSON.stringify(before.ipvs) !== JSON.stringify(after.ipvs))
+    actions.push({ kind: "ipvs", ipvs: after.ipvs });
   if (after.rules !== undefined && before.rules !== undefined) {
     if (!sameText(before.rules, after.rules) || before.nft !== after.nft) {
       const restored = partialSync(before.rules, after.rules);

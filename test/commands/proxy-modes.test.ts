@@ -6,7 +6,8 @@ import type { MatrixReport } from "../../src/report/matrix.ts";
 import { documents, pod } from "../network-policy/reach.ts";
 import { podwire, runInto, temporaryFolder } from "../tools/podwire.ts";
 
-const MODES = ["iptables", "nftables"] as const;
+const MODES = ["iptables", "nftables", "ipvs"] as const;
+const OTHERS = ["nftables", "ipvs"] as const;
 
 // Which endpoint a connection gets is drawn at random, and how many there are decides how often; so latencies and servers may differ.
 const EXAMPLES = [
@@ -29,7 +30,7 @@ const EXAMPLES = [
 
 describe("every line of an example ends as in iptables mode", () => {
   test.each(EXAMPLES)("%s", (name) => {
-    const [before, after] = MODES.map((mode) => {
+    const [before, ...others] = MODES.map((mode) => {
       const { report } = runInto(temporaryFolder(), `examples/${name}`, "--proxy-mode", mode);
       return report.traffic.map(({ name, sent, delivered, refused, timedOut }) => ({
         name,
@@ -39,7 +40,7 @@ describe("every line of an example ends as in iptables mode", () => {
         timedOut,
       }));
     });
-    expect(after).toEqual(before);
+    for (const after of others) expect(after).toEqual(before);
   });
 });
 
@@ -76,25 +77,54 @@ const CLUSTER = documents(
 test("who may call whom, and who is refused or dropped, is the same for every kind of Service", () => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, "cluster.yaml"), CLUSTER);
-  const [before, after] = MODES.map((mode) => {
+  const [before, nftables, ipvs] = MODES.map((mode) => {
     const out = join(folder, mode);
     const { status, stderr } = podwire("run", "--matrix", "--proxy-mode", mode, folder, "--out", out);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const { probes } = JSON.parse(readFileSync(join(out, "matrix.json"), "utf8")) as MatrixReport;
     return probes.map(({ from, to, verdict }) => `${from} > ${to}: ${verdict}`);
   });
-  expect(after).toEqual(before);
-  expect(new Set(after?.map((line) => line.replace(/.*: /, "")))).toEqual(new Set(["allowed", "refused", "dropped"]));
+  expect(nftables).toEqual(before);
+  expect(new Set(before?.map((line) => line.replace(/.*: /, "")))).toEqual(new Set(["allowed", "refused", "dropped"]));
+  // A virtual server without real servers says so to everybody, whatever policy has left it none.
+  const refusing = before?.map((line) => line.replace(/(default\/inside:80\/TCP): dropped/, "$1: refused"));
+  expect(ipvs).toEqual(refusing);
+  expect(ipvs).not.toEqual(before);
 });
 
-test("nftables mode gives the same bytes with one worker and two", () => {
+test.each(OTHERS)("%s mode gives the same bytes with one worker and two", (mode) => {
   const [one, two] = ["1", "2"].map((workers) => {
-    const args = ["examples/walks/04-service", "--proxy-mode", "nftables", "--workers", workers];
+    const args = ["examples/walks/04-service", "--proxy-mode", mode, "--workers", workers];
     const { folder, report } = runInto(temporaryFolder(), ...args);
-    const files = [...report.captures.map(({ file }) => file), "rules/node-1.v4", "rules/node-1.nft"];
+    const rules = ["rules/node-1.v4", ...(mode === "nftables" ? ["rules/node-1.nft"] : [])];
+    const files = [...report.captures.map(({ file }) => file), ...rules];
     return files.map((file) => readFileSync(join(folder, file)).toString("base64"));
   });
   expect(two).toEqual(one);
+});
+
+test("ipvs mode gives the same bytes whether packets are remembered by their flow or not", () => {
+  const [on, off] = [
+    ["--flow-cache", "on"],
+    ["--flow-cache", "off"],
+  ].map((flags) => {
+    const args = ["examples/walks/07-node-port", "--proxy-mode", "ipvs", ...flags];
+    const { folder, report } = runInto(temporaryFolder(), ...args);
+    const files = [...report.captures.map(({ file }) => file), "rules/node-1.v4", "rules/node-2.v4"];
+    return files.map((file) => readFileSync(join(folder, file)).toString("base64"));
+  });
+  expect(off).toEqual(on);
+});
+
+test("in ipvs mode a trace says what ip_vs does with a request, and with the answer", () => {
+  const args = ["examples/walks/04-service", "--from", "default/client", "--to", "svc/near:80"];
+  const { stdout } = podwire("trace", ...args, "--proxy-mode", "ipvs");
+  const lines = stdout.split("\n").map((line) => line.trim());
+  expect(lines).toContain("ipvs rr: the connection is given to 10.244.1.3:8080");
+  expect(lines).toContain("destination rewritten 10.96.0.11:80 -> 10.244.1.3:8080");
+  const { stdout: all } = podwire("trace", ...args, "--proxy-mode", "ipvs", "--all");
+  expect(all).toContain("ipvs known connection: to 10.244.1.3:8080");
+  expect(all).toContain("ipvs answer of a real server: goes out as 10.96.0.11:80");
 });
 
 test("a trace shows nft's chains and rules, and with --verbose those that did not match", () => {
@@ -108,9 +138,16 @@ test("a trace shows nft's chains and rules, and with --verbose those that did no
   expect(stdout).toContain("destination rewritten 10.96.0.11:80 -> 10.244.1.3:8080");
 });
 
+test("in ipvs mode, too, a Service with affinity keeps each client at one endpoint", () => {
+  const { report } = runInto(temporaryFolder(), "examples/mysteries/affinity-snat/fixed.yaml", "--proxy-mode", "ipvs");
+  const counts = Object.values(report.traffic[0]?.backends ?? {});
+  expect(counts.length).toBeGreaterThan(1);
+  expect(counts.map((count) => count % 10)).toEqual(counts.map(() => 0));
+});
+
 test("endpoints that go and come in a timeline change nft's table, and connections follow", () => {
   const name = "mysteries/stale-udp/fixed.yaml";
-  const [before, after] = MODES.map((mode) => {
+  const [before, after] = MODES.slice(0, 2).map((mode) => {
     const { report, folder } = runInto(temporaryFolder(), `examples/${name}`, "--proxy-mode", mode);
     return { report, folder };
   });

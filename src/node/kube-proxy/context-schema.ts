@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { storedCidr, storedIp } from "../../kubernetes/addresses.ts";
 import { labels } from "../../kubernetes/meta.ts";
+import { SCHEDULERS, SCHEDULER_SENTENCE } from "../../seam/ipvs.ts";
 import { proxyContext, type ProxyContext } from "./context.ts";
 import { familyOf, isLoopback, networkForm } from "./ip.ts";
 
@@ -50,6 +51,7 @@ export const contextSchema = z
     nodePortAddresses: nodePortAddresses.optional(),
     interfaceAddresses: z.array(address).optional(),
     serviceCIDRs: z.array(storedCidr).optional(),
+    ipvsScheduler: z.enum(SCHEDULERS, SCHEDULER_SENTENCE).optional(),
     conntrackTCPBeLiberal: z.boolean().optional(),
     nfacct: z.boolean().optional(),
     randomFully: z.boolean().optional(),

@@ -1,5 +1,6 @@
 // What kube-proxy knows of its node: its flags and what it finds there, and what follows from them for the rules.
 import type { Labels } from "../../kubernetes/objects.ts";
+import type { Scheduler } from "../../seam/ipvs.ts";
 import type { RuleText } from "../tables.ts";
 import { addressForm, blockContains, familyOf, isLoopback, networkForm, type Family } from "./ip.ts";
 
@@ -32,6 +33,8 @@ export interface ProxyContext {
   interfaceAddresses: string[];
   /** The cluster's ranges of Service addresses, of which nftables mode drops those that no Service has. */
   serviceCIDRs: string[];
+  /** --ipvs-scheduler, in ipvs mode. */
+  ipvsScheduler: Scheduler;
   /** Whether net.netfilter.nf_conntrack_tcp_be_liberal is set. */
   conntrackTCPBeLiberal: boolean;
   /** Whether kube-proxy could make its nfacct counters. */
@@ -56,6 +59,7 @@ export function proxyContext(settings: Partial<ProxyContext>): ProxyContext {
     nodePortAddresses: [],
     interfaceAddresses: [],
     serviceCIDRs: [],
+    ipvsScheduler: "rr",
     conntrackTCPBeLiberal: false,
     nfacct: false,
     randomFully: true,

@@ -33,6 +33,12 @@ export function blockContains(block: string, address: string): boolean {
   return !isIpv4(inner) && cidr6Contains(outer, inner.address);
 }
 
+/** The order of two addresses of one family, as numbers; negative if the first one is lower. */
+export function compareAddresses(a: string, b: string): number {
+  const [first, second] = [a, b].map((text) => BigInt(parseBlock(text)?.address ?? 0));
+  return first === second ? 0 : (first ?? 0n) < (second ?? 0n) ? -1 : 1;
+}
+
 export function isLoopback(address: string): boolean {
   return blockContains("127.0.0.0/8", address) || blockContains("::1/128", address);
 }

@@ -12,6 +12,13 @@ const ALWAYS = new Set([
   "filter KUBE-FORWARD",
   "filter KUBE-NODEPORTS",
   "filter KUBE-PROXY-FIREWALL",
+  // In ipvs mode there are no others.
+  "nat KUBE-NODE-PORT",
+  "nat KUBE-LOAD-BALANCER",
+  "filter KUBE-NODE-PORT",
+  "filter KUBE-SOURCE-RANGES-FIREWALL",
+  "filter KUBE-IPVS-FILTER",
+  "filter KUBE-IPVS-OUT-FILTER",
 ]);
 
 /**

@@ -67,7 +67,7 @@ function nodePortJumps(context: ProxyContext): RuleText[] {
 }
 
 /** KUBE-MARK-MASQ marks, KUBE-POSTROUTING masquerades what is marked and takes the mark off again. */
-function addMasquerade(tables: NodeTables, context: ProxyContext): void {
+export function addMasquerade(tables: NodeTables, context: ProxyContext): void {
   const mark = masqueradeMark(context);
   tables.nat.append("KUBE-POSTROUTING", { matches: [`-m mark ! --mark ${mark}/${mark}`], target: "RETURN" });
   tables.nat.append("KUBE-POSTROUTING", { target: `MARK --set-xmark ${mark}/0x0` });
@@ -79,7 +79,6 @@ function addMasquerade(tables: NodeTables, context: ProxyContext): void {
 }
 
 function addForward(tables: NodeTables, context: ProxyContext): void {
-  const mark = masqueradeMark(context);
   // A packet out of its connection's window would pass with its address untranslated and make the client reset.
   if (!context.conntrackTCPBeLiberal)
     tables.filter.append("KUBE-FORWARD", {
@@ -89,6 +88,12 @@ function addForward(tables: NodeTables, context: ProxyContext): void {
       ],
       target: "DROP",
     });
+  addForwarding(tables, context);
+}
+
+/** Lets through what is marked, and what belongs to a connection, whatever the policy of FORWARD is. */
+export function addForwarding(tables: NodeTables, context: ProxyContext): void {
+  const mark = masqueradeMark(context);
   tables.filter.append("KUBE-FORWARD", {
     matches: [comment("kubernetes forwarding rules"), `-m mark --mark ${mark}/${mark}`],
     target: "ACCEPT",

@@ -98,6 +98,16 @@ export function addNetworkPolicies(
   return sets.print();
 }
 
+/**
+ * ip_vs takes packets to Services at INPUT and sends them out by OUTPUT, so that they do not come by FORWARD: where it does, policies
+ * are asked there, too. What the node itself sends is nobody's but its own. To be called when all policies have been added.
+ */
+export function guardVirtualServers(filter: RuleTable): void {
+  if (!filter.has(FORWARD)) return;
+  const matches = [comment("network policies of what ipvs sends on"), "-m addrtype ! --src-type LOCAL"];
+  filter.prepend("OUTPUT", { matches, target: FORWARD });
+}
+
 function addPodChain(filter: RuleTable, address: string, isolation: Isolation): void {
   const { chain, direction, pod, policies } = isolation;
   const what = `${direction} ${WORDS[direction].preposition} ${pod}`;
