@@ -86,6 +86,7 @@ import { check } from "./ip/check.ts";
 import { attachRelated, makeRedirect, sendError, sendNoRoute } from "./ip/icmp-error.ts";
 import * as neighbour from "./ip/neighbour.ts";
 import * as fragment from "./ip/fragment.ts";
+import * as split from "./ip/split.ts";
 import { finish, newPacketFor, nextId, payloadOf } from "./ip/packet.ts";
 import * as options from "./ip/options.ts";
 import * as route from "./ip/route-packet.ts";
@@ -299,14 +300,15 @@ function bridgeReceive(ns: usize, port: usize, frame: usize, at: usize): void {
 }
 
 /** br_netfilter for IPv6 (br_nf_pre_routing_ipv6). */
-function bridgePreroutingSix(ns: usize, master: usize, port: usize, frame: usize): void {
+function bridgePreroutingSix(ns: usize, master: usize, port: usize, arrived: usize): void {
   recorder.spoil();
-  const bad = six.check(frame);
+  const bad = six.check(arrived);
   if (bad) {
-    drop(ns, frame, bad);
+    drop(ns, arrived, bad);
     return;
   }
-  bridgePrerouted(ns, master, port, frame);
+  const frame = gathered(ns, arrived, fragment.FOR_BRIDGE);
+  if (frame) bridgePrerouted(ns, master, port, frame);
 }
 
 /** br_netfilter: the IPv4 hook PREROUTING before the bridge decides (br_nf_pre_routing). */
@@ -417,8 +419,9 @@ function bridgeLeave(ns: usize, port: usize, frame: usize): void {
     const largest = load<i32>(frame, F.FRAME_FRAGMENT_MAX);
     const mtu = load<i32>(port, R.DEV_MTU);
     if (largest && packetLength(frame) > min<i32>(largest, mtu)) {
-      fragment.split(frame, mtu);
-      for (let part = fragment.next(); part; part = fragment.next()) transmit(port, part);
+      if (anyIp.isSix(load<usize>(frame, F.FRAME_NETWORK))) split.splitSix(ns, frame, mtu);
+      else split.split(frame, mtu);
+      for (let part = split.next(); part; part = split.next()) transmit(port, part);
       track.consume(frame, USED_SPLIT);
       return;
     }
@@ -689,8 +692,10 @@ function sendRejectReset(ns: usize, frame: usize): void {
 }
 
 /** Connection tracking looks at whole packets only (nf_defrag_ipv4). 0: it is a fragment that waits for the others. */
-function gathered(ns: usize, frame: usize, user: u32): usize {
-  if (!ipv4.isFragment(load<usize>(frame, F.FRAME_NETWORK)) || !load<u32>(ns, R.NS_TRACKING)) return frame;
+export function gathered(ns: usize, frame: usize, user: u32): usize {
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  if (anyIp.isSix(ip)) return six.gathered(ns, frame, user);
+  if (!ipv4.isFragment(ip) || !load<u32>(ns, R.NS_TRACKING)) return frame;
   return fragment.gather(ns, frame, user);
 }
 
@@ -699,6 +704,11 @@ export function fragmentTimer(queue: usize, generation: u32): void {
   const first = fragment.expire(queue, generation);
   if (!first) return;
   const ns = namespaceOf(load<usize>(first, F.FRAME_INPUT));
+  if (anyIp.isSix(load<usize>(first, F.FRAME_NETWORK))) {
+    errorsSix.sendError(ns, first, icmpv6.TIME_EXCEEDED, icmp.FRAGMENT_TIME, 0);
+    drop(ns, first, DROP_FRAGMENT);
+    return;
+  }
   const isLocal = addressType(ns, ipv4.destination(load<usize>(first, F.FRAME_NETWORK))) == ROUTE_LOCAL;
   if (isLocal) sendError(ns, first, icmp.TIME_EXCEEDED, icmp.FRAGMENT_TIME, 0);
   drop(ns, first, DROP_FRAGMENT);
@@ -1196,16 +1206,20 @@ function ipOutput(ns: usize, frame: usize, input: usize): void {
     drop(ns, frame, DROP_PKT_TOO_BIG);
     return;
   }
-  fragment.split(frame, mtu);
+  split.split(frame, mtu);
+  partsLeave(ns, device);
+  track.consume(frame, USED_SPLIT);
+}
+
+/** The fragments of the packet that is being taken apart leave when all are made, as a tunnel may have to cut them once more. */
+export function partsLeave(ns: usize, device: usize): void {
   let first: usize = 0;
   let last: usize = 0;
-  for (let part = fragment.next(); part; part = fragment.next()) {
+  for (let part = split.next(); part; part = split.next()) {
     if (last) store<usize>(last, part, F.FRAME_NEXT);
     else first = part;
     last = part;
   }
-  track.consume(frame, USED_SPLIT);
-  // They leave when all are made, as a tunnel may have to cut them once more.
   for (let part = first; part;) {
     const next: usize = part == last ? <usize>0 : load<usize>(part, F.FRAME_NEXT);
     linkOutput(ns, device, part);

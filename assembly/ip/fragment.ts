@@ -1,4 +1,4 @@
-// Fragments: putting packets together from them, and taking packets apart (net/ipv4/ip_fragment.c, inet_fragment.c, ip_output.c).
+// Fragments: putting packets together from them (net/ipv4/ip_fragment.c, inet_fragment.c, net/ipv6/reassembly.c).
 import { USED_JOINED } from "../layout/codes.ts";
 import {
   FRAME_DATA,
@@ -20,9 +20,13 @@ import * as frames from "../memory/frames.ts";
 import { give, take } from "../memory/pool.ts";
 import * as table from "../track/table.ts";
 import { packetLength } from "../track/conntrack.ts";
-import { ETHERNET_LENGTH } from "../wire/ethernet.ts";
+import { isSix } from "../memory/addresses.ts";
+import { get32 } from "../memory/bytes.ts";
+import * as icmpv6 from "../wire/icmpv6.ts";
+import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
-import * as options from "./options.ts";
+import * as ipv6 from "../wire/ipv6.ts";
+import { sendError as sendErrorSix } from "./icmpv6-error.ts";
 
 // Who puts together; the same packet may be put together by several (enum ip_defrag_users).
 export const FOR_HOST: u32 = 0;
@@ -31,6 +35,8 @@ export const FOR_TRACKING_OUT: u32 = 2;
 export const FOR_BRIDGE: u32 = 3;
 
 const TIME: u64 = 30 * SECOND; // ipfrag_time
+const TIME_SIX: u64 = 60 * SECOND; // ip6frag_time
+const FRAGMENT_HEADER = 8; // of IPv6
 const LARGEST = 65535;
 
 // A packet being put together (struct ipq), in a list of its namespace. Its fragments are linked by FRAME_NEXT, by offset.
@@ -38,7 +44,7 @@ const QUEUE_NEXT: usize = REASSEMBLY_NEXT;
 const QUEUE_NAMESPACE: usize = 4;
 const QUEUE_SOURCE: usize = 8;
 const QUEUE_DESTINATION: usize = 12;
-const QUEUE_ID: usize = 16; // id << 16 | protocol << 8 | user
+const QUEUE_ID: usize = 16; // of IPv4 with the protocol: id << 8 | protocol
 const QUEUE_FRAMES: usize = REASSEMBLY_FRAMES;
 const QUEUE_LENGTH: usize = 24; // of the data, as far as is known
 const QUEUE_MEAT: usize = 28; // bytes that are there
@@ -47,18 +53,17 @@ const QUEUE_MAX: usize = 36; // the largest fragment, header included
 const QUEUE_MAX_DF: usize = 40; // the largest with DF
 const QUEUE_TOS: usize = 44;
 const QUEUE_GENERATION: usize = 48;
+const QUEUE_USER: usize = 52;
 const QUEUE_SIZE: u32 = 64;
 
 let free: usize = 0;
 
-function queueOf(ns: usize, ip: usize, user: u32): usize {
-  const source = ipv4.source(ip);
-  const destination = ipv4.destination(ip);
-  const id = ((<u32>ipv4.id(ip)) << 16) | ((<u32>ipv4.protocol(ip)) << 8) | user;
+function queueOf(ns: usize, source: u32, destination: u32, id: u32, user: u32): usize {
   let queue = load<usize>(ns, NS_REASSEMBLIES);
   while (queue) {
     if (
       load<u32>(queue, QUEUE_ID) == id &&
+      load<u32>(queue, QUEUE_USER) == user &&
       load<u32>(queue, QUEUE_SOURCE) == source &&
       load<u32>(queue, QUEUE_DESTINATION) == destination
     ) {
@@ -75,9 +80,11 @@ function queueOf(ns: usize, ip: usize, user: u32): usize {
   store<u32>(queue, source, QUEUE_SOURCE);
   store<u32>(queue, destination, QUEUE_DESTINATION);
   store<u32>(queue, id, QUEUE_ID);
+  store<u32>(queue, user, QUEUE_USER);
   store<usize>(queue, load<usize>(ns, NS_REASSEMBLIES), QUEUE_NEXT);
   store<usize>(ns, queue, NS_REASSEMBLIES);
-  events.push(now + TIME, load<usize>(ns, NS_MACHINE), events.EVENT_FRAGMENTS, queue, generation);
+  const time = isSix(destination) ? TIME_SIX : TIME;
+  events.push(now + time, load<usize>(ns, NS_MACHINE), events.EVENT_FRAGMENTS, queue, generation);
   return queue;
 }
 
@@ -107,11 +114,22 @@ export function expire(queue: usize, generation: u32): usize {
 }
 
 function offsetOf(frame: usize): i32 {
-  return (ipv4.fragment(load<usize>(frame, FRAME_NETWORK)) & ipv4.OFFSET_MASK) << 3;
+  const ip = load<usize>(frame, FRAME_NETWORK);
+  if (!anyIp.isSix(ip)) return (ipv4.fragment(ip) & ipv4.OFFSET_MASK) << 3;
+  ipv6.walkToFragment(ip, packetLength(frame));
+  return ipv6.fragment & 0xfff8;
+}
+
+/** Bytes before the data of a fragment. */
+function headersOf(frame: usize): i32 {
+  const ip = load<usize>(frame, FRAME_NETWORK);
+  if (!anyIp.isSix(ip)) return ipv4.headerLength(ip);
+  ipv6.walkToFragment(ip, packetLength(frame));
+  return ipv6.fragmentHeader + FRAGMENT_HEADER;
 }
 
 function bytesOf(frame: usize): i32 {
-  return packetLength(frame) - ipv4.headerLength(load<usize>(frame, FRAME_NETWORK));
+  return packetLength(frame) - headersOf(frame);
 }
 
 const INSERTED: i32 = 0;
@@ -149,14 +167,55 @@ function clashes(start: i32, stop: i32, offset: i32, end: i32): bool {
 /** Takes a fragment in. Returns the whole packet once it is complete; 0: it waits, or was of no use (ip_defrag). */
 export function gather(ns: usize, frame: usize, user: u32): usize {
   const ip = load<usize>(frame, FRAME_NETWORK);
-  const queue = queueOf(ns, ip, user);
-  const header = ipv4.headerLength(ip);
+  const id = ((<u32>ipv4.id(ip)) << 8) | (<u32>ipv4.protocol(ip));
+  const queue = queueOf(ns, ipv4.source(ip), ipv4.destination(ip), id, user);
+  const size = add(queue, frame, (ipv4.fragment(ip) & ipv4.FLAG_MF) != 0);
+  if (!size) return 0;
+  if (ipv4.fragment(ip) & ipv4.FLAG_DF) {
+    store<i32>(queue, max<i32>(load<i32>(queue, QUEUE_MAX_DF), size), QUEUE_MAX_DF);
+  }
+  store<i32>(queue, load<i32>(queue, QUEUE_TOS) | (ipv4.tos(ip) & 3), QUEUE_TOS);
+  return isComplete(queue) ? join(queue, frame) : 0;
+}
+
+/**
+ * The same for IPv6 (ipv6_frag_rcv, nf_ct_frag6_gather). A host tells who sends a fragment that no packet can have: one before the last that
+ * does not end at 8 bytes, or that ends too far out.
+ */
+export function gatherSix(ns: usize, frame: usize, user: u32): usize {
+  const ip = load<usize>(frame, FRAME_NETWORK);
+  const length = packetLength(frame);
+  ipv6.walkToFragment(ip, length);
+  const at = ipv6.fragmentHeader;
+  const more = (ipv6.fragment & 1) != 0;
+  const bytes = length - at - FRAGMENT_HEADER;
+  const end = (ipv6.fragment & 0xfff8) + bytes;
+  let pointer = -1;
+  if (end > LARGEST) pointer = at + 2;
+  else if (more && bytes & 7) pointer = 4;
+  if (pointer >= 0) {
+    if (user == FOR_HOST) sendErrorSix(ns, frame, icmpv6.PARAMETER_PROBLEM, icmpv6.HEADER_FIELD, <u32>pointer);
+    table.consume(frame, USED_JOINED);
+    return 0;
+  }
+  const queue = queueOf(ns, ipv6.source(ip), ipv6.destination(ip), get32(ip + <usize>at + 4), user);
+  if (!add(queue, frame, more)) return 0;
+  return isComplete(queue) ? join(queue, frame) : 0;
+}
+
+function isComplete(queue: usize): bool {
+  return load<u32>(queue, QUEUE_ENDED) != 0 && load<i32>(queue, QUEUE_MEAT) == load<i32>(queue, QUEUE_LENGTH);
+}
+
+/** Puts a fragment, which `more` follow, into a queue. Returns its size; 0: it is gone, and maybe the queue with it. */
+function add(queue: usize, frame: usize, more: bool): i32 {
+  const header = headersOf(frame);
   const offset = offsetOf(frame);
   let end = offset + bytesOf(frame);
   const known = load<i32>(queue, QUEUE_LENGTH);
   const ended = load<u32>(queue, QUEUE_ENDED) != 0;
   let bad = false;
-  if (!(ipv4.fragment(ip) & ipv4.FLAG_MF)) {
+  if (!more) {
     bad = end < known || (ended && end != known);
     store<u32>(queue, 1, QUEUE_ENDED);
     store<i32>(queue, end, QUEUE_LENGTH);
@@ -172,8 +231,8 @@ export function gather(ns: usize, frame: usize, user: u32): usize {
     kill(queue);
     return 0;
   }
-  const data = load<usize>(frame, FRAME_DATA);
-  store<u32>(frame, <u32>(ip - data) + <u32>(header + end - offset), FRAME_LENGTH);
+  const link = <u32>(load<usize>(frame, FRAME_NETWORK) - load<usize>(frame, FRAME_DATA));
+  store<u32>(frame, link + <u32>(header + end - offset), FRAME_LENGTH);
   const outcome = insert(queue, frame, offset, end);
   if (outcome != INSERTED) {
     table.consume(frame, USED_JOINED);
@@ -183,20 +242,18 @@ export function gather(ns: usize, frame: usize, user: u32): usize {
   store<i32>(queue, load<i32>(queue, QUEUE_MEAT) + end - offset, QUEUE_MEAT);
   const size = header + end - offset;
   store<i32>(queue, max<i32>(load<i32>(queue, QUEUE_MAX), size), QUEUE_MAX);
-  if (ipv4.fragment(ip) & ipv4.FLAG_DF) {
-    store<i32>(queue, max<i32>(load<i32>(queue, QUEUE_MAX_DF), size), QUEUE_MAX_DF);
-  }
-  store<i32>(queue, load<i32>(queue, QUEUE_TOS) | (ipv4.tos(ip) & 3), QUEUE_TOS);
-  const complete = load<u32>(queue, QUEUE_ENDED) && load<i32>(queue, QUEUE_MEAT) == load<i32>(queue, QUEUE_LENGTH);
-  return complete ? join(queue, frame) : 0;
+  return size;
 }
 
 /** Makes one packet of all fragments, in the name of the device that the last one came by (ip_frag_reasm). */
 function join(queue: usize, last: usize): usize {
   const first = load<usize>(queue, QUEUE_FRAMES);
-  const header = ipv4.headerLength(load<usize>(first, FRAME_NETWORK));
+  const six = anyIp.isSix(load<usize>(first, FRAME_NETWORK));
+  // The fragment header of IPv6 is left out.
+  const before = headersOf(first);
+  const header = six ? before - FRAGMENT_HEADER : before;
   const total = header + load<i32>(queue, QUEUE_LENGTH);
-  if (total > LARGEST) {
+  if (total > LARGEST + (six ? ipv6.IPV6_LENGTH : 0)) {
     kill(queue);
     return 0;
   }
@@ -212,13 +269,22 @@ function join(queue: usize, last: usize): usize {
   let count: u32 = 0;
   for (let piece = first; piece; piece = load<usize>(piece, FRAME_NEXT)) {
     const bytes = bytesOf(piece);
-    const from = ipv4.payload(load<usize>(piece, FRAME_NETWORK));
+    const from = load<usize>(piece, FRAME_NETWORK) + <usize>headersOf(piece);
     memory.copy(ip + <usize>(header + offsetOf(piece)), from, <usize>bytes);
     count++;
     if (count < <u32>FRAME_PIECES_MAX) store<u32>(pieces + ((<usize>count) << 2), <u32>bytes);
   }
   store<u32>(pieces, count < <u32>FRAME_PIECES_MAX ? count : 0);
   store<u32>(whole, <u32>link + <u32>total, FRAME_LENGTH);
+  if (six) {
+    // What said that a fragment header follows says what follows it.
+    ipv6.walkToFragment(load<usize>(first, FRAME_NETWORK), packetLength(first));
+    store<u8>(ip + <usize>ipv6.field, <u8>ipv6.protocol);
+    ipv6.setPayloadLength(ip, total - ipv6.IPV6_LENGTH);
+    store<u32>(whole, load<u32>(queue, QUEUE_MAX), FRAME_FRAGMENT_MAX);
+    kill(queue);
+    return whole;
+  }
   // DF stays if the largest fragment had it; then the pieces are sent with it again.
   const largest = load<u32>(queue, QUEUE_MAX);
   const df = load<u32>(queue, QUEUE_MAX_DF) == largest;
@@ -227,68 +293,4 @@ function join(queue: usize, last: usize): usize {
   ipv4.setWhole(ip, total, df ? ipv4.FLAG_DF : 0, ipv4.tos(ip) | load<i32>(queue, QUEUE_TOS));
   kill(queue);
   return whole;
-}
-
-// ---- taking apart
-
-let source: usize = 0;
-let ip: usize = 0;
-let header: i32 = 0;
-let room: i32 = 0;
-let done: i32 = 0;
-let left: i32 = 0;
-let startOffset: i32 = 0;
-let moreFollow: bool = false;
-let keepDf: bool = false;
-let pieceSizes: usize = 0; // the sizes to take again, 0: as large as fits
-let piece: u32 = 0;
-
-/** Begins to take a packet apart for an MTU (ip_do_fragment). The caller gives the packet back when `next` has no more. */
-export function split(frame: usize, mtu: i32): void {
-  source = frame;
-  ip = load<usize>(frame, FRAME_NETWORK);
-  header = ipv4.headerLength(ip);
-  const largest = load<i32>(frame, FRAME_FRAGMENT_MAX);
-  room = (largest && largest < mtu ? largest : mtu) - header;
-  done = 0;
-  left = packetLength(frame) - header;
-  startOffset = (ipv4.fragment(ip) & ipv4.OFFSET_MASK) << 3;
-  moreFollow = (ipv4.fragment(ip) & ipv4.FLAG_MF) != 0;
-  keepDf = load<u32>(frame, FRAME_FRAGMENT_DF) != 0;
-  pieceSizes = 0;
-  piece = 0;
-  if (largest && largest - header <= mtu - header) {
-    const pieces = frame + FRAME_LARGE_BYTES - FRAME_PIECES;
-    if (load<u32>(pieces)) pieceSizes = pieces;
-  }
-}
-
-/** The next fragment, with room for a link header before it; 0: that was all. */
-export function next(): usize {
-  if (left <= 0) return 0;
-  let bytes = left;
-  if (pieceSizes) {
-    piece++;
-    bytes = min<i32>(load<i32>(pieceSizes + ((<usize>piece) << 2)), left);
-  } else {
-    if (bytes > room) bytes = room;
-    if (bytes < left) bytes &= ~7;
-  }
-  const part = frames.newFrameFor(ETHERNET_LENGTH + header + bytes);
-  frames.copyMetadata(part, source);
-  const entry = table.entryOfFrame(source);
-  if (entry) table.hold(entry);
-  const data = load<usize>(part, FRAME_DATA);
-  memory.copy(data, ip - ETHERNET_LENGTH, <usize>(ETHERNET_LENGTH + header));
-  const at = data + ETHERNET_LENGTH;
-  memory.copy(at + <usize>header, ip + <usize>(header + done), <usize>bytes);
-  store<usize>(part, at, FRAME_NETWORK);
-  store<u32>(part, <u32>(ETHERNET_LENGTH + header + bytes), FRAME_LENGTH);
-  const offset = startOffset + done;
-  left -= bytes;
-  const more = left > 0 || moreFollow;
-  ipv4.setFragment(at, header + bytes, (offset >> 3) | (more ? ipv4.FLAG_MF : 0) | (keepDf ? ipv4.FLAG_DF : 0));
-  if (offset == 0) options.keepCopied(ip);
-  done += bytes;
-  return part;
 }

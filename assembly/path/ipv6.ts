@@ -4,7 +4,6 @@ import {
   DROP_ICMP_IGNORED,
   DROP_IPV6DISABLED,
   DROP_IPV6_BAD_EXTHDR,
-  DROP_FRAGMENT,
   DROP_IP_INADDRERRORS,
   DROP_IP_INVALID_DEST,
   DROP_IP_INVALID_SOURCE,
@@ -19,6 +18,7 @@ import {
   DEVICE_LOOPBACK,
   USED_ARP,
   USED_SOCKET,
+  USED_SPLIT,
 } from "../layout/codes.ts";
 import * as F from "../layout/frame.ts";
 import * as R from "../layout/records.ts";
@@ -26,9 +26,11 @@ import * as T from "../layout/trace.ts";
 import { HOOK_FORWARD, HOOK_INPUT, HOOK_OUTPUT, HOOK_POSTROUTING, HOOK_PREROUTING } from "../layout/rules.ts";
 import * as address6 from "../fib/address6.ts";
 import { sendError } from "../ip/icmpv6-error.ts";
+import * as fragment from "../ip/fragment.ts";
 import * as ndisc from "../ip/ndisc.ts";
 import { finish, newPacketFor, payloadOf } from "../ip/packet.ts";
 import * as route from "../ip/route-packet.ts";
+import * as split from "../ip/split.ts";
 import * as addresses from "../memory/addresses.ts";
 import * as backlog from "../memory/backlog.ts";
 import { copy, get32 } from "../memory/bytes.ts";
@@ -40,6 +42,7 @@ import {
   echoAnswered,
   icmpErrorAbout,
   linkOutput,
+  partsLeave,
   passes,
   sendWaiting,
   tcpReceive,
@@ -78,8 +81,9 @@ export function check(frame: usize): i32 {
 }
 
 /** An IPv6 packet comes in by a device (ipv6_rcv). */
-export function receive(ns: usize, device: usize, frame: usize): void {
+export function receive(ns: usize, device: usize, arrived: usize): void {
   recorder.spoil();
+  let frame = arrived;
   if (load<i32>(frame, F.FRAME_PACKET_TYPE) == F.PACKET_OTHERHOST) {
     drop(ns, frame, DROP_OTHERHOST);
     return;
@@ -99,7 +103,8 @@ export function receive(ns: usize, device: usize, frame: usize): void {
       return;
     }
     if (!optionsOfHops(ns, frame)) return;
-    if (!passes(ns, HOOK_PREROUTING, frame, device, 0)) return;
+    frame = gathered(ns, arrived, fragment.FOR_TRACKING_IN);
+    if (!frame || !passes(ns, HOOK_PREROUTING, frame, device, 0)) return;
   }
   const decision = route.incomingSix(ns, frame, device);
   if (trace.on) traceRoute(ns, frame, decision, 1);
@@ -113,6 +118,14 @@ export function receive(ns: usize, device: usize, frame: usize): void {
     if (reason) drop(ns, frame, reason);
     else track.consume(frame, USED_ARP);
   }
+}
+
+/** Connection tracking looks at whole packets only (nf_defrag_ipv6). 0: it is a fragment that waits for the others. */
+export function gathered(ns: usize, frame: usize, user: u32): usize {
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  if (ipv6.isPlain(ip) || !load<u32>(ns, R.NS_TRACKING)) return frame;
+  if (!ipv6.walk(ip, packetLength(frame)) || !ipv6.fragmentHeader) return frame;
+  return fragment.gatherSix(ns, frame, user);
 }
 
 /** Reads hop-by-hop options, which every router does. False: the packet is gone (ipv6_parse_hopopts). */
@@ -174,7 +187,9 @@ function forward(ns: usize, input: usize, frame: usize): void {
       return;
     }
   }
-  if (<u32>packetLength(frame) > mtu) {
+  // A packet put together from fragments fits as they did.
+  const largest = load<u32>(frame, F.FRAME_FRAGMENT_MAX);
+  if (<u32>packetLength(frame) > mtu && (!largest || largest > mtu)) {
     sendError(ns, frame, icmpv6.PACKET_TOO_BIG, 0, mtu);
     drop(ns, frame, DROP_PKT_TOO_BIG);
     return;
@@ -194,7 +209,18 @@ function deliver(ns: usize, device: usize, frame: usize): void {
     return;
   }
   if (ipv6.fragmentHeader && ipv6.fragment) {
-    drop(ns, frame, DROP_FRAGMENT);
+    const whole = fragment.gatherSix(ns, frame, fragment.FOR_HOST);
+    if (whole) deliverWhole(ns, device, whole);
+    return;
+  }
+  deliverWhole(ns, device, frame);
+}
+
+function deliverWhole(ns: usize, device: usize, frame: usize): void {
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  const length = packetLength(frame);
+  if (!ipv6.walk(ip, length)) {
+    drop(ns, frame, DROP_IPV6_BAD_EXTHDR);
     return;
   }
   const protocol = ipv6.protocol;
@@ -339,13 +365,26 @@ function outgoing(ns: usize, frame: usize, to: u32): i32 {
 function leave(ns: usize, frame: usize, input: usize): void {
   const device = load<usize>(frame, F.FRAME_DEVICE);
   if (!passes(ns, HOOK_POSTROUTING, frame, input, device)) return;
-  if (packetLength(frame) > load<i32>(frame, F.FRAME_MTU)) {
-    // Only the sender of a packet cuts it, and datagrams here are not.
-    sendError(ns, frame, icmpv6.PACKET_TOO_BIG, 0, load<u32>(frame, F.FRAME_MTU));
-    drop(ns, frame, DROP_PKT_TOO_BIG);
+  const mtu = load<i32>(frame, F.FRAME_MTU);
+  const largest = load<i32>(frame, F.FRAME_FRAGMENT_MAX);
+  if (packetLength(frame) > mtu || (largest && packetLength(frame) > largest)) {
+    cut(ns, device, frame, mtu, largest);
     return;
   }
   linkOutput(ns, device, frame);
+}
+
+/** A packet leaves in fragments: one of this host, or one that came so (ip6_fragment). */
+function cut(ns: usize, device: usize, frame: usize, mtu: i32, largest: i32): void {
+  const isOwn = !load<usize>(frame, F.FRAME_INPUT);
+  if (largest > mtu || (!isOwn && !largest)) {
+    sendError(ns, frame, icmpv6.PACKET_TOO_BIG, 0, <u32>mtu);
+    drop(ns, frame, DROP_PKT_TOO_BIG);
+    return;
+  }
+  split.splitSix(ns, frame, mtu);
+  partsLeave(ns, device);
+  track.consume(frame, USED_SPLIT);
 }
 
 /** The link address of a group: 33:33 and its last four bytes (RFC 2464, 7). */

@@ -16,6 +16,7 @@ import { packetLength } from "../track/conntrack.ts";
 import { now } from "../memory/clock.ts";
 import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 import * as udp from "../wire/udp.ts";
 import * as table from "./table.ts";
 
@@ -67,14 +68,15 @@ export let payloadLength: i32 = 0;
 /** Finds the socket of a datagram for this host. DROP_NONE: `socket` is set; DROP_NO_SOCKET: nobody listens. */
 export function receive(ns: usize, frame: usize): i32 {
   const ip = load<usize>(frame, FRAME_NETWORK);
-  const header = anyIp.headerLength(ip);
+  const six = anyIp.isSix(ip);
+  const header = six ? anyIp.headerLength(ip) : ipv4.headerLength(ip);
   const at = ip + <usize>header;
   const there = packetLength(frame) - header;
   if (there < udp.UDP_LENGTH) return DROP_PKT_TOO_SMALL;
   const length = udp.length(at);
   if (length < udp.UDP_LENGTH || length > there) return DROP_PKT_TOO_SMALL;
-  const source = anyIp.source(ip);
-  const destination = anyIp.destination(ip);
+  const source = six ? ipv6.source(ip) : ipv4.source(ip);
+  const destination = six ? ipv6.destination(ip) : ipv4.destination(ip);
   // What stands behind the datagram is cut off, also from what an error quotes.
   const surplus = there - length;
   if (surplus) store<i32>(frame, load<i32>(frame, FRAME_LENGTH) - surplus, FRAME_LENGTH);

@@ -96,6 +96,56 @@ export function walk(at: usize, length: i32): bool {
   return true;
 }
 
+/** As `walk`, no further than to the fragment header: `protocol` is what follows it, `field` what says that it follows. */
+export function walkToFragment(at: usize, length: i32): void {
+  walk(at, length);
+  const found = fragmentHeader;
+  const word = fragment;
+  if (!found) return;
+  const next = <i32>load<u8>(at + <usize>found);
+  upTo(at, found);
+  protocol = next;
+  fragmentHeader = found;
+  fragment = word;
+}
+
+/** Goes over the headers that stand before the one at `end`: `field` is the last one's. */
+function upTo(at: usize, end: i32): void {
+  protocol = nextHeader(at);
+  headers = IPV6_LENGTH;
+  field = <i32>NEXT_HEADER;
+  while (headers < end) {
+    field = headers;
+    protocol = <i32>load<u8>(at + <usize>headers);
+    headers += (<i32>load<u8>(at + <usize>headers + 1) + 1) << 3;
+  }
+}
+
+/** Goes over what every fragment of a packet must have: the headers up to a routing header, or else the hop-by-hop options (ip6_find_1stfragopt). */
+export function walkUnfragmentable(at: usize, length: i32): void {
+  let end = IPV6_LENGTH;
+  let next = nextHeader(at);
+  let seen = IPV6_LENGTH;
+  while (
+    (next == PROTO_HOP_BY_HOP || next == PROTO_ROUTING || next == PROTO_DESTINATION_OPTIONS) &&
+    seen + 8 <= length
+  ) {
+    const isLast = next != PROTO_DESTINATION_OPTIONS;
+    next = <i32>load<u8>(at + <usize>seen);
+    seen += (<i32>load<u8>(at + <usize>seen + 1) + 1) << 3;
+    if (isLast) end = seen;
+  }
+  upTo(at, end);
+}
+
+/** Writes a fragment header. */
+export function writeFragment(at: usize, proto: i32, offset: i32, more: bool, id: u32): void {
+  store<u8>(at, <u8>proto);
+  store<u8>(at + 1, 0);
+  put16(at + 2, offset | (more ? 1 : 0));
+  put32(at + 4, id);
+}
+
 export function isExtension(proto: i32): bool {
   return (
     proto == PROTO_HOP_BY_HOP ||
