@@ -12,6 +12,8 @@ export interface CaptureInterface {
   resolution: number;
   /** Address and mask. */
   ipv4?: string;
+  /** All eight groups: `fd00:1:0:0:0:0:0:1/64`. */
+  ipv6?: string;
   mac?: string;
   speed?: bigint;
 }

@@ -99,6 +99,7 @@ function readInterface(block: Block): CaptureInterface {
     if (code === 2) device.name = text(value);
     else if (code === 3) device.description = text(value);
     else if (code === 4) device.ipv4 = `${quad(value, 0)}/${quad(value, 4)}`;
+    else if (code === 5) device.ipv6 = `${hextets(value)}/${value.getUint8(16)}`;
     else if (code === 6) device.mac = mac(value);
     else if (code === 8) device.speed = value.getBigUint64(0, true);
     else if (code === 9) device.resolution = value.getUint8(0);
@@ -187,4 +188,8 @@ function quad(view: DataView, at: number): string {
 
 function mac(view: DataView): string {
   return Array.from({ length: 6 }, (_, i) => view.getUint8(i).toString(16).padStart(2, "0")).join(":");
+}
+
+function hextets(value: DataView): string {
+  return Array.from({ length: 8 }, (_, i) => value.getUint16(2 * i).toString(16)).join(":");
 }

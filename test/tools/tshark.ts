@@ -42,9 +42,10 @@ const FIELDS = [
   "tcp.checksum.status",
   "udp.checksum.status",
   "icmp.checksum.status",
+  "icmpv6.checksum.status",
   "_ws.malformed",
 ];
-const CHECKSUMS = ["ip", "tcp", "udp", "icmp"];
+const CHECKSUMS = ["ip", "tcp", "udp", "icmp", "icmpv6"];
 
 /** The installed tshark's version, such as `4.0.17`; undefined if there is none of version 4 or later. */
 export const tsharkVersion = installedVersion();
@@ -69,7 +70,7 @@ export function judge(path: string): Verdict {
   const rows = fields(path, FIELDS);
   for (const [number = "", device = "", severities = "", groups = "", messages = "", ...rest] of rows) {
     const at = { frame: Number(number), device };
-    const [malformed, ...statuses] = [rest[4] ?? "", ...rest.slice(0, 4)];
+    const [malformed, ...statuses] = [rest[CHECKSUMS.length] ?? "", ...rest.slice(0, CHECKSUMS.length)];
     for (const [i, status] of statuses.entries()) {
       if (status.split("|").includes("0")) badChecksums.push({ ...at, text: CHECKSUMS[i] ?? "" });
     }
