@@ -700,7 +700,18 @@ export const TCP_LAST_DATA = TCP_ACK_ARMED + LONG; // u64: when data last came
 export const TCP_ATO = TCP_LAST_DATA + LONG; // microseconds that an acknowledgement waits, 0: no data has come yet
 export const TCP_QUICK = TCP_ATO + WORD; // acknowledgements that do not wait
 export const TCP_SIZE_LAST = TCP_QUICK + WORD; // the last segment, if it may have been a full one of fewer bytes than were thought
-export const TCP_SIZE = 512;
+// Reductions that may be taken back, see tcp-undo.ts, and how much later than others a segment may come.
+export const TCP_PRIOR_SSTHRESH = TCP_SIZE_LAST + WORD;
+export const TCP_UNDO_FROM = TCP_PRIOR_SSTHRESH + WORD; // what was not acknowledged when it began
+export const TCP_UNDO_AGAIN = TCP_UNDO_FROM + WORD; // i32: repetitions that have not been reported as come twice, -1: there were none
+export const TCP_REPEATED_AT = TCP_UNDO_AGAIN + WORD; // with TCPF_REPEATED: the timestamp of the first repetition
+export const TCP_HIGHEST_SACK = TCP_REPEATED_AT + WORD; // the end of the segment furthest ahead that arrived early
+export const TCP_REORDERING = TCP_HIGHEST_SACK + WORD; // segments by which others were overtaken, the most, 3 at least
+export const TCP_REO_STEPS = TCP_REORDERING + WORD; // quarters of a round trip that RACK waits
+export const TCP_REO_PERSIST = TCP_REO_STEPS + WORD; // recoveries until it is one again
+export const TCP_DELIVERED = TCP_REO_PERSIST + WORD; // segments that arrived
+export const TCP_REO_DELIVERED = TCP_DELIVERED + WORD; // when the steps last became more
+export const TCP_SIZE = 528;
 
 export const TCPS_CLOSED = 0;
 export const TCPS_SYN_SENT = 1;
@@ -732,6 +743,10 @@ export const TCPF_INTERACTIVE = 131072; // data that comes is answered with data
 export const TCPF_ACK_NOW = 262144; // with TCPF_ACK_DUE: at once
 export const TCPF_PUSHED = 524288; // with it: among what came is a segment that was not full
 export const TCPF_PUSHED_AGAIN = 1048576; // and another
+export const TCPF_UNDO = 2097152; // the last reduction may be taken back
+export const TCPF_REPEATED = 4194304; // something was sent again
+export const TCPF_FRTO = 8388608; // after a time-out: whether it was one of a loss is not known yet
+export const TCPF_REORDERS = 16777216; // the way lets segments overtake each other
 export const TCPF_SHRUNK = 64; // segments that are too large for the way wait to be sent again in parts
 
 // A segment on a connection's queue is a frame; these words of its metadata say what it carries.

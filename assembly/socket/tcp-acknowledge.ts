@@ -67,6 +67,7 @@ function free(c: usize, ack: u32): u32 {
     }
     if (!isSacked) {
       delivered++;
+      scoreboard.noteOriginal(c, segment);
       scoreboard.arrived(c, segment);
     }
     const next = load<usize>(segment, FRAME_NEXT);
@@ -99,8 +100,11 @@ export function acknowledge(c: usize, at: usize, window: u32, plain: bool): void
     setDeadline(c, now + probeDelay(c));
   }
   let delivered: u32 = 0;
+  scoreboard.beginAcknowledgement();
   const isSacked = has(c, R.TCPF_SACK);
-  if (isSacked && una != most && tcp.optionBlockCount) delivered = scoreboard.tag(c, ack);
+  const furthest = scoreboard.furthest(c);
+  if (isSacked && tcp.optionBlockCount) delivered = scoreboard.tag(c, ack);
+  const early = delivered;
   if (advanced) {
     store<u32>(c, ack, R.TCP_SND_UNA);
     store<u32>(c, 0, R.TCP_DUPACKS);
@@ -108,11 +112,16 @@ export function acknowledge(c: usize, at: usize, window: u32, plain: bool): void
     delivered += free(c, ack);
     if (ack == most) timer.stop(c);
     else timer.arm(c, true);
-    endTailProbe(c, ack);
   } else if (!isSacked && plain && !isChanged && una != most) {
     store<u32>(c, load<u32>(c, R.TCP_DUPACKS) + 1, R.TCP_DUPACKS);
     delivered = 1;
   }
-  if (delivered) follow(c, delivered, advanced);
+  const isWord = delivered != 0 || scoreboard.isTwice;
+  if (isWord) {
+    scoreboard.noteOrder(c, furthest);
+    scoreboard.adapt(c, delivered);
+  }
+  if (has(c, R.TCPF_TAIL_OUT)) endTailProbe(c, ack, plain && !advanced && !isChanged && !delivered);
+  if (isWord) follow(c, delivered, advanced, early);
   if (advanced && has(c, R.TCPF_SHRUNK)) resendLarge(c);
 }

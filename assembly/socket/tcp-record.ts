@@ -68,6 +68,9 @@ export function newConnection(ns: usize, local: u32, remote: u32, ports: u32, ow
   store<u32>(c, isn, R.TCP_RACK_SEQ);
   store<u32>(c, isn, R.TCP_RECOVER);
   store<u32>(c, isn, R.TCP_SND_SML);
+  store<u32>(c, 3, R.TCP_REORDERING); // as if it lets nothing overtake, until it does (net.ipv4.tcp_reordering)
+  store<u32>(c, 1, R.TCP_REO_STEPS);
+  store<u32>(c, 16, R.TCP_REO_PERSIST);
   // Go and nginx set it for every connection; what echoes and what is typed does not.
   if (owner != R.OWNER_ECHO && owner != R.OWNER_PROGRAM) setFlag(c, R.TCPF_NODELAY);
   const table = load<usize>(ns, R.NS_STREAMS);

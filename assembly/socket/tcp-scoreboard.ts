@@ -4,7 +4,7 @@ import * as R from "../layout/records.ts";
 import { now } from "../memory/clock.ts";
 import { after, before } from "../track/tcp-window.ts";
 import * as tcp from "../wire/tcp.ts";
-import { has } from "./tcp-record.ts";
+import { has, setFlag } from "./tcp-record.ts";
 import { segmentEnd } from "./tcp-segment.ts";
 
 /** Duplicate acknowledgements, or segments that arrived early, that stand for a loss. */
@@ -71,9 +71,80 @@ export function arrived(c: usize, segment: usize): void {
   store<u32>(c, end, R.TCP_RACK_SEQ);
 }
 
+/** Recoveries after which the way is taken to keep its order again (TCP_RACK_RECOVERY_THRESH). */
+export const REO_PERSIST: u32 = 16;
+const REO_STEPS_MOST: u32 = 255;
+const REORDERING_MOST: u32 = 300; // tcp_max_reordering
+
+/** Whether the last acknowledgement said of a segment that was sent once, before the recovery or time-out, that it arrived. */
+export let isOriginal: bool = false;
+/** Whether it reported something that came twice: where that ends, and how many segments it is. */
+export let isTwice: bool = false;
+export let twiceEnd: u32 = 0;
+export let twiceSegments: i32 = 0;
+/** The lowest sequence number of a segment that was sent once and has now arrived. */
+let lowest: u32 = 0;
+let hasLowest = false;
+
+/** Before an acknowledgement is read. */
+export function beginAcknowledgement(): void {
+  isOriginal = false;
+  isTwice = false;
+  hasLowest = false;
+}
+
+/** A segment that had not been reported arrived; if it was sent once it tells more. */
+export function noteOriginal(c: usize, segment: usize): void {
+  if (load<u32>(segment, R.SEG_RETRIES)) return;
+  const seq = load<u32>(segment, R.SEG_SEQ);
+  if (!hasLowest || before(seq, lowest)) lowest = seq;
+  hasLowest = true;
+  if (!after(segmentEnd(segment), load<u32>(c, R.TCP_RECOVER))) isOriginal = true;
+}
+
+/** The end of the segment furthest ahead that has arrived (tcp_highest_sack_seq). */
+export function furthest(c: usize): u32 {
+  return load<u32>(c + (load<u32>(c, R.TCP_SACKED) ? R.TCP_HIGHEST_SACK : R.TCP_SND_UNA));
+}
+
+/** Whether a segment arrived after `highest`, which was sent after it: the way does not keep the order (tcp_check_sack_reordering). */
+export function noteOrder(c: usize, highest: u32): void {
+  if (!hasLowest || !before(lowest, highest)) return;
+  const mss = load<u32>(c, R.TCP_MSS);
+  const by = min<u32>((highest - lowest + mss - 1) / mss, REORDERING_MOST);
+  if (by > load<u32>(c, R.TCP_REORDERING)) store<u32>(c, by, R.TCP_REORDERING);
+  setFlag(c, R.TCPF_REORDERS);
+}
+
+/** `delivered` segments have arrived: RACK waits longer once something was sent again in vain (tcp_rack_update_reo_wnd). */
+export function adapt(c: usize, delivered: u32): void {
+  const prior = load<u32>(c, R.TCP_DELIVERED);
+  store<u32>(c, prior + delivered, R.TCP_DELIVERED);
+  const isProbe = has(c, R.TCPF_TAIL_AGAIN) && twiceEnd == load<u32>(c, R.TCP_TAIL_END);
+  if (isTwice && !isProbe && !before(prior, load<u32>(c, R.TCP_REO_DELIVERED))) {
+    store<u32>(c, min<u32>(load<u32>(c, R.TCP_REO_STEPS) + 1, REO_STEPS_MOST), R.TCP_REO_STEPS);
+    store<u32>(c, prior + delivered, R.TCP_REO_DELIVERED);
+    store<u32>(c, REO_PERSIST, R.TCP_REO_PERSIST);
+  } else if (!load<u32>(c, R.TCP_REO_PERSIST)) store<u32>(c, 1, R.TCP_REO_STEPS);
+}
+
+/** Whether the first block reports what came twice: it lies before `ack`, or in the second one (tcp_check_dsack). */
+function findTwice(c: usize, ack: u32): void {
+  const from = tcp.blockStart(0);
+  const to = tcp.blockEnd(0);
+  const isInside = tcp.optionBlockCount > 1 && !after(to, tcp.blockEnd(1)) && !before(from, tcp.blockStart(1));
+  if (!before(from, ack) && !isInside) return;
+  isTwice = true;
+  twiceEnd = to;
+  const mss = load<u32>(c, R.TCP_MSS);
+  twiceSegments = <i32>max<u32>((to - from + mss - 1) / mss, 1);
+}
+
 /** Takes the SACK option that was read last; returns how many segments it reports for the first time (tcp_sacktag_write_queue). */
 export function tag(c: usize, ack: u32): u32 {
   let found: u32 = 0;
+  findTwice(c, ack);
+  let highest = furthest(c);
   const unsent = load<usize>(c, R.TCP_UNSENT);
   const most = load<u32>(c, R.TCP_SND_NXT);
   for (let i = 0; i < tcp.optionBlockCount; i++) {
@@ -86,11 +157,14 @@ export function tag(c: usize, ack: u32): u32 {
       if (!before(seq, to)) break;
       const marks = load<u32>(at, R.SEG_MARKS);
       if (before(seq, from) || after(segmentEnd(at), to) || marks & R.SEGM_SACKED) continue;
+      if (after(segmentEnd(at), highest)) highest = segmentEnd(at);
       mark(c, at, R.SEGM_SACKED);
       arrived(c, at);
+      noteOriginal(c, at);
       found++;
     }
   }
+  store<u32>(c, highest, R.TCP_HIGHEST_SACK);
   return found;
 }
 
@@ -104,10 +178,13 @@ export function begin(): void {
 
 /** How much later than others a segment may come (tcp_rack_reo_wnd). */
 function patience(c: usize): u64 {
-  if (has(c, R.TCPF_RECOVERY | R.TCPF_LOSS)) return 0;
-  count(c);
-  if (sacked >= DUPACKS) return 0;
-  return min<u64>(load<u64>(c, R.TCP_MIN_RTT) >> 2, load<u64>(c, R.TCP_SRTT) >> 3);
+  if (!has(c, R.TCPF_REORDERS)) {
+    if (has(c, R.TCPF_RECOVERY | R.TCPF_LOSS)) return 0;
+    count(c);
+    if (sacked >= load<u32>(c, R.TCP_REORDERING)) return 0;
+  }
+  const quarter = load<u64>(c, R.TCP_MIN_RTT) >> 2;
+  return min<u64>(quarter * <u64>load<u32>(c, R.TCP_REO_STEPS), load<u64>(c, R.TCP_SRTT));
 }
 
 /** Marks what was sent before the segment that arrived last, and is late (tcp_rack_detect_loss). Whether something is newly lost. */

@@ -157,7 +157,10 @@ function tcpAnswer(frame: Buffer, ip: IpHeader, src: Uint8Array, spec: ReplyWith
     seq: (spec.seq ?? expected) + spec.seq_add,
     ack: spec.flags.includes("A") ? frame.readUInt32BE(ip.l4 + 4) + taken + spec.ack_add : 0,
     window: spec.window,
-    options: Buffer.from(spec.options, "hex"),
+    options: Buffer.concat([
+      Buffer.from(spec.options, "hex"),
+      sackOption(frame.readUInt32BE(ip.l4 + 4) + taken, spec.sack),
+    ]),
   };
   return tcpSegment(swapped(frame, ip, src), fields, Buffer.from(spec.payload, "hex"));
 }
@@ -166,4 +169,15 @@ function addressBytes(text: string): Uint8Array {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(parseIpv4(text) ?? 0);
   return bytes;
+}
+
+/** A SACK option of blocks that count from a sequence number, as `ack_add` does; nothing without any. */
+function sackOption(start: number, blocks: ReplyWith["sack"]): Buffer {
+  if (blocks.length === 0) return Buffer.alloc(0);
+  const edges = blocks.flat().map((edge) => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE((start + edge) >>> 0);
+    return bytes;
+  });
+  return Buffer.concat([Buffer.from([1, 1, 5, 2 + 8 * blocks.length]), ...edges]);
 }

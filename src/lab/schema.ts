@@ -164,6 +164,10 @@ const replyWith = z.strictObject({
   ack_add: z.int().default(0),
   window: word16.default(64240),
   options: hex.default(""),
+  sack: z
+    .array(z.tuple([z.int(), z.int()]))
+    .max(4)
+    .default([]),
   payload: hex.default(""),
   id: word16.default(1),
   ttl: byte.default(64),

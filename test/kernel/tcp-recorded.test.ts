@@ -94,6 +94,22 @@ describe.each(BUILDS)("in the %s build", (build) => {
     });
   });
 
+  test.each([
+    ["a time-out was one of a delay if an original arrives: nothing else goes again (F-RTO)", "frto-spurious"],
+    ["after a time-out new data is tried; if only that arrives, the rest was lost", "frto-loss"],
+    ["what came twice had not been lost: the window is what it was (D-SACK)", "undo-dsack"],
+    ["where a segment came late, RACK waits for one that three have overtaken", "rack-reorder"],
+  ])("%s", (_, name) => {
+    const { linux, podwire } = play(name);
+    // What waits has been written as one there, and in segments here: that shows in PSH.
+    const plain = (sent: Sent[]) => sent.map(({ words }) => words.replace("P.", "."));
+    expect(linux.length).toBeGreaterThan(17);
+    expect(plain(podwire)).toEqual(plain(linux));
+    podwire.forEach(({ seconds }, i) => {
+      expect(Math.abs(seconds - (linux[i]?.seconds ?? 0))).toBeLessThan(0.02 + seconds / 10);
+    });
+  });
+
   test("early segments are reported newest first, what came twice before all others", () => {
     const { linux, podwire } = play("sack");
     // The program that Linux ran has not set TCP_NODELAY as podwire's have: its data goes at other times.
