@@ -28,7 +28,7 @@ import {
 } from "../layout/records.ts";
 import * as L from "../layout/rules.ts";
 import { addressType, addressTypeOn, lookupFrom } from "../fib/route.ts";
-import { isSix } from "../memory/addresses.ts";
+import { ANY, isSix } from "../memory/addresses.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import { get16, get32 } from "../memory/bytes.ts";
 import { next32 } from "../memory/random.ts";
@@ -38,7 +38,9 @@ import { VSCONN_PORTS, VSCONN_PROTO, VSCONN_VIRTUAL } from "../layout/ipvs.ts";
 import { directionOf } from "../track/conntrack.ts";
 import * as ethernet from "../wire/ethernet.ts";
 import * as icmp from "../wire/icmp.ts";
+import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as connlimit from "./connlimit.ts";
 import * as hashlimit from "./hashlimit.ts";
@@ -136,13 +138,13 @@ export function matches(block: usize, m: usize): bool {
     case L.MATCH_KIND_RPFILTER:
       return reversePathMatches(flags) != inverted;
     case L.MATCH_KIND_LENGTH:
-      return within(<u32>ipv4.totalLength(packet.ip), m) != inverted;
+      return within(<u32>(isSix(packet.source) ? packet.length : ipv4.totalLength(packet.ip)), m) != inverted;
     case L.MATCH_KIND_TOS:
       return (
-        (((<u32>ipv4.tos(packet.ip)) & load<u32>(m, L.MATCH_TOS_MASK)) == load<u32>(m, L.MATCH_TOS_VALUE)) != inverted
+        (((<u32>anyIp.tos(packet.ip)) & load<u32>(m, L.MATCH_TOS_MASK)) == load<u32>(m, L.MATCH_TOS_VALUE)) != inverted
       );
     case L.MATCH_KIND_DSCP:
-      return ((<u32>ipv4.tos(packet.ip)) >> 2 == load<u32>(m, L.MATCH_DSCP_VALUE)) != inverted;
+      return ((<u32>anyIp.tos(packet.ip)) >> 2 == load<u32>(m, L.MATCH_DSCP_VALUE)) != inverted;
     case L.MATCH_KIND_TTL:
       return ttlMatches(m) != inverted;
     case L.MATCH_KIND_ECN:
@@ -375,7 +377,7 @@ function recentMatches(block: usize, m: usize, flags: u32): bool {
   else if (mask) address = prefix.maskedBy(own, block + mask);
   const name = load<u32>(m, L.MATCH_RECENT_LIST);
   // The TTL as it was before this host took one off.
-  let ttl = <u32>ipv4.ttl(packet.ip);
+  let ttl = <u32>anyIp.hops(packet.ip);
   if (packet.output && (packet.hook == L.HOOK_FORWARD || packet.hook == L.HOOK_POSTROUTING) && packet.input) ttl++;
   const checkTtl = flags & L.MATCH_RECENT_TTL ? ttl : 0;
   switch (load<i32>(m, L.MATCH_RECENT_OP)) {
@@ -454,7 +456,7 @@ function physdevMatches(block: usize, m: usize, flags: u32): bool {
 }
 
 function ttlMatches(m: usize): bool {
-  const ttl = <u32>ipv4.ttl(packet.ip);
+  const ttl = <u32>anyIp.hops(packet.ip);
   const value = load<u32>(m, L.MATCH_TTL_VALUE);
   const mode = load<i32>(m, L.MATCH_TTL_MODE);
   return mode == L.MATCH_TTL_EQ ? ttl == value : mode == L.MATCH_TTL_LT ? ttl < value : ttl > value;
@@ -462,7 +464,7 @@ function ttlMatches(m: usize): bool {
 
 function ecnMatches(m: usize, flags: u32): bool {
   if (flags & L.MATCH_ECN_TEST_IP) {
-    const found = ((<u32>ipv4.tos(packet.ip)) & 3) == load<u32>(m, L.MATCH_ECN_ECT);
+    const found = ((<u32>anyIp.tos(packet.ip)) & 3) == load<u32>(m, L.MATCH_ECN_ECT);
     if (found == ((flags & L.MATCH_ECN_NOT_IP) != 0)) return false;
   }
   if (!(flags & (L.MATCH_ECN_TEST_ECE | L.MATCH_ECN_TEST_CWR))) return true;
@@ -525,9 +527,20 @@ function connlimitMatches(m: usize, flags: u32, inverted: bool): bool {
 function reversePathMatches(flags: u32): bool {
   if (!packet.input || load<i32>(packet.input, DEV_KIND) == DEVICE_LOOPBACK) return true;
   const to = packet.destination;
+  if (isSix(to)) return reversePathMatches6(flags);
   if (ipv4.isZeroNet(packet.source) && (ipv4.isLimitedBroadcast(to) || to >> 8 == 0xe00000)) return true;
   const known = ipv4.isMulticast(to) || ipv4.isLimitedBroadcast(to) || ipv4.isZeroNet(to) ? 0 : to;
-  const way = lookupFrom(packet.ns, known, packet.source);
+  return leadsBack(lookupFrom(packet.ns, known, packet.source), flags);
+}
+
+/** The same for IPv6; an address of a link is reached by the device that it was met on (ip6t_rpfilter.c). */
+function reversePathMatches6(flags: u32): bool {
+  if (packet.source == ANY || ipv6.isLinkLocal(packet.source)) return true;
+  return leadsBack(lookupFrom(packet.ns, packet.destination, packet.source), flags);
+}
+
+/** Whether a way to the source, 0 if there is none, is one that rpfilter takes. */
+function leadsBack(way: usize, flags: u32): bool {
   if (!way) return false;
   const type = load<u32>(way, ROUTE_TYPE);
   const acceptsLocal = type == <u32>ROUTE_LOCAL && flags & L.MATCH_RPFILTER_ACCEPT_LOCAL;

@@ -24,10 +24,9 @@ import * as L from "../layout/rules.ts";
 import { isSix } from "../memory/addresses.ts";
 import { get16 } from "../memory/bytes.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 import * as packet from "./packet.ts";
 import * as sets from "./set.ts";
-
-const PROTO_ICMPV6: u32 = 58;
 
 /** The element that a packet stands for in a set, as `read` found it. */
 let address: u32 = 0;
@@ -35,7 +34,7 @@ let port: u32 = 0;
 let other: u32 = 0;
 
 function isIcmp(protocol: u32): bool {
-  return protocol == (isSix(packet.source) ? PROTO_ICMPV6 : <u32>ipv4.PROTO_ICMP);
+  return protocol == (isSix(packet.source) ? <u32>ipv6.PROTO_ICMPV6 : <u32>ipv4.PROTO_ICMP);
 }
 
 function hasPorts(protocol: u32): bool {

@@ -21,8 +21,10 @@ import {
 } from "../layout/frame.ts";
 import {
   ADDR_LOCAL,
+  ADDR_NEXT,
   CT_MARK,
   DEV_ADDRESSES,
+  DEV_ADDRESSES6,
   DEV_MTU,
   EXCEPTION_MTU,
   NS_EXCEPTIONS,
@@ -34,12 +36,14 @@ import { select } from "../fib/address.ts";
 import * as address6 from "../fib/address6.ts";
 import * as exceptions from "../fib/exception.ts";
 import { lookup } from "../fib/route.ts";
-import { isSix } from "../memory/addresses.ts";
+import { LOOPBACK, isSix } from "../memory/addresses.ts";
 import { get16, get32, put16 } from "../memory/bytes.ts";
 import * as recorder from "../memory/recorder.ts";
 import * as nat from "../track/nat.ts";
 import { update16, update32 } from "../wire/checksum.ts";
+import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as packet from "./packet.ts";
 import { joined } from "./prefix.ts";
@@ -81,11 +85,11 @@ export function apply(kind: i32, record: usize): i32 {
     case L.TARGET_TCPMSS:
       return clampMss(load<u32>(record, L.TARGET_TCPMSS_MSS));
     case L.TARGET_DSCP:
-      ipv4.setTos(packet.ip, (ipv4.tos(packet.ip) & 3) | (load<i32>(record, L.TARGET_DSCP_VALUE) << 2));
+      anyIp.setTos(packet.ip, (anyIp.tos(packet.ip) & 3) | (load<i32>(record, L.TARGET_DSCP_VALUE) << 2));
       return CONTINUE;
     case L.TARGET_TOS: {
       const mask = load<i32>(record, L.TARGET_TOS_MASK);
-      ipv4.setTos(packet.ip, ((ipv4.tos(packet.ip) & ~mask) ^ load<i32>(record, L.TARGET_TOS_VALUE)) & 255);
+      anyIp.setTos(packet.ip, ((anyIp.tos(packet.ip) & ~mask) ^ load<i32>(record, L.TARGET_TOS_VALUE)) & 255);
       return CONTINUE;
     }
     case L.TARGET_TTL:
@@ -169,9 +173,19 @@ function masquerade(record: usize): i32 {
 
 /** This host: 127.0.0.1 for its own packets, else the first address of the device that they came in by (nf_nat_redirect_ipv4). */
 function redirect(record: usize): i32 {
+  if (isSix(packet.destination)) return redirect6(record);
   if (packet.hook == L.HOOK_OUTPUT) return translate(record, MANIP_DST, 0x7f000001);
   const first = load<usize>(packet.input, DEV_ADDRESSES);
   return first ? translate(record, MANIP_DST, load<u32>(first, ADDR_LOCAL)) : NF_DROP;
+}
+
+/** The same for IPv6: ::1, else the first address of the device that has the scope of the packet's (nf_nat_redirect_ipv6). */
+function redirect6(record: usize): i32 {
+  if (packet.hook == L.HOOK_OUTPUT) return translate(record, MANIP_DST, LOOPBACK);
+  const onLink = ipv6.isLinkLocal(packet.destination);
+  let own = load<usize>(packet.input, DEV_ADDRESSES6);
+  while (own && ipv6.isLinkLocal(load<u32>(own, ADDR_LOCAL)) != onLink) own = load<usize>(own, ADDR_NEXT);
+  return own ? translate(record, MANIP_DST, load<u32>(own, ADDR_LOCAL)) : NF_DROP;
 }
 
 function netmap(record: usize): i32 {
@@ -193,14 +207,16 @@ function mtuTo(address: u32): i32 {
   return own || !device ? own : load<i32>(device, DEV_MTU);
 }
 
-/** Sets the MSS of a SYN; clamping takes the lesser MTU of both ways, less 40 bytes, and never raises it (tcpmss_mangle_packet). */
+/** Sets the MSS of a SYN; clamping takes the lesser MTU of both ways, less both headers, and never raises it (tcpmss_mangle_packet). */
 function clampMss(mss: u32): i32 {
   if (packet.fragmentOffset) return CONTINUE;
   if (packet.l4Length < tcp.TCP_LENGTH) return NF_DROP;
   const header = tcp.headerLength(packet.l4);
   if (header < tcp.TCP_LENGTH || header > packet.l4Length) return NF_DROP;
   const clamps = mss == L.TARGET_TCPMSS_CLAMP;
-  const limit = clamps ? min<i32>(mtuTo(packet.destination), mtuTo(packet.source)) - 40 : <i32>mss;
+  const limit = clamps
+    ? min<i32>(mtuTo(packet.destination), mtuTo(packet.source)) - (isSix(packet.source) ? 60 : 40)
+    : <i32>mss;
   if (limit <= 0) return NF_DROP;
   for (let i = tcp.TCP_LENGTH; i + 4 <= header;) {
     const at = packet.l4 + <usize>i;
@@ -219,11 +235,11 @@ function clampMss(mss: u32): i32 {
     }
     i += kind < 2 ? 1 : max<i32>(<i32>load<u8>(at + 1), 1);
   }
-  if (packet.l4Length == header && header < 60) addMss(min<i32>(limit, 536));
+  if (packet.l4Length == header && header < 60) addMss(min<i32>(limit, isSix(packet.source) ? 1220 : 536));
   return CONTINUE;
 }
 
-/** A SYN without data gets the option that it does not have; its sender counts on 536 bytes without it (RFC 1122). */
+/** A SYN without data gets the option that it does not have; its sender counts on 536 bytes without it (RFC 1122), 1220 of IPv6. */
 function addMss(mss: i32): void {
   const length = packet.l4Length;
   const option = packet.l4 + tcp.TCP_LENGTH;
@@ -236,16 +252,19 @@ function addMss(mss: i32): void {
   const before = tcp.offsetWord(packet.l4);
   tcp.setOffsetWord(packet.l4, before + 0x1000);
   update16(sum, before, before + 0x1000);
-  ipv4.setTotalLength(packet.ip, ipv4.totalLength(packet.ip) + 4);
+  if (isSix(packet.source)) ipv6.setPayloadLength(packet.ip, ipv6.payloadLength(packet.ip) + 4);
+  else ipv4.setTotalLength(packet.ip, ipv4.totalLength(packet.ip) + 4);
   store<u32>(packet.frame, load<u32>(packet.frame, FRAME_LENGTH) + 4, FRAME_LENGTH);
 }
 
 function changeTtl(record: usize): void {
   const value = load<i32>(record, L.TARGET_TTL_VALUE);
   const mode = load<i32>(record, L.TARGET_TTL_MODE);
-  const before = ipv4.ttl(packet.ip);
+  const before = anyIp.hops(packet.ip);
   let after = value;
   if (mode == L.TARGET_TTL_INC) after = min<i32>(before + value, 255);
   else if (mode == L.TARGET_TTL_DEC) after = max<i32>(before - value, 0);
-  if (after != before) ipv4.setTtl(packet.ip, after);
+  if (after == before) return;
+  if (isSix(packet.source)) ipv6.setHopLimit(packet.ip, after);
+  else ipv4.setTtl(packet.ip, after);
 }

@@ -25,6 +25,7 @@ import {
   TUPLE_SRC,
   TUPLE_ZONE,
 } from "../layout/records.ts";
+import { isSix } from "../memory/addresses.ts";
 import * as choices from "../memory/choices.ts";
 import { hashAddress } from "../memory/jhash.ts";
 import { next32 } from "../memory/random.ts";
@@ -37,6 +38,7 @@ import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as udp from "../wire/udp.ts";
+import * as ranges from "./nat-range.ts";
 import * as sources from "./sources.ts";
 import * as table from "./table.ts";
 import * as tuple from "./tuple.ts";
@@ -130,7 +132,12 @@ function keyInRange(manip: u32): bool {
 
 function inRange(manip: u32): bool {
   const address = manip == MANIP_SRC ? tuple.src : tuple.dst;
-  if (flags & RANGE_MAP_IPS && (address < minAddress || address > maxAddress)) return false;
+  if (flags & RANGE_MAP_IPS) {
+    const within = isSix(address)
+      ? ranges.holds(address, minAddress, maxAddress)
+      : address >= minAddress && address <= maxAddress;
+    if (!within) return false;
+  }
   return !(flags & RANGE_PROTO_SPECIFIED) || keyInRange(manip);
 }
 
@@ -138,7 +145,9 @@ function inRange(manip: u32): bool {
 function chooseAddress(manip: u32): void {
   if (!(flags & RANGE_MAP_IPS)) return;
   let address = minAddress;
-  if (minAddress != maxAddress) {
+  if (minAddress != maxAddress && isSix(address)) {
+    address = ranges.choose(address, maxAddress, tuple.src, tuple.dst, (flags & RANGE_PERSISTENT) != 0);
+  } else if (minAddress != maxAddress) {
     const spread = hashAddress(bswap<u32>(tuple.src), flags & RANGE_PERSISTENT ? 0 : bswap<u32>(tuple.dst));
     address = minAddress + <u32>((<u64>spread * <u64>(maxAddress - minAddress + 1)) >> 32);
   }

@@ -62,6 +62,10 @@ export function hops(at: usize): i32 {
 export function tos(at: usize): i32 {
   return isSix(at) ? ipv6.trafficClass(at) : ipv4.tos(at);
 }
+export function setTos(at: usize, value: i32): void {
+  if (isSix(at)) ipv6.setTrafficClass(at, value);
+  else ipv4.setTos(at, value);
+}
 
 /** Changes an address of the pseudo header under the checksum at `field`. */
 export function updateAddress(field: usize, before: u32, after: u32): void {

@@ -22,6 +22,9 @@ const FRAGMENT_LENGTH: i32 = 8;
 export function trafficClass(at: usize): i32 {
   return (get16(at) >> 4) & 255;
 }
+export function setTrafficClass(at: usize, value: i32): void {
+  put16(at, (get16(at) & 0xf00f) | (value << 4));
+}
 export function payloadLength(at: usize): i32 {
   return get16(at + PAYLOAD_LENGTH);
 }
