@@ -21,7 +21,8 @@ import {
   ZONE_HASH_START,
   ZONE_MASK,
 } from "../layout/zone.ts";
-import { put32 } from "../memory/bytes.ts";
+import { allocate } from "../memory/arena.ts";
+import { copy, put16, put32 } from "../memory/bytes.ts";
 import * as answer from "./dns-message.ts";
 
 // What came of a question.
@@ -150,14 +151,73 @@ function lookUp(zone: usize, name: usize, length: i32, type: i32): i32 {
 function withoutEntry(zone: usize, name: usize, length: i32, type: i32): i32 {
   const label = <i32>load<u8>(name) + 1;
   const above = length > label ? find(zone, name + <usize>label, length - label) : 0;
-  if (above && load<u32>(above, ENTRY_PODS) && readAddress(name)) {
-    const data = type == DNS_A ? answer.room(16) : 0;
-    if (!data) return NO_DATA;
-    put32(data, address);
-    answer.add(answer.ANSWER, name, DNS_A, load<u32>(above, ENTRY_PODS), data, 4);
-    return ANSWERED;
+  if (above && load<u32>(above, ENTRY_PODS)) {
+    const size = readAddress(name) ? 4 : readAddress6(name) ? 16 : 0;
+    if (size) return podAnswer(name, type, load<u32>(above, ENTRY_PODS), size);
   }
   return apexOf(zone, name, length) ? NO_NAME : NOT_OURS;
+}
+
+/** The answer about a pod whose address, of so many bytes, has been read. */
+function podAnswer(name: usize, type: i32, ttl: u32, size: i32): i32 {
+  const has = size == 4 ? DNS_A : DNS_AAAA;
+  const data = type == has ? answer.room(size) : 0;
+  if (!data) return NO_DATA;
+  if (size == 4) put32(data, address);
+  else copy(data, address6, 16);
+  answer.add(answer.ANSWER, name, has, ttl, data, size);
+  return ANSWERED;
+}
+
+/** Where 16 bytes of an address are read to. */
+let address6: usize = 0;
+
+/** Whether a label is an IPv6 address with dashes for colons, into `address6`. */
+function readAddress6(label: usize): bool {
+  if (!address6) address6 = allocate(16);
+  const end = label + 1 + <usize>load<u8>(label);
+  memory.fill(address6, 0, 16);
+  let groups = 0;
+  let gap = -1; // how many groups come before "--"
+  let p = label + 1;
+  if (p + 1 < end && isGap(p)) {
+    gap = 0;
+    p += 2;
+  }
+  while (p < end) {
+    let value = 0;
+    let digits = 0;
+    while (p < end && load<u8>(p) != 45) {
+      const digit = hexOf(lower(load<u8>(p)));
+      if (digit < 0 || ++digits > 4) return false;
+      value = (value << 4) | digit;
+      p++;
+    }
+    if (!digits || groups == 8) return false;
+    put16(address6 + ((<usize>groups) << 1), value);
+    groups++;
+    if (p == end) break;
+    if (p + 1 < end && isGap(p)) {
+      if (gap >= 0) return false;
+      gap = groups;
+      p += 2;
+    } else if (++p == end) return false;
+  }
+  if (gap < 0) return groups == 8;
+  if (groups == 8) return false;
+  const behind = (<usize>(groups - gap)) << 1;
+  memory.copy(address6 + 16 - behind, address6 + ((<usize>gap) << 1), behind);
+  memory.fill(address6 + ((<usize>gap) << 1), 0, (<usize>(8 - groups)) << 1);
+  return true;
+}
+
+function isGap(p: usize): bool {
+  return load<u8>(p) == 45 && load<u8>(p + 1) == 45;
+}
+
+function hexOf(byte: u8): i32 {
+  if (byte >= 48 && byte <= 57) return <i32>byte - 48;
+  return byte >= 97 && byte <= 102 ? <i32>byte - 87 : -1;
 }
 
 let address: u32 = 0;
@@ -219,7 +279,9 @@ function addTargets(zone: usize, entry: usize, type: i32): void {
     const name = record + RECORD_DATA + (type == DNS_SRV ? SRV_HEAD : 0);
     const length = load<i32>(record, RECORD_LENGTH) - (type == DNS_SRV ? <i32>SRV_HEAD : 0);
     const found = find(zone, name, length);
-    if (found && !answer.holds(name, DNS_A)) addRecords(answer.ADDITIONAL, found, name, DNS_A);
+    if (!found || answer.holds(name, DNS_A) || answer.holds(name, DNS_AAAA)) continue;
+    addRecords(answer.ADDITIONAL, found, name, DNS_A);
+    addRecords(answer.ADDITIONAL, found, name, DNS_AAAA);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   NS_MACHINE,
   OWNER_RESOLVER,
   SESSION_ADDRESS,
+  SESSION_ADDRESS6,
   SESSION_ANSWERS,
   SESSION_FLAGS,
   SESSION_FLOW,
@@ -29,12 +30,15 @@ import {
   RESOLVER_COUNT,
   RESOLVER_EDNS0,
   RESOLVER_FLAGS,
+  RESOLVER_NO_A,
+  RESOLVER_NO_AAAA,
   RESOLVER_REOPEN,
   RESOLVER_SERVERS,
   RESOLVER_SINGLE,
   RESOLVER_TIMEOUT,
   RESOLVER_USE_VC,
 } from "../layout/zone.ts";
+import { numberOf } from "../memory/addresses.ts";
 import { allocate } from "../memory/arena.ts";
 import { copy, get16, get32, put16 } from "../memory/bytes.ts";
 import { MILLISECOND, now, SECOND } from "../memory/clock.ts";
@@ -46,6 +50,7 @@ import * as tcp from "../socket/tcp.ts";
 import * as udp from "../socket/udp.ts";
 import * as dns from "../wire/dns.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import { isBetter } from "./address-choice.ts";
 
 // What becomes of a session's question.
 export const WAITING: i32 = 0;
@@ -86,9 +91,15 @@ export function start(session: usize): i32 {
   return resolve(session);
 }
 
+/** The bits of the answers that are not asked for. */
+function unasked(session: usize): u32 {
+  return (has(session, RESOLVER_NO_A) ? A_CAME : 0) | (has(session, RESOLVER_NO_AAAA) ? AAAA_CAME : 0);
+}
+
 /** Asks for the name in hand: A and AAAA from one socket, as glibc does. */
 function resolve(session: usize): i32 {
   store<u32>(session, 0, SESSION_TRIES);
+  store<u32>(session, 0, SESSION_ADDRESS6);
   return attempt(session);
 }
 
@@ -99,10 +110,11 @@ function attempt(session: usize): i32 {
   const second = next32(flow + FLOW_RANDOM) & 0xffff;
   store<u32>(session, first, SESSION_QUERY_A);
   store<u32>(session, second == first ? (second + 1) & 0xffff : second, SESSION_QUERY_AAAA);
-  store<u32>(session, 0, SESSION_ANSWERS);
+  const done = unasked(session);
+  store<u32>(session, done, SESSION_ANSWERS);
   if (has(session, RESOLVER_USE_VC)) return connect(session);
-  if (!openSocket(session) || !ask(session, DNS_A)) return UNRESOLVED;
-  if (!has(session, RESOLVER_SINGLE)) ask(session, DNS_AAAA);
+  if (!openSocket(session) || !ask(session, done & A_CAME ? DNS_AAAA : DNS_A)) return UNRESOLVED;
+  if (!done && !has(session, RESOLVER_SINGLE)) ask(session, DNS_AAAA);
   setTimer(session);
   return WAITING;
 }
@@ -173,7 +185,7 @@ function setTimer(session: usize): void {
 export function onTimer(session: usize, generation: u32): i32 {
   if (load<u32>(session, SESSION_GENERATION) != generation) return WAITING;
   const flags = load<u32>(session, SESSION_FLAGS);
-  if (load<u32>(session, SESSION_ANSWERS) && !(flags & RESOLVER_REOPEN)) {
+  if (load<u32>(session, SESSION_ANSWERS) != unasked(session) && !(flags & RESOLVER_REOPEN)) {
     const next: u32 = flags & RESOLVER_SINGLE ? RESOLVER_REOPEN : RESOLVER_SINGLE;
     store<u32>(session, flags | next, SESSION_FLAGS);
     if (next == RESOLVER_REOPEN) closeSocket(session);
@@ -218,7 +230,7 @@ export function onAnswer(session: usize, at: usize, length: i32): i32 {
   if (dns.flags(at) & dns.FLAG_TRUNCATED) {
     // Both questions are asked again over TCP.
     stop(session);
-    store<u32>(session, 0, SESSION_ANSWERS);
+    store<u32>(session, unasked(session), SESSION_ANSWERS);
     return connect(session);
   }
   return takeAnswer(session, at, length);
@@ -234,7 +246,14 @@ function takeAnswer(session: usize, at: usize, length: i32): i32 {
   const answers = load<u32>(session, SESSION_ANSWERS);
   const came = <u32>dns.id(at) == load<u32>(session, SESSION_QUERY_A) ? A_CAME : AAAA_CAME;
   if (answers & came) return WAITING;
-  if (came == A_CAME) store<u32>(session, addressIn(at, at + <usize>length), SESSION_ADDRESS);
+  const until = at + <usize>length;
+  if (came == A_CAME) store<u32>(session, addressIn(at, until), SESSION_ADDRESS);
+  else
+    store<u32>(
+      session,
+      address6In(load<usize>(load<usize>(session, SESSION_FLOW), FLOW_NAMESPACE), at, until),
+      SESSION_ADDRESS6,
+    );
   store<u32>(session, answers | came, SESSION_ANSWERS);
   if ((answers | came) == BOTH) return over(session);
   if (load<usize>(session, SESSION_STREAM) || !has(session, RESOLVER_SINGLE)) return WAITING;
@@ -246,7 +265,7 @@ function takeAnswer(session: usize, at: usize, length: i32): i32 {
 
 /** Both answers are in: done, or on to the next name of the search list. */
 function over(session: usize): i32 {
-  if (load<u32>(session, SESSION_ADDRESS)) {
+  if (settle(session)) {
     stop(session);
     return RESOLVED;
   }
@@ -255,6 +274,16 @@ function over(session: usize): i32 {
   const next = name + 4 + <usize>load<u32>(name);
   store<usize>(session, next, SESSION_NAME);
   return load<u32>(next) ? resolve(session) : UNRESOLVED;
+}
+
+/** Chooses between the addresses of either family; false: there is none. */
+function settle(session: usize): bool {
+  const four = load<u32>(session, SESSION_ADDRESS);
+  const six = load<u32>(session, SESSION_ADDRESS6);
+  if (!six) return four != 0;
+  const ns = load<usize>(load<usize>(session, SESSION_FLOW), FLOW_NAMESPACE);
+  if (!four || isBetter(ns, four, six)) store<u32>(session, six, SESSION_ADDRESS);
+  return true;
 }
 
 /** An ICMP error came about a query: the next server is asked. */
@@ -285,9 +314,14 @@ export function onConnection(session: usize, c: usize): i32 {
     return nextTry(session);
   }
   if (what & tcp.CONNECTED) {
+    const done = load<u32>(session, SESSION_ANSWERS);
     // Both at once, each behind its length.
-    const first = writeQuery(session, scratch + 2, DNS_A);
+    const first = writeQuery(session, scratch + 2, done & A_CAME ? DNS_AAAA : DNS_A);
     put16(scratch, first);
+    if (done) {
+      tcp.write(c, scratch, 2 + first);
+      return WAITING;
+    }
     const second = writeQuery(session, scratch + 4 + <usize>first, DNS_AAAA);
     put16(scratch + 2 + <usize>first, second);
     tcp.write(c, scratch, 4 + first + second);
@@ -320,8 +354,26 @@ function takeBytes(session: usize, at: usize, length: i32): i32 {
   return WAITING;
 }
 
-/** The first address among the answers of a message, 0 if none. */
+/** The first IPv4 address among the answers of a message, 0 if none. */
 function addressIn(at: usize, until: usize): u32 {
+  const data = dataIn(at, until, 0, DNS_A, 4);
+  return data ? get32(data) : 0;
+}
+
+/** The IPv6 address among the answers of a message that is called rather than the others, by its number; 0 if there is none. */
+function address6In(ns: usize, at: usize, until: usize): u32 {
+  let best: u32 = 0;
+  let data = dataIn(at, until, 0, DNS_AAAA, 16);
+  while (data) {
+    const number = numberOf(data);
+    if (!best || isBetter(ns, best, number)) best = number;
+    data = dataIn(at, until, data, DNS_AAAA, 16);
+  }
+  return best;
+}
+
+/** The data of the first answer behind `after` that has a type and a size, 0 if none. */
+function dataIn(at: usize, until: usize, after: usize, wanted: i32, length: usize): usize {
   let p = dns.skipName(at + dns.DNS_HEADER, until);
   if (!p) return 0;
   p += 4;
@@ -332,7 +384,7 @@ function addressIn(at: usize, until: usize): u32 {
     const size = <usize>get16(p + 8);
     p += dns.RECORD_HEAD;
     if (p + size > until) return 0;
-    if (type == DNS_A && size == 4) return get32(p);
+    if (type == wanted && size == length && p > after) return p;
     p += size;
   }
   return 0;

@@ -866,6 +866,7 @@ export const SESSION_ANSWER_BYTES = SESSION_BYTES + WORD; // that are asked for,
 export const SESSION_STATUS = SESSION_ANSWER_BYTES + WORD; // of the answer: HTTP's status, DNS' code
 export const SESSION_PARENT = SESSION_STATUS + WORD; // the request of a service that this one is made for, 0: none
 export const SESSION_REPEATS = SESSION_PARENT + WORD; // how often it is made again afterwards
+export const SESSION_ADDRESS6 = SESSION_REPEATS + WORD; // number of the IPv6 address that was found, 0: none
 export const SESSION_SIZE = 144;
 
 // What a worker counted for one traffic line.

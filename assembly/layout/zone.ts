@@ -94,3 +94,6 @@ export const RESOLVER_USE_VC = 1; // asks over TCP
 export const RESOLVER_SINGLE = 2; // asks for AAAA when A is answered
 export const RESOLVER_REOPEN = 4; // and from another socket
 export const RESOLVER_EDNS0 = 8;
+// Families that the program does not ask for (AF_INET6, AF_INET in its hints).
+export const RESOLVER_NO_A = 16;
+export const RESOLVER_NO_AAAA = 32;

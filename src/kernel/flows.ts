@@ -161,6 +161,8 @@ function placeResolver(kernel: Kernel, first: string, options: ResolverOptions):
     (options.useVc ? Z.RESOLVER_USE_VC : 0) |
     (options.singleRequest || options.singleRequestReopen ? Z.RESOLVER_SINGLE : 0) |
     (options.singleRequestReopen ? Z.RESOLVER_REOPEN : 0) |
-    (options.edns0 ? Z.RESOLVER_EDNS0 : 0);
+    (options.edns0 ? Z.RESOLVER_EDNS0 : 0) |
+    (options.family === "ipv6" ? Z.RESOLVER_NO_A : 0) |
+    (options.family === "ipv4" ? Z.RESOLVER_NO_AAAA : 0);
   return kernel.placeWords(words);
 }

@@ -1,6 +1,7 @@
 // Who sends a line of traffic: the pods, nodes or the outside client that `from` names.
 import type { Document, FieldPath } from "../documents/document.ts";
 import { among } from "../errors.ts";
+import { familyOfText, IPV4_ALONE, podIPs, type Family } from "../kubernetes/families.ts";
 import type { Cluster, Pod } from "../kubernetes/objects.ts";
 import { podNamespace } from "../node/kubelet.ts";
 import { CLIENT } from "../node/outside.ts";
@@ -14,6 +15,8 @@ export interface Client {
   /** The Kubernetes namespace of a pod. */
   kubernetes: string | undefined;
   resolver: ResolvConf;
+  /** Of its addresses, the one that it is called and calls by first. */
+  families: readonly Family[];
 }
 
 const WORKLOADS = {
@@ -26,10 +29,20 @@ const WORKLOADS = {
 } as const;
 
 export function podClient(cluster: Cluster, pod: Pod): Client {
-  return { namespace: podNamespace(pod), kubernetes: pod.namespace, resolver: resolvConf(cluster, pod) };
+  return {
+    namespace: podNamespace(pod),
+    kubernetes: pod.namespace,
+    resolver: resolvConf(cluster, pod),
+    families: podIPs(pod).map(familyOfText),
+  };
 }
 
-export const INTERNET_CLIENT: Client = { namespace: CLIENT, kubernetes: undefined, resolver: outsideResolvConf() };
+export const INTERNET_CLIENT: Client = {
+  namespace: CLIENT,
+  kubernetes: undefined,
+  resolver: outsideResolvConf(),
+  families: ["IPv4", "IPv6"],
+};
 
 /** The clients that `from` names. Throws an InputError if it names none or more than one thing, or what is not there. */
 export function clientsOf(cluster: Cluster, from: Traffic["from"], document: Document, path: FieldPath): Client[] {
@@ -43,7 +56,8 @@ export function clientsOf(cluster: Cluster, from: Traffic["from"], document: Doc
   if (kind === "node") {
     if (!cluster.nodes.some((node) => node.name === name))
       document.fail([...path, kind], `there is no node ${name}${among(cluster.nodes.map((node) => node.name))}`);
-    return [{ namespace: name, kubernetes: undefined, resolver: outsideResolvConf() }];
+    const { families = IPV4_ALONE } = cluster;
+    return [{ namespace: name, kubernetes: undefined, resolver: outsideResolvConf(), families }];
   }
   const pods = cluster.pods.filter(
     (pod) =>

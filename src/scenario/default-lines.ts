@@ -1,5 +1,6 @@
 // The traffic of manifests without a scenario: pods call Services, the outside calls load balancers and node ports, pods call the outside.
 import { INGRESS_NAMESPACE } from "../kubernetes/ingress-controller.ts";
+import { IPV4_ALONE } from "../kubernetes/families.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
 import { isUnreachable } from "../kubernetes/services.ts";
 import { SYNTHETIC_NAMESPACE } from "../kubernetes/synthetic.ts";
@@ -13,6 +14,8 @@ import { dnsTarget, namedTarget } from "./targets.ts";
 
 /** The host outside that every pod calls. */
 const OUTSIDE_HOST = "93.184.216.34";
+/** For pods without IPv4. */
+const OUTSIDE_HOST6 = "2606:2800:220:1:248:1893:25c8:1946";
 const OUTSIDE_PORT = 443;
 const HTTP_PORT = 80;
 /** Requests per second of each pair of a client and a target. */
@@ -72,17 +75,26 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
       if (address !== undefined)
         add(`internet > ${portLabel(service, port)}`, protocolOf(port), outside([{ address, port: port.port }]));
       if (port.nodePort === 0) continue;
-      const nodes = cluster.nodes.map((node) => ({ address: externalAddress(node, nodeCIDR), port: port.nodePort }));
-      add(`internet > ${label(service)} node port ${port.nodePort}`, protocolOf(port), outside(nodes));
+      const { ipFamilies = ["IPv4"] } = service;
+      for (const family of ipFamilies) {
+        const nodes = cluster.nodes.map((node) => ({
+          address: family === "IPv4" ? externalAddress(node, nodeCIDR) : (node.address6 ?? ""),
+          port: port.nodePort,
+        }));
+        const by = ipFamilies.length > 1 ? `, ${family}` : "";
+        add(`internet > ${label(service)} node port ${port.nodePort}${by}`, protocolOf(port), outside(nodes));
+      }
     }
   }
   addIngressLines(cluster, add, warnings);
-  const target = { address: OUTSIDE_HOST, port: OUTSIDE_PORT };
+  const { families = IPV4_ALONE } = cluster;
+  const host = families.includes("IPv4") ? OUTSIDE_HOST : OUTSIDE_HOST6;
+  const target = { address: host, port: OUTSIDE_PORT };
   add(
     "pods > internet",
     "tcp",
     running.filter(ownNetwork).map((pod) => ({ client: podClient(cluster, pod), target })),
-    OUTSIDE_HOST,
+    host,
   );
   return lines;
 }

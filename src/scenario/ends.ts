@@ -10,7 +10,7 @@ import type { Traffic } from "./traffic-schema.ts";
 export interface Ends {
   /** `NAMESPACE/POD`, `pod/NAME`, `deployment/NAME` and the like, `node/NAME` or `internet`. */
   from: string;
-  /** `svc/NAME:PORT`, `lb/NAME:PORT`, `nodeport/NAME:PORT`, `pod/NAME:PORT`, `node/NAME:PORT`, `ADDRESS:PORT` or `DNS-NAME:PORT`. */
+  /** `svc/NAME:PORT`, `lb/NAME:PORT`, `nodeport/NAME:PORT`, `pod/NAME:PORT`, `node/NAME:PORT`, `ADDRESS:PORT`, `[ADDRESS]:PORT` or `DNS-NAME:PORT`. */
   to: string;
   protocol: "tcp" | "udp" | "icmp";
   /** The namespace of names that say none. */
@@ -128,7 +128,7 @@ export function parseTo({
         { field: "--to" },
         `${to} should be svc/NAME:PORT, lb/NAME:PORT, nodeport/NAME:PORT, pod/NAME:PORT, node/NAME:PORT, ADDRESS:PORT or DNS-NAME:PORT`,
       );
-    return { host: target, ...ports };
+    return { host: target.replace(/^\[(.*)\]$/, "$1"), ...ports };
   }
   if (names.length > 2 || names.includes(""))
     throw new InputError(

@@ -1,11 +1,14 @@
 // Lines of traffic: who calls what, and how often; each becomes one flow for every pair of a client and a target.
 import type { DnsRecord, FlowConfig, FlowProtocol, FlowTarget, Retries } from "../seam/plan.ts";
 import { externalNetwork, RESOLVER_ADDRESS, type OutsideHost } from "../node/outside-addresses.ts";
-import { cidrContains, formatCidr, formatIpv4, parseCidr, parseIpv4 } from "../address.ts";
+import { CLIENT_ADDRESS6, EXTERNAL6, RESOLVER_ADDRESS6 } from "../node/outside-addresses6.ts";
+import { isIP } from "node:net";
+import { formatCidr } from "../address.ts";
 import type { Document } from "../documents/document.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
 import { arrivalOf, shareOf, type LineArrival } from "./arrival.ts";
 import { clientsOf, type Client } from "./clients.ts";
+import { addressForm, blockContains } from "../node/kube-proxy/ip.ts";
 import { RANGE_FIELDS } from "./ranges.ts";
 import type { ClusterSpec } from "./ranges.ts";
 import type { Scenario } from "./schema.ts";
@@ -198,10 +201,20 @@ export function outsideHosts(
   lines: readonly Line[],
   cluster: Cluster,
   ranges: ClusterSpec,
-  addresses: ReadonlyMap<string, string>,
+  addresses: ReadonlyMap<string, readonly string[]>,
 ): OutsideHost[] {
   const inside = [
     ...RANGE_FIELDS.map((field) => ranges[field]),
+    ...(ranges.six
+      ? [
+          ranges.six.podCIDR,
+          ranges.six.serviceCIDR,
+          ranges.six.nodeCIDR,
+          EXTERNAL6.network,
+          CLIENT_ADDRESS6,
+          RESOLVER_ADDRESS6,
+        ]
+      : []),
     formatCidr(externalNetwork(ranges.nodeCIDR)),
     "127.0.0.0/8",
     RESOLVER_ADDRESS,
@@ -209,17 +222,18 @@ export function outsideHosts(
       ...externalIPs,
       ...loadBalancerIngress.map(({ ip }) => ip),
     ]),
-  ].flatMap((range) => parseCidr(range) ?? []);
+  ];
   return lines.flatMap(({ protocol, called, pairs }) => {
     if (called === undefined) return [];
-    const address = parseIpv4(addresses.get(plainName(called)) ?? called);
-    if (address === undefined || inside.some((block) => cidrContains(block, address))) return [];
+    const found = (addresses.get(plainName(called)) ?? [called]).filter(
+      (address) => isIP(address) !== 0 && !inside.some((block) => blockContains(block, address)),
+    );
     const port = pairs[0]?.target.port ?? 0;
     const ports =
       protocol === "icmp"
         ? []
         : [{ protocol: ["udp", "query", "stream"].includes(protocol) ? "udp" : "tcp", port } as const];
-    return [{ address: formatIpv4(address), ports }];
+    return found.map((address) => ({ address: addressForm(address), ports }));
   });
 }
 
@@ -232,7 +246,7 @@ function plainName(name: string): string {
 export function outsideNames(lines: readonly Line[], zone: readonly DnsRecord[]): string[] {
   const inside = new Set(zone.map(({ name }) => name));
   const names = lines.flatMap(({ called, pairs }) => {
-    if (called === undefined || parseIpv4(called) !== undefined) return [];
+    if (called === undefined || isIP(called) !== 0) return [];
     const name = plainName(called);
     // An ExternalName's own name is in the zone, but not what it stands for.
     const asked = pairs.flatMap(({ target }) => ("names" in target ? target.names : []));

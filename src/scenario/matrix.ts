@@ -1,12 +1,12 @@
 // Who reaches whom: a probe from every pod, and from outside, to every Service and every pod on each of their ports.
-import { parseIpv4 } from "../address.ts";
 import { SERVICE_NAME } from "../kubernetes/endpoints.ts";
-import type { Cluster, Protocol, Service, ServicePort } from "../kubernetes/objects.ts";
+import type { Cluster, Node, Protocol, Service, ServicePort } from "../kubernetes/objects.ts";
 import { SYNTHETIC_NAMESPACE } from "../kubernetes/synthetic.ts";
 import { virtualAddresses } from "../node/load-balancer.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
 import { INTERNET_CLIENT, podClient, type Client } from "./clients.ts";
 import { probeFlow, type Probe } from "./probes.ts";
+import { clusterIPOf } from "./targets.ts";
 
 export interface MatrixTarget {
   /** `Service default/cart:7070/TCP`, `load balancer ...`, `node port ...`, `pod default/cart-0:7070/TCP`. */
@@ -64,7 +64,7 @@ export function clusterMatrix(cluster: Cluster, nodeCIDR: string): Matrix {
 
 /** A headless Service has no address but its pods', and a name that leads out of the cluster none at all. */
 function serviceTargets(cluster: Cluster, service: Service, nodeCIDR: string): Target[] {
-  const address = service.clusterIPs.find((ip) => parseIpv4(ip) !== undefined);
+  const address = clusterIPOf(service, cluster);
   const balancer = virtualAddresses(service)[0];
   const [node] = cluster.nodes;
   const path = `${service.namespace}/${service.name}`;
@@ -86,9 +86,20 @@ function serviceTargets(cluster: Cluster, service: Service, nodeCIDR: string): T
         ...(balancer === undefined ? [] : [target("load balancer", balancer, port, balancer)]),
         ...(nodePort === 0 || !node
           ? []
-          : [target("node port", node.address, nodePort, externalAddress(node, nodeCIDR))]),
+          : [nodePortTarget(service, node, nodeCIDR, (at, outside) => target("node port", at, nodePort, outside))]),
       ];
     });
+}
+
+/** A node port by the address of the Service's first family. */
+function nodePortTarget(
+  { ipFamilies = ["IPv4"] }: Service,
+  node: Node,
+  nodeCIDR: string,
+  target: (at: string, outside: string) => Target,
+): Target {
+  const six = ipFamilies[0] === "IPv6" ? node.address6 : undefined;
+  return six === undefined ? target(node.address, externalAddress(node, nodeCIDR)) : target(six, six);
 }
 
 function draws(cluster: Cluster, { namespace, name }: Service, port: ServicePort): number {

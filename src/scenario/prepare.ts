@@ -1,6 +1,6 @@
 // From what was read to what can run: the cluster, its machines, flows and captures as one plan, and what is expected of it.
+import { isIP } from "node:net";
 import { isAbsolute, join, normalize } from "node:path";
-import { parseIpv4 } from "../address.ts";
 import type { Document } from "../documents/document.ts";
 import { InputError, type Place } from "../errors.ts";
 import { settleLiving } from "../kubernetes/cluster.ts";
@@ -12,6 +12,7 @@ import { notRelayed } from "../node/load-balancer.ts";
 import { unservedPorts } from "../node/kubelet.ts";
 import { compileFilter, FilterError } from "../pcap/filter.ts";
 import { nodeDatagrams, nodeMachine, NODES_SEGMENT, type ProxyMode } from "../node/machine.ts";
+import { addressForm } from "../node/kube-proxy/ip.ts";
 import { addressNames } from "../node/names.ts";
 import { INTERNET_SEGMENT, outsideMachines } from "../node/outside.ts";
 import type { CaptureConfig, Plan } from "../seam/plan.ts";
@@ -137,8 +138,9 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   addOwnRules(scenario, document, cluster, nodes);
   const zone = dnsRecords(cluster);
   const called = outsideNames(everyLine, editions.length === 0 ? zone : dnsRecords(known));
-  const given = new Map([...ingressNames(known, called), ...hostsOf(scenario, document)]);
-  const addresses = addressesOf(called, given);
+  const ofIngresses = [...ingressNames(known, called)].map(([name, address]): [string, string[]] => [name, [address]]);
+  const given = new Map([...ofIngresses, ...hostsOf(scenario, document, ranges.six !== undefined)]);
+  const addresses = addressesOf(called, given, ranges.six !== undefined);
   const { interval: intervalNs, timeout: timeoutNs, ...thresholds } = ranges.loadBalancer;
   const healthChecks = { intervalNs, timeoutNs, ...thresholds };
   const outside = { ...ranges, healthChecks, hosts: outsideHosts(everyLine, cluster, ranges, addresses) };
@@ -196,14 +198,18 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   };
 }
 
-/** The names that the scenario gives addresses outside. Throws an InputError for what is no name or no address. */
-function hostsOf({ spec }: Scenario, document: Document | undefined): Map<string, string> {
+/** The names that the scenario gives addresses outside: one, or one of each family. Throws an InputError for what is no name or no address. */
+function hostsOf({ spec }: Scenario, document: Document | undefined, six: boolean): Map<string, string[]> {
   return new Map(
-    Object.entries(spec.hosts).map(([name, address]) => {
-      if (!isHostName(name)) document?.fail(["spec", "hosts", name], `${name} is not a DNS name`);
-      if (parseIpv4(address) === undefined)
-        document?.fail(["spec", "hosts", name], `${address} is not an IPv4 address`);
-      return [name.toLowerCase().replace(/\.$/, ""), address];
+    Object.entries(spec.hosts).map(([name, text]) => {
+      const fail = (message: string): void => document?.fail(["spec", "hosts", name], message);
+      if (!isHostName(name)) fail(`${name} is not a DNS name`);
+      const addresses = text.split(",");
+      for (const address of addresses) {
+        if (isIP(address) === 0) fail(`${address} is not an IP address`);
+        if (isIP(address) === 6 && !six) fail(`${address} is of IPv6, which the cluster has not; write ipFamily: dual`);
+      }
+      return [name.toLowerCase().replace(/\.$/, ""), addresses.map(addressForm)];
     }),
   );
 }

@@ -10,6 +10,7 @@ import { ClusterState, heardNs, type News } from "./cluster-state.ts";
 /** What a node has for a state of the cluster: its rules, and all that listens there. */
 export interface NodeState {
   rules: RulesText | undefined;
+  ipv6Rules?: RulesText | undefined;
   /** kube-proxy's table in nftables mode. */
   nft?: string | undefined;
   /** What kube-proxy tells ip_vs in ipvs mode. */

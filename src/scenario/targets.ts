@@ -1,8 +1,10 @@
 // Where a line of traffic goes: addresses and ports, or names to be asked of the cluster's DNS.
-import { parseIpv4 } from "../address.ts";
+import { isIP } from "node:net";
+import { formatIpv6, parseIpv6 } from "../address6.ts";
 import type { Document, FieldPath } from "../documents/document.ts";
 import { among } from "../errors.ts";
 import { searchNames } from "../kubernetes/dns.ts";
+import { familyOfText, IPV4_ALONE, nodeAddress, podAddress, type Family } from "../kubernetes/families.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
 import { loadBalancerAddresses } from "../node/load-balancer.ts";
 import { externalAddress } from "../node/outside-addresses.ts";
@@ -30,6 +32,7 @@ export function targetsOf(to: Traffic["to"], client: Client, context: TargetCont
   if (kind === undefined || named.length > 1) return document.fail(path, `should name one of ${KINDS.join(", ")}`);
   if (to.by !== undefined && kind !== "service")
     return document.fail([...path, "by"], `is for a service only, not for a ${kind}`);
+  checkFamily(to, kind, context);
   switch (kind) {
     case "service":
       return [serviceTarget(to, client, context)];
@@ -38,14 +41,45 @@ export function targetsOf(to: Traffic["to"], client: Client, context: TargetCont
     case "nodePort":
       return nodePortTargets(to, client, context);
     case "pod":
-      return [podTarget(to, context)];
+      return [podTarget(to, client, context)];
     case "node":
       return [
-        { address: addressOf(nodeOf(to.node ?? "", context), client, context), port: plainPort(to.port, context) },
+        {
+          address: addressOf(nodeOf(to.node ?? "", context), familyOf(to, client), client, context),
+          port: plainPort(to.port, context),
+        },
       ];
     case "host":
       return [hostTarget(to, client, context)];
   }
+}
+
+const FAMILIES = { ipv4: "IPv4", ipv6: "IPv6" } as const;
+
+/** The family that a target says; else the first of `families`, or the client's first. */
+function familyOf(to: Traffic["to"], client: Client, families: readonly Family[] = client.families): Family {
+  return to.family ? FAMILIES[to.family] : (families[0] ?? "IPv4");
+}
+
+function checkFamily({ family, host = "" }: Traffic["to"], kind: (typeof KINDS)[number], context: TargetContext): void {
+  if (family === undefined) return;
+  const { cluster, document, path } = context;
+  const fail = (message: string): never => document.fail([...path, "family"], message);
+  if (family === "ipv6" && !cluster.families?.includes("IPv6"))
+    fail("the cluster has no IPv6; write ipFamily: dual in spec.cluster");
+  if (family === "ipv6" && kind === "loadBalancer") fail("load balancers have IPv4 addresses only");
+  if (kind === "host" && isIP(host) !== 0 && familyOfText(host) !== FAMILIES[family])
+    fail(`${host} is not an address of ${FAMILIES[family]}`);
+}
+
+/** What calls a Service by its address calls: the family that is said, else the Service's first that the cluster has. */
+export function clusterIPOf(
+  { clusterIPs }: Service,
+  { families = IPV4_ALONE }: Pick<Cluster, "families">,
+  family?: "ipv4" | "ipv6",
+): string | undefined {
+  const wanted = family ? [FAMILIES[family]] : families;
+  return clusterIPs.find((ip) => isIP(ip) !== 0 && wanted.includes(familyOfText(ip)));
 }
 
 function serviceTarget(to: Traffic["to"], client: Client, context: TargetContext): FlowTarget {
@@ -59,26 +93,35 @@ function serviceTarget(to: Traffic["to"], client: Client, context: TargetContext
         [...path, "by"],
         `${client.namespace} has no resolver that knows the cluster's names; use clusterIP`,
       );
-    return dnsTarget(cluster, service, port, client);
+    return dnsTarget(cluster, service, port, client, to.family);
   }
-  const address = service.clusterIPs.find((ip) => parseIpv4(ip) !== undefined);
+  const address = clusterIPOf(service, cluster, to.family);
   if (address === undefined || typeof port === "number")
-    return document.fail([...path, "by"], `Service ${label(service)} has no IPv4 cluster IP; call it by dns`);
+    return document.fail(
+      [...path, "by"],
+      `Service ${label(service)} has no ${familyOf(to, client)} cluster IP; call it by dns`,
+    );
   return { address, port: port.port };
 }
 
 /** A Service by the name under which a pod in a namespace would call it. A headless Service's name leads to the pods, so the port is theirs. */
-export function dnsTarget(cluster: Cluster, service: Service, port: ServicePort | number, client: Client): FlowTarget {
+export function dnsTarget(
+  cluster: Cluster,
+  service: Service,
+  port: ServicePort | number,
+  client: Client,
+  family?: "ipv4" | "ipv6",
+): FlowTarget {
   const short = service.namespace === client.kubernetes ? service.name : `${service.name}.${service.namespace}`;
   const headless = service.clusterIPs[0] === "None";
   const number = typeof port === "number" ? port : headless ? endpointPort(cluster, service, port) : port.port;
-  return namedTarget(client, short, number);
+  return namedTarget(client, short, number, family);
 }
 
-/** A name as the client's resolver looks it up. */
-export function namedTarget({ resolver }: Client, name: string, port: number): FlowTarget {
+/** A name as the client's resolver looks it up, of one family alone if one is said. */
+export function namedTarget({ resolver }: Client, name: string, port: number, family?: "ipv4" | "ipv6"): FlowTarget {
   const [first = "", ...others] = resolver.nameservers;
-  const options = { ...resolver.options, ...(others.length > 0 ? { others } : {}) };
+  const options = { ...resolver.options, ...(others.length > 0 ? { others } : {}), ...(family && { family }) };
   return {
     names: searchNames(resolver, name.toLowerCase()),
     resolver: first,
@@ -119,15 +162,22 @@ function nodePortTargets(to: Traffic["to"], client: Client, context: TargetConte
     );
   const { nodePort } = port;
   const nodes = to.node === undefined ? cluster.nodes : [nodeOf(to.node, context)];
-  return nodes.map((node) => ({ address: addressOf(node, client, context), port: nodePort }));
+  const family = familyOf(to, client, service.ipFamilies);
+  return nodes.map((node) => ({ address: addressOf(node, family, client, context), port: nodePort }));
 }
 
-/** A node's address, from outside the external one. */
-function addressOf(node: Cluster["nodes"][number], client: Client, { nodeCIDR }: TargetContext): string {
-  return client.namespace.startsWith("internet/") ? externalAddress(node, nodeCIDR) : node.address;
+/** A node's address of a family, of IPv4 from outside the external one. */
+function addressOf(
+  node: Cluster["nodes"][number],
+  family: Family,
+  client: Client,
+  { nodeCIDR }: TargetContext,
+): string {
+  const own = nodeAddress(node, family) ?? node.address;
+  return client.namespace.startsWith("internet/") && family === "IPv4" ? externalAddress(node, nodeCIDR) : own;
 }
 
-function podTarget(to: Traffic["to"], context: TargetContext): FlowTarget {
+function podTarget(to: Traffic["to"], client: Client, context: TargetContext): FlowTarget {
   const { cluster, document, path } = context;
   const inNamespace = cluster.pods.filter(({ namespace }) => namespace === to.namespace);
   const pod = inNamespace.find(({ name }) => name === to.pod);
@@ -136,7 +186,10 @@ function podTarget(to: Traffic["to"], context: TargetContext): FlowTarget {
     return document.fail([...path, "pod"], `there is no pod ${to.pod} in namespace ${to.namespace}${among(choices)}`);
   }
   if (pod.podIP === "") return document.fail([...path, "pod"], `pod ${to.pod} runs on no node`);
-  return { address: pod.podIP, port: containerPort(pod, to.port, context) };
+  const address = to.family ? podAddress(pod, FAMILIES[to.family]) : pod.podIP;
+  if (address === undefined)
+    return document.fail([...path, "family"], `pod ${to.pod} has no ${familyOf(to, client)} address`);
+  return { address, port: containerPort(pod, to.port, context) };
 }
 
 function containerPort(pod: Pod, port: number | string | undefined, context: TargetContext): number {
@@ -152,9 +205,17 @@ function hostTarget(to: Traffic["to"], client: Client, context: TargetContext): 
   const { document, path } = context;
   const host = to.host ?? "";
   const port = plainPort(to.port, context);
-  if (parseIpv4(host) !== undefined) return { address: host, port };
-  if (!isHostName(host)) return document.fail([...path, "host"], `${host} is neither an IPv4 address nor a DNS name`);
-  return namedTarget(client, host, port);
+  if (isIP(host) === 6 && !context.cluster.families?.includes("IPv6"))
+    return document.fail([...path, "host"], `${host} is of IPv6, which the cluster has not; write ipFamily: dual`);
+  if (isIP(host) !== 0) return { address: plainAddress(host), port };
+  if (!isHostName(host)) return document.fail([...path, "host"], `${host} is neither an IP address nor a DNS name`);
+  return namedTarget(client, host, port, to.family);
+}
+
+/** An address as it is written elsewhere: of IPv6 the short form. */
+function plainAddress(host: string): string {
+  const six = parseIpv6(host);
+  return six === undefined ? host : formatIpv6(six);
 }
 
 /** Labels of at most 63 letters, digits, - and _ between dots, 253 in all; perhaps a final dot. */

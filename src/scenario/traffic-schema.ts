@@ -33,6 +33,7 @@ export const target = z.strictObject({
   namespace: name.default("default"),
   port: port.optional(),
   by: z.enum(["dns", "clusterIP"]).optional(),
+  family: z.enum(["ipv4", "ipv6"], "should be ipv4 or ipv6").optional(),
 });
 
 /** An arrival that is more than a word. */

@@ -33,6 +33,8 @@ export interface ResolverOptions {
   /** And from another socket. */
   singleRequestReopen?: boolean;
   edns0?: boolean;
+  /** The program asks for addresses of this family alone. Default: of both, and calls the one that RFC 6724 puts first. */
+  family?: "ipv4" | "ipv6";
 }
 
 /**

@@ -159,6 +159,32 @@ describe.each(BUILDS)("in the %s build", (build) => {
     expect(answer("10-244-1-256.shop.pod")).toEqual([3]);
     expect(answer("web.shop.pod")).toEqual([3]);
     expect(answer("10-244-1-2.other.pod")).toEqual([3]);
+    expect(answer("fd00-10-244-1--2.shop.pod", "AAAA")).toEqual([0, "fd00:10:244:1::2"]);
+    expect(answer("FD00-10-244-1--2.shop.pod")).toEqual([0]);
+    expect(answer("--1.shop.pod", "AAAA")).toEqual([0, "::1"]);
+    expect(answer("2001-db8--.shop.pod", "AAAA")).toEqual([0, "2001:db8::"]);
+    expect(answer("1-2-3-4-5-6-7-8.shop.pod", "AAAA")).toEqual([0, "1:2:3:4:5:6:7:8"]);
+    for (const wrong of ["1-2-3-4-5-6-7", "1--2--3", "fd00--12345", "fd00--g", "-1", "fd00--1-", "1-2-3-4-5-6-7-8-9"])
+      expect(answer(`${wrong}.shop.pod`, "AAAA")).toEqual([3]);
+  });
+
+  test("IPv6 addresses are AAAA records, and come with what SRV records name", () => {
+    const both: DnsRecord[] = [
+      { name: WEB, type: "A", ttl: 30, value: "10.96.0.1" },
+      { name: WEB, type: "AAAA", ttl: 30, value: "fd00:10:96::b" },
+      { name: `_http._tcp.${WEB}`, type: "SRV", ttl: 30, value: `0 100 80 ${WEB}` },
+    ];
+    expect(ask(build, WEB, "AAAA", both)).toEqual({
+      ...FOUND,
+      questions: [{ name: WEB, type: "AAAA" }],
+      answers: [{ name: WEB, type: "AAAA", ttl: 30, value: "fd00:10:96::b" }],
+    });
+    expect(ask(build, WEB, "A", both)?.answers.map(({ value }) => value)).toEqual(["10.96.0.1"]);
+    expect(
+      ask(build, `_http._tcp.${WEB}`, "SRV", both)
+        ?.additional.map(({ type, value }) => `${type} ${value}`)
+        .sort(),
+    ).toEqual(["A 10.96.0.1", "AAAA fd00:10:96::b"]);
   });
 });
 

@@ -222,3 +222,100 @@ test.each([
 ])("%s is refused: %s", (cluster, message) => {
   expect(sentence(cluster)).toContain(message);
 });
+
+const LINES = `[
+  {name: dns, from: {pod: client}, to: {service: web}, protocol: http, rate: 1/s},
+  {name: dns6, from: {pod: client}, to: {service: web, family: ipv6}, protocol: http, rate: 1/s},
+  {name: ip4, from: {node: node-1}, to: {service: web}, protocol: http, rate: 1/s},
+  {name: ip6, from: {node: node-1}, to: {service: web, family: ipv6}, protocol: http, rate: 1/s},
+  {name: pod6, from: {pod: client}, to: {pod: web, port: 8080, family: ipv6}, protocol: http, rate: 1/s},
+  {name: np4, from: internet, to: {nodePort: web, node: node-1}, protocol: http, rate: 1/s},
+  {name: np6, from: internet, to: {nodePort: web, node: node-1, family: ipv6}, protocol: http, rate: 1/s},
+  {name: node6, from: {pod: client}, to: {node: node-1, port: 1, family: ipv6}, protocol: tcp, rate: 1/s},
+  {name: host6, from: {pod: client}, to: {host: "2606:2800:220:1:0:0:0:1", port: 443}, protocol: tcp, rate: 1/s},
+  {name: name4, from: {pod: client}, to: {host: example.com., port: 443, family: ipv4}, protocol: tcp, rate: 1/s},
+]`.replaceAll("\n", " ");
+
+test("lines of traffic call addresses of the family that they say, by name they ask for that one alone", () => {
+  const { plan } = prepared("{ipFamily: dual, nodes: 2}", LINES);
+  const targets = new Map(plan.flows.map(({ line, target }) => [plan.lines[line], target]));
+  expect(Object.fromEntries(targets)).toMatchObject({
+    ip4: { address: "10.96.0.11", port: 80 },
+    ip6: { address: "fd00:10:96::b", port: 80 },
+    pod6: { address: "fd00:10:244:1::2", port: 8080 },
+    np4: { address: "203.0.113.11", port: 30000 },
+    np6: { address: "2001:db8:1::b", port: 30000 },
+    node6: { address: "2001:db8:1::b", port: 1 },
+    host6: { address: "2606:2800:220:1::1", port: 443 },
+    dns6: { options: { family: "ipv6" } },
+    name4: { names: ["example.com"], options: { family: "ipv4" } },
+  });
+  expect(targets.get("dns")).not.toHaveProperty("options");
+});
+
+test("hosts outside have addresses of both families in a cluster with IPv6, each a host of its own", () => {
+  const { plan } = prepared("{ipFamily: dual, nodes: 2}", LINES);
+  expect(plan.outside?.filter(({ name }) => name === "example.com").map(({ type, value }) => [type, value])).toEqual([
+    ["A", "198.51.100.64"],
+    ["AAAA", "2001:db8:0:64::40"],
+  ]);
+  const internet = plan.machines.find(({ name }) => name === "internet");
+  expect(
+    internet?.addresses.filter(({ namespace }) => namespace.startsWith("internet/2")).map(({ cidr }) => cidr),
+  ).toEqual(["2606:2800:220:1::1/128", "2001:db8:0:64::40/128"]);
+  expect(internet?.listeners).toContainEqual(
+    expect.objectContaining({ namespace: "internet/2606:2800:220:1::1", protocol: "tcp", port: 443 }),
+  );
+});
+
+test.each([
+  [
+    "{name: a, from: {pod: client}, to: {service: web, family: ipv6}, protocol: http, rate: 1/s}",
+    "the cluster has no IPv6",
+  ],
+  [
+    '{name: a, from: {pod: client}, to: {host: "2606::1", port: 1}, protocol: tcp, rate: 1/s}',
+    "is of IPv6, which the cluster has not",
+  ],
+])("in a cluster of IPv4 alone %s is refused: %s", (line, message) => {
+  expect(() => prepared("{}", `[${line}]`)).toThrow(message);
+});
+
+test("a family that is not that of the address, or of a load balancer, is refused", () => {
+  const refused = (to: string): void =>
+    void prepared("{ipFamily: dual}", `[{name: a, from: {pod: client}, to: ${to}, protocol: tcp, rate: 1/s}]`);
+  expect(() => refused("{host: 192.0.2.77, port: 1, family: ipv6}")).toThrow("192.0.2.77 is not an address of IPv6");
+  expect(() => refused("{loadBalancer: web, family: ipv6}")).toThrow("load balancers have IPv4 addresses only");
+});
+
+test("without a scenario's traffic node ports are called by both families, and a host of IPv6 outside where pods have nothing else", () => {
+  const lines = (cluster: string): string[] => {
+    const [document] = parseDocuments(
+      `apiVersion: podwire.dev/v1alpha1\nkind: Scenario\nmetadata: {name: test}\nspec: {cluster: ${cluster}}\n`,
+      "scenario.yaml",
+    );
+    if (!document) throw new Error("no document");
+    const sources = {
+      scenario: document.validate(scenarioSchema),
+      document,
+      manifests: parseDocuments(WEB, "web.yaml"),
+    };
+    const { plan } = prepare(sources, { outDir: "", capture: [] });
+    return [
+      ...new Set(
+        plan.flows.map(
+          ({ line, target }) => `${plan.lines[line]}: ${"address" in target ? target.address : target.resolver}`,
+        ),
+      ),
+    ];
+  };
+  expect(lines("{ipFamily: dual, nodes: 1}")).toEqual([
+    "internet > web node port 30000, IPv4: 203.0.113.11",
+    "internet > web node port 30000, IPv6: 2001:db8:1::b",
+    "pods > internet: 93.184.216.34",
+  ]);
+  expect(lines("{ipFamily: ipv6, nodes: 1}")).toEqual([
+    "internet > web node port 30000: 2001:db8:1::b",
+    "pods > internet: 2606:2800:220:1:248:1893:25c8:1946",
+  ]);
+});

@@ -90,6 +90,11 @@ function record(cursor: Cursor): DnsRecordSeen {
 function recordValue(type: string, cursor: Cursor, end: number): string {
   const { bytes, view } = cursor;
   if (type === "A" && end - cursor.at === 4) return Array.from(take(cursor, 4)).join(".");
+  if (type === "AAAA" && end - cursor.at === 16) {
+    const groups = Buffer.from(take(cursor, 16)).toString("hex").match(/.{4}/g) ?? [];
+    // The short form of RFC 5952, as the URL standard has it.
+    return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+  }
   if (type === "CNAME" || type === "PTR" || type === "NS") return name(cursor);
   if (type === "SRV") {
     const numbers = [0, 2, 4].map((i) => view.getUint16(cursor.at + i));
