@@ -3,16 +3,15 @@
 //
 // Rules 2 and 8 (scope) have no part in it, as names here lead to addresses of global scope, nor have rules 3, 4 and 7. Of several IPv4
 // addresses the first is called.
-import { sourceOf } from "../fib/address.ts";
-import { lookup } from "../fib/route.ts";
+import * as routing from "../ip/route-packet.ts";
 import { bytesOf, isSix } from "../memory/addresses.ts";
 import { get16, get32 } from "../memory/bytes.ts";
+import { commonBits, isLinkLocal } from "../wire/ipv6.ts";
 
-/** The address that packets to another would come from, 0: there is none, or no way. */
+/** The address that packets to another would come from, 0: there is none that reaches so far, or no way. */
 function sourceFor(ns: usize, address: u32): u32 {
-  const way = lookup(ns, address);
-  const source = way ? sourceOf(way, address) : 0;
-  return source && isSix(source) == isSix(address) ? source : 0;
+  if (routing.outgoing(ns, address) == routing.TO_NOWHERE) return 0;
+  return isSix(address) && isLinkLocal(routing.source) ? 0 : routing.source;
 }
 
 /** Whether all but the last 32 bits are zero: ::/96. */
@@ -40,17 +39,6 @@ function precedenceOf(address: u32): u32 {
   const at = bytesOf(address);
   if (isCompatible(at)) return isLoopback(at) ? 50 : 20;
   return get16(at) == 0x2002 ? 30 : 40;
-}
-
-/** How many bits two IPv6 addresses have in common at their beginning. */
-function commonBits(a: u32, b: u32): u32 {
-  const first = bytesOf(a);
-  const second = bytesOf(b);
-  for (let word: usize = 0; word < 16; word += 4) {
-    const different = get32(first + word) ^ get32(second + word);
-    if (different) return ((<u32>word) << 3) + clz<u32>(different);
-  }
-  return 128;
 }
 
 /** Whether `other` is called rather than `known`, which came before it. */

@@ -305,8 +305,11 @@ function nodeContext(node: Node, options: RulesOptions): ProxyContext {
   });
 }
 
-/** What kubeadm's page on dual stack asks for besides. */
-const SIX_SYSCTLS: [string, string][] = [["net.ipv6.conf.all.forwarding", "1"]];
+/** The same two settings for IPv6, as kubeadm's pages on container runtimes and dual stack have them. */
+const SIX_SYSCTLS: [string, string][] = [
+  ["net.ipv6.conf.all.forwarding", "1"],
+  ["net.bridge.bridge-nf-call-ip6tables", "1"],
+];
 
 /** The settings that matter to the network: the first ones make pods reachable, then come kube-proxy's conntrack section and the user's own. */
 function nodeSysctls(

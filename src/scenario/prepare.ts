@@ -159,6 +159,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
       addOwnRules(scenario, document, state, then);
       return then.map(({ namespaces: [root], listeners }) => ({
         rules: root?.rules,
+        ipv6Rules: root?.ipv6Rules,
         nft: root?.nft,
         ipvs: root?.ipvs,
         listeners,

@@ -110,9 +110,14 @@ export function probePlans(plan: Plan, probes: readonly Probe[]): Plan[] {
   });
 }
 
+const UNLIMITED: [string, string][] = [
+  ["net.ipv4.icmp_ratemask", "0"],
+  ["net.ipv6.icmp.ratelimit", "0"],
+];
+
 /** Without a limit on ICMP errors: a host tells one sender of six refusals at once, and the next would look like a drop. */
 function unlimited(namespace: NamespaceConfig): NamespaceConfig {
-  return { ...namespace, sysctls: [...namespace.sysctls, ["net.ipv4.icmp_ratemask", "0"]] };
+  return { ...namespace, sysctls: [...namespace.sysctls, ...UNLIMITED] };
 }
 
 /** What came of probes, by the lines of the runs of their plans. */

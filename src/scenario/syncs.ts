@@ -117,6 +117,10 @@ function nodeActions(before: NodeState, after: NodeState): Change["action"][] {
       actions.push({ kind: "rules", restored, rules: after.rules, nft: after.nft });
     }
   }
+  if (after.ipv6Rules !== undefined && before.ipv6Rules !== undefined && !sameText(before.ipv6Rules, after.ipv6Rules)) {
+    const restored = partialSync(before.ipv6Rules, after.ipv6Rules);
+    actions.push({ kind: "rules", family: "ipv6", restored, rules: after.ipv6Rules });
+  }
   const keyOf = ({ address, port }: ListenerConfig): string => `${address}:${port}`;
   const known = new Map(before.listeners.map((listener) => [keyOf(listener), listener.response]));
   for (const listener of after.listeners) {
