@@ -290,7 +290,8 @@ function nodeContext(node: Node, options: RulesOptions): ProxyContext {
   // The default of nftables mode: node ports answer on the node's own address only.
   const primary = { nodePortAddresses: [hostBlock(node.address)], interfaceAddresses: [node.address] };
   const tunnel = network?.mode === "vxlan" ? [tunnelAddress(node)] : [];
-  const interfaceAddresses = [node.address, ...tunnel, podSubnet(node).gateway];
+  const bridge = podCIDR === "" ? [] : [podSubnet(node).gateway];
+  const interfaceAddresses = [node.address, ...tunnel, ...bridge];
   const liberal = Number(sysctls["net.netfilter.nf_conntrack_tcp_be_liberal"] ?? 0) !== 0;
   return proxyContext({
     nodeName: node.name,

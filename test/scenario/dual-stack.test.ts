@@ -217,6 +217,7 @@ test.each([
   ["{ipFamily: dual, nodeCIDR: 'fd00:10:244::/64'}", "fd00:10:244::/64 overlaps podCIDR fd00:10:244::/56"],
   ["{ipFamily: dual, network: {mode: vxlan}}", "vxlan carries no IPv6 here"],
   ["{ipFamily: dual, proxyMode: nftables}", "nftables has no IPv6 here"],
+  ["{ipFamily: dual, proxyMode: ipvs}", "ipvs has no IPv6 here"],
   ["{ipFamily: ipv6, syntheticServices: 5}", "are of IPv4"],
   ["{ipFamily: dual, podCIDR: 'fd00:10:244::/63', nodes: 3}", "podCIDR fd00:10:244::/63 has no /64 left for node 2"],
 ])("%s is refused: %s", (cluster, message) => {
