@@ -102,7 +102,7 @@ function load(kernel: Kernel, network: Network, text: string | undefined): void 
   const ns = network.namespace("node");
   const { listen = [] } = network.topology.namespaces[0] ?? {};
   if (text !== undefined)
-    new NamespaceRules(kernel, { ns, backend: "legacy", sets: new Set(), replayed: false }, names).restore(
+    new NamespaceRules(kernel, { ns, backend: "legacy", family: "ipv4", sets: new Set(), replayed: false }, names).restore(
       text,
       "node.v4",
       true,

@@ -7,6 +7,7 @@ import type { Handle, Kernel } from "../kernel/kernel.ts";
 import { findSysctl, sysctlNumber } from "../seam/sysctls.ts";
 import { seedOf } from "../engine/random.ts";
 import type { Case } from "./case.ts";
+import { blockOf, numberOf } from "./family.ts";
 import type { Topology } from "./schema.ts";
 
 /** The namespaces and devices of a case in the kernel. */
@@ -150,14 +151,14 @@ export class Network {
 
   /** `ip addr add CIDR dev DEV`. */
   addAddress(ns: string, dev: string, cidr: string): void {
-    const parsed = parseCidr(cidr);
+    const parsed = blockOf(this.kernel, cidr);
     if (!parsed) this.refuse(`${ns}: ${cidr} is not an address with prefix length`);
     this.kernel.calls.addAddress(this.namespace(ns), this.device(`${ns}:${dev}`), parsed.address, parsed.prefix);
   }
 
   /** `ip neigh replace IP lladdr MAC dev DEV nud permanent`. */
   addNeighbour(ns: string, dev: string, ip: string, mac: string): void {
-    const address = parseIpv4(ip);
+    const address = numberOf(this.kernel, ip);
     if (address === undefined) this.refuse(`${ns}: ${ip} is not an address`);
     this.kernel.addNeighbour(this.namespace(ns), this.device(`${ns}:${dev}`), address, macBytes(mac));
   }
@@ -173,10 +174,10 @@ export class Network {
   /** `ip route add`. */
   addRoute(route: Topology["routes"][number]): void {
     const { ns, dst, type, via, dev, src, metric, mtu, table } = route;
-    const to = dst === "default" ? { network: 0, prefix: 0 } : parseCidr(dst);
+    const to = blockOf(this.kernel, dst === "default" ? (via?.includes(":") ? "::/0" : "0.0.0.0/0") : dst);
     if (!to) return;
     const device = dev === undefined ? 0 : this.device(`${ns}:${dev}`);
-    const [gateway, source] = [via, src].map((text) => parseIpv4(text ?? "0.0.0.0") ?? 0) as [number, number];
+    const [gateway, source] = [via, src].map((text) => numberOf(this.kernel, text ?? "0.0.0.0") ?? 0) as [number, number];
     const result = this.kernel.calls.addRouteTo(
       this.namespace(ns),
       this.#table(table ?? "main"),
@@ -201,6 +202,7 @@ export class Network {
 
   /** `from 10.0.0.1 to 172.16.0.0/12 lookup 100 priority 100`, or with `prohibit` and the like in place of `lookup 100`. */
   addPolicy({ ns, rule }: Topology["ip_rules"][number]): void {
+    if (rule.includes(":")) this.refuse(`${ns}: ip rule "${rule}": rules for IPv6 are not emulated yet`);
     const words = rule.split(/\s+/);
     const given = new Map<string, string>();
     let type: Exclude<keyof typeof TYPES, "unicast"> | undefined;

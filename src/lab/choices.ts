@@ -1,13 +1,14 @@
 // What a recording says that a kernel chose at random: fixed in the kernel before each step, so that it falls the same way.
 import * as R from "../../assembly/layout/records.ts";
-import { parseIpv4 } from "../address.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Network } from "./build.ts";
+import { numberOf } from "./family.ts";
 import { chosenSequences, type Choice, type Recording } from "./recording.ts";
 import type { NamespaceRules } from "./rules.ts";
 
 const ECHO_REQUEST = 8 << 8;
-const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, sctp: 132 };
+const ECHO_REQUEST6 = 128 << 8;
+const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 };
 
 /** Lets a step fall as in the recording. `file` is the one with the choices, for messages. */
 export function fixChoices(
@@ -25,6 +26,10 @@ export function fixChoices(
     kernel.calls.clearChoices(ns);
     const own = choices.filter((choice) => choice.ns === name);
     rules.get(name)?.follow(own, file);
+    rules.get(`${name}.v6`)?.follow(
+      choices.filter((choice) => choice.ns === `${name}.v6`),
+      file,
+    );
     for (const choice of own) fixPort(kernel, ns, choice);
     for (const number of sequences) kernel.calls.choose(ns, R.CHOICE_OF_ISN, 0, 0, 0, 0, number);
   }
@@ -32,8 +37,9 @@ export function fixChoices(
 
 function fixPort(kernel: Kernel, ns: Handle, choice: Choice): void {
   if (choice.kind === "statistic") return;
-  const [src, dst] = [parseIpv4(choice.src) ?? 0, parseIpv4(choice.dst) ?? 0];
-  const ports = choice.kind === "nat-id" ? (choice.id << 16) | ECHO_REQUEST : (choice.sport << 16) | choice.dport;
+  const [src, dst] = [numberOf(kernel, choice.src) ?? 0, numberOf(kernel, choice.dst) ?? 0];
+  const echo = choice.proto === "icmpv6" ? ECHO_REQUEST6 : ECHO_REQUEST;
+  const ports = choice.kind === "nat-id" ? (choice.id << 16) | echo : (choice.sport << 16) | choice.dport;
   const fix = (kind: number, value: number): void => {
     kernel.calls.choose(ns, kind, src, dst, ports, PROTOCOLS[choice.proto] ?? 0, value);
   };

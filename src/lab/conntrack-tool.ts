@@ -1,28 +1,32 @@
 // The conntrack command, as far as steps of cases use it: deleting connections by what they are.
 import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
-import { parseIpv4 } from "../address.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Network } from "./build.ts";
+import { numberOf } from "./family.ts";
 
 type Test = (kernel: Kernel, entry: Handle) => boolean;
 
-const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, sctp: 132 };
+const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 };
 
 /** The options that choose connections; each takes a word, which `parse` turns into a number. */
-const OPTIONS: Readonly<Record<string, { parse(word: string): number | undefined; test(value: number): Test }>> = {
+const OPTIONS: Readonly<Record<string, { parse(word: string, kernel: Kernel): number | undefined; test(value: number): Test }>> = {
+  "-f": {
+    parse: (word) => ({ ipv4: 0, ipv6: 1 })[word],
+    test: (six) => (kernel, entry) => Number(isSix(kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_SRC))) === six,
+  },
   "-p": { parse: (word) => PROTOCOLS[word], test: field(R.CT_ORIGINAL + R.TUPLE_PROTO) },
-  "--orig-src": { parse: parseIpv4, test: field(R.CT_ORIGINAL + R.TUPLE_SRC) },
-  "--orig-dst": { parse: parseIpv4, test: field(R.CT_ORIGINAL + R.TUPLE_DST) },
-  "--reply-src": { parse: parseIpv4, test: field(R.CT_REPLY + R.TUPLE_SRC) },
-  "--reply-dst": { parse: parseIpv4, test: field(R.CT_REPLY + R.TUPLE_DST) },
+  "--orig-src": { parse: address, test: field(R.CT_ORIGINAL + R.TUPLE_SRC) },
+  "--orig-dst": { parse: address, test: field(R.CT_ORIGINAL + R.TUPLE_DST) },
+  "--reply-src": { parse: address, test: field(R.CT_REPLY + R.TUPLE_SRC) },
+  "--reply-dst": { parse: address, test: field(R.CT_REPLY + R.TUPLE_DST) },
   "--orig-port-src": { parse: parsePort, test: (port) => (kernel, entry) => portsOf(kernel, entry) >>> 16 === port },
   "--orig-port-dst": {
     parse: parsePort,
     test: (port) => (kernel, entry) => (portsOf(kernel, entry) & 0xffff) === port,
   },
-  "--dst-nat": { parse: parseIpv4, test: translated(codes.IPS_DST_NAT, R.TUPLE_SRC) },
-  "--src-nat": { parse: parseIpv4, test: translated(codes.IPS_SRC_NAT, R.TUPLE_DST) },
+  "--dst-nat": { parse: address, test: translated(codes.IPS_DST_NAT, R.TUPLE_SRC) },
+  "--src-nat": { parse: address, test: translated(codes.IPS_SRC_NAT, R.TUPLE_DST) },
 };
 
 /** `conntrack -D OPTIONS` in a namespace. Throws an InputError for other words. */
@@ -34,7 +38,7 @@ export function deleteConnections(network: Network, namespace: string, args: str
     const [name = "", word = ""] = words.slice(i);
     const option = OPTIONS[name];
     if (!option) network.refuse(`conntrack -D ${name} is not emulated yet`);
-    const value = option.parse(word);
+    const value = option.parse(word, network.kernel);
     if (value === undefined) network.refuse(`conntrack -D ${name}: "${word}" should be what the option takes`);
     tests.push(option.test(value));
   }
@@ -42,6 +46,14 @@ export function deleteConnections(network: Network, namespace: string, args: str
   for (const record of kernel.connections(network.namespace(namespace))) {
     if (tests.every((test) => test(kernel, record))) kernel.calls.removeConnection(record);
   }
+}
+
+function address(word: string, kernel: Kernel): number | undefined {
+  return numberOf(kernel, word);
+}
+
+function isSix(address: number): boolean {
+  return address >>> 23 === R.NUMBERS_OF_IPV6 >>> 23;
 }
 
 function field(offset: number): (value: number) => Test {

@@ -88,9 +88,14 @@ function setLink(network: Network, ns: string, words: string[], refuse: Refuse):
   if (found.has("down")) network.setLink(at, false);
 }
 
+/** A bare address is the block that has it alone. */
+function hostBlock(text: string): string {
+  return text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`;
+}
+
 function addAddress(network: Network, ns: string, [cidr = "", ...words]: string[], refuse: Refuse): void {
   const found = pairs(words, ["dev"], [], refuse);
-  network.addAddress(ns, required(found, "dev", refuse), cidr.includes("/") ? cidr : `${cidr}/32`);
+  network.addAddress(ns, required(found, "dev", refuse), hostBlock(cidr));
 }
 
 function addRoute(network: Network, ns: string, words: string[], refuse: Refuse): void {
@@ -100,7 +105,7 @@ function addRoute(network: Network, ns: string, words: string[], refuse: Refuse)
   const mtu = found.get("mtu");
   network.addRoute({
     ns,
-    dst: dst === "default" || dst.includes("/") ? dst : `${dst}/32`,
+    dst: dst === "default" ? dst : hostBlock(dst),
     type,
     via: found.get("via"),
     dev: found.get("dev"),

@@ -99,7 +99,8 @@ export function icmpMessage(type: number, code: number, rest: number, payload: U
   return message;
 }
 
-function pseudoSum(src: Uint8Array, dst: Uint8Array, protocol: number, length: number): number {
+/** What the addresses add to a checksum, of either family (RFC 768, RFC 8200 8.1). */
+export function pseudoSum(src: Uint8Array, dst: Uint8Array, protocol: number, length: number): number {
   const sum = (bytes: Uint8Array): number => ~checksum(bytes) & 0xffff;
   return sum(src) + sum(dst) + protocol + length;
 }

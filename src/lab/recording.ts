@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../errors.ts";
 import { readText } from "./case.ts";
+import { ip6Of } from "./packet6.ts";
 
 const rowSchema = z.object({
   step: z.int(),
@@ -162,12 +163,14 @@ function synSequence({ dir, hex }: Row): number | undefined {
   return sequenceIn(bytes, dir === "local" ? 0 : networkOf(bytes));
 }
 
-/** Where the IPv4 header of a frame begins; its length if there is none. */
+/** Where the IP header of a frame begins; its length if there is none. */
 function networkOf(frame: Buffer): number {
-  return frame.length >= ETHERNET && frame.readUInt16BE(12) === 0x0800 ? ETHERNET : frame.length;
+  return frame.length >= ETHERNET && [0x0800, 0x86dd].includes(frame.readUInt16BE(12)) ? ETHERNET : frame.length;
 }
 
 function sequenceIn(bytes: Buffer, ip: number): number | undefined {
+  const six = ip6Of(bytes, ip);
+  if (six) return six.protocol === TCP && six.isFirst ? ofSegment(bytes, six.l4) : undefined;
   const l4 = ip + ((bytes[ip] ?? 0) & 15) * 4;
   if (
     bytes[ip + 9] === UDP &&
@@ -177,6 +180,10 @@ function sequenceIn(bytes: Buffer, ip: number): number | undefined {
     const inner = bytes.subarray(l4 + UDP_HEADER + VXLAN);
     return sequenceIn(inner, networkOf(inner));
   }
-  if (bytes[ip + 9] !== TCP || l4 + 20 > bytes.length || ((bytes[l4 + 13] ?? 0) & SYN) === 0) return undefined;
+  return bytes[ip + 9] === TCP ? ofSegment(bytes, l4) : undefined;
+}
+
+function ofSegment(bytes: Buffer, l4: number): number | undefined {
+  if (l4 + 20 > bytes.length || ((bytes[l4 + 13] ?? 0) & SYN) === 0) return undefined;
   return bytes.readUInt32BE(l4 + 4);
 }

@@ -1,12 +1,15 @@
 // A reply step: the frame that answers one which a stub received, with addresses, ports and sequence numbers taken from it, so
 // that it fits behind any translation.
 import { globMatches } from "../seam/glob.ts";
-import { parseIpv4, parseMac } from "../address.ts";
+import { parseMac } from "../address.ts";
+import { addressBytes } from "./family.ts";
 import { ICMP, icmpMessage, ipPacket, TCP, tcpSegment, UDP, udpSegment } from "./packet.ts";
+import { ICMP6, icmp6Message, ip6Of, ip6Packet, type Ip6Header } from "./packet6.ts";
 import type { Row } from "./recording.ts";
 import type { ReplyStep, ReplyWith } from "./schema.ts";
 
 const TYPE_IPV4 = 0x0800;
+const TYPE_IPV6 = 0x86dd;
 const TYPE_ARP = 0x0806;
 const TYPE_VLAN = 0x8100;
 const TUNNEL_PORTS: ReadonlySet<number> = new Set([4789, 8472]);
@@ -14,6 +17,13 @@ const FIN = 1;
 const SYN = 2;
 const ACK = 16;
 const ECHO_REQUEST = 8;
+const ECHO_REQUEST6 = 128;
+const ECHO_REPLY6 = 129;
+const SOLICITATION = 135;
+const ADVERTISEMENT = 136;
+/** So much of a packet is quoted behind its header if a case does not say: what RFC 792 asks, and what fits into 1280 bytes. */
+const QUOTE = 8;
+const QUOTE6 = 1192;
 
 /** What a step may answer: the frames seen so far, which namespaces are stubs, the MAC address of an interface. */
 export interface Answerable {
@@ -40,10 +50,15 @@ function choose({ to }: ReplyStep, number: number, { rows, isStub, macOf }: Answ
       !inj &&
       isStub(at.slice(0, at.indexOf(":"))) &&
       patterns.some((pattern) => globMatches(pattern, at)) &&
-      (to.proto === undefined || ipOf(Buffer.from(hex, "hex"))?.protocol === to.proto),
+      (to.proto === undefined || protocolOf(Buffer.from(hex, "hex")) === to.proto),
   );
   const own = found.filter(({ at, hex }) => hex.startsWith(Buffer.from(macOf(at) ?? []).toString("hex")));
   return (own.length > 0 ? own : found).at(to.nth);
+}
+
+function protocolOf(frame: Buffer): number | undefined {
+  const { at, type } = networkOf(frame);
+  return (type === TYPE_IPV6 ? ip6Of(frame, at) : ipOf(frame))?.protocol;
 }
 
 interface IpHeader {
@@ -100,13 +115,48 @@ export function answer(frame: Buffer, spec: ReplyWith): Buffer | undefined {
     const head = Buffer.concat([frame.subarray(at, at + 6), Buffer.from([0, 2])]);
     return ethernet(mine, TYPE_ARP, Buffer.concat([head, mine, target, sender]));
   }
+  const from = spec.mac === undefined ? undefined : parseMac(spec.mac);
+  const six = type === TYPE_IPV6 ? ip6Of(frame, at) : undefined;
+  if (six) {
+    const own = spec.na === undefined ? undefined : parseMac(spec.na);
+    return ethernet(from ?? own ?? frame.subarray(0, 6), TYPE_IPV6, answer6(frame, six, spec));
+  }
   const ip = ipOf(frame);
   if (!ip) return undefined;
   const src = spec.src === undefined ? ip.dst : addressBytes(spec.src);
   const [protocol, body] = segment(frame, ip, src, spec);
-  const fields = { src, dst: ip.src, protocol, ttl: spec.ttl, id: spec.id, df: spec.df, tos: spec.tos };
-  const from = spec.mac === undefined ? undefined : parseMac(spec.mac);
+  const fields = { src, dst: ip.src, protocol, ttl: spec.ttl ?? 64, id: spec.id, df: spec.df, tos: spec.tos };
   return ethernet(from ?? frame.subarray(0, 6), TYPE_IPV4, ipPacket(fields, body));
+}
+
+/** The packet that answers one of IPv6; a solicitation is answered with an advertisement if the case says whose. */
+function answer6(frame: Buffer, ip: Ip6Header, spec: ReplyWith): Buffer {
+  const icmp = ip.protocol === ICMP6 && ip.isFirst && ip.end - ip.l4 >= 8 ? frame.readUInt8(ip.l4) : undefined;
+  if (spec.na !== undefined && icmp === SOLICITATION && ip.end - ip.l4 >= 24) return advertisement(frame, ip, spec);
+  const src = spec.src === undefined ? ip.dst : addressBytes(spec.src);
+  const fields = { src, dst: ip.src, hops: spec.ttl ?? 64, trafficClass: spec.tos };
+  const packet = (protocol: number, body: Buffer): Buffer => ip6Packet({ ...fields, protocol }, body);
+  if (spec.icmp_error) {
+    const { type, code, rest, quote = QUOTE6 } = spec.icmp_error;
+    const quoted = frame.subarray(ip.at, Math.min(ip.end, ip.at + 40 + quote));
+    return packet(ICMP6, icmp6Message(fields, type, code, rest, quoted));
+  }
+  if (icmp === ECHO_REQUEST6) {
+    const [rest, payload] = [frame.readUInt32BE(ip.l4 + 4), frame.subarray(ip.l4 + 8, ip.end)];
+    return packet(ICMP6, icmp6Message(fields, ECHO_REPLY6, 0, rest, payload));
+  }
+  const [protocol, body] = segment(frame, ip, src, spec);
+  return packet(protocol, body);
+}
+
+function advertisement(frame: Buffer, ip: Ip6Header, spec: ReplyWith): Buffer {
+  const target = frame.subarray(ip.l4 + 8, ip.l4 + 24);
+  const src = spec.src === undefined ? target : addressBytes(spec.src);
+  const dst = ip.src.every((byte) => byte === 0) ? addressBytes("ff02::1") : ip.src;
+  const flags = [..."RSO"].reduce((bits, letter, i) => bits | (spec.na_flags.includes(letter) ? 1 << (31 - i) : 0), 0);
+  const option = Buffer.concat([Buffer.from([2, 1]), parseMac(spec.na ?? "") ?? new Uint8Array(6)]);
+  const body = icmp6Message({ src, dst }, ADVERTISEMENT, 0, flags, Buffer.concat([target, option]));
+  return ip6Packet({ src, dst, protocol: ICMP6, hops: spec.ttl ?? 255, trafficClass: spec.tos }, body);
 }
 
 function tunnelOf(frame: Buffer): IpHeader | undefined {
@@ -131,7 +181,7 @@ function segment(frame: Buffer, ip: IpHeader, src: Uint8Array, spec: ReplyWith):
   const size = ip.isFirst ? ip.end - ip.l4 : 0;
   const has = (protocol: number, bytes: number): boolean => ip.protocol === protocol && size >= bytes;
   if (spec.icmp_error) {
-    const { type, code, rest, quote } = spec.icmp_error;
+    const { type, code, rest, quote = QUOTE } = spec.icmp_error;
     const quoted = frame.subarray(ip.at, Math.min(ip.at + ip.total, ip.l4 + quote));
     return [ICMP, icmpMessage(type, code, rest, quoted)];
   }
@@ -163,12 +213,6 @@ function tcpAnswer(frame: Buffer, ip: IpHeader, src: Uint8Array, spec: ReplyWith
     ]),
   };
   return tcpSegment(swapped(frame, ip, src), fields, Buffer.from(spec.payload, "hex"));
-}
-
-function addressBytes(text: string): Uint8Array {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(parseIpv4(text) ?? 0);
-  return bytes;
 }
 
 /** A SACK option of blocks that count from a sequence number, as `ack_add` does; nothing without any. */

@@ -1,5 +1,5 @@
 // The rules of a case's namespaces: iptables-restore, counters, and what a recording says that `statistic` chose.
-import { NS_NFT, NS_RULES, RULESET_STATES } from "../../assembly/layout/records.ts";
+import { NS_NFT, NS_RULES, NS_RULES6, RULESET_STATES } from "../../assembly/layout/records.ts";
 import {
   BLOCK_HEADER,
   MATCH_CONNLIMIT_STATE,
@@ -20,6 +20,7 @@ import {
 } from "../../assembly/layout/rules.ts";
 import { placeRules } from "../engine/rules.ts";
 import { InputError } from "../errors.ts";
+import type { Family } from "../iptables/addresses.ts";
 import type { Counters, Rule, RuleSet, Table } from "../iptables/model.ts";
 import type { NameTable } from "../iptables/names.ts";
 import { printRule, printRules } from "../iptables/print.ts";
@@ -55,6 +56,8 @@ const STATE_WORDS: ReadonlyMap<number, number> = new Map([
 export interface RulesOwner {
   ns: Handle;
   backend: "legacy" | "nft";
+  /** Of iptables or of ip6tables. */
+  family: Family;
   /** The ipsets that there are. */
   sets: ReadonlySet<string>;
   /** Whether `statistic --mode random` follows a recording. */
@@ -79,12 +82,17 @@ export class NamespaceRules {
     this.#names = names;
   }
 
+  /** Where the namespace has them. */
+  get #at(): number {
+    return this.#owner.family === "ipv6" ? NS_RULES6 : NS_RULES;
+  }
+
   /** `iptables-restore`, which sets counters of what the text names to zero. Throws an InputError. */
   restore(text: string, file: string, flush: boolean): void {
     this.#readCounters();
     const states = this.#readStates();
     const plain = text.replace(/^(:\S+ \S+) \[\d+:\d+\]/gm, "$1").replace(/^\[\d+:\d+\] /gm, "");
-    this.#set = restore(this.#set, plain, { noflush: !flush, file });
+    this.#set = restore(this.#set, plain, { noflush: !flush, file, family: this.#owner.family });
     const missing = setsNamed(this.#set).find((name) => !this.#owner.sets.has(name));
     if (missing !== undefined)
       throw new InputError({ file }, `there is no ipset ${missing}; the namespace's .ipset file should create it`);
@@ -100,7 +108,8 @@ export class NamespaceRules {
     this.#references = rules;
     this.#words = words;
     this.#kernel.setWord(this.#owner.ns + NS_NFT, this.#owner.backend === "nft" ? 1 : 0);
-    this.#kernel.calls.loadRules(this.#owner.ns, block);
+    if (this.#owner.family === "ipv6") this.#kernel.calls.loadRules6(this.#owner.ns, block);
+    else this.#kernel.calls.loadRules(this.#owner.ns, block);
     this.#writeCounters();
     this.#writeStates(states);
     this.#findChoices();
@@ -180,7 +189,7 @@ export class NamespaceRules {
   }
 
   #readCounters(): void {
-    const values = this.#kernel.ruleCounters(this.#owner.ns);
+    const values = this.#kernel.ruleCounters(this.#owner.ns, this.#at);
     this.#counted().forEach((counters, i) => {
       if (counters) Object.assign(counters, countedBy(values, i));
     });
@@ -188,13 +197,13 @@ export class NamespaceRules {
 
   #writeCounters(): void {
     this.#counted().forEach((counters, i) => {
-      if (counters) this.#kernel.setRuleCounter(this.#owner.ns, i, counters.packets, counters.bytes);
+      if (counters) this.#kernel.setRuleCounter(this.#owner.ns, i, counters.packets, counters.bytes, this.#at);
     });
   }
 
   /** The states of the matches of rule number `index`: where each lies in the kernel, and its match in the block. */
   #statesOf(index: number): { at: Handle; match: number }[] {
-    const memory = this.#kernel.word(this.#owner.ns + NS_RULES + RULESET_STATES);
+    const memory = this.#kernel.word(this.#owner.ns + this.#at + RULESET_STATES);
     const rule = BLOCK_HEADER + index * RULE_SIZE;
     const matches = Array.from(
       { length: this.#word(rule + RULE_MATCH_COUNT) },

@@ -1,7 +1,7 @@
 // Plays a case in a kernel of its own: builds the network, takes the steps one after the other in virtual time, and writes down
 // every frame at every interface.
 import * as R from "../../assembly/layout/records.ts";
-import { parseIpv4, parseMac } from "../address.ts";
+import { parseMac } from "../address.ts";
 import { addSets, numberSets } from "../engine/sets.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { NameTable } from "../iptables/names.ts";
@@ -10,6 +10,7 @@ import { newMemory } from "../kernel/load.ts";
 import { Network } from "./build.ts";
 import type { Case } from "./case.ts";
 import { fixChoices } from "./choices.ts";
+import { numberOf } from "./family.ts";
 import { fateOf, type Fate } from "./fate.ts";
 import { deleteConnections } from "./conntrack-tool.ts";
 import { runTool } from "./iproute.ts";
@@ -24,7 +25,7 @@ import { Tape } from "./tape.ts";
 
 export interface LabResult {
   rows: Row[];
-  /** By namespace that has rules. */
+  /** By namespace that has rules; `NS.v6`: those of ip6tables. */
   counters: Record<string, CounterTables>;
   /** By namespace of kind kernel: lines of /proc/net/nf_conntrack. */
   conntrack: Record<string, string[]>;
@@ -110,19 +111,24 @@ class Player {
   }
 
   #loadRules(): void {
-    const names = new NameTable();
+    const names = new NameTable((address) => this.#kernel.addressNumber6(address));
     for (const { name, iptables } of this.#case.topology.namespaces) {
       const ns = this.#network.namespace(name);
       const file = `${this.#case.path}/rules/${name}`;
       const sets = parseSets(this.#case.rules.get(`${name}.ipset`) ?? "", `${file}.ipset`);
       addSets(this.#kernel, ns, numberSets(sets, names));
-      const text = this.#case.rules.get(`${name}.v4`);
-      if (text === undefined) continue;
       const setNames = new Set(sets.map((set) => set.name));
-      const owner = { ns, backend: iptables, sets: setNames, replayed: this.#recording !== undefined };
-      const rules = new NamespaceRules(this.#kernel, owner, names);
-      rules.restore(text, `${file}.v4`, true);
-      this.#rules.set(name, rules);
+      for (const [family, ending, key] of [
+        ["ipv4", "v4", name],
+        ["ipv6", "v6", `${name}.v6`],
+      ] as const) {
+        const text = this.#case.rules.get(`${name}.${ending}`);
+        if (text === undefined) continue;
+        const owner = { ns, backend: iptables, family, sets: setNames, replayed: this.#recording !== undefined };
+        const rules = new NamespaceRules(this.#kernel, owner, names);
+        rules.restore(text, `${file}.${ending}`, true);
+        this.#rules.set(key, rules);
+      }
     }
   }
 
@@ -130,7 +136,7 @@ class Player {
     for (const { name, listen } of this.#case.topology.namespaces) {
       for (const { proto, port, addr, echo, backlog, accept, take } of listen) {
         const ns = this.#network.namespace(name);
-        const address = addr === undefined ? 0 : (parseIpv4(addr) ?? 0);
+        const address = addr === undefined || addr === "::" ? 0 : (numberOf(this.#kernel, addr) ?? 0);
         const program = !accept ? "stopped" : take !== undefined ? "taker" : echo ? "echo" : "sink";
         const error = this.#kernel.listen(ns, proto, address, port, program, take ?? 0, backlog);
         if (error !== undefined) this.#network.refuse(`${name}: listening on ${proto} port ${port}: ${error}`);
@@ -189,7 +195,7 @@ class Player {
         return undefined;
       case "restore": {
         const text = this.#case.rules.get(step.file);
-        const rules = this.#rules.get(step.ns);
+        const rules = this.#rules.get(step.file.endsWith(".v6") ? `${step.ns}.v6` : step.ns);
         if (text === undefined || !rules) this.#network.refuse(`there are no rules ${step.file} for ${step.ns}`);
         rules.restore(text, `${this.#case.path}/rules/${step.file}`, step.flush);
         return undefined;
@@ -211,7 +217,7 @@ class Player {
 
   /** A client that reads what comes, never answers and never closes. */
   #connect({ ns, to, port, from }: Extract<Step, { op: "connect" }>): void {
-    const began = this.#kernel.calls.connectFrom(this.#network.namespace(ns), parseIpv4(to) ?? 0, port, from);
+    const began = this.#kernel.calls.connectFrom(this.#network.namespace(ns), numberOf(this.#kernel, to) ?? 0, port, from);
     if (!began) this.#network.refuse(`${ns}: no connection from port ${from} to ${to} can begin`);
   }
 

@@ -1,14 +1,16 @@
 // The files of a case: topology.json, the network, and inject.json, what happens in it. Checked field by field.
 import { z } from "zod";
-import { parseCidr, parseIpv4, parseMac } from "../address.ts";
+import { parseIpv4, parseMac } from "../address.ts";
+import { isAddress, isBlock } from "./family.ts";
 
 const name = z.string().min(1);
 const device = z.string().min(1).max(15);
 const mac = z.string().refine((text) => parseMac(text) !== undefined, "should be a MAC address: 02:00:0a:00:00:01");
-const address = z.string().refine((text) => parseIpv4(text) !== undefined, "should be an IPv4 address: 10.0.0.1");
-const cidr = z.string().refine((text) => parseCidr(text) !== undefined, "should be an IPv4 block: 10.0.0.0/24");
-const network = z.string().refine((text) => text === "default" || parseCidr(text) !== undefined, {
-  error: "should be default or an IPv4 block: 10.0.0.0/24",
+const address4 = z.string().refine((text) => parseIpv4(text) !== undefined, "should be an IPv4 address: 10.0.0.1");
+const address = z.string().refine(isAddress, "should be an address: 10.0.0.1 or fd00::1");
+const cidr = z.string().refine(isBlock, "should be a block: 10.0.0.0/24 or fd00::/64");
+const network = z.string().refine((text) => text === "default" || isBlock(text), {
+  error: "should be default or a block: 10.0.0.0/24 or fd00::/64",
 });
 const at = z.string().regex(/^[^:]+:[^:]+$/, "should be NAMESPACE:INTERFACE");
 const hex = z.string().regex(/^([0-9a-f]{2})*$/i, "should be bytes in hexadecimal");
@@ -39,6 +41,7 @@ export const topologySchema = z.strictObject({
     z.strictObject({
       name,
       kind: z.enum(["kernel", "stub"]).default("kernel"),
+      ipv6: z.boolean().default(false),
       sysctl: z.record(z.string(), setting).default({}),
       iptables: z.enum(["legacy", "nft"]).default("legacy"),
       listen: z
@@ -80,8 +83,8 @@ export const topologySchema = z.strictObject({
         mac,
         vni: z.int().min(0).max(0xffffff),
         port: z.int().min(1).max(65535).default(8472),
-        local: address.optional(),
-        remote: address.optional(),
+        local: address4.optional(),
+        remote: address4.optional(),
         dev: device.optional(),
         mtu: z.int().min(68).default(1450),
         learning: z.boolean().default(false),
@@ -129,7 +132,7 @@ export const topologySchema = z.strictObject({
         dev: device,
         mac,
         state: z.enum(["static", "permanent", "dynamic", "local"]).default("static"),
-        dst: address.optional(),
+        dst: address4.optional(),
       }),
     )
     .default([]),
@@ -170,15 +173,22 @@ const replyWith = z.strictObject({
     .default([]),
   payload: hex.default(""),
   id: word16.default(1),
-  ttl: byte.default(64),
+  /** Left out: 64, and 255 of an advertisement. */
+  ttl: byte.optional(),
   df: z.boolean().default(false),
   tos: byte.default(0),
   src: address.optional(),
   mac: mac.optional(),
   icmp_error: z
-    .strictObject({ type: byte, code: byte, rest: z.int().min(0).default(0), quote: z.int().min(0).default(8) })
+    .strictObject({ type: byte, code: byte, rest: z.int().min(0).default(0), quote: z.int().min(0).optional() })
     .optional(),
   arp: mac.optional(),
+  /** The link-layer address that an advertisement of IPv6 tells, and its flags. */
+  na: mac.optional(),
+  na_flags: z
+    .string()
+    .regex(/^[RSO]*$/, "should be letters of RSO")
+    .default("SO"),
   vxlan: z.boolean().default(false),
   vxlan_sport: word16.default(40000),
   vxlan_id: word16.default(1),

@@ -25,7 +25,7 @@ export function inject(network: Network, at: string, bytes: Uint8Array, now: num
   return { at, dir: "out", inj: true, ...(err === undefined ? {} : { err }), us: 0, hex };
 }
 
-/** Lets a namespace send an IPv4 packet that has its own header. */
+/** Lets a namespace send a packet that has its own header. */
 export function sendLocal(network: Network, name: string, bytes: Uint8Array, now: number): NewRow {
   network.kernel.calls.sendRaw(network.namespace(name), newFrame(network, bytes), now);
   return { at: `${name}:`, dir: "local", inj: true, us: 0, hex: hexOf(bytes) };

@@ -2,6 +2,7 @@
 import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { formatIpv4, formatMac } from "../address.ts";
+import { longText } from "./family.ts";
 import { TCP_CONNTRACK_STATES, type Handle, type Kernel } from "../kernel/kernel.ts";
 import type { Network } from "./build.ts";
 
@@ -9,6 +10,7 @@ const PROTOCOLS: Readonly<Record<number, string>> = {
   1: "icmp",
   6: "tcp",
   17: "udp",
+  58: "icmpv6",
   132: "sctp",
   47: "gre",
   136: "udplite",
@@ -19,25 +21,26 @@ const GRE = 47;
 export function conntrackLines(kernel: Kernel, ns: Handle, nowNs: number): string[] {
   return kernel
     .connections(ns)
-    .map((entry) => conntrackLine(kernel, entry, nowNs))
+    .map((entry) => conntrackLine(kernel, ns, entry, nowNs))
     .sort();
 }
 
-function conntrackLine(kernel: Kernel, entry: Handle, nowNs: number): string {
+function conntrackLine(kernel: Kernel, ns: Handle, entry: Handle, nowNs: number): string {
   const protocol = kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_PROTO);
   const status = kernel.word(entry + R.CT_STATUS);
   const left = (Number(kernel.long(entry + R.CT_TIMEOUT)) - nowNs) / 1e9;
+  const isSix = kernel.addressText(ns, kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_SRC)).includes(":");
   const head = [
-    `ipv4     2 ${(PROTOCOLS[protocol] ?? "unknown").padEnd(8)} ${protocol} ${Math.max(0, Math.floor(left))}`,
+    `${isSix ? "ipv6     10" : "ipv4     2"} ${(PROTOCOLS[protocol] ?? "unknown").padEnd(8)} ${protocol} ${Math.max(0, Math.floor(left))}`,
   ];
   if (protocol === 6) head.push(TCP_CONNTRACK_STATES[kernel.word(entry + R.CT_TCP_STATE)] ?? "NONE");
   if (protocol === GRE) head.push("timeout=30, stream_timeout=180");
   const zone = kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_ZONE);
   const replyZone = kernel.word(entry + R.CT_REPLY + R.TUPLE_ZONE);
-  head.push(tupleText(kernel, entry + R.CT_ORIGINAL, protocol));
+  head.push(tupleText(kernel, ns, entry + R.CT_ORIGINAL, protocol));
   if (zone !== replyZone && replyZone === 0) head.push(`zone-orig=${zone}`);
   if ((status & codes.IPS_SEEN_REPLY) === 0) head.push("[UNREPLIED]");
-  head.push(tupleText(kernel, entry + R.CT_REPLY, protocol));
+  head.push(tupleText(kernel, ns, entry + R.CT_REPLY, protocol));
   if (zone !== replyZone && zone === 0) head.push(`zone-reply=${replyZone}`);
   if ((status & codes.IPS_ASSURED) !== 0) head.push("[ASSURED]");
   head.push(`mark=${kernel.word(entry + R.CT_MARK)}`);
@@ -46,11 +49,15 @@ function conntrackLine(kernel: Kernel, entry: Handle, nowNs: number): string {
   return head.join(" ");
 }
 
-function tupleText(kernel: Kernel, tuple: Handle, protocol: number): string {
+function tupleText(kernel: Kernel, ns: Handle, tuple: Handle, protocol: number): string {
   const ports = kernel.word(tuple + R.TUPLE_PORTS);
   const [high, low] = [ports >>> 16, ports & 0xffff];
-  const addresses = `src=${formatIpv4(kernel.word(tuple + R.TUPLE_SRC))} dst=${formatIpv4(kernel.word(tuple + R.TUPLE_DST))}`;
-  if (protocol === 1) return `${addresses} type=${low >>> 8} code=${low & 255} id=${high}`;
+  const text = (field: number): string => {
+    const address = kernel.addressText(ns, kernel.word(tuple + field));
+    return address.includes(":") ? longText(address) : address;
+  };
+  const addresses = `src=${text(R.TUPLE_SRC)} dst=${text(R.TUPLE_DST)}`;
+  if (protocol === 1 || protocol === 58) return `${addresses} type=${low >>> 8} code=${low & 255} id=${high}`;
   if (protocol === GRE) return `${addresses} srckey=0x0 dstkey=0x0`;
   return [6, 17, 132, 136].includes(protocol) ? `${addresses} sport=${high} dport=${low}` : addresses;
 }

@@ -122,7 +122,7 @@ describe("says in one sentence", () => {
   test("that an address is none", () => {
     const addresses = [{ ns: "host", dev: "eth0", cidr: "10.0.0.256/24" }];
     expect(complaint({ ...TOPOLOGY, addresses }, [])).toBe(
-      "CASE/topology.json:29: addresses[0].cidr: should be an IPv4 block: 10.0.0.0/24",
+      "CASE/topology.json:29: addresses[0].cidr: should be a block: 10.0.0.0/24 or fd00::/64",
     );
   });
 

@@ -1,6 +1,6 @@
 // What two runs of one case may differ in: values that a kernel picks at random. They become labels; all else must be equal.
 import type { Ip } from "./packet.ts";
-import { checksum, ICMP, packetOf, TCP, UDP } from "./packet.ts";
+import { checksum, packetOf, TCP, UDP } from "./packet.ts";
 
 /** Values that the case itself chose; they are never hidden. */
 export interface Known {
@@ -105,7 +105,10 @@ export class Masker {
   #packet(ip: Ip, labels: Label[]): boolean {
     let changed = false;
     const fixed = [ip.kind, "*"].some((kind) => this.#ids.has(`${ip.protocol} ${kind} ${ip.id}`));
-    if (this.#names.has("ipid") && ip.id !== 0 && !fixed) {
+    if (this.#names.has("ipid") && ip.version === 6 && ip.idAt !== undefined && !fixed) {
+      labels.push({ at: ip.idAt, size: 4, text: this.#label("fragid", ip.id) });
+      changed = true;
+    } else if (this.#names.has("ipid") && ip.version === 4 && ip.id !== 0 && !fixed) {
       labels.push({ at: ip.at + 4, size: 2, text: ip.isFragment ? this.#label("fragid", ip.id) : "<id>" });
       const valid = checksum(ip.bytes.subarray(ip.at, ip.l4)) === 0;
       labels.push({ at: ip.at + 10, size: 2, text: valid ? "<sum>" : "<BAD>" });
@@ -132,10 +135,10 @@ export class Masker {
     else if (ip.protocol === UDP && ip.tunnelled !== undefined) {
       const packet = packetOf(bytes, ip.tunnelled, ip.end);
       deeper = packet !== undefined && this.#packet(packet, labels);
-    } else if (ip.protocol === ICMP && ip.has(8)) {
+    } else if (ip.protocol === ip.icmp && ip.has(8)) {
       sum = 2;
       const id = bytes.readUInt16BE(l4 + 4);
-      const isEcho = bytes.readUInt8(l4) === 0 || bytes.readUInt8(l4) === 8;
+      const isEcho = (ip.version === 6 ? [128, 129] : [0, 8]).includes(bytes.readUInt8(l4));
       if (isEcho && this.#names.has("icmpid") && !this.#known.icmp_ids.includes(id))
         put(l4 + 4, 2, this.#label("icmpid", id));
       deeper = ip.quoted !== undefined && this.#packet(ip.quoted, labels);

@@ -2,6 +2,7 @@
 export const ICMP = 1;
 export const TCP = 6;
 export const UDP = 17;
+export const ICMP6 = 58;
 const ICMP_ERRORS = [3, 4, 5, 11, 12];
 const VXLAN_PORTS = [4789, 8472];
 
@@ -13,7 +14,12 @@ export function checksum(bytes: Buffer, start = 0): number {
   return ~total & 0xffff;
 }
 
+/** Headers of IPv6 behind which the transport header may stand. */
+const FRAGMENT = 44;
+const EXTENSIONS = [0, 43, FRAGMENT, 60];
+
 export class Ip {
+  readonly version: 4 | 6;
   readonly bytes: Buffer;
   readonly at: number;
   readonly protocol: number;
@@ -21,6 +27,8 @@ export class Ip {
   /** The transport header, and where the packet ends. */
   readonly l4: number;
   readonly end: number;
+  /** Where the identification stands; undefined for IPv6 without a fragment header. */
+  readonly idAt: number | undefined;
   /** It is a fragment, the first one or a later one. */
   readonly isFragment: boolean;
   readonly offset: number;
@@ -28,6 +36,24 @@ export class Ip {
   readonly whole: boolean;
 
   private constructor(bytes: Buffer, at: number, end: number) {
+    if (bytes.readUInt8(at) >> 4 === 6) {
+      const headers = headersOf(bytes, at, Math.min(at + 40 + bytes.readUInt16BE(at + 4), end));
+      const word = headers.fragment === undefined ? 0 : bytes.readUInt16BE(headers.fragment + 2);
+      this.version = 6;
+      this.bytes = bytes;
+      this.at = at;
+      this.protocol = headers.protocol;
+      this.l4 = headers.l4;
+      this.end = Math.max(this.l4, Math.min(at + 40 + bytes.readUInt16BE(at + 4), end));
+      this.idAt = headers.fragment === undefined ? undefined : headers.fragment + 4;
+      this.id = this.idAt === undefined ? 0 : bytes.readUInt32BE(this.idAt);
+      this.offset = word >> 3;
+      this.isFragment = this.offset !== 0 || (word & 1) !== 0;
+      this.whole = at + 40 + bytes.readUInt16BE(at + 4) <= end && !this.isFragment;
+      return;
+    }
+    this.version = 4;
+    this.idAt = at + 4;
     const total = bytes.readUInt16BE(at + 2);
     const fragment = bytes.readUInt16BE(at + 6);
     this.bytes = bytes;
@@ -42,6 +68,7 @@ export class Ip {
   }
 
   static read(bytes: Buffer, at: number, end: number): Ip | undefined {
+    if (end - at >= 40 && bytes.readUInt8(at) >> 4 === 6) return new Ip(bytes, at, end);
     if (end - at < 20 || bytes.readUInt8(at) >> 4 !== 4) return undefined;
     const length = (bytes.readUInt8(at) & 15) * 4;
     return length >= 20 && end - at >= length ? new Ip(bytes, at, end) : undefined;
@@ -60,22 +87,29 @@ export class Ip {
         .readUInt8(this.l4 + 13)
         .toString(16)
         .padStart(2, "0")}`;
-    if (this.protocol === ICMP && this.has(1)) return `icmp${this.bytes.readUInt8(this.l4)}`;
+    if (this.protocol === this.icmp && this.has(1)) return `icmp${this.bytes.readUInt8(this.l4)}`;
     return `p${this.protocol}`;
+  }
+
+  /** The number of the ICMP of its family. */
+  get icmp(): number {
+    return this.version === 6 ? ICMP6 : ICMP;
   }
 
   get transportValid(): boolean {
     const body = this.bytes.subarray(this.l4, this.end);
-    if (this.protocol === ICMP) return checksum(body) === 0;
+    if (this.version === 4 && this.protocol === ICMP) return checksum(body) === 0;
     let start = this.protocol + body.length;
-    for (let i = 12; i < 20; i += 2) start += this.bytes.readUInt16BE(this.at + i);
+    const [first, last] = this.version === 6 ? [8, 40] : [12, 20];
+    for (let i = first; i < last; i += 2) start += this.bytes.readUInt16BE(this.at + i);
     return checksum(body, start) === 0;
   }
 
   /** The packet that an ICMP error quotes. */
   get quoted(): Ip | undefined {
-    if (this.protocol !== ICMP || !this.has(28)) return undefined;
-    return ICMP_ERRORS.includes(this.bytes.readUInt8(this.l4)) ? Ip.read(this.bytes, this.l4 + 8, this.end) : undefined;
+    if (this.protocol !== this.icmp || !this.has(28)) return undefined;
+    const type = this.bytes.readUInt8(this.l4);
+    return (this.version === 6 ? type < 128 : ICMP_ERRORS.includes(type)) ? Ip.read(this.bytes, this.l4 + 8, this.end) : undefined;
   }
 
   /** Where the Ethernet frame inside a VXLAN packet begins. */
@@ -100,10 +134,27 @@ export class Ip {
   }
 }
 
-/** The IPv4 packet in an Ethernet frame that begins at `at`. */
+/** The transport protocol of a packet of IPv6, where its header stands, and where the fragment header does. */
+function headersOf(bytes: Buffer, at: number, end: number): { protocol: number; l4: number; fragment?: number } {
+  let protocol = bytes.readUInt8(at + 6);
+  let l4 = at + 40;
+  let fragment: number | undefined;
+  while (EXTENSIONS.includes(protocol) && end - l4 >= 8) {
+    if (protocol === FRAGMENT) fragment = l4;
+    const length = protocol === FRAGMENT ? 8 : 8 + bytes.readUInt8(l4 + 1) * 8;
+    const isLater = protocol === FRAGMENT && bytes.readUInt16BE(l4 + 2) >> 3 !== 0;
+    protocol = bytes.readUInt8(l4);
+    l4 = Math.min(l4 + length, end);
+    if (isLater) break;
+  }
+  return { protocol, l4, ...(fragment === undefined ? {} : { fragment }) };
+}
+
+/** The IP packet in an Ethernet frame that begins at `at`. */
 export function packetOf(bytes: Buffer, at: number, end: number): Ip | undefined {
   if (end - at < 14) return undefined;
   const tagged = bytes.readUInt16BE(at + 12) === 0x8100 && end - at >= 18;
   const l3 = at + (tagged ? 18 : 14);
-  return bytes.readUInt16BE(l3 - 2) === 0x0800 ? Ip.read(bytes, l3, end) : undefined;
+  const version = { 0x0800: 4, 0x86dd: 6 }[bytes.readUInt16BE(l3 - 2)];
+  return version !== undefined && end > l3 && bytes.readUInt8(l3) >> 4 === version ? Ip.read(bytes, l3, end) : undefined;
 }

@@ -83,7 +83,7 @@ function counterTexts(counters: Record<string, CounterTables>): Texts {
 /** Connections without their timeouts. */
 function connectionTexts(lines: readonly string[], masker: Masker): Texts {
   const plain = lines.map((line) => {
-    const [, ns, protocol, rest] = /^(\S+) ipv4\s+2 (\S+)\s+\d+ \d+ (.*)$/.exec(line) ?? [];
+    const [, ns, protocol, rest] = /^(\S+) (?:ipv4\s+2|ipv6\s+10) (\S+)\s+\d+ \d+ (.*)$/.exec(line) ?? [];
     return masker.connection(`${ns} ${protocol} ${rest?.replace(/ ?(use|secctx)=\S+/g, "")}`);
   });
   return new Map([["connections", plain.sort()]]);

@@ -1,0 +1,49 @@
+// Addresses of a case, of either family, as the kernel takes them: by their numbers.
+import { formatIpv4, parseCidr, parseIpv4 } from "../address.ts";
+import { formatIpv6, parseCidr6, parseIpv6 } from "../address6.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+
+/** Whether text is an address of either family. */
+export function isAddress(text: string): boolean {
+  return parseIpv4(text) !== undefined || parseIpv6(text) !== undefined;
+}
+
+/** Whether text is a block, or an address, of either family. */
+export function isBlock(text: string): boolean {
+  return parseCidr(text) !== undefined || parseCidr6(text) !== undefined;
+}
+
+/** The number of an address; undefined if it is none. */
+export function numberOf(kernel: Kernel, text: string): number | undefined {
+  return isAddress(text) ? kernel.addressNumber(text) : undefined;
+}
+
+/** The numbers of a block's address and of its network, and its prefix length; undefined if it is none. */
+export function blockOf(kernel: Kernel, text: string) {
+  const four = parseCidr(text);
+  if (four) return four;
+  const six = parseCidr6(text);
+  if (!six) return undefined;
+  const { address, network, prefix } = six;
+  return { address: kernel.addressNumber6(address), network: kernel.addressNumber6(network), prefix };
+}
+
+/** The 4 or 16 bytes of an address, in network order. */
+export function addressBytes(text: string): Uint8Array {
+  const six = parseIpv6(text);
+  if (six !== undefined) return Uint8Array.from({ length: 16 }, (_, i) => Number((six >> BigInt(120 - 8 * i)) & 255n));
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(parseIpv4(text) ?? 0);
+  return bytes;
+}
+
+/** The text of 4 or 16 bytes. */
+export function addressText(bytes: Uint8Array): string {
+  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  return bytes.length === 4 ? formatIpv4(Number(value)) : formatIpv6(value);
+}
+
+/** The text of /proc/net/nf_conntrack for an IPv6 address: every group with all its digits. */
+export function longText(text: string): string {
+  return Buffer.from(addressBytes(text)).toString("hex").replace(/(....)(?=.)/g, "$1:");
+}
