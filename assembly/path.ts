@@ -1355,12 +1355,15 @@ export function transmit(device: usize, frame: usize): void {
   netem.send(device, frame);
 }
 
-/** A packet of a raw socket, header included (raw_send_hdrinc): length and checksum are filled in, an identification if it is 0. */
+/**
+ * A packet of a raw socket, header included (raw_send_hdrinc): length and checksum are filled in, an identification if it is 0. One of
+ * IPv6 leaves as it is (rawv6_send_hdrinc).
+ */
 export function sendRaw(frame: usize): void {
   const ns = load<usize>(frame, F.FRAME_NAMESPACE);
   const at = load<usize>(frame, F.FRAME_DATA);
   store<usize>(frame, at, F.FRAME_NETWORK);
-  ipv4.finish(at, load<i32>(frame, F.FRAME_LENGTH), ipv4.id(at) ? ipv4.id(at) : nextId(ns));
+  if (!anyIp.isSix(at)) ipv4.finish(at, load<i32>(frame, F.FRAME_LENGTH), ipv4.id(at) ? ipv4.id(at) : nextId(ns));
   store<usize>(frame, at - ethernet.ETHERNET_LENGTH, F.FRAME_DATA);
   store<u32>(frame, load<u32>(frame, F.FRAME_LENGTH) + ethernet.ETHERNET_LENGTH, F.FRAME_LENGTH);
   output(frame);

@@ -102,11 +102,11 @@ function load(kernel: Kernel, network: Network, text: string | undefined): void 
   const ns = network.namespace("node");
   const { listen = [] } = network.topology.namespaces[0] ?? {};
   if (text !== undefined)
-    new NamespaceRules(kernel, { ns, backend: "legacy", family: "ipv4", sets: new Set(), replayed: false }, names).restore(
-      text,
-      "node.v4",
-      true,
-    );
+    new NamespaceRules(
+      kernel,
+      { ns, backend: "legacy", family: "ipv4", sets: new Set(), replayed: false },
+      names,
+    ).restore(text, "node.v4", true);
   for (const { proto, port, echo } of listen) kernel.listen(ns, proto, 0, port, echo ? "echo" : "sink", 0);
 }
 

@@ -177,7 +177,10 @@ export class Network {
     const to = blockOf(this.kernel, dst === "default" ? (via?.includes(":") ? "::/0" : "0.0.0.0/0") : dst);
     if (!to) return;
     const device = dev === undefined ? 0 : this.device(`${ns}:${dev}`);
-    const [gateway, source] = [via, src].map((text) => numberOf(this.kernel, text ?? "0.0.0.0") ?? 0) as [number, number];
+    const [gateway, source] = [via, src].map((text) => numberOf(this.kernel, text ?? "0.0.0.0") ?? 0) as [
+      number,
+      number,
+    ];
     const result = this.kernel.calls.addRouteTo(
       this.namespace(ns),
       this.#table(table ?? "main"),
@@ -240,6 +243,8 @@ const TABLE_MAIN = 254;
 const BASE: Readonly<Record<string, number>> = {
   "net.ipv4.icmp_ratemask": 0,
   "net.ipv4.tcp_synack_retries": 0,
+  "net.ipv6.icmp.ratelimit": 0,
+  "net.ipv6.auto_flowlabels": 0,
 };
 
 const TYPES = {
@@ -250,7 +255,7 @@ const TYPES = {
 } as const;
 
 function isOfDevice(key: string): boolean {
-  return /^net[./]ipv4[./](conf|neigh)[./](?!all|default)/.test(key);
+  return /^net[./]ipv[46][./](conf|neigh)[./](?!all|default)/.test(key);
 }
 
 function macBytes(text: string): Uint8Array {

@@ -10,7 +10,9 @@ type Test = (kernel: Kernel, entry: Handle) => boolean;
 const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 };
 
 /** The options that choose connections; each takes a word, which `parse` turns into a number. */
-const OPTIONS: Readonly<Record<string, { parse(word: string, kernel: Kernel): number | undefined; test(value: number): Test }>> = {
+const OPTIONS: Readonly<
+  Record<string, { parse(word: string, kernel: Kernel): number | undefined; test(value: number): Test }>
+> = {
   "-f": {
     parse: (word) => ({ ipv4: 0, ipv6: 1 })[word],
     test: (six) => (kernel, entry) => Number(isSix(kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_SRC))) === six,

@@ -45,5 +45,7 @@ export function addressText(bytes: Uint8Array): string {
 
 /** The text of /proc/net/nf_conntrack for an IPv6 address: every group with all its digits. */
 export function longText(text: string): string {
-  return Buffer.from(addressBytes(text)).toString("hex").replace(/(....)(?=.)/g, "$1:");
+  return Buffer.from(addressBytes(text))
+    .toString("hex")
+    .replace(/(....)(?=.)/g, "$1:");
 }

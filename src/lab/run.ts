@@ -217,7 +217,12 @@ class Player {
 
   /** A client that reads what comes, never answers and never closes. */
   #connect({ ns, to, port, from }: Extract<Step, { op: "connect" }>): void {
-    const began = this.#kernel.calls.connectFrom(this.#network.namespace(ns), numberOf(this.#kernel, to) ?? 0, port, from);
+    const began = this.#kernel.calls.connectFrom(
+      this.#network.namespace(ns),
+      numberOf(this.#kernel, to) ?? 0,
+      port,
+      from,
+    );
     if (!began) this.#network.refuse(`${ns}: no connection from port ${from} to ${to} can begin`);
   }
 

@@ -79,7 +79,7 @@ const DEVICE_KEYS: Readonly<Record<string, number>> = {
   accept_local: R.DEV_ACCEPT_LOCAL,
 };
 
-/** Keys of a device's neighbours, `net.ipv4.neigh.DEVICE.KEY`, with the offset of their word and how many of its units one is. */
+/** Keys of a device's neighbours of both families, `net.ipv4.neigh.DEVICE.KEY` or of ipv6, with the offset of their word and how many of its units one is. */
 const NEIGHBOUR_KEYS: Readonly<Record<string, { field: number; scale: number }>> = {
   retrans_time_ms: { field: R.DEV_NEIGH_RETRANS, scale: 1 },
   locktime: { field: R.DEV_NEIGH_LOCKTIME, scale: 10 }, // in clock ticks of 1/100 s
@@ -94,9 +94,9 @@ export type Sysctl = { index: number } | { device: string; field: number; scale:
 export function findSysctl(key: string): Sysctl | undefined {
   const index = NAMESPACE_KEYS[key];
   if (index !== undefined) return { index };
-  const [, kind, device, name = ""] = /^net\.ipv4\.(conf|neigh)\.(.+)\.(\w+)$/.exec(key) ?? [];
+  const [, kind, device, name = ""] = /^net\.(ipv4\.conf|ipv[46]\.neigh)\.(.+)\.(\w+)$/.exec(key) ?? [];
   if (device === undefined || device === "all" || device === "default") return undefined;
-  if (kind === "neigh") {
+  if (kind?.endsWith(".neigh")) {
     const found = NEIGHBOUR_KEYS[name];
     return found && { device, ...found };
   }

@@ -109,7 +109,9 @@ export class Ip {
   get quoted(): Ip | undefined {
     if (this.protocol !== this.icmp || !this.has(28)) return undefined;
     const type = this.bytes.readUInt8(this.l4);
-    return (this.version === 6 ? type < 128 : ICMP_ERRORS.includes(type)) ? Ip.read(this.bytes, this.l4 + 8, this.end) : undefined;
+    return (this.version === 6 ? type < 128 : ICMP_ERRORS.includes(type))
+      ? Ip.read(this.bytes, this.l4 + 8, this.end)
+      : undefined;
   }
 
   /** Where the Ethernet frame inside a VXLAN packet begins. */
@@ -156,5 +158,7 @@ export function packetOf(bytes: Buffer, at: number, end: number): Ip | undefined
   const tagged = bytes.readUInt16BE(at + 12) === 0x8100 && end - at >= 18;
   const l3 = at + (tagged ? 18 : 14);
   const version = { 0x0800: 4, 0x86dd: 6 }[bytes.readUInt16BE(l3 - 2)];
-  return version !== undefined && end > l3 && bytes.readUInt8(l3) >> 4 === version ? Ip.read(bytes, l3, end) : undefined;
+  return version !== undefined && end > l3 && bytes.readUInt8(l3) >> 4 === version
+    ? Ip.read(bytes, l3, end)
+    : undefined;
 }
