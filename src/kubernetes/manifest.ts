@@ -21,6 +21,7 @@ const VERSIONS = {
   Ingress: "networking.k8s.io/v1",
   IngressClass: "networking.k8s.io/v1",
   NetworkPolicy: "networking.k8s.io/v1",
+  PodDisruptionBudget: "policy/v1",
 } as const;
 
 export type Kind = keyof typeof VERSIONS;
@@ -100,7 +101,7 @@ function readObject(manifests: Manifests, document: Document, path: FieldPath, v
   if (isKind(kind) && isOwnGroup(group)) {
     if (apiVersion !== VERSIONS[kind])
       document.fail([...path, "apiVersion"], `there is no ${kind} in ${apiVersion}; write ${VERSIONS[kind]}`);
-    if (kind === "CronJob") countIgnored(manifests, kind);
+    if (kind === "CronJob" || kind === "PodDisruptionBudget") countIgnored(manifests, kind);
     manifests.objects.push(new Manifest(kind, document, path, withName(value, manifests.objects.length)));
   } else {
     const { name = "", namespace } = named.safeParse(value).data?.metadata ?? {};

@@ -1,6 +1,7 @@
 // Documents to objects, each checked by itself and against others of its name, before anything is allocated.
 import type { Document } from "../documents/document.ts";
 import { ambiguity } from "./addresses.ts";
+import { parseDisruptionBudget, type DisruptionBudget } from "./disruption-budgets.ts";
 import type { Endpoints } from "./endpoint-schema.ts";
 import { parseEndpoints, parseEndpointSlice } from "./endpoints.ts";
 import { readManifests, type Manifest, type Manifests } from "./manifest.ts";
@@ -27,6 +28,7 @@ export interface ParsedObjects extends Pick<Manifests, "others" | "ignored" | "n
   ingressClasses: IngressClass[];
   namespaces: Namespace[];
   networkPolicies: NetworkPolicy[];
+  disruptionBudgets: DisruptionBudget[];
   /** Every object, as `Deployment shop/web`, with its manifest. */
   names: Map<string, Manifest>;
   /** What is odd, but no error: one sentence for each. */
@@ -49,6 +51,7 @@ export function parseObjects(documents: readonly Document[], { stored = false } 
     ingressClasses: [],
     namespaces: [],
     networkPolicies: [],
+    disruptionBudgets: [],
     names: new Map(),
     remarks: [],
     others,
@@ -111,6 +114,10 @@ function parseObject(parsed: ParsedObjects, manifest: Manifest, stored: boolean)
     case "NetworkPolicy": {
       const policy = parseNetworkPolicy(manifest);
       return addTo(parsed.networkPolicies, policy, policy);
+    }
+    case "PodDisruptionBudget": {
+      const budget = parseDisruptionBudget(manifest);
+      return addTo(parsed.disruptionBudgets, budget, budget);
     }
     case "CronJob":
       return addTo([], undefined, manifest.validate(cronJobSchema).metadata);

@@ -21,7 +21,7 @@ function selectsTemplate(
 }
 
 /** A number of pods, or a share of them. */
-const portion = z.union(
+export const portion = z.union(
   [z.int().min(0), z.string().regex(/^\d+%$/)],
   "should be a number of pods, or a share of them such as 25%",
 );

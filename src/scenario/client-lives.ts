@@ -8,7 +8,10 @@ interface Span {
   toNs: number;
 }
 
-/** The flows of a plan with those of later pods, each as long as its client lives. Others are as they were. */
+/**
+ * The flows of a plan with those of later pods, each as long as its client lives; what a service calls before it answers, it calls as long as
+ * it has requests. Others are as they were.
+ */
 export function livingFlows(flows: readonly FlowConfig[], { deeds, off, later }: PodEvents): FlowConfig[] {
   if (deeds.length + off.length === 0) return [...flows];
   const spans = spansOf(deeds, new Set(later.map(({ pod }) => podNamespace(pod))));
@@ -19,7 +22,8 @@ export function livingFlows(flows: readonly FlowConfig[], { deeds, off, later }:
       .map((flow) => ({ ...flow, namespace: podNamespace(pod) })),
   );
   return [...flows, ...added].flatMap((flow) => {
-    const lives = spans.get(flow.namespace);
+    // Who serves a request calls for it, also while it is about to end.
+    const lives = isCalled(flow) ? undefined : spans.get(flow.namespace);
     return lives ? lives.flatMap((span) => during(flow, span)) : [flow];
   });
 }
@@ -32,6 +36,10 @@ export function livingRoutes(routes: readonly ServiceRoute[], { later }: PodEven
       .map((route) => ({ ...route, namespace: podNamespace(pod) })),
   );
   return [...routes, ...added];
+}
+
+function isCalled({ arrival }: FlowConfig): boolean {
+  return typeof arrival === "object" && arrival.kind === "called";
 }
 
 /** When the processes of pods run, by namespace: of those that the timeline touches. `late`: those that do not at the beginning. */

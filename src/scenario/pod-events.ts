@@ -126,7 +126,7 @@ function onObject({ entry, path, index }: PlacedEntry, { document, objects, nowN
 }
 
 /** Takes a node's power, cordons it, or drains it. */
-function onNode({ entry, path, index }: PlacedEntry, { document, ground, live, nowNs }: Moment): string {
+function onNode({ entry, path, index }: PlacedEntry, { document, ground, live, objects, nowNs }: Moment): string {
   const what = (["kill", "cordon", "uncordon", "drain"] as const).find((one) => entry[one] !== undefined) ?? "kill";
   const name = (entry[what] ?? "").replace(/^node\//, "");
   const names = ground.nodes.map(({ node }) => node.name);
@@ -136,7 +136,12 @@ function onNode({ entry, path, index }: PlacedEntry, { document, ground, live, n
       live.turnOff(name, index, nowNs);
       return `end of node ${name}`;
     case "drain":
-      live.drain(name, index, nowNs);
+      live.drain(
+        name,
+        { budgets: () => objects.disruptionBudgets, timeoutNs: entry.timeout ?? Infinity },
+        index,
+        nowNs,
+      );
       return `drain of node ${name}`;
     default:
       live.cordon(name, what === "cordon", nowNs);

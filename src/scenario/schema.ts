@@ -123,12 +123,16 @@ const event = z
     node: name.optional(),
     namespace: name.default("default"),
     grace: moment.default(0),
+    timeout: duration.optional(),
   })
   .refine((one) => EVENTS.filter((what) => one[what] !== undefined).length === 1, {
     error: `should have one of ${EVENTS.join(", ")}`,
   })
   .refine((one) => (one.link === undefined) === (one.state === undefined), {
     error: "should have link and state together",
+  })
+  .refine((one) => one.timeout === undefined || one.drain !== undefined, {
+    error: "should have timeout with drain only",
   })
   .refine((one) => one.taint === undefined || one.node !== undefined, { error: "should say which node has the taint" })
   .refine((one) => (one.scale === undefined) === (one.replicas === undefined), {

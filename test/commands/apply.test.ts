@@ -290,6 +290,24 @@ describe("a StatefulSet and a DaemonSet", () => {
   });
 });
 
+test("a PodDisruptionBudget that is applied keeps a pod on a node that is drained, and the summary says so", () => {
+  const budget = `apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: { name: web }
+spec: { selector: { matchLabels: { app: web } }, maxUnavailable: 0 }
+`;
+  const { report, stdout } = play({
+    applied: budget,
+    traffic: [`${CLIENT}, to: { service: web, by: clusterIP }`],
+    timeline: "{ at: 1s, apply: next.yaml }, { at: 2s, drain: node/node-2, timeout: 5s }",
+  });
+  expect(report.traffic[0]).toMatchObject({ sent: 750, delivered: 750 });
+  expect(report.events[0]?.what).toBe("apply of next.yaml: PodDisruptionBudget default/web created");
+  expect(stdout).toContain(
+    "pod default/web-1 was not evicted from node-2: it would break PodDisruptionBudget default/web\n",
+  );
+});
+
 describe("is refused in one sentence:", () => {
   const node = "apiVersion: v1\nkind: Node\nmetadata: { name: node-9 }\n";
   const balanced = service("web").replace("spec: {", "spec: { type: LoadBalancer,");
@@ -325,6 +343,11 @@ describe("is refused in one sentence:", () => {
       "labels of a Namespace",
       "apiVersion: v1\nkind: Namespace\nmetadata: { name: default, labels: { a: b } }\n",
       /the labels of Namespace default cannot change/,
+    ],
+    [
+      "a budget that says both",
+      "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: { name: web }\nspec: { minAvailable: 1, maxUnavailable: 1 }\n",
+      /next\.yaml:4: spec: should have minAvailable or maxUnavailable, not both/,
     ],
     ["a Scenario", "apiVersion: podwire.dev/v1alpha1\nkind: Scenario\n", /a Scenario cannot be applied/],
     ["what is no manifest", "kind: Pod\n", /next\.yaml:1: apiVersion/],

@@ -1,11 +1,13 @@
 // A cluster that lives on from the state that it has settled in: controllers, scheduler and kubelets, step by step in virtual time.
 import type { Ground } from "../cluster.ts";
 import { daemonNodes, makePod, specOf, type UnplacedPod } from "../controllers.ts";
+import type { DisruptionBudget } from "../disruption-budgets.ts";
 import type { Pod } from "../objects.ts";
 import type { PodSpec } from "../pod-schema.ts";
 import type { DaemonUpdates, StatefulUpdates, Workload } from "../workloads.ts";
 import { Agenda } from "./agenda.ts";
 import { daemonSteps, type DaemonNode } from "./daemon-sets.ts";
+import { obstacle } from "./evictions.ts";
 import type { DeedKind, History, PodState } from "./history.ts";
 import { activePods, isActive, templateHash, victims, type LivePod, type PodSet } from "./pod-set.ts";
 import { endOf, startOf, type ContainerTimes } from "./pod-times.ts";
@@ -21,6 +23,15 @@ const FIRST_PAUSE_NS = 10_000_000_000;
 const LONGEST_PAUSE_NS = 300_000_000_000;
 /** How long pods tolerate a node that is not reachable, unless they say so (DefaultTolerationSeconds). */
 const TOLERATED_SECONDS = 300;
+
+/** How often kubectl drain tries to evict a pod that a budget keeps. */
+const EVICTION_RETRY_NS = 5_000_000_000;
+
+/** How a node is drained: the budgets that there are, and how long pods are waited for. */
+export interface Drain {
+  budgets: () => readonly DisruptionBudget[];
+  timeoutNs: number;
+}
 
 export interface LiveTimes extends ContainerTimes {
   /** From the last heartbeat of a node until the node controller takes it for unreachable. */
@@ -55,6 +66,8 @@ export class LiveCluster {
   readonly #pods: LivePod[] = [];
   /** Of all pods that have been: `shop/web-0`. */
   readonly #names = new Set<string>();
+  /** Pods that budgets kept on a node, and what the user is told if they stay there. */
+  readonly #keptPods = new Map<LivePod, string>();
   readonly #history: History = { steps: [], deeds: [], off: [], later: [], remarks: [] };
 
   constructor(ground: Ground, times: LiveTimes) {
@@ -84,7 +97,8 @@ export class LiveCluster {
   /** Has everything happen until the end of the run. */
   play(endNs: number): History {
     this.#agenda.play(endNs);
-    const { steps, deeds } = this.#history;
+    const { steps, deeds, remarks } = this.#history;
+    for (const [live, remark] of this.#keptPods) if (isActive(live)) remarks.push(remark);
     steps.sort((a, b) => a.atNs - b.atNs);
     deeds.sort((a, b) => a.atNs - b.atNs);
     return this.#history;
@@ -197,18 +211,40 @@ export class LiveCluster {
     );
   }
 
-  /** `kubectl drain --ignore-daemonsets --force`: a node is cordoned, and its pods end. */
-  drain(node: string, event: number, nowNs: number): void {
+  /**
+   * `kubectl drain --ignore-daemonsets --force`: a node is cordoned, and its pods are evicted. One that a budget keeps is tried again
+   * every five seconds, for so long as `timeoutNs`; whatever else happens to pods meanwhile.
+   */
+  drain(node: string, { budgets, timeoutNs }: Drain, event: number, nowNs: number): void {
     this.cordon(node, true, nowNs);
-    const leaving = this.#pods.filter(
-      (one) => isActive(one) && one.pod.nodeName === node && one.set.workload.kind !== "DaemonSet",
-    );
-    for (const live of leaving) {
-      this.#busy(live.set.workload, event);
-      live.mayReturn = hasFixedNames(live.set.workload);
-      this.#end(live, event, undefined, nowNs);
-      this.#touch(live.set, nowNs);
-    }
+    const isKept = (one: LivePod): boolean =>
+      isActive(one) && one.pod.nodeName === node && one.set.workload.kind !== "DaemonSet";
+    const evict = (live: LivePod, atNs: number): void => {
+      if (!isKept(live)) return;
+      const why = obstacle(live, { budgets: budgets(), pods: this.#pods, wanted: (one) => this.#wanted(one) });
+      if (why === undefined) {
+        this.#keptPods.delete(live);
+        this.#busy(live.set.workload, event);
+        live.mayReturn = hasFixedNames(live.set.workload);
+        this.#end(live, event, undefined, atNs);
+        this.#touch(live.set, atNs);
+        return;
+      }
+      const again = atNs + EVICTION_RETRY_NS;
+      const { namespace, name } = live.pod;
+      const remark = `pod ${namespace}/${name} was not evicted from ${node}: it would break ${why}`;
+      this.#keptPods.set(live, remark);
+      if (again <= nowNs + timeoutNs) this.#agenda.at(again, (later) => evict(live, later));
+    };
+    for (const live of this.#pods.filter(isKept)) evict(live, nowNs);
+  }
+
+  /** How many pods the controller of one wants; undefined: it stands alone, or its controller does not say. */
+  #wanted({ set }: LivePod): { controller: string; replicas: number } | undefined {
+    const { kind } = set.workload;
+    if (kind === "Pod" || kind === "DaemonSet" || kind === "Job") return undefined;
+    const controller = labelOf(set.workload);
+    return { controller, replicas: this.#controllers.get(controller)?.desired ?? 0 };
   }
 
   /**

@@ -1,6 +1,7 @@
 // Objects while a cluster lives on: what `kubectl apply` and `kubectl delete` make of them, and which are written from when on.
 import { isDeepStrictEqual } from "node:util";
 import type { Document } from "../../documents/document.ts";
+import type { DisruptionBudget } from "../disruption-budgets.ts";
 import { parseObjects, type ParsedObjects } from "../parse.ts";
 import { serviceLabel } from "../services.ts";
 import type { Workload } from "../workloads.ts";
@@ -52,6 +53,10 @@ export class LiveObjects {
     this.#own = own;
     this.#system = system;
     this.#takesIngresses = takesIngresses;
+  }
+
+  get disruptionBudgets(): readonly DisruptionBudget[] {
+    return this.#own.disruptionBudgets;
   }
 
   /** The names of the objects of a kind in a namespace. */
@@ -118,6 +123,7 @@ export class LiveObjects {
       ingresses: merge(own.ingresses, more.ingresses, ({ ingress }) => ingress),
       ingressClasses: merge(own.ingressClasses, more.ingressClasses, (one) => one),
       namespaces: merge(own.namespaces, more.namespaces, (one) => one),
+      disruptionBudgets: merge(own.disruptionBudgets, more.disruptionBudgets, (budget) => budget),
       networkPolicies: merge(own.networkPolicies, policies, (policy) => policy),
       names: new Map([...own.names, ...more.names]),
       others: new Map([...own.others, ...more.others]),

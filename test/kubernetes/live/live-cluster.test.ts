@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { parseDocuments } from "../../../src/documents/document.ts";
 import { settleLiving } from "../../../src/kubernetes/cluster.ts";
+import type { DisruptionBudget } from "../../../src/kubernetes/disruption-budgets.ts";
 import type { History } from "../../../src/kubernetes/live/history.ts";
 import { LiveCluster } from "../../../src/kubernetes/live/live-cluster.ts";
 import { parseObjects } from "../../../src/kubernetes/parse.ts";
@@ -139,7 +140,7 @@ describe("a node without power", () => {
 
 test("a drained node has its pods ended, and gets none until it is uncordoned", () => {
   const history = live({}, (cluster, web, nowNs) => {
-    cluster.drain("node-1", 0, nowNs);
+    cluster.drain("node-1", { budgets: () => [], timeoutNs: Infinity }, 0, nowNs);
     cluster.at(20 * S, (later) => cluster.scale(web, 6, 0, 0, later));
     cluster.at(30 * S, (later) => {
       cluster.cordon("node-1", false, later);
@@ -206,7 +207,7 @@ describe("a StatefulSet", () => {
 
   test("has the pod of a drained node back there when that is uncordoned", () => {
     const steps = play({ replicas: 1 }, (cluster, _, nowNs) => {
-      cluster.drain("node-1", 0, nowNs);
+      cluster.drain("node-1", { budgets: () => [], timeoutNs: Infinity }, 0, nowNs);
       cluster.at(30 * S, (later) => cluster.cordon("node-1", false, later));
     });
     expect(steps).toEqual(["10 web-0 terminating", "11.1 web-0 gone", "30.05 web-0 starting", "31.05 web-0 ready"]);
@@ -247,5 +248,44 @@ describe("a DaemonSet that is rolled out on three nodes", () => {
 
   test("OnDelete: nothing happens", () => {
     expect(play("{ type: OnDelete }").steps).toEqual([]);
+  });
+});
+
+describe("a drain under a PodDisruptionBudget", () => {
+  const budget = { namespace: "default", name: "web", selector: { matchLabels: { app: "web" }, matchExpressions: [] } };
+  const play = (wanted: Partial<DisruptionBudget>, timeoutNs = Infinity): [string[], string[]] => {
+    const budgets = [{ ...budget, minAvailable: undefined, maxUnavailable: undefined, alwaysAllow: false, ...wanted }];
+    const history = live({}, (cluster, web, nowNs) => {
+      // Each node has two.
+      cluster.scale(web, 6, 0, 0, nowNs);
+      cluster.at(20 * S, (later) => cluster.drain("node-1", { budgets: () => budgets, timeoutNs }, 0, later));
+    });
+    const steps = told(history).filter((text) => text.includes("web") && text.endsWith("terminating"));
+    return [steps, history.remarks];
+  };
+
+  test("evicts so many at once as may be missing, and tries the others again after five seconds", () => {
+    expect(play({ maxUnavailable: 1 })).toEqual([["20 web-0 terminating", "25 web-4 terminating"], []]);
+    expect(play({ minAvailable: 5 })).toEqual([["20 web-0 terminating", "25 web-4 terminating"], []]);
+    // 4.8 of six, rounded up.
+    expect(play({ minAvailable: "80%" })[0]).toEqual(["20 web-0 terminating", "25 web-4 terminating"]);
+    expect(play({ maxUnavailable: 2 })[0]).toEqual(["20 web-0 terminating", "20 web-4 terminating"]);
+  });
+
+  test("never evicts what would break it, and says so", () => {
+    const remark = (pod: string): string =>
+      `pod default/${pod} was not evicted from node-1: it would break PodDisruptionBudget default/web`;
+    expect(play({ minAvailable: "100%" })).toEqual([[], [remark("web-0"), remark("web-4")]]);
+  });
+
+  test("gives up when its time is over", () => {
+    const [steps, remarks] = play({ maxUnavailable: 1 }, 4 * S);
+    expect(steps).toEqual(["20 web-0 terminating"]);
+    expect(remarks).toHaveLength(1);
+  });
+
+  test("of other pods or of another namespace does not matter", () => {
+    expect(play({ minAvailable: 6, namespace: "shop" })[0]).toHaveLength(2);
+    expect(play({ minAvailable: 6, selector: undefined })[0]).toHaveLength(2);
   });
 });
