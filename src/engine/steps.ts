@@ -3,6 +3,7 @@ import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import * as T from "../../assembly/layout/trace.ts";
 import { formatIpv4, formatMac } from "../address.ts";
+import { formatIpv6 } from "../address6.ts";
 import type { Family } from "../iptables/addresses.ts";
 import { Block } from "../iptables/block.ts";
 import { findMatch } from "../iptables/matches/table.ts";
@@ -10,16 +11,21 @@ import { HOOK_NAMES, TABLE_NAMES, type Rule } from "../iptables/model.ts";
 import { NameTable } from "../iptables/names.ts";
 import { needsRecord } from "../iptables/prefix.ts";
 import { printMatch, printRule } from "../iptables/print.ts";
-import { PROTO_ICMP, PROTO_TCP, PROTO_UDP } from "../iptables/protocols.ts";
+import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP } from "../iptables/protocols.ts";
 import { DROP_REASONS, TCP_CONNTRACK_STATES, type Handle, type Kernel } from "../kernel/kernel.ts";
 import { SCHEDULERS } from "../seam/ipvs.ts";
-import type { ConnectionView, Detail, PacketView, RuleView, Step, TupleView } from "../seam/trace.ts";
+import type { ConnectionView, Detail, IpView, PacketView, RuleView, Step, TupleView } from "../seam/trace.ts";
 import type { Built } from "./build.ts";
 import type { RuleSets } from "./rules.ts";
 
 const TYPE_IPV4 = 0x800;
 const TYPE_ARP = 0x806;
+const TYPE_IPV6 = 0x86dd;
 const ARP_REPLY = 2;
+/** Extension headers that have their length in their second byte, in units of eight bytes (RFC 8200, 4). */
+const EXTENSIONS: ReadonlySet<number> = new Set([0, 43, 60]);
+const FRAGMENT_HEADER = 44;
+const AUTHENTICATION_HEADER = 51;
 
 /** By OWNER_*. */
 const OWNERS = new Map<number, Extract<Detail, { kind: "socket" }>["owner"]>([
@@ -181,19 +187,19 @@ export class StepReader {
       case T.STEP_CONFIRMED:
         return { kind: "confirmed" };
       case T.STEP_NAT: {
-        const before = tuple(b, c, d, word(note, T.STEP_PROTO));
+        const before = this.#tuple(note, b, c, d);
         return { kind: "nat", manip: a === codes.MANIP_SRC ? "source" : "destination", before };
       }
       case T.STEP_ROUTE: {
         const device = this.#device(c);
-        const way = device === undefined ? {} : { device, nextHop: formatIpv4(d) };
+        const way = device === undefined ? {} : { device, nextHop: this.#address(note, d) };
         return { kind: "route", incoming: a !== 0, type: ROUTE_TYPES[b] ?? "none", ...way };
       }
       case T.STEP_NEIGHBOUR:
         return {
           kind: "neighbour",
           device: this.#device(a) ?? "",
-          address: formatIpv4(b),
+          address: this.#address(note, b),
           state: NEIGHBOURS[c] ?? "known",
         };
       case T.STEP_SOCKET:
@@ -203,11 +209,11 @@ export class StepReader {
       case T.STEP_ANSWER:
         return { kind: "answer", type: a, code: b };
       case T.STEP_BALANCE:
-        return { kind: "balance", server: formatIpv4(a) };
+        return { kind: "balance", server: this.#address(note, a) };
       case T.STEP_IPVS: {
         const what = IPVS[a] ?? "known";
         const scheduler = what === "scheduled" ? { scheduler: SCHEDULERS[d] ?? "" } : {};
-        return { kind: "ipvs", what, address: formatIpv4(b), port: c, ...scheduler };
+        return { kind: "ipvs", what, address: this.#address(note, b), port: c, ...scheduler };
       }
       case T.STEP_RESET:
         return { kind: "reset" };
@@ -290,10 +296,9 @@ export class StepReader {
         target: formatIpv4(header.getUint32(24)),
       };
     }
+    if (type === TYPE_IPV6) return this.#networkSix(note, header);
     if (type !== TYPE_IPV4) return { kind: "other", etherType: type };
     const protocol = header.getUint8(9);
-    const ports = word(note, T.STEP_PORTS);
-    const [high, low] = [ports >>> 16, ports & 0xffff];
     const headerLength = (header.getUint8(0) & 15) * 4;
     return {
       kind: "ipv4",
@@ -306,9 +311,42 @@ export class StepReader {
       totalLength: header.getUint16(2),
       headerLength,
       fragment: header.getUint16(6),
-      ...(protocol === PROTO_TCP || protocol === PROTO_UDP ? { sourcePort: high, destinationPort: low } : {}),
-      ...(protocol === PROTO_TCP ? { tcpFlags: header.getUint8(headerLength + 13) } : {}),
-      ...(protocol === PROTO_ICMP ? { icmp: { type: low >>> 8, code: low & 255, id: high } } : {}),
+      ...transport(note, header, protocol, headerLength),
+    };
+  }
+
+  #networkSix(note: Note, header: DataView): PacketView["network"] {
+    const headerLength = lengthOfHeaders(header);
+    const protocol = word(note, T.STEP_PROTO);
+    const addressAt = (at: number): string =>
+      formatIpv6((header.getBigUint64(at) << 64n) | header.getBigUint64(at + 8));
+    return {
+      kind: "ipv6",
+      source: addressAt(8),
+      destination: addressAt(24),
+      protocol,
+      ttl: header.getUint8(7),
+      id: 0,
+      tos: (header.getUint16(0) >>> 4) & 255,
+      totalLength: 40 + header.getUint16(4),
+      headerLength,
+      fragment: 0,
+      ...transport(note, header, protocol, headerLength),
+    };
+  }
+
+  /** The text of what the kernel of the machine at a step holds for an address. */
+  #address(note: Note, address: number): string {
+    return this.#kernel.addressText(word(note, T.STEP_NAMESPACE), address);
+  }
+
+  #tuple(note: Note, source: number, destination: number, ports: number): TupleView {
+    const protocol = word(note, T.STEP_PROTO);
+    return {
+      source: this.#address(note, source),
+      destination: this.#address(note, destination),
+      sourcePort: ports >>> 16,
+      destinationPort: protocol === PROTO_ICMP || protocol === PROTO_ICMPV6 ? (ports & 0xffff) >>> 8 : ports & 0xffff,
     };
   }
 
@@ -323,7 +361,7 @@ export class StepReader {
     const status = word(note, T.STEP_CT_STATUS);
     const protocol = word(note, T.STEP_PROTO);
     const tupleAt = (field: number): TupleView =>
-      tuple(word(note, field), word(note, field + 4), word(note, field + 8), protocol);
+      this.#tuple(note, word(note, field), word(note, field + 4), word(note, field + 8));
     return {
       ...info,
       entry: {
@@ -344,13 +382,38 @@ function macAt(note: Note, field: number): string {
   return formatMac(bytesAt(note, field, 6));
 }
 
-function tuple(source: number, destination: number, ports: number, protocol: number): TupleView {
+/** What stands behind the IP header. */
+function transport(note: Note, header: DataView, protocol: number, headerLength: number): Partial<IpView> {
+  const ports = word(note, T.STEP_PORTS);
+  const [high, low] = [ports >>> 16, ports & 0xffff];
+  const isIcmp = protocol === PROTO_ICMP || protocol === PROTO_ICMPV6;
   return {
-    source: formatIpv4(source),
-    destination: formatIpv4(destination),
-    sourcePort: ports >>> 16,
-    destinationPort: protocol === PROTO_ICMP ? (ports & 0xffff) >>> 8 : ports & 0xffff,
+    ...(protocol === PROTO_TCP || protocol === PROTO_UDP ? { sourcePort: high, destinationPort: low } : {}),
+    ...(protocol === PROTO_TCP && headerLength + 13 < header.byteLength
+      ? { tcpFlags: header.getUint8(headerLength + 13) }
+      : {}),
+    ...(isIcmp ? { icmp: { type: low >>> 8, code: low & 255, id: high } } : {}),
   };
+}
+
+/** Bytes of the IPv6 header and its extension headers, as far as they are there. */
+function lengthOfHeaders(header: DataView): number {
+  let next = header.getUint8(6);
+  let length = 40;
+  while (length + 2 <= header.byteLength) {
+    const units = header.getUint8(length + 1);
+    if (EXTENSIONS.has(next)) {
+      next = header.getUint8(length);
+      length += (units + 1) * 8;
+    } else if (next === FRAGMENT_HEADER) {
+      next = header.getUint8(length);
+      length += 8;
+    } else if (next === AUTHENTICATION_HEADER) {
+      next = header.getUint8(length);
+      length += (units + 2) * 4;
+    } else break;
+  }
+  return length;
 }
 
 /** The match of a rule that the record with a number (from 0) was compiled from. */

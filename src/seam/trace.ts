@@ -17,24 +17,28 @@ export interface PacketView {
 }
 
 export interface IpView {
-  kind: "ipv4";
+  kind: "ipv4" | "ipv6";
   source: string;
   destination: string;
   /** Number of the protocol: 6 is TCP. */
   protocol: number;
+  /** The hop limit of IPv6. */
   ttl: number;
+  /** 0 for IPv6. */
   id: number;
+  /** The traffic class of IPv6. */
   tos: number;
-  /** Bytes of the packet as its header says, and of the header. */
+  /** Bytes of the packet as its header says, and of the header, extension headers of IPv6 among it. */
   totalLength: number;
   headerLength: number;
-  /** The flags and the offset of fragments, as in the header. */
+  /** The flags and the offset of fragments, as in the header; 0 for IPv6. */
   fragment: number;
   /** TCP and UDP. */
   sourcePort?: number;
   destinationPort?: number;
   /** TCP: the flags byte of the header. */
   tcpFlags?: number;
+  /** ICMP, or ICMPv6. */
   icmp?: { type: number; code: number; id: number };
 }
 

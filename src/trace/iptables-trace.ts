@@ -1,7 +1,7 @@
 // The lines that the kernel writes to its log for a packet with -j TRACE, a line for each rule that matched (nf_log_syslog.c).
 import type { IpView, PacketView, Step } from "../seam/trace.ts";
 
-/** The lines of a walk, one for each rule or policy of iptables that matched, in order. */
+/** The lines of a walk, one for each rule or policy of iptables or ip6tables that matched, in order. */
 export function traceLines(steps: readonly Step[]): string[] {
   const lines: string[] = [];
   let hook: Extract<Step, { kind: "hook" }> | undefined;
@@ -11,10 +11,10 @@ export function traceLines(steps: readonly Step[]): string[] {
     const { rule, view } = step;
     const network = view.network;
     // A table of nftables has a blank in its name, and writes no such lines.
-    if (network.kind !== "ipv4" || rule.table.includes(" ")) continue;
+    if (network.kind === "arp" || network.kind === "other" || rule.table.includes(" ")) continue;
     lines.push(
       `TRACE: ${rule.table}:${rule.chain}:${commentOf(rule.text, rule.chain)}:${rule.number} ` +
-        `IN=${hook?.input ?? ""} OUT=${hook?.output ?? ""} ${ports(hook, view)}${mac(hook, view)}${ip(network, view)}` +
+        `IN=${hook?.input ?? ""} OUT=${hook?.output ?? ""} ${ports(hook, view)}${mac(hook, view, network)}${network.kind === "ipv4" ? ip(network, view) : ipv6(network, view)}` +
         (view.mark === 0 ? "" : `MARK=0x${view.mark.toString(16)} `),
     );
   }
@@ -37,8 +37,9 @@ function ports(hook: Extract<Step, { kind: "hook" }> | undefined, { physIn, phys
 }
 
 /** The link header of a packet that came in. */
-function mac(hook: Extract<Step, { kind: "hook" }> | undefined, view: PacketView): string {
-  return hook?.input === undefined ? "" : `MAC=${view.macDestination}:${view.macSource}:08:00 `;
+function mac(hook: Extract<Step, { kind: "hook" }> | undefined, view: PacketView, { kind }: IpView): string {
+  const type = kind === "ipv4" ? "08:00" : "86:dd";
+  return hook?.input === undefined ? "" : `MAC=${view.macDestination}:${view.macSource}:${type} `;
 }
 
 function ip(network: IpView, view: PacketView): string {
@@ -52,6 +53,22 @@ function ip(network: IpView, view: PacketView): string {
     `TTL=${network.ttl} ID=${network.id} ${flags}${offset ? `FRAG:${offset} ` : ""}` +
     (options === "" ? "" : `OPT (${options}) `) +
     transport(network, view.header)
+  );
+}
+
+/** Addresses are written out in full (dump_ipv6_packet). */
+function ipv6(network: IpView, view: PacketView): string {
+  const words = new DataView(view.header.buffer, view.header.byteOffset, view.header.byteLength);
+  const address = (at: number): string =>
+    Array.from({ length: 8 }, (_, i) =>
+      words
+        .getUint16(at + 2 * i)
+        .toString(16)
+        .padStart(4, "0"),
+    ).join(":");
+  return (
+    `SRC=${address(8)} DST=${address(24)} LEN=${network.totalLength} TC=${network.tos} HOPLIMIT=${network.ttl} ` +
+    `FLOWLBL=${words.getUint32(0) & 0xfffff} ${transport(network, view.header)}`
   );
 }
 
@@ -75,6 +92,11 @@ function transport(network: IpView, header: Uint8Array): string {
       const { type, code, id } = network.icmp ?? { type: 0, code: 0, id: 0 };
       const echo = type === 0 || type === 8 ? `ID=${id} SEQ=${view.getUint16(at + 6)} ` : "";
       return `PROTO=ICMP TYPE=${type} CODE=${code} ${echo}`;
+    }
+    case 58: {
+      const { type, code, id } = network.icmp ?? { type: 0, code: 0, id: 0 };
+      const echo = type === 128 || type === 129 ? `ID=${id} SEQ=${view.getUint16(at + 6)} ` : "";
+      return `PROTO=ICMPv6 TYPE=${type} CODE=${code} ${echo}`;
     }
     default:
       return `PROTO=${network.protocol} `;

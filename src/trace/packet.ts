@@ -1,7 +1,13 @@
 // A packet in a few words, as tcpdump would put it: `TCP SYN 10.244.1.3:32768 > 10.96.12.9:7070`.
 import type { IpView, PacketView, TupleView } from "../seam/trace.ts";
 
-export const PROTOCOL_NAMES: Readonly<Record<number, string>> = { 1: "ICMP", 6: "TCP", 17: "UDP", 132: "SCTP" };
+export const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
+  1: "ICMP",
+  6: "TCP",
+  17: "UDP",
+  58: "ICMPv6",
+  132: "SCTP",
+};
 
 /** The bits of the flags byte of TCP, in the order in which they are told. */
 const TCP_FLAGS = [
@@ -45,11 +51,43 @@ export function icmpName(type: number, code: number): string {
   return names[type] ?? `type ${type}, code ${code}`;
 }
 
+const NAMES6: Readonly<Record<number, string>> = {
+  2: "packet too big",
+  4: "parameter problem",
+  128: "echo request",
+  129: "echo reply",
+  133: "router solicitation",
+  134: "router advertisement",
+  135: "neighbour solicitation",
+  136: "neighbour advertisement",
+  137: "redirect",
+};
+
+const UNREACHABLE6 = [
+  "no route",
+  "admin prohibited",
+  "beyond scope",
+  "address unreachable",
+  "port unreachable",
+  "failed policy",
+  "reject route",
+];
+
+/** The same of ICMPv6 (RFC 4443, 4861). */
+export function icmpv6Name(type: number, code: number): string {
+  if (type === 1) return UNREACHABLE6[code] ?? `unreachable, code ${code}`;
+  if (type === 3) return code === 1 ? "reassembly time exceeded" : "hop limit exceeded";
+  return NAMES6[type] ?? `type ${type}, code ${code}`;
+}
+
 /** `TCP SYN, ACK` and the like, without addresses. */
 export function packetKind({ network }: PacketView): string {
   if (network.kind === "arp") return `ARP ${network.operation}`;
   if (network.kind === "other") return `frame of type 0x${network.etherType.toString(16).padStart(4, "0")}`;
-  if (network.icmp) return `ICMP ${icmpName(network.icmp.type, network.icmp.code)}`;
+  if (network.icmp) {
+    const { type, code } = network.icmp;
+    return network.kind === "ipv6" ? `ICMPv6 ${icmpv6Name(type, code)}` : `ICMP ${icmpName(type, code)}`;
+  }
   const name = PROTOCOL_NAMES[network.protocol] ?? `protocol ${network.protocol}`;
   if (network.tcpFlags !== undefined) return `${name} ${tcpFlagNames(network.tcpFlags).join(", ")}`;
   return name;
@@ -67,12 +105,17 @@ export function packetEnds({ network }: PacketView): string {
 }
 
 function end(address: string, port: number | undefined): string {
-  return port === undefined ? address : `${address}:${port}`;
+  return port === undefined ? address : endpoint(address, port);
+}
+
+/** `10.0.0.1:80`, `[fd00::1]:80`. */
+export function endpoint(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** The two ends of a tuple; for ICMP without numbers that are no ports. */
 export function tupleEnds(tuple: TupleView, protocol: number): string {
-  const hasPorts = protocol !== 1;
+  const hasPorts = protocol !== 1 && protocol !== 58;
   return `${end(tuple.source, hasPorts ? tuple.sourcePort : undefined)} > ${end(tuple.destination, hasPorts ? tuple.destinationPort : undefined)}`;
 }
 

@@ -37,7 +37,7 @@ export function requestWalk(walks: readonly Walk[], asksNames: boolean): Walk | 
   const own = walks.filter(({ steps }) => steps[0]?.line !== undefined);
   const request = own.find(({ steps }) => {
     const network = steps[0]?.view.network;
-    return network?.kind === "ipv4" && !(asksNames && isDns(network));
+    return (network?.kind === "ipv4" || network?.kind === "ipv6") && !(asksNames && isDns(network));
   });
   return request ?? own[0];
 }
