@@ -893,26 +893,26 @@ export function udpReceive(ns: usize, frame: usize): void {
   }
   const arg = load<usize>(socket, R.SOCK_ARG);
   const line = load<u32>(frame, F.FRAME_LINE);
-  const ip = load<usize>(frame, F.FRAME_NETWORK);
-  const from = anyIp.source(ip);
+  const from = udp.source;
+  const to = udp.destination;
   const port = <u32>wireUdp.sourcePort(at - wireUdp.UDP_LENGTH);
   switch (load<u32>(socket, R.SOCK_OWNER)) {
     case R.OWNER_SERVICE:
       if (line && stream.endsHere(at, length)) meter.count(ns, at, line, load<u32>(ns, R.NS_ID));
-      else udp.sendTo(socket, anyIp.destination(ip), from, port, at, length, line);
+      else udp.sendTo(socket, to, from, port, at, length, line);
       break;
     case R.OWNER_ECHO:
       udp.sendTo(socket, load<u32>(socket, R.SOCK_LOCAL), from, port, at, length, line);
       break;
     case R.OWNER_DNS:
-      dnsServer.onDatagram(socket, anyIp.destination(ip), from, port, at, length, line);
+      dnsServer.onDatagram(socket, to, from, port, at, length, line);
       break;
     case R.OWNER_FORWARD:
       dnsServer.onAnswer(arg, at, length);
       break;
     case R.OWNER_METER:
       if (stream.arrived(at, length, line, load<u32>(frame, F.FRAME_ORIGIN))) {
-        udp.sendTo(socket, anyIp.destination(ip), from, port, stream.ANSWER, stream.ANSWER_LENGTH, 0);
+        udp.sendTo(socket, to, from, port, stream.ANSWER, stream.ANSWER_LENGTH, 0);
       }
       break;
     case R.OWNER_FLOW:

@@ -64,6 +64,8 @@ function sendRouted(
 export let socket: usize = 0;
 export let payload: usize = 0;
 export let payloadLength: i32 = 0;
+export let source: u32 = 0;
+export let destination: u32 = 0;
 
 /** Finds the socket of a datagram for this host. DROP_NONE: `socket` is set; DROP_NO_SOCKET: nobody listens. */
 export function receive(ns: usize, frame: usize): i32 {
@@ -75,8 +77,8 @@ export function receive(ns: usize, frame: usize): i32 {
   if (there < udp.UDP_LENGTH) return DROP_PKT_TOO_SMALL;
   const length = udp.length(at);
   if (length < udp.UDP_LENGTH || length > there) return DROP_PKT_TOO_SMALL;
-  const source = six ? ipv6.source(ip) : ipv4.source(ip);
-  const destination = six ? ipv6.destination(ip) : ipv4.destination(ip);
+  source = six ? ipv6.source(ip) : ipv4.source(ip);
+  destination = six ? ipv6.destination(ip) : ipv4.destination(ip);
   // What stands behind the datagram is cut off, also from what an error quotes.
   const surplus = there - length;
   if (surplus) store<i32>(frame, load<i32>(frame, FRAME_LENGTH) - surplus, FRAME_LENGTH);

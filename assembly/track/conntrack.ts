@@ -102,8 +102,9 @@ export function packetLength(frame: usize): i32 {
 
 /** Whether the transport header is whole and plausible, and its checksum right if `check` asks. */
 export function transportValid(ip: usize, length: i32, check: bool): bool {
-  const proto = anyIp.protocol(ip);
-  const header = anyIp.headerLength(ip);
+  const six = anyIp.isSix(ip);
+  const proto = six ? anyIp.protocol(ip) : ipv4.protocol(ip);
+  const header = six ? anyIp.headerLength(ip) : ipv4.headerLength(ip);
   const l4 = ip + <usize>header;
   const bytes = length - header;
   if (proto == ipv4.PROTO_TCP) {
@@ -124,7 +125,7 @@ export function transportValid(ip: usize, length: i32, check: bool): bool {
     if (check && !icmp.checksumValid(l4, bytes)) return false;
     return icmp.type(l4) <= 18;
   }
-  if (proto == ipv6.PROTO_ICMPV6 && anyIp.isSix(ip)) {
+  if (six && proto == ipv6.PROTO_ICMPV6) {
     return (
       bytes >= icmpv6.ICMPV6_LENGTH &&
       (!check || icmpv6.checksumValid(l4, bytes, anyIp.source(ip), anyIp.destination(ip)))
@@ -249,19 +250,20 @@ export function enter(ns: usize, frame: usize, incoming: bool): bool {
   store<u32>(frame, IP_CT_NONE, FRAME_CT_INFO);
   const ip = load<usize>(frame, FRAME_NETWORK);
   const length = packetLength(frame);
-  if (anyIp.isLaterFragment(ip)) return true;
+  const six = anyIp.isSix(ip);
+  if (six ? anyIp.isLaterFragment(ip) : (ipv4.fragment(ip) & ipv4.OFFSET_MASK) != 0) return true;
   // The checksum is looked at only on the way in.
   const check = incoming && !load<u32>(frame, FRAME_SUMMED) && sysctl(ns, SYSCTL_CT_CHECKSUM) != 0;
   if (!transportValid(ip, length, check)) return true;
-  const header = anyIp.headerLength(ip);
+  const header = six ? anyIp.headerLength(ip) : ipv4.headerLength(ip);
   const l4 = ip + <usize>header;
   const bytes = length - header;
-  const proto = anyIp.protocol(ip);
+  const proto = six ? anyIp.protocol(ip) : ipv4.protocol(ip);
   if (proto == ipv4.PROTO_ICMP && icmp.isError(icmp.type(l4))) {
     enterError(ns, frame, ip, l4, bytes);
     return true;
   }
-  if (proto == ipv6.PROTO_ICMPV6 && anyIp.isSix(ip)) {
+  if (six && proto == ipv6.PROTO_ICMPV6) {
     if (icmpv6.isOfLink(icmpv6.type(l4))) {
       store<u32>(frame, load<u32>(frame, FRAME_FLAGS) | FRAME_IS_UNTRACKED, FRAME_FLAGS);
       return true;

@@ -26,11 +26,17 @@ export function foldMemory(sum: u64): u32 {
 
 /** The sum of the pseudo header of TCP and UDP, to start `sum` with. Addresses are host-order numbers, or the numbers of IPv6's. */
 export function pseudo(source: u32, destination: u32, protocol: i32, length: i32): u32 {
-  const total = isSix(destination)
-    ? sumOf(source) + sumOf(destination) + <u32>protocol + <u32>length
-    : (source >> 16) + (source & 0xffff) + (destination >> 16) + (destination & 0xffff) + <u32>protocol + <u32>length;
+  if (isSix(destination)) return pseudoSix(source, destination, <u32>protocol + <u32>length);
+  const total =
+    (source >> 16) + (source & 0xffff) + (destination >> 16) + (destination & 0xffff) + <u32>protocol + <u32>length;
   const folded = (total & 0xffff) + (total >> 16);
   // `sum` starts in memory order.
+  return <u32>bswap<u16>(<u16>((folded & 0xffff) + (folded >> 16)));
+}
+
+function pseudoSix(source: u32, destination: u32, rest: u32): u32 {
+  const total = sumOf(source) + sumOf(destination) + rest;
+  const folded = (total & 0xffff) + (total >> 16);
   return <u32>bswap<u16>(<u16>((folded & 0xffff) + (folded >> 16)));
 }
 
