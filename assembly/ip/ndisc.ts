@@ -145,8 +145,8 @@ function advertised(ns: usize, device: usize, at: usize, bytes: i32, to: u32, ta
   if (link) {
     const overrides = icmpv6.overrides(at);
     neighbour.update(entry, icmpv6.optionMacHigh(link), icmpv6.optionMacLow(link), state, overrides);
-  } else {
-    neighbour.confirm(entry, state);
+  } else if (!neighbour.confirm(entry, state)) {
+    return DROP_NONE;
   }
   updated = entry;
   return DROP_NONE;

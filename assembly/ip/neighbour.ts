@@ -182,11 +182,12 @@ export function update(entry: usize, macHigh: u32, macLow: u32, state: u32, over
   store<u32>(entry, load<u32>(entry, NEIGH_GENERATION) + 1, NEIGH_GENERATION);
 }
 
-/** An advertisement without a link address says that a known one still holds (ndisc_update with none). */
-export function confirm(entry: usize, state: u32): void {
+/** An advertisement without a link address says that a known one still holds (ndisc_update with none). False: none is known. */
+export function confirm(entry: usize, state: u32): bool {
   const old = load<u32>(entry, NEIGH_STATE);
-  if (!(old & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE))) return;
+  if (!(old & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE))) return false;
   update(entry, load<u32>(entry, NEIGH_MAC_HIGH), load<u32>(entry, NEIGH_MAC_LOW), state, false);
+  return true;
 }
 
 /** Whether a packet for an entry takes the cached link header: the first use makes one, and it is taken while the entry is confirmed. */

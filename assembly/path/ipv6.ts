@@ -56,6 +56,8 @@ import * as icmpv6 from "../wire/icmpv6.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 
+const SEGMENTS_LEFT = 3; // of a routing header
+const NO_NEXT_HEADER = 59;
 const LEAST_MTU: u32 = 1280; // IPV6_MIN_MTU
 
 /** Whether the bytes behind an Ethernet header are an IPv6 packet; cuts off what the link padded (ip6_rcv_core). */
@@ -216,6 +218,35 @@ function deliver(ns: usize, device: usize, frame: usize): void {
   deliverWhole(ns, device, frame);
 }
 
+/**
+ * Does what extension headers ask of the host that a packet is for; `ipv6.walk` has gone over them. False: the packet is gone
+ * (ipv6_destopt_rcv, ipv6_rthdr_rcv).
+ */
+function headersPass(ns: usize, frame: usize, ip: usize, length: i32): bool {
+  let next = ipv6.nextHeader(ip);
+  let field: i32 = 6;
+  for (let at = ipv6.IPV6_LENGTH; ipv6.isExtension(next);) {
+    const header = ip + <usize>at;
+    if (next == ipv6.PROTO_HOP_BY_HOP && at != ipv6.IPV6_LENGTH) {
+      // It stands behind another one, where nobody takes it.
+      sendError(ns, frame, icmpv6.PARAMETER_PROBLEM, icmpv6.UNKNOWN_NEXT_HEADER, <u32>field);
+      drop(ns, frame, DROP_IP_NOPROTO);
+      return false;
+    }
+    if (next == ipv6.PROTO_DESTINATION_OPTIONS && !optionsPass(ns, frame, at)) return false;
+    if (next == ipv6.PROTO_ROUTING && load<u8>(header, SEGMENTS_LEFT)) {
+      sendError(ns, frame, icmpv6.PARAMETER_PROBLEM, 0, <u32>at + 2);
+      drop(ns, frame, DROP_IPV6_BAD_EXTHDR);
+      return false;
+    }
+    field = at;
+    const size = <i32>load<u8>(header, 1);
+    at += next == ipv6.PROTO_FRAGMENT ? 8 : next == ipv4.PROTO_AH ? (size + 2) << 2 : (size + 1) << 3;
+    next = <i32>load<u8>(header);
+  }
+  return ipv6.walk(ip, length);
+}
+
 function deliverWhole(ns: usize, device: usize, frame: usize): void {
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   const length = packetLength(frame);
@@ -223,6 +254,7 @@ function deliverWhole(ns: usize, device: usize, frame: usize): void {
     drop(ns, frame, DROP_IPV6_BAD_EXTHDR);
     return;
   }
+  if (ipv6.headers != ipv6.IPV6_LENGTH && !headersPass(ns, frame, ip, length)) return;
   const protocol = ipv6.protocol;
   const at = ip + <usize>ipv6.headers;
   const bytes = length - ipv6.headers;
@@ -231,7 +263,8 @@ function deliverWhole(ns: usize, device: usize, frame: usize): void {
   else if (protocol == ipv4.PROTO_UDP) udpReceive(ns, frame);
   else if (protocol == ipv6.PROTO_ICMPV6) icmpReceive(ns, device, frame, ip, at, bytes);
   else {
-    sendError(ns, frame, icmpv6.PARAMETER_PROBLEM, icmpv6.UNKNOWN_NEXT_HEADER, <u32>field);
+    if (protocol != NO_NEXT_HEADER)
+      sendError(ns, frame, icmpv6.PARAMETER_PROBLEM, icmpv6.UNKNOWN_NEXT_HEADER, <u32>field);
     drop(ns, frame, DROP_IP_NOPROTO);
   }
 }

@@ -20,7 +20,6 @@ export function fixChoices(
 ): void {
   const { kernel, topology } = network;
   const choices = recording.choices.filter((choice) => choice.step === step);
-  const sequences = chosenSequences(recording, step);
   for (const { name } of topology.namespaces) {
     const ns = network.namespace(name);
     kernel.calls.clearChoices(ns);
@@ -31,7 +30,7 @@ export function fixChoices(
       file,
     );
     for (const choice of own) fixPort(kernel, ns, choice);
-    for (const number of sequences) kernel.calls.choose(ns, R.CHOICE_OF_ISN, 0, 0, 0, 0, number);
+    for (const number of chosenSequences(recording, step, name)) kernel.calls.choose(ns, R.CHOICE_OF_ISN, 0, 0, 0, 0, number);
   }
 }
 

@@ -148,13 +148,18 @@ const TUNNEL_PORTS: ReadonlySet<number> = new Set([4789, 8472]);
 
 /**
  * The initial sequence numbers that kernels chose in a step, in order: those of segments with SYN that the case did not
- * send itself.
+ * send itself. If several namespaces sent some first, `namespace` gets its own.
  */
-export function chosenSequences(recording: Recording, step: number): number[] {
+export function chosenSequences(recording: Recording, step: number, namespace: string): number[] {
   const own = new Set(recording.rows.filter((row) => row.inj && row.step <= step).map(synSequence));
-  const found = recording.rows.filter((row) => row.step === step && !row.inj && row.dir !== "local");
-  const numbers = found.map(synSequence).filter((number) => number !== undefined);
-  return [...new Set(numbers)].filter((number) => !own.has(number));
+  const senders = new Map<number, string>();
+  for (const row of recording.rows) {
+    const number = row.step === step && !row.inj && row.dir !== "local" ? synSequence(row) : undefined;
+    if (number === undefined || own.has(number) || senders.has(number)) continue;
+    senders.set(number, row.dir === "out" ? row.at.slice(0, row.at.indexOf(":")) : "");
+  }
+  const several = senders.size > 1 && [...senders.values()].every((name) => name !== "");
+  return [...senders].filter(([, sender]) => !several || sender === namespace).map(([number]) => number);
 }
 
 /** The sequence number of a segment with SYN, also of one in a tunnel; undefined for other frames. */
