@@ -110,6 +110,32 @@ describe.each(BUILDS)("in the %s build", (build) => {
     expect([syns("two/eth0"), syns("three/eth0")]).toEqual([2, 2]);
   });
 
+  test.each([
+    ["/api", "HTTP/1.1 200 OK", 4],
+    ["/gone", "HTTP/1.1 503 Service Temporarily Unavailable", 0],
+    ["/none", "HTTP/1.1 404 Not Found", 0],
+  ])("a client that keeps its connection has one for all requests to %s: %s", (path, status, servers) => {
+    const more = { rate: 10, stopNs: 0.4e9, keepAlive: true };
+    const { lab, client } = call(build, "shop.example", path, more);
+    expect(lab.outcome()).toEqual({ sent: 4, delivered: 4 });
+    expect(client.filter((text) => text.startsWith(`${status}\r\n`))).toHaveLength(4);
+    const opened = (device: string) => lab.packets(device).filter((line) => line.endsWith("tcp S")).length;
+    expect(opened("client/eth0")).toBe(1);
+    // Towards the servers each request has one of its own, whatever the client does.
+    expect(opened("two/eth0") + opened("three/eth0")).toBe(servers);
+    expect(lab.live).toBe(0);
+  });
+
+  test("bodies and answers of many segments follow each other over a kept connection, whole", () => {
+    const responseSizes = { kind: "constant", a: 20_000, b: 0, least: 1, most: 1e6 } as const;
+    const more = { rate: 500, stopNs: 0.02e9, keepAlive: true, connections: 1, requestBytes: 3000, responseSizes };
+    const { lab, client, sent } = call(build, "shop.example", "/api", more);
+    expect(lab.outcome()).toEqual({ sent: 10, delivered: 10 });
+    expect(client.join("").match(/Content-Length: 20000\r\n/g)).toHaveLength(10);
+    expect(sent.join("").match(/Content-Length: 3000\r\n/g)).toHaveLength(10);
+    expect(sent.join("").match(/\.{3000}/g)).toHaveLength(10);
+  });
+
   test("a server that takes no connection for five seconds is passed over; when none is left the answer is 504", () => {
     const rules = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n";
     const deaf = { ...WORDS, namespaces: { ...WORDS.namespaces, two: { ...WORDS.namespaces.two, rules } } };
