@@ -711,7 +711,10 @@ export const TCP_REO_STEPS = TCP_REORDERING + WORD; // quarters of a round trip 
 export const TCP_REO_PERSIST = TCP_REO_STEPS + WORD; // recoveries until it is one again
 export const TCP_DELIVERED = TCP_REO_PERSIST + WORD; // segments that arrived
 export const TCP_REO_DELIVERED = TCP_DELIVERED + WORD; // when the steps last became more
-export const TCP_SIZE = 528;
+export const TCP_COMPRESSED = TCP_REO_DELIVERED + WORD; // acknowledgements of early segments that were not sent
+export const TCP_COMPRESSED_AT = TCP_COMPRESSED + WORD; // what was missing when they began to be counted
+export const TCP_TOLD = TCP_COMPRESSED_AT + WORD; // and those that were sent since, up to 3
+export const TCP_SIZE = 544;
 
 export const TCPS_CLOSED = 0;
 export const TCPS_SYN_SENT = 1;

@@ -123,7 +123,13 @@ export function received(c: usize, length: i32, bits: i32): void {
 
 /** A segment came before its turn. */
 export function receivedEarly(c: usize, length: i32, end: u32): void {
-  if (has(c, R.TCPF_SACK)) growWindow(c, length);
+  if (has(c, R.TCPF_SACK)) {
+    // Its own memory is not counted yet (tcp_data_queue_ofo).
+    const held = load<u32>(c, R.TCP_RCV_HELD);
+    store<u32>(c, held - memoryOf(length), R.TCP_RCV_HELD);
+    growWindow(c, length);
+    store<u32>(c, held, R.TCP_RCV_HELD);
+  }
   growBuffer(c, load<u32>(c, R.TCP_SPACE), end - load<u32>(c, R.TCP_RCV_NXT));
 }
 

@@ -5,6 +5,8 @@ import { hasGap } from "./tcp-early.ts";
 import { sendAck } from "./tcp-output.ts";
 import { ATO_MIN, isInteractive, isQuick } from "./tcp-quick-ack.ts";
 import { offerable, windowLeft } from "./tcp-receive-window.ts";
+import { DUPACKS } from "./tcp-scoreboard.ts";
+import { isCrowded } from "./tcp-sack.ts";
 import { clearFlag, has, state } from "./tcp-record.ts";
 import { setAckTimer } from "./tcp-timer.ts";
 
@@ -15,6 +17,9 @@ const MOST: u64 = 196 * MILLISECOND; // the least time-out of a sender, but for 
 /** A timer fires with a tick of the clock: at 250 a second 2 ms late on average. */
 const HALF_TICK: u64 = 2 * MILLISECOND;
 
+const COMPRESSED_MOST: u32 = 44; // tcp_comp_sack_nr
+const COMPRESSED_LONGEST: u64 = MILLISECOND; // tcp_comp_sack_delay_ns
+
 function waiting(c: usize): u32 {
   return load<u32>(c, R.TCP_RCV_NXT) - load<u32>(c, R.TCP_RCV_WUP);
 }
@@ -23,8 +28,40 @@ function waiting(c: usize): u32 {
 export function acknowledgeData(c: usize): void {
   if (!has(c, R.TCPF_ACK_DUE)) return;
   const isSecond = waiting(c) > load<u32>(c, R.TCP_RCV_MSS) && offerable(c) >= load<u32>(c, R.TCP_RCV_WND);
-  if (isSecond || isQuick(c) || has(c, R.TCPF_ACK_NOW) || hasGap(c)) sendAck(c);
+  if (isSecond || isQuick(c) || has(c, R.TCPF_ACK_NOW)) sendAck(c);
+  else if (hasGap(c)) compress(c);
   else wait(c);
+}
+
+/**
+ * A gap is reported three times at once, which begins the peer's recovery. Then one acknowledgement reports what comes early in a
+ * twentieth of a round trip, a millisecond at most, or 44 segments.
+ */
+function compress(c: usize): void {
+  const count = load<u32>(c, R.TCP_COMPRESSED);
+  const next = load<u32>(c, R.TCP_RCV_NXT);
+  if (load<u32>(c, R.TCP_COMPRESSED_AT) != next) {
+    store<u32>(c, next, R.TCP_COMPRESSED_AT);
+    store<u32>(c, 0, R.TCP_TOLD);
+  }
+  const told = load<u32>(c, R.TCP_TOLD);
+  const isSacked = has(c, R.TCPF_SACK);
+  if (!isSacked || count >= COMPRESSED_MOST || told < DUPACKS) {
+    if (isSacked && told < DUPACKS) store<u32>(c, told + 1, R.TCP_TOLD);
+    sendAck(c);
+    return;
+  }
+  store<u32>(c, count + 1, R.TCP_COMPRESSED);
+  if (count) return;
+  let rtt = (<u64>load<u32>(c, R.TCP_RCV_RTT) * 1000) >> 3;
+  const srtt = load<u64>(c, R.TCP_SRTT);
+  if (srtt) rtt = min<u64>(rtt, srtt);
+  setAckTimer(c, now + min<u64>(rtt / 20, COMPRESSED_LONGEST));
+}
+
+/** Before a segment is kept that came early: reports those that came before it, if it would take their place in the report (tcp_sack_new_ofo_skb). */
+export function makeRoom(c: usize, from: u32, to: u32): void {
+  if (load<u32>(c, R.TCP_COMPRESSED) && isCrowded(c, from, to)) sendAck(c);
 }
 
 /** Lets the acknowledgement wait for data to go with (tcp_send_delayed_ack). */
@@ -66,6 +103,10 @@ export function hasRead(c: usize, length: i32): void {
 /** An acknowledgement has waited long enough: no data went that would have carried it (tcp_delack_timer_handler). */
 export function onTimer(c: usize): void {
   if (!has(c, R.TCPF_ACK_DUE)) return;
+  if (load<u32>(c, R.TCP_COMPRESSED)) {
+    sendAck(c);
+    return;
+  }
   if (isInteractive(c)) {
     clearFlag(c, R.TCPF_INTERACTIVE);
     store<u32>(c, ATO_MIN, R.TCP_ATO);

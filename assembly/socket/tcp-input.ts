@@ -274,6 +274,7 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
     return length ? DROP_TCP_OLD_DATA : DROP_NONE;
   }
   if (after(seq, expected)) {
+    delayedAck.makeRoom(c, seq, end);
     const isKept = keepEarly(c, seq, payload, length, fin);
     if (isKept) autotune.receivedEarly(c, length, end);
     setFlag(c, R.TCPF_ACK_DUE);

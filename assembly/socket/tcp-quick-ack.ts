@@ -55,6 +55,7 @@ export function ackSent(c: usize): void {
   if (!has(c, R.TCPF_ACK_DUE)) return;
   clearFlag(c, R.TCPF_ACK_DUE | R.TCPF_ACK_NOW | R.TCPF_PUSHED | R.TCPF_PUSHED_AGAIN);
   store<u64>(c, 0, R.TCP_ACK_AT);
+  store<u32>(c, 0, R.TCP_COMPRESSED);
   const quick = load<u32>(c, R.TCP_QUICK);
   if (!quick) return;
   store<u32>(c, quick - 1, R.TCP_QUICK);

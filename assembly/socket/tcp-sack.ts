@@ -51,6 +51,20 @@ function findRuns(c: usize): void {
   }
 }
 
+/** Whether a segment begins a run of its own while there are as many as can be told of: an older one would not be told any more. */
+export function isCrowded(c: usize, from: u32, to: u32): bool {
+  let count = 0;
+  let end: u32 = 0;
+  for (let at = load<usize>(c, R.TCP_OUT_OF_ORDER); at; at = load<usize>(at, FRAME_NEXT)) {
+    const seq = load<u32>(at, R.SEG_SEQ);
+    const last = segmentEnd(at);
+    if (!after(seq, to) && !before(last, from)) return false;
+    if (!count || after(seq, end)) count++;
+    end = last;
+  }
+  return count >= BLOCKS_MAX;
+}
+
 /** Writes a SACK option of at most `room` bytes if there is something to report; returns its length. */
 export function write(c: usize, at: usize, room: i32): i32 {
   const from = load<u32>(c, R.TCP_DUP_FROM);

@@ -128,8 +128,9 @@ describe.each(BUILDS)("in the %s build", (build) => {
     const lab = lossy(build, first(1, DATA), 6 * 1448);
     lab.run(5);
     expect(dataSent(lab)).toEqual([...burst(0, 6), "0 0 1448"]);
+    // Three for the segments that came early, one for all of them: what came early besides was on its way to be reported together.
     const acks = sent(lab, "b/eth0", "10.0.2.1").filter(({ length, flags }) => length === 0 && flags === ".");
-    expect(acks.length).toBeGreaterThanOrEqual(5);
+    expect(acks.length).toBe(4);
     expect(lab.outcome()).toEqual({ sent: 1, delivered: 1 });
   });
 

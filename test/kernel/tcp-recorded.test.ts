@@ -110,6 +110,25 @@ describe.each(BUILDS)("in the %s build", (build) => {
     });
   });
 
+  test("of many early segments the first are acknowledged at once, the others together", () => {
+    // Steps 53 to 64 inject twelve of them, each a moment after the one before: how long that took differs.
+    const early = (sent: Sent[]) =>
+      sent.filter(({ words }) => /^(5[3-9]|6[0-5]):/.test(words)).map(({ words }) => words);
+    const { linux, podwire } = play("ack-compressed");
+    expect(early(linux).slice(0, 4)).toEqual([
+      "53: . 0 ack 73000 0 74460-75920",
+      "54: . 0 ack 73000 0 74460-77380",
+      "55: . 0 ack 73000 0 74460-78840",
+      "56: . 0 ack 73000 0 74460-80300",
+    ]);
+    expect(early(podwire).slice(0, 4)).toEqual(early(linux).slice(0, 4));
+    for (const sent of [linux, podwire]) {
+      expect(early(sent).length).toBeLessThan(11);
+      expect(early(sent).at(-1)).toMatch(/: \. 0 ack 73000 0 74460-91980$/);
+    }
+    expect(podwire.at(-1)?.words).toBe(linux.at(-1)?.words);
+  });
+
   test("early segments are reported newest first, what came twice before all others", () => {
     const { linux, podwire } = play("sack");
     // The program that Linux ran has not set TCP_NODELAY as podwire's have: its data goes at other times.
