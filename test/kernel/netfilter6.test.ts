@@ -1,6 +1,9 @@
 // Rules of ip6tables on the data plane: what each match says of three packets, what each target does, lists and buckets by blocks.
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { MATCHER_INDEX, MATCHER_LINEAR, MATCHER_PLAIN } from "../../assembly/layout/codes.ts";
 import { CT_ORIGINAL, CT_REPLY, NS_RULES6, TUPLE_DST, TUPLE_SRC } from "../../assembly/layout/records.ts";
+import { BLOCK_HEADER, BLOCK_RULES } from "../../assembly/layout/rules.ts";
 import type { Built } from "../../src/engine/build.ts";
 import { PreparedRun } from "../../src/engine/run.ts";
 import { NameTable } from "../../src/iptables/names.ts";
@@ -76,6 +79,15 @@ class Router {
       if (kernel.word(at + STEP_KIND) === STEP_TRANSMIT) seen.push(kernel.bytes(at + STEP_HEADER, 128).slice());
     kernel.calls.setTrace(0, 0);
     return seen;
+  }
+
+  /** Has runs of rules, short ones too, passed with this matcher. */
+  useMatcher(matcher: number): this {
+    const { kernel, ns } = this;
+    kernel.calls.setMatcher(matcher);
+    const block = kernel.word(ns + NS_RULES6);
+    kernel.calls.indexRules(block, block + BLOCK_HEADER, kernel.word(block + BLOCK_RULES), 2);
+    return this;
   }
 
   /** Packets that each rule of a chain has counted, in order. */
@@ -280,3 +292,41 @@ describe.each(BUILDS)("%s build", (build) => {
     ]);
   });
 });
+
+const address = (flag: string, hosts: string[]) =>
+  fc.constantFrom(
+    "",
+    "",
+    ...hosts.flatMap((host) => [`${flag} ${host}/128 `, `! ${flag} ${host}/128 `, `${flag} ${host}/64 `]),
+  );
+const ports = fc.constantFrom(
+  "",
+  "-p udp -m udp --dport 53 ",
+  "-p tcp -m tcp --dport 80 ",
+  "-p udp -m udp ! --dport 53 ",
+);
+const does = fc.constantFrom("", "", "-m mark --mark 0x1/0x1 -j ACCEPT", "-j MARK --set-xmark 0x1/0x1", "-j DROP");
+const line = fc
+  .tuple(address("-s", ["fd00:1::9", "fd00:3::9"]), address("-d", ["fd00:2::1", "fd00:2::2"]), ports, does)
+  .map((parts) => parts.join("").trimEnd());
+
+test(
+  "random rules count the same with the index, looked at four at once, and rule by rule",
+  { timeout: 60_000 },
+  () => {
+    const outcome = (rules: string, matcher: number): unknown => {
+      const router = new Router("release", rules).useMatcher(matcher);
+      const sent = Object.values(PACKETS).map((packet) => router.send(packet).length);
+      return [sent, router.counts("mangle", "FORWARD")];
+    };
+    fc.assert(
+      fc.property(fc.array(line, { minLength: 3, maxLength: 24 }), (lines) => {
+        const rules = `*mangle\n${lines.map((one) => `-A FORWARD ${one}\n`).join("")}COMMIT\n`;
+        const plain = outcome(rules, MATCHER_PLAIN);
+        expect(outcome(rules, MATCHER_INDEX)).toEqual(plain);
+        expect(outcome(rules, MATCHER_LINEAR)).toEqual(plain);
+      }),
+      { numRuns: 60, seed: 11 },
+    );
+  },
+);
