@@ -1,4 +1,5 @@
 // The picture of `podwire bench rules`: what the first packet of a connection costs, and what rules cost to load and to change.
+import { PROXY_MODES } from "../node/machine.ts";
 import { PUBLISHED_FIRST_PACKET, PUBLISHED_SOURCE } from "./published.ts";
 import { formatCount, formatTime, type Axis, type Plot, type Series } from "./plot.ts";
 import type { RulesRow } from "./rules.ts";
@@ -9,6 +10,7 @@ const FIRST_PACKET_NAMES: Readonly<Record<string, string>> = {
   "iptables index": "podwire",
   "iptables linear": "podwire --matcher linear",
   "nftables index": "podwire, nftables mode",
+  "ipvs index": "podwire, ipvs mode",
   "iptables linux legacy": "this Linux, iptables-legacy",
   "iptables linux nft": "this Linux, iptables-nft",
 };
@@ -29,6 +31,13 @@ const TABLE_COSTS = [
   ["nft_load_ms", "nft -f, all"],
 ] as const;
 
+const SERVER_COSTS = [
+  ["index_ms", "ipvs mode: virtual servers and sets"],
+  ["change_ms", "ipvs mode: change one Service"],
+] as const;
+
+const FIELDS = { iptables: COSTS, nftables: TABLE_COSTS, ipvs: SERVER_COSTS } as const;
+
 /** The plot of some rows. */
 export function rulesPlot(rows: readonly RulesRow[]): Plot {
   const kinds = [...new Set(rows.map(kindOf))];
@@ -37,10 +46,10 @@ export function rulesPlot(rows: readonly RulesRow[]): Plot {
     return { name: FIRST_PACKET_NAMES[kind] ?? kind, points };
   });
   // What does not depend on the matcher stands in the rows of each.
-  const costs = (["iptables", "nftables"] as const).flatMap((mode) => {
+  const costs = PROXY_MODES.flatMap((mode) => {
     const kind = kinds.find((one) => one.startsWith(`${mode} `));
     const own = rows.filter((row) => kindOf(row) === kind);
-    const fields = kind === undefined ? [] : mode === "iptables" ? COSTS : TABLE_COSTS;
+    const fields = kind === undefined ? [] : FIELDS[mode];
     return fields.map(([field, name]): Series => ({ name, points: pointsOf(own, field, 1e6) }));
   });
   return {

@@ -13,6 +13,7 @@ import { compileWithTable } from "../nftables/compile.ts";
 import { parseTable } from "../nftables/parse.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { compileKernel, newMemory } from "../kernel/load.ts";
+import type { Cluster } from "../kubernetes/objects.ts";
 import type { ProxyMode } from "../node/machine.ts";
 import { partialSync } from "../node/kube-proxy/partial-sync.ts";
 import { clusterOf, machinesOf, rulesOf, type BenchPod } from "./cluster.ts";
@@ -62,12 +63,9 @@ const SLICE_NS = (SLICE / NEW_RATE) * 1e9;
 
 /** The texts for so many Services of one UDP port and one endpoint each. */
 export function ruleTexts(services: number): RuleTexts {
-  const cluster = clusterOf(2, PODS, services, ["UDP"]);
-  const nodes: RuleTexts["nodes"] = [rulesOf(cluster, 1), rulesOf(cluster, 2)];
-  const moved = clusterOf(2, [{ name: "server", node: 2, place: 1, serves: true }], 1, ["UDP"]).endpointSlices;
-  const [, ...others] = cluster.endpointSlices;
-  const after = rulesOf({ ...cluster, endpointSlices: [...moved, ...others] }, 1);
-  return { services, rules: countRules(nodes[0]), nodes, change: partialSync(nodes[0], after, true) };
+  const { before, after } = benchStates(services);
+  const nodes: RuleTexts["nodes"] = [rulesOf(before, 1), rulesOf(before, 2)];
+  return { services, rules: countRules(nodes[0]), nodes, change: partialSync(nodes[0], rulesOf(after, 1), true) };
 }
 
 /** A node in nftables mode: its rules of iptables, and kube-proxy's table before and after one Service has another endpoint. */
@@ -80,29 +78,35 @@ export interface TableTexts {
   after: string;
 }
 
+/** The cluster of so many Services, and with another endpoint for the first of them. */
+export function benchStates(services: number): { before: Cluster; after: Cluster } {
+  const before = clusterOf(2, PODS, services, ["UDP"]);
+  const moved = clusterOf(2, [{ name: "server", node: 2, place: 1, serves: true }], 1, ["UDP"]).endpointSlices;
+  const [, ...others] = before.endpointSlices;
+  return { before, after: { ...before, endpointSlices: [...moved, ...others] } };
+}
+
 /** The texts of the first node for so many Services, as in `ruleTexts`. */
 export function tableTexts(services: number): TableTexts {
-  const cluster = clusterOf(2, PODS, services, ["UDP"]);
-  const moved = clusterOf(2, [{ name: "server", node: 2, place: 1, serves: true }], 1, ["UDP"]).endpointSlices;
-  const [, ...others] = cluster.endpointSlices;
-  const tableOf = (state: typeof cluster) => {
+  const states = benchStates(services);
+  const tableOf = (state: Cluster) => {
     const root = machinesOf(state, undefined, "nftables")[0]?.namespaces[0];
     return { iptables: wholeText(root?.rules ?? ""), nft: root?.nft ?? "" };
   };
-  const { iptables, nft: before } = tableOf(cluster);
-  const { nft: after } = tableOf({ ...cluster, endpointSlices: [...moved, ...others] });
+  const { iptables, nft: before } = tableOf(states.before);
+  const { nft: after } = tableOf(states.after);
   const own = parseTable(before, "bench").chains.reduce((sum, { rules }) => sum + rules.length, 0);
   return { services, rules: countRules(iptables) + own, iptables, before, after };
 }
 
-function countRules(text: string): number {
+export function countRules(text: string): number {
   let count = 0;
   for (let at = text.indexOf("\n-A "); at >= 0; at = text.indexOf("\n-A ", at + 1)) count++;
   return count;
 }
 
 /** The shortest of several goes, in milliseconds; no more than two once they have taken `enoughMs` together. */
-function best(goes: number, enoughMs: number, go: () => number): number {
+export function best(goes: number, enoughMs: number, go: () => number): number {
   let least = Infinity;
   let total = 0;
   for (let i = 0; i < goes && (i < 2 || total < enoughMs); i++) {
@@ -113,7 +117,7 @@ function best(goes: number, enoughMs: number, go: () => number): number {
   return least;
 }
 
-function timed(work: () => void): number {
+export function timed(work: () => void): number {
   const began = performance.now();
   work();
   return performance.now() - began;
@@ -121,8 +125,8 @@ function timed(work: () => void): number {
 
 type SetCosts = Required<Pick<RulesRow, "parse_ms" | "compile_ms" | "index_ms" | "bytes_per_rule" | "change_ms">>;
 
-const GOES = 5;
-const ENOUGH_MS = 3000;
+export const GOES = 5;
+export const ENOUGH_MS = 3000;
 
 /** The row of what was measured: times in milliseconds, `both` of parsing and compiling. */
 function setCosts(of: Record<"parse" | "both" | "index" | "changed" | "bytes" | "rules", number>): SetCosts {
@@ -248,6 +252,6 @@ export class FirstPackets {
   }
 }
 
-function round(value: number): number {
+export function round(value: number): number {
   return Number(value.toPrecision(4));
 }

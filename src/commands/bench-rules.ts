@@ -1,5 +1,6 @@
 // `podwire bench rules`: what kube-proxy's rules cost by the number of Services.
 import type { Command } from "commander";
+import { measureServers, serverTexts } from "../bench/ipvs.ts";
 import {
   BACKENDS,
   canLoadTables,
@@ -43,10 +44,11 @@ export function addRules(bench: Command): void {
         "then; and the first packets of connections from a pod to a Service whose pod is on another node, both with all rules: " +
         "how many a second, the time of one, and how many rules it is held against. As root on Linux, iptables-legacy-restore " +
         "loads and changes the same text in a network namespace of its own, and nft a table of nftables mode. In that mode each " +
-        "node has kube-proxy's table, whose maps need no index of rules, and a change loads it anew.",
+        "node has kube-proxy's table, whose maps need no index of rules, and a change loads it anew. " +
+        "In ipvs mode the index is the kernel's addresses, sets and virtual servers, and a change that of one server.",
     )
     .option("--services <N,N>", "numbers of Services", integersOption(1, 100_000), [10, 100, 1000, 10_000, 100_000])
-    .option("--mode <M,M>", "kube-proxy's: iptables, nftables or both", wordsOption<ProxyMode>(PROXY_MODES), [
+    .option("--mode <M,M>", "kube-proxy's: iptables, nftables, ipvs or several", wordsOption<ProxyMode>(PROXY_MODES), [
       ...PROXY_MODES,
     ])
     .option("--matcher <M,M>", "index, linear or both", wordsOption<Matcher>(["index", "linear"]), ["index", "linear"])
@@ -71,6 +73,7 @@ function measure(services: number, flags: RulesFlags): RulesRow[] {
   return [
     ...(flags.mode.includes("iptables") ? measureRules(services, flags) : []),
     ...(flags.mode.includes("nftables") ? [measureTables(services, flags)] : []),
+    ...(flags.mode.includes("ipvs") ? [measureVirtualServers(services, flags)] : []),
   ];
 }
 
@@ -86,6 +89,20 @@ function measureTables(services: number, { frames, repeat }: RulesFlags): RulesR
     ...new FirstPackets(services, frames, "nftables").measure("index", repeat),
     change_ms,
     nft_load_ms: canLoadTables() ? measureNftLoad(texts) : undefined,
+  };
+}
+
+function measureVirtualServers(services: number, { frames, repeat }: RulesFlags): RulesRow {
+  const texts = serverTexts(services);
+  const { change_ms, ...costs } = measureServers(texts);
+  return {
+    services,
+    rules: texts.rules,
+    mode: "ipvs",
+    matcher: "index",
+    ...costs,
+    ...new FirstPackets(services, frames, "ipvs").measure("index", repeat),
+    change_ms,
   };
 }
 
