@@ -3,6 +3,17 @@ import { formatIpv4, parseCidr, parseIpv4 } from "../address.ts";
 import { formatIpv6, parseCidr6, parseIpv6 } from "../address6.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 
+/**
+ * Numbers the IPv6 addresses that texts name, before a machine meets them and gives them numbers of its own: an address may have
+ * but one.
+ */
+export function shareAddresses(kernel: Kernel, texts: readonly string[]): void {
+  for (const word of texts.flatMap((text) => text.match(/[0-9a-f]*:[0-9a-f:.]+/gi) ?? [])) {
+    const address = parseIpv6(word);
+    if (address !== undefined) kernel.addressNumber6(address);
+  }
+}
+
 /** Whether text is an address of either family. */
 export function isAddress(text: string): boolean {
   return parseIpv4(text) !== undefined || parseIpv6(text) !== undefined;

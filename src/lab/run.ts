@@ -10,7 +10,7 @@ import { newMemory } from "../kernel/load.ts";
 import { Network } from "./build.ts";
 import type { Case } from "./case.ts";
 import { fixChoices } from "./choices.ts";
-import { numberOf } from "./family.ts";
+import { numberOf, shareAddresses } from "./family.ts";
 import { fateOf, type Fate } from "./fate.ts";
 import { deleteConnections } from "./conntrack-tool.ts";
 import { runTool } from "./iproute.ts";
@@ -85,6 +85,8 @@ class Player {
     this.#kernel.calls.start(0, 0, lab.topology.namespaces.length);
     this.#kernel.calls.setMatcher(MATCHERS[matcher ?? "index"]);
     this.#kernel.calls.setFlowCache(flowCache === false ? 0 : 1);
+    const named = [lab.topology, lab.script, recording?.choices ?? []].map((value) => JSON.stringify(value));
+    shareAddresses(this.#kernel, [...named, ...lab.rules.values()]);
     this.#network = new Network(this.#kernel, lab);
     this.#tape = new Tape(this.#network, capturedInterfaces(lab), pcapng);
     this.#loadRules();

@@ -23,7 +23,6 @@ const NOT_YET: Readonly<Record<string, string>> = {
   "forward-scope": "redirects are not sent yet",
   "host-own": "packets to an address of one's own are not seen on lo yet",
   "nat-hairpin": "redirects are not sent yet",
-  "pair-link-local": "a link-local gateway is not found yet",
 };
 
 for (const build of ["release", "debug"]) {
