@@ -1,6 +1,6 @@
 // NetworkPolicies (networking.k8s.io/v1) as the API server checks them and fills in what they leave out.
-import { isIPv4 } from "node:net";
 import { z } from "zod";
+import { familyOfText, IPV4_ALONE, type Family } from "./families.ts";
 import { cidrContains, parseCidr } from "../address.ts";
 import { cidr } from "./addresses.ts";
 import { apiKind, apiObject } from "./fields.ts";
@@ -81,10 +81,16 @@ export function parseNetworkPolicy(manifest: Manifest): NetworkPolicy {
   };
 }
 
-/** A sentence for every address block of a policy that no rule is made of. */
-export function unusedBlocks({ namespace, name, ingress = [], egress = [] }: NetworkPolicy): string[] {
+/** A sentence for every address block of a policy that no rule is made of, as pods have no addresses of its family. */
+export function unusedBlocks(
+  { namespace, name, ingress = [], egress = [] }: NetworkPolicy,
+  families: readonly Family[] = IPV4_ALONE,
+): string[] {
   return [...ingress, ...egress]
     .flatMap(({ peers }) => peers.flatMap(({ ipBlock }) => ipBlock?.cidr ?? []))
-    .filter((block) => !isIPv4(block.split("/")[0] ?? ""))
-    .map((block) => `NetworkPolicy ${namespace}/${name} lets nothing through for ${block}: IPv6 is not emulated yet`);
+    .filter((block) => !families.includes(familyOfText(block)))
+    .map(
+      (block) =>
+        `NetworkPolicy ${namespace}/${name} lets nothing through for ${block}: pods have no ${familyOfText(block)} here`,
+    );
 }

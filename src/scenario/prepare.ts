@@ -116,7 +116,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     ...cluster.pending.map(({ pod, reason }) => `pod ${pod} runs on no node: ${reason}`),
     ...unservedPorts(cluster),
     ...notRelayed(cluster),
-    ...cluster.networkPolicies.flatMap(unusedBlocks),
+    ...cluster.networkPolicies.flatMap((policy) => unusedBlocks(policy, cluster.families)),
     ...lives.remarks,
     ...(editions.at(-1)?.cluster.remarks ?? []).filter((remark) => !(cluster.remarks ?? []).includes(remark)),
   ];

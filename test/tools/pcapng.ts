@@ -108,17 +108,25 @@ function readInterface(block: Block): CaptureInterface {
   return device;
 }
 
+/** An IPv6 address in the short form of RFC 5952, as the URL standard has it. */
+function six(value: DataView): string {
+  const groups = Array.from({ length: 8 }, (_, i) => value.getUint16(2 * i).toString(16));
+  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+}
+
 function readNames(block: Block): { address: string; names: string[] }[] {
   const { at: blockAt, body } = block;
   const names: { address: string; names: string[] }[] = [];
   let at = 0;
   while (body.getUint16(at, true) !== 0) {
-    if (body.getUint16(at, true) !== 1) throw new Error(`byte ${blockAt}: a name record is not of an IPv4 address`);
+    const type = body.getUint16(at, true);
+    if (type !== 1 && type !== 2) throw new Error(`byte ${blockAt}: a name record is not of an address`);
     const length = body.getUint16(at + 2, true);
     const value = part(body, at + 4, length);
-    const texts = text(part(value, 4, length - 4));
+    const bytes = type === 1 ? 4 : 16;
+    const texts = text(part(value, bytes, length - bytes));
     if (!texts.endsWith("\0")) throw new Error(`byte ${blockAt}: a name does not end with a zero`);
-    names.push({ address: quad(value, 0), names: texts.slice(0, -1).split("\0") });
+    names.push({ address: type === 1 ? quad(value, 0) : six(value), names: texts.slice(0, -1).split("\0") });
     at += 4 + length;
     at += padding(body, at, blockAt);
   }

@@ -10,7 +10,7 @@ import { podAddress, type Family } from "../../kubernetes/families.ts";
 import type { Node, Pod } from "../../kubernetes/objects.ts";
 import { chainHash } from "../kube-proxy/names.ts";
 import { podsOf } from "../kubelet.ts";
-import { comment, hostBlock, type RuleTable } from "../tables.ts";
+import { comment, hostBlock, type RuleTable, type RuleText } from "../tables.ts";
 import { conditionsOf } from "./rules.ts";
 import { policyName, PolicySelection, rulesOf, type Direction, type PolicyCluster } from "./select.ts";
 import { PolicySets } from "./sets.ts";
@@ -52,6 +52,18 @@ function isolationsOf(pod: Pod, selection: PolicySelection): Isolation[] {
   });
 }
 
+/** Neighbour solicitation and advertisement, which pass the bridge between pods of a node as any packet does (RFC 4861). */
+const DISCOVERY = [135, 136] as const;
+
+/** No policy means what finds neighbours: without it nobody could be reached at all. */
+function discovery(type: number): RuleText {
+  return {
+    protocol: "ipv6-icmp",
+    matches: [`-m icmp6 --icmpv6-type ${type}`, comment("neighbour discovery")],
+    target: "RETURN",
+  };
+}
+
 /** Chains have names of at most 28 characters. */
 function shortHash(text: string): string {
   return chainHash(text).slice(0, 12);
@@ -82,6 +94,7 @@ export function addNetworkPolicies(
     matches: ["-m conntrack --ctstate RELATED,ESTABLISHED", comment("answers to what was let through")],
     target: "RETURN",
   });
+  if (family === "IPv6") for (const type of DISCOVERY) filter.append(FORWARD, discovery(type));
   for (const direction of DIRECTIONS) {
     for (const { pod, isolation } of found)
       if (isolation.direction === direction) addPodChain(filter, podAddress(pod, family) ?? "", isolation);
