@@ -79,7 +79,7 @@ function afterTimeout(c: usize, advanced: bool, isOver: bool, early: u32): bool 
 export function follow(c: usize, delivered: u32, advanced: bool, early: u32): void {
   const isOver = advanced && isRecovering(c) && !before(load<u32>(c, R.TCP_SND_UNA), load<u32>(c, R.TCP_RECOVER));
   if (scoreboard.isTwice) undo.noteTwice(c, scoreboard.twiceEnd, scoreboard.twiceSegments);
-  let sendsNew = false;
+  let sendsNew: bool = false;
   if (has(c, R.TCPF_RECOVERY)) inRecovery(c, advanced, isOver);
   else if (has(c, R.TCPF_LOSS)) sendsNew = afterTimeout(c, advanced, isOver, early);
   else if (has(c, R.TCPF_UNDO)) undo.revertTwice(c);
