@@ -6,7 +6,6 @@ import {
   VS_TCP_FIN_WAIT,
   VS_TCP_LAST_ACK,
   VS_TCP_LISTEN,
-  VS_TCP_SYNACK,
   VS_TCP_SYN_RECV,
   VS_TCP_SYN_SENT,
   VS_TCP_TIME_WAIT,
@@ -22,7 +21,6 @@ const CL: u8 = <u8>VS_TCP_CLOSE;
 const CW: u8 = <u8>VS_TCP_CLOSE_WAIT;
 const LA: u8 = <u8>VS_TCP_LAST_ACK;
 const LI: u8 = <u8>VS_TCP_LISTEN;
-const SA: u8 = <u8>VS_TCP_SYNACK;
 
 // By direction (client's, server's), by flag (SYN, FIN, ACK, RST) and by state:
 // NONE, ESTABLISHED, SYN_SENT, SYN_RECV, FIN_WAIT, TIME_WAIT, CLOSE, CLOSE_WAIT, LAST_ACK, LISTEN, SYNACK.

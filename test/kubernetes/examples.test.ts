@@ -4,10 +4,16 @@ import { posix } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseDocuments } from "../../src/documents/document.ts";
-import { buildCluster } from "../../src/kubernetes/cluster.ts";
+import { buildCluster, type ClusterOptions } from "../../src/kubernetes/cluster.ts";
 import type { Cluster } from "../../src/kubernetes/objects.ts";
 import { projectFiles } from "../structure/tree.ts";
 import { build, OPTIONS, ownServices, places, serviceOf } from "./build.ts";
+
+/** The ranges that a cluster of both families has unless it says others. */
+const DUAL: Pick<ClusterOptions, "families" | "six"> = {
+  families: ["IPv4", "IPv6"],
+  six: { podCIDR: "fd00:10:244::/56", serviceCIDR: "fd00:10:96::/112", nodeCIDR: "2001:db8:1::/64" },
+};
 
 const files = projectFiles("examples", ".yaml");
 const folders = files
@@ -17,9 +23,12 @@ const folders = files
 
 function example(folder: string): Cluster {
   const text = (name: string): string => files.find(({ path }) => path === `${folder}/${name}`)?.text ?? "";
-  const { spec } = parse(text("scenario.yaml")) as { spec: { manifests: string[]; cluster: { nodes?: number } } };
+  const { spec } = parse(text("scenario.yaml")) as {
+    spec: { manifests: string[]; cluster: { nodes?: number; ipFamily?: string } };
+  };
   const documents = spec.manifests.flatMap((name) => parseDocuments(text(name), name));
-  return buildCluster(documents, { ...OPTIONS, nodes: spec.cluster.nodes ?? 3 });
+  const families = spec.cluster.ipFamily === "dual" ? DUAL : {};
+  return buildCluster(documents, { ...OPTIONS, ...families, nodes: spec.cluster.nodes ?? 3 });
 }
 
 test.each(folders)("%s makes a cluster in which every pod runs", (folder) => {

@@ -181,7 +181,7 @@ describe("a timeline", () => {
     ["{at: 1s, heal: node-1}", "should be partition"],
     [
       "{at: 1s}",
-      "should have one of delete, scale, rollout, kill, cordon, uncordon, drain, taint, flush, link, partition, heal",
+      "should have one of apply, delete, scale, rollout, kill, cordon, uncordon, drain, taint, flush, link, partition, heal",
     ],
   ])("%s", (entry, expected) => {
     expect(sentence(`timeline: [${entry}]`)).toContain(expected);
