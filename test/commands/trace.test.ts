@@ -66,7 +66,6 @@ test("tells the walk of a first packet over the bridge, device by device and hoo
       packet N, +0 ns: TCP PSH, ACK 10.244.1.3:8080 > 10.244.1.2:60050. Delivered in default/client: taken by the client that waits for it.
       packet N, +0 ns: TCP ACK 10.244.1.2:60050 > 10.244.1.3:8080. Delivered in default/server: taken by the server that listens there.
       packet N, +0 ns: TCP FIN, ACK 10.244.1.2:60050 > 10.244.1.3:8080. Delivered in default/server: taken by the server that listens there.
-      packet N, +0 ns: TCP ACK 10.244.1.3:8080 > 10.244.1.2:60050. Delivered in default/client: taken by the kernel itself.
       packet N, +0 ns: TCP FIN, ACK 10.244.1.3:8080 > 10.244.1.2:60050. Delivered in default/client: taken by the kernel itself.
       packet N, +0 ns: TCP ACK 10.244.1.2:60050 > 10.244.1.3:8080. Delivered in default/server: taken by the server that listens there.
     "
