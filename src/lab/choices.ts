@@ -30,7 +30,8 @@ export function fixChoices(
       file,
     );
     for (const choice of own) fixPort(kernel, ns, choice);
-    for (const number of chosenSequences(recording, step, name)) kernel.calls.choose(ns, R.CHOICE_OF_ISN, 0, 0, 0, 0, number);
+    for (const number of chosenSequences(recording, step, name))
+      kernel.calls.choose(ns, R.CHOICE_OF_ISN, 0, 0, 0, 0, number);
   }
 }
 

@@ -30,7 +30,13 @@ function fieldsOf({ mode }: Row, fields: readonly string[]): readonly string[] {
 
 test("there is a row for each matcher and size, with every cost in it", () => {
   expect(rows.map(({ services, matcher }) => `${matcher} ${services}`)).toEqual(["index 10", "index 200", "linear 10", "linear 200", "index 10", "index 200", "index 10", "index 200"]); // prettier-ignore
-  expect(rows.map(({ mode }) => mode)).toEqual([...Array<string>(4).fill("iptables"), "nftables", "nftables", "ipvs", "ipvs"]);
+  expect(rows.map(({ mode }) => mode)).toEqual([
+    ...Array<string>(4).fill("iptables"),
+    "nftables",
+    "nftables",
+    "ipvs",
+    "ipvs",
+  ]);
   const fields = ["parse_ms", "compile_ms", "index_ms", "bytes_per_rule", "new_per_s", "ns_per_new", "rules_walked", "change_ms"]; // prettier-ignore
   for (const row of rows) for (const field of fieldsOf(row, fields)) expect(row[field], field).toBeGreaterThan(0);
 });

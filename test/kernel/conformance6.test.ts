@@ -15,7 +15,8 @@ const FIXTURES = join(ROOT, "test/fixtures/kernel6");
 
 /** Cases that the emulator plays otherwise than Linux, by why. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  "bridge-nf-dnat": "the first bridged frame that was translated, and waited for its neighbour, leaves with its sender's MAC address",
+  "bridge-nf-dnat":
+    "the first bridged frame that was translated, and waited for its neighbour, leaves with its sender's MAC address",
   "ext-fragments-bad": "first fragments without all headers are not told of",
   "ext-fragments-timeout": "net.ipv6.ip6frag_time is not emulated yet",
   "forward-policy": "ip rules for IPv6 are not emulated yet",
