@@ -9,6 +9,7 @@ import {
   ADDR_SECONDARY,
   ADDR_SIZE,
   DEV_ADDRESSES,
+  DEV_ADDRESSES_END,
   DEV_NAMESPACE,
   DEV_NEXT,
   NS_DEVICES,
@@ -30,15 +31,12 @@ export function addAddress(ns: usize, device: usize, address: u32, prefix: u32):
   store<u32>(record, mask, ADDR_MASK);
   store<u32>(record, prefix, ADDR_PREFIX);
   store<u32>(record, broadcast, ADDR_BROADCAST);
-  let link = device + DEV_ADDRESSES;
-  while (load<usize>(link)) {
-    const other = load<usize>(link);
-    if (load<u32>(other, ADDR_MASK) == mask && ((load<u32>(other, ADDR_LOCAL) ^ address) & mask) == 0) {
-      store<u32>(record, 1, ADDR_SECONDARY);
-    }
-    link = other + ADDR_NEXT;
-  }
-  store<usize>(link, record);
+  // A device of ip_vs has as many addresses as there are Services: those of their own are not held against each other.
+  const mayShare = prefix < 32 || route.addressTypeOn(ns, address, device) == ROUTE_LOCAL;
+  if (mayShare && isShared(device, address, mask)) store<u32>(record, 1, ADDR_SECONDARY);
+  const end = load<usize>(device, DEV_ADDRESSES_END);
+  store<usize>(end ? end : device + DEV_ADDRESSES, record);
+  store<usize>(device, record + ADDR_NEXT, DEV_ADDRESSES_END);
   route.flushCache(ns);
   const local = load<usize>(ns, NS_TABLE_LOCAL);
   route.add(local, address, 32, ROUTE_LOCAL, 0, device, address, 0);
@@ -52,6 +50,16 @@ export function addAddress(ns: usize, device: usize, address: u32, prefix: u32):
   }
 }
 
+/** Whether the device has another address with the same network. */
+function isShared(device: usize, address: u32, mask: u32): bool {
+  let other = load<usize>(device, DEV_ADDRESSES);
+  while (other) {
+    if (load<u32>(other, ADDR_MASK) == mask && ((load<u32>(other, ADDR_LOCAL) ^ address) & mask) == 0) return true;
+    other = load<usize>(other, ADDR_NEXT);
+  }
+  return false;
+}
+
 /** Takes away an address of its own (/32), with its route (fib_del_ifaddr). */
 export function removeAddress(ns: usize, device: usize, address: u32): void {
   let link = device + DEV_ADDRESSES;
@@ -59,6 +67,7 @@ export function removeAddress(ns: usize, device: usize, address: u32): void {
   const record = load<usize>(link);
   if (!record) return;
   store<usize>(link, load<usize>(record, ADDR_NEXT));
+  if (load<usize>(device, DEV_ADDRESSES_END) == record + ADDR_NEXT) store<usize>(device, link, DEV_ADDRESSES_END);
   route.remove(load<usize>(ns, NS_TABLE_LOCAL), address, 32, device);
   route.flushCache(ns);
 }

@@ -278,6 +278,7 @@ export const DEV_LINK_RANDOM = 208; // u64: generator state of what its link doe
 export const DEV_NETEM = DEV_LINK_RANDOM + LONG; // NETEM_*, 0: frames leave as the wire or veth has it
 export const DEV_CUT = DEV_NETEM + WORD; // 1: there is no carrier, whatever the other end does
 export const DEV_ADDRESSES6 = DEV_CUT + WORD; // first address of IPv6, linked by ADDR_NEXT: ADDR_LOCAL and ADDR_PREFIX
+export const DEV_ADDRESSES_END = DEV_ADDRESSES6 + WORD; // where the next address of IPv4 is linked, 0: at DEV_ADDRESSES
 export const DEV_SIZE = 256;
 
 // What the link of a device does to the frames that it sends (struct netem_sched_data). Probabilities are shares of 2^32 - 1; a
