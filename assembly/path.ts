@@ -293,37 +293,21 @@ function bridgeReceive(ns: usize, port: usize, frame: usize, at: usize): void {
   store<usize>(frame, port, F.FRAME_PHYS_IN);
   const filtered = load<u32>(ns + R.NS_SYSCTLS, R.SYSCTL_BRIDGE_NF << 2) != 0;
   const type = ethernet.etherType(at);
-  if (filtered && type == ethernet.TYPE_IPV4) bridgePrerouting(ns, master, port, frame);
+  if (filtered && type == ethernet.TYPE_IPV4) bridgePrerouting(ns, master, port, frame, check(frame));
   else if (type == ethernet.TYPE_IPV6 && load<u32>(ns + R.NS_SYSCTLS, R.SYSCTL_BRIDGE_NF6 << 2)) {
-    bridgePreroutingSix(ns, master, port, frame);
+    recorder.spoil();
+    bridgePrerouting(ns, master, port, frame, six.check(frame));
   } else bridgeFinish(ns, port, frame);
 }
 
-/** br_netfilter for IPv6 (br_nf_pre_routing_ipv6). */
-function bridgePreroutingSix(ns: usize, master: usize, port: usize, arrived: usize): void {
-  recorder.spoil();
-  const bad = six.check(arrived);
+/** br_netfilter: the hook PREROUTING before the bridge decides (br_nf_pre_routing, br_nf_pre_routing_ipv6); `bad` is what is wrong with the packet. */
+function bridgePrerouting(ns: usize, master: usize, port: usize, arrived: usize, bad: i32): void {
   if (bad) {
     drop(ns, arrived, bad);
     return;
   }
   const frame = gathered(ns, arrived, fragment.FOR_BRIDGE);
-  if (frame) bridgePrerouted(ns, master, port, frame);
-}
-
-/** br_netfilter: the IPv4 hook PREROUTING before the bridge decides (br_nf_pre_routing). */
-function bridgePrerouting(ns: usize, master: usize, port: usize, arrived: usize): void {
-  const bad = check(arrived);
-  if (bad) {
-    drop(ns, arrived, bad);
-    return;
-  }
-  const frame = gathered(ns, arrived, fragment.FOR_BRIDGE);
-  if (frame) bridgePrerouted(ns, master, port, frame);
-}
-
-/** The hook, and where the packet goes if it was translated. */
-function bridgePrerouted(ns: usize, master: usize, port: usize, frame: usize): void {
+  if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   const before = anyIp.destination(ip);
   const type = load<i32>(frame, F.FRAME_PACKET_TYPE);
@@ -583,8 +567,7 @@ export function neighbourTimer(entry: usize, generation: u32): void {
     transmit(device, arp.request(device, address, 0, high, load<u32>(entry, R.NEIGH_MAC_LOW)));
   } else if (what == neighbour.TIMER_FAILED) {
     for (let frame = neighbour.takeFirst(entry); frame; frame = neighbour.takeFirst(entry)) {
-      if (isSix(address)) errorsSix.sendError(ns, frame, icmpv6.DEST_UNREACHABLE, icmpv6.ADDRESS_UNREACHABLE, 0);
-      else sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE, 0);
+      sendUnreachable(ns, frame, icmp.HOST_UNREACHABLE, icmpv6.ADDRESS_UNREACHABLE);
       drop(ns, frame, DROP_NEIGH_FAILED);
     }
   }
@@ -631,11 +614,7 @@ function sendToServer(ns: usize, frame: usize, c: usize): void {
   route.remember(frame);
   const device = route.device;
   const mtu = route.mtu;
-  if (ipv4.ttl(ip) <= 1) {
-    sendError(ns, frame, icmp.TIME_EXCEEDED, 0, 0);
-    drop(ns, frame, DROP_TTL_EXPIRED);
-    return;
-  }
+  if (!hopsLeft(ns, frame, ip)) return;
   const length = packetLength(frame);
   const df = (ipv4.fragment(ip) & ipv4.FLAG_DF) != 0;
   if (df && <u32>length > mtu && ipv4.protocol(ip) != ipv4.PROTO_ICMP) {
@@ -705,7 +684,7 @@ export function fragmentTimer(queue: usize, generation: u32): void {
   if (!first) return;
   const ns = namespaceOf(load<usize>(first, F.FRAME_INPUT));
   if (anyIp.isSix(load<usize>(first, F.FRAME_NETWORK))) {
-    errorsSix.sendError(ns, first, icmpv6.TIME_EXCEEDED, icmp.FRAGMENT_TIME, 0);
+    errorsSix.sendError(ns, first, icmpv6.TIME_EXCEEDED, icmpv6.FRAGMENT_TIME, 0);
     drop(ns, first, DROP_FRAGMENT);
     return;
   }
@@ -772,16 +751,20 @@ function optionsPass(ns: usize, frame: usize, device: usize): bool {
   return false;
 }
 
+/** Whether a packet may go one hop further; if not its sender is told, and it is gone. */
+function hopsLeft(ns: usize, frame: usize, ip: usize): bool {
+  if (ipv4.ttl(ip) > 1) return true;
+  sendError(ns, frame, icmp.TIME_EXCEEDED, 0, 0);
+  drop(ns, frame, DROP_TTL_EXPIRED);
+  return false;
+}
+
 /** A packet for somebody else (ip_forward). The routing decision was made just before. */
 function ipForward(ns: usize, input: usize, frame: usize): void {
   route.remember(frame);
   const device = route.device;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
-  if (ipv4.ttl(ip) <= 1) {
-    sendError(ns, frame, icmp.TIME_EXCEEDED, 0, 0);
-    drop(ns, frame, DROP_TTL_EXPIRED);
-    return;
-  }
+  if (!hopsLeft(ns, frame, ip)) return;
   const hasOptions = ipv4.headerLength(ip) > ipv4.IPV4_LENGTH;
   if (hasOptions && options.isStrict() && route.usesGateway()) {
     sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.SOURCE_ROUTE_FAILED, 0);
@@ -857,11 +840,7 @@ function balanced(ns: usize, frame: usize, ip: usize): bool {
   }
   route.remember(frame);
   const device = route.device;
-  if (ipv4.ttl(ip) <= 1) {
-    sendError(ns, frame, icmp.TIME_EXCEEDED, 0, 0);
-    drop(ns, frame, DROP_TTL_EXPIRED);
-    return true;
-  }
+  if (!hopsLeft(ns, frame, ip)) return true;
   ipv4.decreaseTtl(ip);
   if (passes(ns, HOOK_OUTPUT, frame, 0, device)) ipOutput(ns, frame, 0);
   return true;
@@ -931,9 +910,14 @@ export function udpReceive(ns: usize, frame: usize): void {
 /** Tells the sender that nobody listens; by then the packet's connection is forgotten (nf_reset_ct in __udp4_lib_rcv). */
 function refusePort(ns: usize, frame: usize): void {
   track.detach(frame);
+  sendUnreachable(ns, frame, icmp.PORT_UNREACHABLE, icmpv6.PORT_UNREACHABLE);
+}
+
+/** Tells the sender of a packet that it cannot be delivered; the families have codes of their own for why. */
+function sendUnreachable(ns: usize, frame: usize, code: i32, codeSix: i32): void {
   const isOfSix = anyIp.isSix(load<usize>(frame, F.FRAME_NETWORK));
-  if (isOfSix) errorsSix.sendError(ns, frame, icmpv6.DEST_UNREACHABLE, icmpv6.PORT_UNREACHABLE, 0);
-  else sendError(ns, frame, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0);
+  if (isOfSix) errorsSix.sendError(ns, frame, icmpv6.DEST_UNREACHABLE, codeSix, 0);
+  else sendError(ns, frame, icmp.DEST_UNREACHABLE, code, 0);
 }
 
 /** Nobody listens to UDP-Lite here; whoever sends it soundly is told so (udplite_rcv). */
@@ -1155,38 +1139,37 @@ export function icmpErrorAbout(
 
 // ---- IPv4 out
 
-/** A packet of this host's own sockets (ip_local_out). */
+/** A packet of this host's own sockets (ip_local_out, ip6_local_out). */
 function output(sent: usize): void {
   const ns = load<usize>(sent, F.FRAME_NAMESPACE);
   store<i32>(sent, F.STAGE_OUTPUT, F.FRAME_STAGE);
-  if (anyIp.isSix(load<usize>(sent, F.FRAME_NETWORK))) {
-    six.output(sent);
-    return;
-  }
-  const frame = gathered(ns, sent, fragment.FOR_TRACKING_OUT);
+  const isOfSix = anyIp.isSix(load<usize>(sent, F.FRAME_NETWORK));
+  if (isOfSix) recorder.spoil();
+  const frame = isOfSix ? sent : gathered(ns, sent, fragment.FOR_TRACKING_OUT);
   if (!frame) return;
   const ip = load<usize>(frame, F.FRAME_NETWORK);
-  const to = ipv4.destination(ip);
-  const decision = route.outgoing(ns, to, ipv4.source(ip));
-  if (trace.on) traceRoute(ns, frame, decision, 0);
-  if (decision == route.TO_NOWHERE) {
-    drop(ns, frame, DROP_IP_OUTNOROUTES);
-    return;
-  }
-  route.remember(frame);
+  const to = isOfSix ? ipv6.destination(ip) : ipv4.destination(ip);
+  if (!findsWay(ns, frame, ip, to)) return;
   const mark = load<u32>(frame, F.FRAME_MARK);
   if (!passes(ns, HOOK_OUTPUT, frame, 0, route.device)) return;
   // Rules may have sent it elsewhere (ip_route_me_harder).
-  if (ipv4.destination(ip) != to || load<u32>(frame, F.FRAME_MARK) != mark) {
-    const again = route.outgoing(ns, ipv4.destination(ip), ipv4.source(ip));
-    if (trace.on) traceRoute(ns, frame, again, 0);
-    if (again == route.TO_NOWHERE) {
-      drop(ns, frame, DROP_IP_OUTNOROUTES);
-      return;
-    }
-    route.remember(frame);
+  const now = isOfSix ? ipv6.destination(ip) : ipv4.destination(ip);
+  const isElsewhere = now != to || load<u32>(frame, F.FRAME_MARK) != mark;
+  if (isElsewhere && !findsWay(ns, frame, ip, now)) return;
+  if (isOfSix) six.leave(ns, frame, 0);
+  else ipOutput(ns, frame, 0);
+}
+
+/** Decides where a packet of this host goes, and writes that into it. False: nowhere, it is gone. */
+function findsWay(ns: usize, frame: usize, ip: usize, to: u32): bool {
+  const decision = isSix(to) ? six.outgoing(ns, frame, to) : route.outgoing(ns, to, ipv4.source(ip));
+  if (trace.on) traceRoute(ns, frame, decision, 0);
+  if (decision == route.TO_NOWHERE) {
+    drop(ns, frame, DROP_IP_OUTNOROUTES);
+    return false;
   }
-  ipOutput(ns, frame, 0);
+  route.remember(frame);
+  return true;
 }
 
 /** POSTROUTING, then on to the neighbour (ip_output, ip_finish_output2). `input`: where a forwarded packet came in. */

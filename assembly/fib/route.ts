@@ -58,8 +58,8 @@ import {
 import { allocate } from "../memory/arena.ts";
 import * as hash from "../memory/hash.ts";
 import * as recorder from "../memory/recorder.ts";
-import * as addresses from "../memory/addresses.ts";
 import { isSix } from "../memory/addresses.ts";
+import { blockOf, knownBlockOf } from "../memory/prefix.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 import { isLimitedBroadcast, isMulticast, isZeroNet } from "../wire/ipv4.ts";
 
@@ -93,8 +93,7 @@ export function add(
   mtu: u32 = 0,
 ): usize {
   const route = allocate(ROUTE_SIZE);
-  const six = isSix(network);
-  const base = six ? networkOf(network, length) : network & maskOf(length);
+  const base = isSix(network) ? blockOf(network, length) : network & maskOf(length);
   store<u32>(route, base, ROUTE_NETWORK);
   store<u32>(route, length, ROUTE_LENGTH);
   store<u32>(route, type, ROUTE_TYPE);
@@ -116,19 +115,6 @@ export function add(
   return route;
 }
 
-let network6: usize = 0; // room for the bytes of one
-
-/** The number of the network of an IPv6 address. */
-function networkOf(address: u32, length: u32): u32 {
-  writeNetwork(address, length);
-  return addresses.numberOf(network6);
-}
-
-function writeNetwork(address: u32, length: u32): void {
-  if (!network6) network6 = allocate(16);
-  ipv6.writeNetwork(network6, address, length);
-}
-
 /** The best route of one table of IPv6, 0 if none: the same as `lookupIn`. */
 function lookupSixIn(table: usize, address: u32): usize {
   if (load<u32>(table, FIB_HOSTS)) {
@@ -141,8 +127,7 @@ function lookupSixIn(table: usize, address: u32): usize {
       const bit = 63 - clz<u64>(lengths);
       lengths ^= (<u64>1) << bit;
       const length = <u32>bit + (half ? 64 : 0);
-      writeNetwork(address, length);
-      const network = addresses.find(network6);
+      const network = knownBlockOf(address, length);
       const found = network ? bestOf(table, network, length) : 0;
       if (found) return found;
     }

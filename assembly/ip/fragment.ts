@@ -36,7 +36,6 @@ export const FOR_BRIDGE: u32 = 3;
 
 const TIME: u64 = 30 * SECOND; // ipfrag_time
 const TIME_SIX: u64 = 60 * SECOND; // ip6frag_time
-const FRAGMENT_HEADER = 8; // of IPv6
 const LARGEST = 65535;
 
 // A packet being put together (struct ipq), in a list of its namespace. Its fragments are linked by FRAME_NEXT, by offset.
@@ -116,7 +115,7 @@ export function expire(queue: usize, generation: u32): usize {
 function offsetOf(frame: usize): i32 {
   const ip = load<usize>(frame, FRAME_NETWORK);
   if (!anyIp.isSix(ip)) return (ipv4.fragment(ip) & ipv4.OFFSET_MASK) << 3;
-  ipv6.walkToFragment(ip, packetLength(frame));
+  ipv6.walk(ip, packetLength(frame));
   return ipv6.fragment & 0xfff8;
 }
 
@@ -124,8 +123,8 @@ function offsetOf(frame: usize): i32 {
 function headersOf(frame: usize): i32 {
   const ip = load<usize>(frame, FRAME_NETWORK);
   if (!anyIp.isSix(ip)) return ipv4.headerLength(ip);
-  ipv6.walkToFragment(ip, packetLength(frame));
-  return ipv6.fragmentHeader + FRAGMENT_HEADER;
+  ipv6.walk(ip, packetLength(frame));
+  return ipv6.fragmentHeader + ipv6.FRAGMENT_LENGTH;
 }
 
 function bytesOf(frame: usize): i32 {
@@ -185,10 +184,10 @@ export function gather(ns: usize, frame: usize, user: u32): usize {
 export function gatherSix(ns: usize, frame: usize, user: u32): usize {
   const ip = load<usize>(frame, FRAME_NETWORK);
   const length = packetLength(frame);
-  ipv6.walkToFragment(ip, length);
+  ipv6.walk(ip, length);
   const at = ipv6.fragmentHeader;
   const more = (ipv6.fragment & 1) != 0;
-  const bytes = length - at - FRAGMENT_HEADER;
+  const bytes = length - at - ipv6.FRAGMENT_LENGTH;
   const end = (ipv6.fragment & 0xfff8) + bytes;
   let pointer = -1;
   if (end > LARGEST) pointer = at + 2;
@@ -211,7 +210,7 @@ function isComplete(queue: usize): bool {
 function add(queue: usize, frame: usize, more: bool): i32 {
   const header = headersOf(frame);
   const offset = offsetOf(frame);
-  let end = offset + bytesOf(frame);
+  let end = offset + packetLength(frame) - header;
   const known = load<i32>(queue, QUEUE_LENGTH);
   const ended = load<u32>(queue, QUEUE_ENDED) != 0;
   let bad = false;
@@ -251,7 +250,7 @@ function join(queue: usize, last: usize): usize {
   const six = anyIp.isSix(load<usize>(first, FRAME_NETWORK));
   // The fragment header of IPv6 is left out.
   const before = headersOf(first);
-  const header = six ? before - FRAGMENT_HEADER : before;
+  const header = six ? before - ipv6.FRAGMENT_LENGTH : before;
   const total = header + load<i32>(queue, QUEUE_LENGTH);
   if (total > LARGEST + (six ? ipv6.IPV6_LENGTH : 0)) {
     kill(queue);
@@ -278,8 +277,8 @@ function join(queue: usize, last: usize): usize {
   store<u32>(whole, <u32>link + <u32>total, FRAME_LENGTH);
   if (six) {
     // What said that a fragment header follows says what follows it.
-    ipv6.walkToFragment(load<usize>(first, FRAME_NETWORK), packetLength(first));
-    store<u8>(ip + <usize>ipv6.field, <u8>ipv6.protocol);
+    ipv6.walk(load<usize>(first, FRAME_NETWORK), packetLength(first));
+    store<u8>(ip + <usize>ipv6.fragmentField, load<u8>(load<usize>(first, FRAME_NETWORK) + <usize>ipv6.fragmentHeader));
     ipv6.setPayloadLength(ip, total - ipv6.IPV6_LENGTH);
     store<u32>(whole, load<u32>(queue, QUEUE_MAX), FRAME_FRAGMENT_MAX);
     kill(queue);

@@ -34,7 +34,6 @@ let piece: u32 = 0;
 let field: i32 = 0; // of IPv6: what says which header follows those that every fragment has
 let proto: i32 = 0; // and what it said
 let id: u32 = 0;
-const FRAGMENT_HEADER = 8;
 
 /** The same for IPv6 (ip6_fragment): headers up to the fragment header are in every fragment; the packet has none yet. */
 export function splitSix(ns: usize, frame: usize, mtu: i32): void {
@@ -46,7 +45,7 @@ export function splitSix(ns: usize, frame: usize, mtu: i32): void {
   proto = ipv6.protocol;
   id = next32(ns + NS_RANDOM);
   const largest = load<i32>(frame, FRAME_FRAGMENT_MAX);
-  room = (largest && largest < mtu ? largest : mtu) - header - FRAGMENT_HEADER;
+  room = (largest && largest < mtu ? largest : mtu) - header - ipv6.FRAGMENT_LENGTH;
   done = 0;
   left = packetLength(frame) - header;
   startOffset = 0;
@@ -91,7 +90,7 @@ export function next(): usize {
     if (bytes < left) bytes &= ~7;
   }
   const six = anyIp.isSix(ip);
-  const before = six ? header + FRAGMENT_HEADER : header;
+  const before = six ? header + ipv6.FRAGMENT_LENGTH : header;
   const part = frames.newFrameFor(ETHERNET_LENGTH + before + bytes);
   frames.copyMetadata(part, source);
   const entry = table.entryOfFrame(source);

@@ -67,7 +67,8 @@ import * as services from "./service.ts";
 /** Of a packet that was stolen: the connection by which it is to be sent on; 0: no server takes it, and its sender is to be told. */
 export let connection: usize = 0;
 
-function isOurs(frame: usize): bool {
+/** Whether ip_vs has had to do with a packet (skb->ipvs_property). */
+export function isOurs(frame: usize): bool {
   return (load<u32>(frame, FRAME_FLAGS) & FRAME_IS_IPVS) != 0;
 }
 
@@ -267,10 +268,6 @@ export function connectionOf(ns: usize, frame: usize, ip: usize, length: i32): u
   if (!ports) return 0;
   const protocol = <u32>ipv4.protocol(ip);
   return connections.findReply(ipvs, ipv4.destination(ip), ipv4.source(ip), rotl<u32>(ports, 16), protocol);
-}
-
-export function isIpvs(frame: usize): bool {
-  return isOurs(frame);
 }
 
 // ---- ICMP errors

@@ -1,6 +1,6 @@
-// Blocks of addresses as rules have them, for both families: IPv4 by a mask over the number, IPv6 by the bytes behind it.
-import { allocate } from "../memory/arena.ts";
-import { bytesOf, find, isSix, numberOf } from "../memory/addresses.ts";
+// Blocks of addresses as routes, rules and sets have them, for both families: IPv4 by a mask over the number, IPv6 by the bytes behind it.
+import { allocate } from "./arena.ts";
+import { bytesOf, find, isSix, numberOf } from "./addresses.ts";
 
 /** Room for the bytes of an address that is made of another. */
 let scratch: usize = 0;

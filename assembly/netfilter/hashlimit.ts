@@ -8,7 +8,7 @@ import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as packet from "./packet.ts";
-import { under } from "./prefix.ts";
+import { under } from "../memory/prefix.ts";
 
 // A table: next table, name, hash table of buckets, free list, when it was made, when it was last cleared of what is over, HASHLIMIT_*.
 const TABLE_NEXT: usize = 0;

@@ -137,14 +137,10 @@ function translate(manip: u32): i32 {
   const direction = directionOf(info);
   const related = info == IP_CT_RELATED || info == IP_CT_RELATED_REPLY;
   if (related) recorder.spoil();
-  if (related && packet.protocol == PROTO_ICMPV6 && isSix(packet.destination)) {
-    nat.translateError(entry, direction, manip, packet.ip, packet.length);
-    packet.read();
-    return NF_ACCEPT;
-  }
-  if (related && packet.protocol == PROTO_ICMP) {
+  const errors = isSix(packet.destination) ? PROTO_ICMPV6 : PROTO_ICMP;
+  if (related && packet.protocol == errors) {
     // Hosts that were told of each other would talk past the translation (nf_nat_icmp_reply_translation).
-    if (icmp.type(packet.l4) == icmp.REDIRECT && !nat.isNull(entry)) return NF_DROP;
+    if (errors == PROTO_ICMP && icmp.type(packet.l4) == icmp.REDIRECT && !nat.isNull(entry)) return NF_DROP;
     nat.translateError(entry, direction, manip, packet.ip, packet.length);
     packet.read();
     return NF_ACCEPT;

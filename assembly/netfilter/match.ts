@@ -33,7 +33,7 @@ import { SECOND, now } from "../memory/clock.ts";
 import { get16, get32 } from "../memory/bytes.ts";
 import { next32 } from "../memory/random.ts";
 import * as recorder from "../memory/recorder.ts";
-import { connectionOf, isIpvs } from "../ipvs/hook.ts";
+import { connectionOf, isOurs } from "../ipvs/hook.ts";
 import { VSCONN_PORTS, VSCONN_PROTO, VSCONN_VIRTUAL } from "../layout/ipvs.ts";
 import { directionOf } from "../track/conntrack.ts";
 import * as ethernet from "../wire/ethernet.ts";
@@ -46,7 +46,7 @@ import * as connlimit from "./connlimit.ts";
 import * as hashlimit from "./hashlimit.ts";
 import * as lookup from "./lookup.ts";
 import * as packet from "./packet.ts";
-import * as prefix from "./prefix.ts";
+import * as prefix from "../memory/prefix.ts";
 import * as recent from "./recent.ts";
 import * as sets from "./set-packet.ts";
 
@@ -423,7 +423,7 @@ function quotaMatches(m: usize): bool {
 
 /** Whatever is asked of a connection, there must be one (ipvs_mt of xt_ipvs.c). */
 function ipvsMatches(m: usize, flags: u32, inverted: bool): bool {
-  if (!(flags & L.MATCH_IPVS_CONNECTION)) return isIpvs(packet.frame) != inverted;
+  if (!(flags & L.MATCH_IPVS_CONNECTION)) return isOurs(packet.frame) != inverted;
   const c = connectionOf(packet.ns, packet.frame, packet.ip, packet.length);
   if (!c) return false;
   if (flags & L.MATCH_IPVS_PROTO) {

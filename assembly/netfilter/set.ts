@@ -45,7 +45,7 @@ import { allocate } from "../memory/arena.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
-import { blockOf, knownBlockOf } from "./prefix.ts";
+import { blockOf, knownBlockOf } from "../memory/prefix.ts";
 
 // Prefix lengths of the first address, and of the second one behind them, that are counted.
 const LENGTHS: i32 = 33;

@@ -46,7 +46,7 @@ import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as packet from "./packet.ts";
-import { joined } from "./prefix.ts";
+import { joined } from "../memory/prefix.ts";
 import * as sets from "./set-packet.ts";
 
 /** Outcomes besides NF_DROP and NF_ACCEPT. */

@@ -8,7 +8,6 @@ import {
   DROP_IP_INVALID_DEST,
   DROP_IP_INVALID_SOURCE,
   DROP_IP_NOPROTO,
-  DROP_IP_OUTNOROUTES,
   DROP_NONE,
   DROP_OTHERHOST,
   DROP_PKT_TOO_BIG,
@@ -57,7 +56,6 @@ import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 
 const SEGMENTS_LEFT = 3; // of a routing header
-const NO_NEXT_HEADER = 59;
 const LEAST_MTU: u32 = 1280; // IPV6_MIN_MTU
 
 /** Whether the bytes behind an Ethernet header are an IPv6 packet; cuts off what the link padded (ip6_rcv_core). */
@@ -204,13 +202,7 @@ function forward(ns: usize, input: usize, frame: usize): void {
 /** A packet for this host (ip6_input, ip6_protocol_deliver_rcu). */
 function deliver(ns: usize, device: usize, frame: usize): void {
   if (!passes(ns, HOOK_INPUT, frame, device, 0)) return;
-  const ip = load<usize>(frame, F.FRAME_NETWORK);
-  const length = packetLength(frame);
-  if (!ipv6.walk(ip, length)) {
-    drop(ns, frame, DROP_IPV6_BAD_EXTHDR);
-    return;
-  }
-  if (ipv6.fragmentHeader && ipv6.fragment) {
+  if (ipv6.walk(load<usize>(frame, F.FRAME_NETWORK), packetLength(frame)) && ipv6.fragment) {
     const whole = fragment.gatherSix(ns, frame, fragment.FOR_HOST);
     if (whole) deliverWhole(ns, device, whole);
     return;
@@ -235,13 +227,12 @@ function headersPass(ns: usize, frame: usize, ip: usize, length: i32): bool {
     }
     if (next == ipv6.PROTO_DESTINATION_OPTIONS && !optionsPass(ns, frame, at)) return false;
     if (next == ipv6.PROTO_ROUTING && load<u8>(header, SEGMENTS_LEFT)) {
-      sendError(ns, frame, icmpv6.PARAMETER_PROBLEM, 0, <u32>at + 2);
+      sendError(ns, frame, icmpv6.PARAMETER_PROBLEM, icmpv6.HEADER_FIELD, <u32>at + 2);
       drop(ns, frame, DROP_IPV6_BAD_EXTHDR);
       return false;
     }
     field = at;
-    const size = <i32>load<u8>(header, 1);
-    at += next == ipv6.PROTO_FRAGMENT ? 8 : next == ipv4.PROTO_AH ? (size + 2) << 2 : (size + 1) << 3;
+    at += ipv6.extensionLength(header, next);
     next = <i32>load<u8>(header);
   }
   return ipv6.walk(ip, length);
@@ -263,7 +254,7 @@ function deliverWhole(ns: usize, device: usize, frame: usize): void {
   else if (protocol == ipv4.PROTO_UDP) udpReceive(ns, frame);
   else if (protocol == ipv6.PROTO_ICMPV6) icmpReceive(ns, device, frame, ip, at, bytes);
   else {
-    if (protocol != NO_NEXT_HEADER)
+    if (protocol != ipv6.PROTO_NONE)
       sendError(ns, frame, icmpv6.PARAMETER_PROBLEM, icmpv6.UNKNOWN_NEXT_HEADER, <u32>field);
     drop(ns, frame, DROP_IP_NOPROTO);
   }
@@ -354,37 +345,8 @@ function sendOnLink(ns: usize, device: usize, frame: usize): void {
   leave(ns, frame, 0);
 }
 
-/** A packet of this host's own sockets (ip6_local_out). */
-export function output(frame: usize): void {
-  recorder.spoil();
-  const ns = load<usize>(frame, F.FRAME_NAMESPACE);
-  const ip = load<usize>(frame, F.FRAME_NETWORK);
-  const to = ipv6.destination(ip);
-  const decision = outgoing(ns, frame, to);
-  if (trace.on) traceRoute(ns, frame, decision, 0);
-  if (decision == route.TO_NOWHERE) {
-    drop(ns, frame, DROP_IP_OUTNOROUTES);
-    return;
-  }
-  route.remember(frame);
-  const mark = load<u32>(frame, F.FRAME_MARK);
-  if (!passes(ns, HOOK_OUTPUT, frame, 0, route.device)) return;
-  // Rules may have sent it elsewhere (ip6_route_me_harder).
-  const now = ipv6.destination(ip);
-  if (now != to || load<u32>(frame, F.FRAME_MARK) != mark) {
-    const again = outgoing(ns, frame, now);
-    if (trace.on) traceRoute(ns, frame, again, 0);
-    if (again == route.TO_NOWHERE) {
-      drop(ns, frame, DROP_IP_OUTNOROUTES);
-      return;
-    }
-    route.remember(frame);
-  }
-  leave(ns, frame, 0);
-}
-
-/** Addresses of one link mean the one that the packet's cause came by. */
-function outgoing(ns: usize, frame: usize, to: u32): i32 {
+/** The decision for a packet of this host: addresses of one link mean the one that the packet's cause came by. */
+export function outgoing(ns: usize, frame: usize, to: u32): i32 {
   const input = load<usize>(frame, F.FRAME_INPUT);
   if (input && (ipv6.isLinkLocal(to) || ipv6.isMulticast(to))) {
     const isOwn = address6.isOn(input, to);
@@ -394,8 +356,8 @@ function outgoing(ns: usize, frame: usize, to: u32): i32 {
   return route.outgoing(ns, to);
 }
 
-/** POSTROUTING, then on to the neighbour (ip6_output, ip6_finish_output2). */
-function leave(ns: usize, frame: usize, input: usize): void {
+/** POSTROUTING, then on to the neighbour (ip6_output, ip6_finish_output2). `input`: where a forwarded packet came in. */
+export function leave(ns: usize, frame: usize, input: usize): void {
   const device = load<usize>(frame, F.FRAME_DEVICE);
   if (!passes(ns, HOOK_POSTROUTING, frame, input, device)) return;
   const mtu = load<i32>(frame, F.FRAME_MTU);

@@ -15,11 +15,10 @@ export const TIME_EXCEEDED = 3;
 export const PARAMETER_PROBLEM = 4;
 export const ECHO_REQUEST = 128;
 export const ECHO_REPLY = 129;
-export const GROUP_QUERY = 130;
 export const NEIGHBOUR_SOLICITATION = 135;
 export const NEIGHBOUR_ADVERTISEMENT = 136;
 export const REDIRECT = 137;
-export const GROUP_REPORT_2 = 143;
+const GROUP_REPORT_2 = 143;
 
 // Codes of DEST_UNREACHABLE.
 export const NO_ROUTE = 0;
@@ -31,6 +30,7 @@ export const PORT_UNREACHABLE = 4;
 export const HEADER_FIELD = 0;
 export const UNKNOWN_NEXT_HEADER = 1;
 export const UNKNOWN_OPTION = 2;
+export const FRAGMENT_TIME = 1; // of TIME_EXCEEDED
 
 const FLAGS: usize = 4;
 const TARGET: usize = 8;

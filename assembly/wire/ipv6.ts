@@ -17,7 +17,7 @@ export const PROTO_FRAGMENT = 44;
 export const PROTO_ICMPV6 = 58;
 export const PROTO_NONE = 59;
 export const PROTO_DESTINATION_OPTIONS = 60;
-const FRAGMENT_LENGTH: i32 = 8;
+export const FRAGMENT_LENGTH: i32 = 8;
 
 export function trafficClass(at: usize): i32 {
   return (get16(at) >> 4) & 255;
@@ -67,6 +67,8 @@ export let field: i32 = 0;
 export let fragmentHeader: i32 = 0;
 /** Its offset and M bit in one word. */
 export let fragment: i32 = 0;
+/** Where the field stands that says that it follows. */
+export let fragmentField: i32 = 0;
 
 /**
  * Goes over the extension headers of a packet of which `length` bytes are there, to the transport header or as far as a later fragment
@@ -81,14 +83,11 @@ export function walk(at: usize, length: i32): bool {
   while (isExtension(protocol)) {
     if (headers + 8 > length) return false;
     const header = at + <usize>headers;
-    let bytes = FRAGMENT_LENGTH;
+    const bytes = extensionLength(header, protocol);
     if (protocol == PROTO_FRAGMENT) {
       fragmentHeader = headers;
+      fragmentField = field;
       fragment = get16(header + 2) & 0xfff9;
-    } else if (protocol == PROTO_AH) {
-      bytes = (<i32>load<u8>(header + 1) + 2) << 2;
-    } else {
-      bytes = (<i32>load<u8>(header + 1) + 1) << 3;
     }
     if (headers + bytes > length) return false;
     field = headers;
@@ -99,46 +98,33 @@ export function walk(at: usize, length: i32): bool {
   return true;
 }
 
-/** As `walk`, no further than to the fragment header: `protocol` is what follows it, `field` what says that it follows. */
-export function walkToFragment(at: usize, length: i32): void {
-  walk(at, length);
-  const found = fragmentHeader;
-  const word = fragment;
-  if (!found) return;
-  const next = <i32>load<u8>(at + <usize>found);
-  upTo(at, found);
-  protocol = next;
-  fragmentHeader = found;
-  fragment = word;
-}
-
-/** Goes over the headers that stand before the one at `end`: `field` is the last one's. */
-function upTo(at: usize, end: i32): void {
-  protocol = nextHeader(at);
-  headers = IPV6_LENGTH;
-  field = <i32>NEXT_HEADER;
-  while (headers < end) {
-    field = headers;
-    protocol = <i32>load<u8>(at + <usize>headers);
-    headers += (<i32>load<u8>(at + <usize>headers + 1) + 1) << 3;
-  }
+/** Bytes of the extension header at `header`, which some next-header field called `proto`. */
+export function extensionLength(header: usize, proto: i32): i32 {
+  if (proto == PROTO_FRAGMENT) return FRAGMENT_LENGTH;
+  const size = <i32>load<u8>(header, 1);
+  return proto == PROTO_AH ? (size + 2) << 2 : (size + 1) << 3;
 }
 
 /** Goes over what every fragment of a packet must have: the headers up to a routing header, or else the hop-by-hop options (ip6_find_1stfragopt). */
 export function walkUnfragmentable(at: usize, length: i32): void {
-  let end = IPV6_LENGTH;
-  let next = nextHeader(at);
+  protocol = nextHeader(at);
+  headers = IPV6_LENGTH;
+  field = <i32>NEXT_HEADER;
+  let next = protocol;
   let seen = IPV6_LENGTH;
   while (
     (next == PROTO_HOP_BY_HOP || next == PROTO_ROUTING || next == PROTO_DESTINATION_OPTIONS) &&
     seen + 8 <= length
   ) {
+    const start = seen;
     const isLast = next != PROTO_DESTINATION_OPTIONS;
-    next = <i32>load<u8>(at + <usize>seen);
-    seen += (<i32>load<u8>(at + <usize>seen + 1) + 1) << 3;
-    if (isLast) end = seen;
+    seen += extensionLength(at + <usize>start, next);
+    next = <i32>load<u8>(at + <usize>start);
+    if (!isLast) continue;
+    protocol = next;
+    headers = seen;
+    field = start;
   }
-  upTo(at, end);
 }
 
 /** Writes a fragment header. */
@@ -235,14 +221,4 @@ export function commonBits(a: u32, b: u32): i32 {
     if (difference) return <i32>(i << 3) + <i32>clz<u32>(difference);
   }
   return 128;
-}
-
-/** Writes the network of an address: its first `length` bits. */
-export function writeNetwork(to: usize, address: u32, length: u32): void {
-  const from = addresses.bytesOf(address);
-  for (let i: u32 = 0; i < 4; i++) {
-    const bits = <i32>length - <i32>(i << 5);
-    const mask: u32 = bits >= 32 ? 0xffffffff : bits > 0 ? (<u32>0xffffffff) << (32 - bits) : 0;
-    put32(to + ((<usize>i) << 2), get32(from + ((<usize>i) << 2)) & mask);
-  }
 }
