@@ -65,6 +65,21 @@ export function formatIpv6(address: bigint): string {
   return length === 1 ? text(0) : `${text(0, start)}::${text(start + length)}`;
 }
 
+/** The 16 bytes of an address, in network order. */
+export function ipv6Bytes(address: bigint): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const halves = new DataView(bytes.buffer);
+  halves.setBigUint64(0, address >> 64n);
+  halves.setBigUint64(8, address);
+  return bytes;
+}
+
+/** The address of 16 bytes in network order. */
+export function ipv6OfBytes(bytes: Uint8Array): bigint {
+  const halves = new DataView(bytes.buffer, bytes.byteOffset, 16);
+  return (halves.getBigUint64(0) << 64n) | halves.getBigUint64(8);
+}
+
 /** The name under which an address of either family is looked up: 1.2.0.192.in-addr.arpa, or 32 digits in ip6.arpa (RFC 3596, 2.5). */
 export function reverseName(ip: string): string {
   const six = parseIpv6(ip);

@@ -1,7 +1,7 @@
 // What DNS servers know, as the blocks that the kernel answers from; see assembly/layout/zone.ts.
 import * as Z from "../../assembly/layout/zone.ts";
 import { parseIpv4 } from "../address.ts";
-import { parseIpv6 } from "../address6.ts";
+import { ipv6Bytes, parseIpv6 } from "../address6.ts";
 import type { ChangedName } from "../seam/change.ts";
 import type { DnsRecord } from "../seam/plan.ts";
 
@@ -160,12 +160,7 @@ function dataOf(type: keyof typeof TYPES, value: string): Uint8Array {
     new DataView(data.buffer).setUint32(0, parseIpv4(value) ?? 0);
     return data;
   }
-  if (type === "AAAA") {
-    const data = new Uint8Array(16);
-    const address = parseIpv6(value) ?? 0n;
-    data.forEach((_, i) => (data[i] = Number((address >> BigInt(120 - 8 * i)) & 255n)));
-    return data;
-  }
+  if (type === "AAAA") return ipv6Bytes(parseIpv6(value) ?? 0n);
   if (type !== "SRV") return wireName(value);
   const [priority = "0", weight = "0", port = "0", target = ""] = value.split(" ");
   const head = new Uint8Array(6);

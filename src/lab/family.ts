@@ -1,6 +1,6 @@
 // Addresses of a case, of either family, as the kernel takes them: by their numbers.
-import { formatIpv4, parseCidr, parseIpv4 } from "../address.ts";
-import { formatIpv6, parseCidr6, parseIpv6 } from "../address6.ts";
+import { parseCidr, parseIpv4 } from "../address.ts";
+import { ipv6Bytes, parseCidr6, parseIpv6 } from "../address6.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 
 /**
@@ -42,16 +42,10 @@ export function blockOf(kernel: Kernel, text: string) {
 /** The 4 or 16 bytes of an address, in network order. */
 export function addressBytes(text: string): Uint8Array {
   const six = parseIpv6(text);
-  if (six !== undefined) return Uint8Array.from({ length: 16 }, (_, i) => Number((six >> BigInt(120 - 8 * i)) & 255n));
+  if (six !== undefined) return ipv6Bytes(six);
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(parseIpv4(text) ?? 0);
   return bytes;
-}
-
-/** The text of 4 or 16 bytes. */
-export function addressText(bytes: Uint8Array): string {
-  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-  return bytes.length === 4 ? formatIpv4(Number(value)) : formatIpv6(value);
 }
 
 /** The text of /proc/net/nf_conntrack for an IPv6 address: every group with all its digits. */

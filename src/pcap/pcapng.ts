@@ -5,7 +5,7 @@
 // specification (draft-ietf-opsawg-pcapng, sections 4 and 3.5). Nothing here depends on the machine or the wall clock.
 import { CAPTURE_EPOCH, CAPTURE_SNAPLEN } from "../../assembly/layout/pcap.ts";
 import { parseCidr, parseIpv4, parseMac, prefixMask } from "../address.ts";
-import { parseCidr6, parseIpv6 } from "../address6.ts";
+import { ipv6Bytes, parseCidr6, parseIpv6 } from "../address6.ts";
 import { block, concat, END, littleEndian, littleEndian64, option, utf8 } from "./block.ts";
 
 /** LINKTYPE_ETHERNET: every captured device has it, since libpcap reads a pcapng file only if all its interfaces agree. */
@@ -115,16 +115,12 @@ function addressAndMask(text: string): Uint8Array {
 function addressAndLength(text: string): Uint8Array {
   const cidr = parseCidr6(text);
   if (!cidr) throw new TypeError(`${text} is not an IPv6 address with prefix length`);
-  return Uint8Array.of(...bytesOf(cidr.address), cidr.prefix);
-}
-
-function bytesOf(address: bigint): number[] {
-  return Array.from({ length: 16 }, (_, i) => Number((address >> BigInt(120 - 8 * i)) & 255n));
+  return Uint8Array.of(...ipv6Bytes(cidr.address), cidr.prefix);
 }
 
 function networkOrder(text: string): Uint8Array {
   const six = parseIpv6(text);
-  if (six !== undefined) return Uint8Array.from(bytesOf(six));
+  if (six !== undefined) return ipv6Bytes(six);
   const address = parseIpv4(text);
   if (address === undefined) throw new TypeError(`${text} is not an IP address`);
   const bytes = new Uint8Array(4);
