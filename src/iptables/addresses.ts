@@ -1,6 +1,6 @@
 // Addresses of rules, of both families, with masks and ranges: to data and back to text.
 import { formatIpv4, prefixMask } from "../address.ts";
-import { formatIpv6, parseIpv6 } from "../address6.ts";
+import { formatIpv6, ipv6Bytes, parseIpv6 } from "../address6.ts";
 
 export type Family = "ipv4" | "ipv6";
 
@@ -38,7 +38,7 @@ export function longestPrefix(family: Family): number {
   return BITS[family];
 }
 
-export function familyOf(address: Address): Family {
+function familyOf(address: Address): Family {
   return typeof address === "number" ? "ipv4" : "ipv6";
 }
 
@@ -68,7 +68,7 @@ function parseMask(text: string, family: Family): Address | undefined {
 }
 
 /** The mask of a prefix length. */
-export function maskOf(prefix: number, family: Family): Address {
+function maskOf(prefix: number, family: Family): Address {
   return family === "ipv4" ? prefixMask(prefix) : ((1n << BigInt(prefix)) - 1n) << BigInt(128 - prefix);
 }
 
@@ -113,6 +113,11 @@ export function formatNetwork({ value, mask }: Network): string {
   return `${formatAddress(value)}/${maskPrefix(mask) ?? formatAddress(mask)}`;
 }
 
+/** As formatNetwork, but one address is without its mask. */
+export function formatBareNetwork({ value, mask }: Network): string {
+  return isWhole(mask) ? formatAddress(value) : formatNetwork({ value, mask });
+}
+
 /** `1.2.3.4` or `1.2.3.4-1.2.3.9`. */
 export function parseAddressRange(text: string, family: Family): AddressRange | undefined {
   const [low = "", high = low, ...rest] = text.split("-");
@@ -123,9 +128,6 @@ export function parseAddressRange(text: string, family: Family): AddressRange | 
 
 /** An address of IPv6 as four words, in the order of its bytes in memory; words are little-endian. */
 export function wordsOf(address: bigint): number[] {
-  return [96n, 64n, 32n, 0n].map((shift) => swapped(Number((address >> shift) & 0xffffffffn)));
-}
-
-function swapped(word: number): number {
-  return ((word << 24) | ((word << 8) & 0xff0000) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
+  const bytes = new DataView(ipv6Bytes(address).buffer);
+  return [0, 4, 8, 12].map((at) => bytes.getUint32(at, true));
 }

@@ -1,5 +1,5 @@
 // A rule set as a table, letter for letter as `iptables -L` and `ip6tables -L` 1.8.9 print it: chain by chain, columns, then each match in its own words.
-import { formatAddress, formatNetwork, isWhole, type Family } from "./addresses.ts";
+import { formatAddress, formatBareNetwork, type Family } from "./addresses.ts";
 import { icmp6Name } from "./matches/icmp.ts";
 import type { Match } from "./matches/table.ts";
 import type { AddressTest, Chain, InterfaceTest, Rule, Table } from "./model.ts";
@@ -102,9 +102,7 @@ function device(test: InterfaceTest | undefined): string {
 
 function address(test: AddressTest | undefined, { numeric, family = "ipv4" }: ListOptions): string {
   const all = !numeric ? "anywhere" : family === "ipv4" ? "0.0.0.0/0" : "::/0";
-  const one = test && isWhole(test.mask);
-  const text =
-    test === undefined || Number(test.mask) === 0 ? all : one ? formatAddress(test.value) : formatNetwork(test);
+  const text = test === undefined || Number(test.mask) === 0 ? all : formatBareNetwork(test);
   return `${test?.inverted ? "!" : " "}${text.padEnd(19)}`;
 }
 

@@ -19,7 +19,7 @@ import {
   MATCH_KIND_CT_STATE,
   MATCH_KIND_CT_STATUS,
 } from "../../../assembly/layout/rules.ts";
-import { formatAddress, formatNetwork, isWhole, masked, NETWORK_WORDS, parseUnmaskedNetwork } from "../addresses.ts";
+import { formatBareNetwork, masked, NETWORK_WORDS, parseUnmaskedNetwork } from "../addresses.ts";
 import type { MatchExtension, MatchRecord } from "../extension.ts";
 import type { AddressTest } from "../model.ts";
 import { printRange, type InvertibleRange } from "../options.ts";
@@ -101,7 +101,7 @@ export const conntrack: MatchExtension<ConntrackMatch> = {
     if (match.protocol) text += ` ${not(match.protocol.inverted)}--ctproto ${match.protocol.number}`;
     for (const name of ADDRESSES) {
       const test = match[name];
-      if (test) text += ` ${not(test.inverted)}--${name} ${formatTest(test)}`;
+      if (test) text += ` ${not(test.inverted)}--${name} ${formatBareNetwork(test)}`;
     }
     for (const name of PORTS) text += printRange(name, match[name]);
     if (match.status)
@@ -134,7 +134,3 @@ export const conntrack: MatchExtension<ConntrackMatch> = {
     return records;
   },
 };
-
-function formatTest(test: AddressTest): string {
-  return isWhole(test.mask) ? formatAddress(test.value) : formatNetwork(test);
-}

@@ -10,7 +10,7 @@ import {
   MATCH_IPVS_PROTO,
   MATCH_KIND_IPVS,
 } from "../../../assembly/layout/rules.ts";
-import { formatNetwork, NETWORK_WORDS, parseNetwork, type Network } from "../addresses.ts";
+import { formatBareNetwork, NETWORK_WORDS, parseNetwork, type Network } from "../addresses.ts";
 import type { MatchExtension } from "../extension.ts";
 import { parseProtocol } from "../protocols.ts";
 import { not, parseNumber } from "../values.ts";
@@ -61,7 +61,7 @@ export const ipvs: MatchExtension<IpvsMatch> = {
   print: ({ any, protocol, address, port }) =>
     (any ? ` ${not(any.inverted)}--ipvs` : "") +
     (protocol ? ` ${not(protocol.inverted)}--vproto ${protocol.value}` : "") +
-    (address ? ` ${not(address.inverted)}--vaddr ${formatNetwork(address.value).replace(/\/32$/, "")}` : "") +
+    (address ? ` ${not(address.inverted)}--vaddr ${formatBareNetwork(address.value)}` : "") +
     (port ? ` ${not(port.inverted)}--vport ${port.value}` : ""),
   compile: ({ any, protocol, address, port }) => [
     {
