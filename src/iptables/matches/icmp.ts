@@ -4,23 +4,22 @@ import type { MatchExtension } from "../extension.ts";
 import { PROTO_ICMP, PROTO_ICMPV6 } from "../protocols.ts";
 import { not, parseNumber } from "../values.ts";
 
-export interface IcmpMatch {
+interface TypeTest {
+  type: number;
+  /** Any code of the type if left out. */
+  code?: number;
+  inverted: boolean;
+}
+
+export interface IcmpMatch extends TypeTest {
   kind: "icmp";
-  /** 255 is any type. */
-  type: number;
-  /** Any code of the type if left out. */
-  code?: number;
-  inverted: boolean;
 }
 
-export interface Icmp6Match {
+export interface Icmp6Match extends TypeTest {
   kind: "icmp6";
-  type: number;
-  /** Any code of the type if left out. */
-  code?: number;
-  inverted: boolean;
 }
 
+/** The type of ICMP that stands for any. */
 const ANY = 255;
 
 type TypeName = readonly [name: string, type: number, code?: number];
@@ -101,53 +100,64 @@ const NAMES6: readonly TypeName[] = [
   ["redirect", 137],
 ];
 
-export const icmp: MatchExtension<IcmpMatch> = {
-  name: "icmp",
+export const icmp = icmpMatch<IcmpMatch>("icmp", {
   family: "ipv4",
   protocol: PROTO_ICMP,
-  options: [{ name: "icmp-type", invertible: true }],
-  parse: (options) => ({
-    kind: "icmp",
-    ...options.need("icmp-type", "an ICMP type such as 8, 3/4 or echo-request", (word) => parseType(word, NAMES)),
-    inverted: options.inverted("icmp-type"),
-  }),
-  print(match) {
-    const type =
-      match.type === ANY ? "any" : match.code === undefined ? `${match.type}` : `${match.type}/${match.code}`;
-    return ` ${not(match.inverted)}--icmp-type ${type}`;
-  },
-  compile: (match) => [
-    {
-      kind: MATCH_KIND_ICMP,
-      flags: match.inverted ? MATCH_INVERT : 0,
-      args: [match.type, match.code ?? 0, match.code ?? 255],
-    },
-  ],
-};
+  option: "icmp-type",
+  what: "an ICMP type such as 8, 3/4 or echo-request",
+  names: NAMES,
+  any: ANY,
+  flags: 0,
+});
 
-export const icmp6: MatchExtension<Icmp6Match> = {
-  name: "icmp6",
+export const icmp6 = icmpMatch<Icmp6Match>("icmp6", {
   aliases: ["icmpv6"],
   family: "ipv6",
   protocol: PROTO_ICMPV6,
-  options: [{ name: "icmpv6-type", invertible: true }],
-  parse: (options) => ({
-    kind: "icmp6",
-    ...options.need("icmpv6-type", "an ICMPv6 type such as 128, 1/4 or echo-request", (word) =>
-      parseType(word, NAMES6),
-    ),
-    inverted: options.inverted("icmpv6-type"),
-  }),
-  print: ({ type, code, inverted }) =>
-    ` ${not(inverted)}--icmpv6-type ${code === undefined ? `${type}` : `${type}/${code}`}`,
-  compile: ({ type, code, inverted }) => [
-    {
-      kind: MATCH_KIND_ICMP,
-      flags: MATCH_ICMP_SIX | (inverted ? MATCH_INVERT : 0),
-      args: [type, code ?? 0, code ?? 255],
+  option: "icmpv6-type",
+  what: "an ICMPv6 type such as 128, 1/4 or echo-request",
+  names: NAMES6,
+  flags: MATCH_ICMP_SIX,
+});
+
+interface Shape extends Required<Pick<MatchExtension<IcmpMatch>, "family" | "protocol">> {
+  aliases?: readonly string[];
+  option: string;
+  /** What the option takes, for error messages. */
+  what: string;
+  names: readonly TypeName[];
+  /** The type that is printed as `any`. */
+  any?: number;
+  flags: number;
+}
+
+function icmpMatch<T extends IcmpMatch | Icmp6Match>(name: T["kind"], shape: Shape): MatchExtension<T> {
+  const { aliases = [], family, protocol, option, what, names, any, flags } = shape;
+  return {
+    name,
+    aliases,
+    family,
+    protocol,
+    options: [{ name: option, invertible: true }],
+    parse: (options) =>
+      ({
+        kind: name,
+        ...options.need(option, what, (word) => parseType(word, names)),
+        inverted: options.inverted(option),
+      }) as T,
+    print({ type, code, inverted }) {
+      const text = type === any ? "any" : code === undefined ? `${type}` : `${type}/${code}`;
+      return ` ${not(inverted)}--${option} ${text}`;
     },
-  ],
-};
+    compile: ({ type, code, inverted }) => [
+      {
+        kind: MATCH_KIND_ICMP,
+        flags: flags | (inverted ? MATCH_INVERT : 0),
+        args: [type, code ?? 0, code ?? 255],
+      },
+    ],
+  };
+}
 
 /** The first name of an ICMPv6 type, or of a type with a code. */
 export function icmp6Name(type: number, code: number | undefined): string | undefined {
