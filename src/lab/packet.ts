@@ -1,8 +1,9 @@
-// Packets put together from their parts: the Internet checksum, IPv4, and the three protocols above it that replies have.
+// Packets put together from their parts: the Internet checksum, IPv4, and the protocols above IP that replies have.
 
 export const ICMP = 1;
 export const TCP = 6;
 export const UDP = 17;
+export const ICMP6 = 58;
 
 /** TCP's flags from the lowest bit on, by their letters. */
 const FLAGS = "FSRPAUEC";
@@ -13,6 +14,19 @@ export function checksum(bytes: Uint8Array, start = 0): number {
   for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
   return ~sum & 0xffff;
+}
+
+/** Where the headers of a packet of either family stand. */
+export interface IpHeader {
+  /** Where it begins; the transport header, behind all extension headers; where the packet ends. */
+  at: number;
+  l4: number;
+  end: number;
+  total: number;
+  protocol: number;
+  src: Buffer;
+  dst: Buffer;
+  isFirst: boolean;
 }
 
 /** What an IPv4 header carries besides its lengths and its checksum; `src` and `dst` are four bytes each. */
@@ -88,19 +102,26 @@ export function tcpSegment({ src, dst, sport, dport }: Ends, fields: TcpFields, 
   return segment;
 }
 
-/** An ICMP message; `rest` is the second word of its header. */
-export function icmpMessage(type: number, code: number, rest: number, payload: Uint8Array): Buffer {
+/** An ICMP message; `rest` is the second word of its header. With `ends`, one of ICMPv6 (RFC 4443), whose checksum has them, too. */
+export function icmpMessage(
+  type: number,
+  code: number,
+  rest: number,
+  payload: Uint8Array,
+  ends?: Pick<Ends, "src" | "dst">,
+): Buffer {
   const head = Buffer.alloc(8);
   head.writeUInt8(type, 0);
   head.writeUInt8(code, 1);
   head.writeUInt32BE(rest >>> 0, 4);
   const message = Buffer.concat([head, payload]);
-  message.writeUInt16BE(checksum(message), 2);
+  const start = ends ? pseudoSum(ends.src, ends.dst, ICMP6, message.length) : 0;
+  message.writeUInt16BE(checksum(message, start), 2);
   return message;
 }
 
 /** What the addresses add to a checksum, of either family (RFC 768, RFC 8200 8.1). */
-export function pseudoSum(src: Uint8Array, dst: Uint8Array, protocol: number, length: number): number {
+function pseudoSum(src: Uint8Array, dst: Uint8Array, protocol: number, length: number): number {
   const sum = (bytes: Uint8Array): number => ~checksum(bytes) & 0xffff;
   return sum(src) + sum(dst) + protocol + length;
 }

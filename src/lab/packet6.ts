@@ -1,7 +1,5 @@
 // Packets of IPv6 as replies need them: where the headers of one stand, and one put together from its parts.
-import { checksum, pseudoSum } from "./packet.ts";
-
-export const ICMP6 = 58;
+import type { IpHeader } from "./packet.ts";
 
 const HEADER = 40;
 const HOP_BY_HOP = 0;
@@ -9,21 +7,8 @@ const ROUTING = 43;
 const FRAGMENT = 44;
 const DESTINATION = 60;
 
-/** Where a packet's headers stand (RFC 8200). */
-export interface Ip6Header {
-  at: number;
-  /** The transport header, behind all extension headers; where the packet ends. */
-  l4: number;
-  end: number;
-  total: number;
-  protocol: number;
-  src: Buffer;
-  dst: Buffer;
-  isFirst: boolean;
-}
-
-/** The header at `at`; undefined if there is none. */
-export function ip6Of(frame: Buffer, at: number): Ip6Header | undefined {
+/** The header at `at` (RFC 8200); undefined if there is none. */
+export function ip6Of(frame: Buffer, at: number): IpHeader | undefined {
   if (frame.length - at < HEADER || frame.readUInt8(at) >> 4 !== 6) return undefined;
   const total = HEADER + frame.readUInt16BE(at + 4);
   const end = Math.min(at + total, frame.length);
@@ -58,21 +43,4 @@ export function ip6Packet({ src, dst, protocol, hops, trafficClass }: Ip6Fields,
   head.set(src, 8);
   head.set(dst, 24);
   return Buffer.concat([head, body]);
-}
-
-/** An ICMPv6 message (RFC 4443); `rest` is the second word of its header. */
-export function icmp6Message(
-  ends: { src: Uint8Array; dst: Uint8Array },
-  type: number,
-  code: number,
-  rest: number,
-  payload: Uint8Array,
-): Buffer {
-  const head = Buffer.alloc(8);
-  head.writeUInt8(type, 0);
-  head.writeUInt8(code, 1);
-  head.writeUInt32BE(rest >>> 0, 4);
-  const message = Buffer.concat([head, payload]);
-  message.writeUInt16BE(checksum(message, pseudoSum(ends.src, ends.dst, ICMP6, message.length)), 2);
-  return message;
 }

@@ -3,8 +3,8 @@
 import { globMatches } from "../seam/glob.ts";
 import { parseMac } from "../address.ts";
 import { addressBytes } from "./family.ts";
-import { ICMP, icmpMessage, ipPacket, TCP, tcpSegment, UDP, udpSegment } from "./packet.ts";
-import { ICMP6, icmp6Message, ip6Of, ip6Packet, type Ip6Header } from "./packet6.ts";
+import { ICMP, ICMP6, icmpMessage, ipPacket, TCP, tcpSegment, UDP, udpSegment, type IpHeader } from "./packet.ts";
+import { ip6Of, ip6Packet } from "./packet6.ts";
 import type { Row } from "./recording.ts";
 import type { ReplyStep, ReplyWith } from "./schema.ts";
 
@@ -59,18 +59,6 @@ function choose({ to }: ReplyStep, number: number, { rows, isStub, macOf }: Answ
 function protocolOf(frame: Buffer): number | undefined {
   const { at, type } = networkOf(frame);
   return (type === TYPE_IPV6 ? ip6Of(frame, at) : ipOf(frame))?.protocol;
-}
-
-interface IpHeader {
-  /** Where it begins, where it ends, where the packet ends. */
-  at: number;
-  l4: number;
-  end: number;
-  total: number;
-  protocol: number;
-  src: Buffer;
-  dst: Buffer;
-  isFirst: boolean;
 }
 
 /** Where the network header begins, and the type of what is there. */
@@ -130,7 +118,7 @@ export function answer(frame: Buffer, spec: ReplyWith): Buffer | undefined {
 }
 
 /** The packet that answers one of IPv6; a solicitation is answered with an advertisement if the case says whose. */
-function answer6(frame: Buffer, ip: Ip6Header, spec: ReplyWith): Buffer {
+function answer6(frame: Buffer, ip: IpHeader, spec: ReplyWith): Buffer {
   const icmp = ip.protocol === ICMP6 && ip.isFirst && ip.end - ip.l4 >= 8 ? frame.readUInt8(ip.l4) : undefined;
   if (spec.na !== undefined && icmp === SOLICITATION && ip.end - ip.l4 >= 24) return advertisement(frame, ip, spec);
   const src = spec.src === undefined ? ip.dst : addressBytes(spec.src);
@@ -139,23 +127,23 @@ function answer6(frame: Buffer, ip: Ip6Header, spec: ReplyWith): Buffer {
   if (spec.icmp_error) {
     const { type, code, rest, quote = QUOTE6 } = spec.icmp_error;
     const quoted = frame.subarray(ip.at, Math.min(ip.end, ip.at + 40 + quote));
-    return packet(ICMP6, icmp6Message(fields, type, code, rest, quoted));
+    return packet(ICMP6, icmpMessage(type, code, rest, quoted, fields));
   }
   if (icmp === ECHO_REQUEST6) {
     const [rest, payload] = [frame.readUInt32BE(ip.l4 + 4), frame.subarray(ip.l4 + 8, ip.end)];
-    return packet(ICMP6, icmp6Message(fields, ECHO_REPLY6, 0, rest, payload));
+    return packet(ICMP6, icmpMessage(ECHO_REPLY6, 0, rest, payload, fields));
   }
   const [protocol, body] = segment(frame, ip, src, spec);
   return packet(protocol, body);
 }
 
-function advertisement(frame: Buffer, ip: Ip6Header, spec: ReplyWith): Buffer {
+function advertisement(frame: Buffer, ip: IpHeader, spec: ReplyWith): Buffer {
   const target = frame.subarray(ip.l4 + 8, ip.l4 + 24);
   const src = spec.src === undefined ? target : addressBytes(spec.src);
   const dst = ip.src.every((byte) => byte === 0) ? addressBytes("ff02::1") : ip.src;
   const flags = [..."RSO"].reduce((bits, letter, i) => bits | (spec.na_flags.includes(letter) ? 1 << (31 - i) : 0), 0);
   const option = Buffer.concat([Buffer.from([2, 1]), parseMac(spec.na ?? "") ?? new Uint8Array(6)]);
-  const body = icmp6Message({ src, dst }, ADVERTISEMENT, 0, flags, Buffer.concat([target, option]));
+  const body = icmpMessage(ADVERTISEMENT, 0, flags, Buffer.concat([target, option]), { src, dst });
   return ip6Packet({ src, dst, protocol: ICMP6, hops: spec.ttl ?? 255, trafficClass: spec.tos }, body);
 }
 
