@@ -1,5 +1,6 @@
 // The lines that the kernel writes to its log for a packet with -j TRACE, a line for each rule that matched (nf_log_syslog.c).
 import type { IpView, PacketView, Step } from "../seam/trace.ts";
+import { isIp } from "./packet.ts";
 
 /** The lines of a walk, one for each rule or policy of iptables or ip6tables that matched, in order. */
 export function traceLines(steps: readonly Step[]): string[] {
@@ -11,7 +12,7 @@ export function traceLines(steps: readonly Step[]): string[] {
     const { rule, view } = step;
     const network = view.network;
     // A table of nftables has a blank in its name, and writes no such lines.
-    if (network.kind === "arp" || network.kind === "other" || rule.table.includes(" ")) continue;
+    if (!isIp(network) || rule.table.includes(" ")) continue;
     lines.push(
       `TRACE: ${rule.table}:${rule.chain}:${commentOf(rule.text, rule.chain)}:${rule.number} ` +
         `IN=${hook?.input ?? ""} OUT=${hook?.output ?? ""} ${ports(hook, view)}${mac(hook, view, network)}${network.kind === "ipv4" ? ip(network, view) : ipv6(network, view)}` +

@@ -39,7 +39,7 @@ const UNREACHABLE = [
 ];
 
 /** `port unreachable`, `time exceeded`, `echo request`: an ICMP message by its type and code. */
-export function icmpName(type: number, code: number): string {
+function icmpName(type: number, code: number): string {
   if (type === 3) return UNREACHABLE[code] ?? `unreachable, code ${code}`;
   if (type === 11) return code === 1 ? "reassembly time exceeded" : "time exceeded";
   const names: Readonly<Record<number, string>> = {
@@ -74,20 +74,27 @@ const UNREACHABLE6 = [
 ];
 
 /** The same of ICMPv6 (RFC 4443, 4861). */
-export function icmpv6Name(type: number, code: number): string {
+function icmpv6Name(type: number, code: number): string {
   if (type === 1) return UNREACHABLE6[code] ?? `unreachable, code ${code}`;
   if (type === 3) return code === 1 ? "reassembly time exceeded" : "hop limit exceeded";
   return NAMES6[type] ?? `type ${type}, code ${code}`;
+}
+
+/** `ICMP echo request`, `ICMPv6 echo request`: a message to or from a packet of that family. */
+export function icmpWords({ kind }: PacketView["network"], type: number, code: number): string {
+  return kind === "ipv6" ? `ICMPv6 ${icmpv6Name(type, code)}` : `ICMP ${icmpName(type, code)}`;
+}
+
+/** Whether it is an IP packet, of either family. */
+export function isIp(network: PacketView["network"]): network is IpView {
+  return network.kind === "ipv4" || network.kind === "ipv6";
 }
 
 /** `TCP SYN, ACK` and the like, without addresses. */
 export function packetKind({ network }: PacketView): string {
   if (network.kind === "arp") return `ARP ${network.operation}`;
   if (network.kind === "other") return `frame of type 0x${network.etherType.toString(16).padStart(4, "0")}`;
-  if (network.icmp) {
-    const { type, code } = network.icmp;
-    return network.kind === "ipv6" ? `ICMPv6 ${icmpv6Name(type, code)}` : `ICMP ${icmpName(type, code)}`;
-  }
+  if (network.icmp) return icmpWords(network, network.icmp.type, network.icmp.code);
   const name = PROTOCOL_NAMES[network.protocol] ?? `protocol ${network.protocol}`;
   if (network.tcpFlags !== undefined) return `${name} ${tcpFlagNames(network.tcpFlags).join(", ")}`;
   return name;

@@ -2,7 +2,7 @@
 import { styleText } from "node:util";
 import { formatTime } from "../report/format.ts";
 import type { ConnectionView, RuleView, Step } from "../seam/trace.ts";
-import { endpoint, icmpName, icmpv6Name, PROTOCOL_NAMES, tupleEnds } from "./packet.ts";
+import { endpoint, icmpWords, isIp, PROTOCOL_NAMES, tupleEnds } from "./packet.ts";
 import type { End, Walk } from "./walks.ts";
 
 /** Chooses whether text is coloured. */
@@ -76,7 +76,10 @@ export function lineOf(step: Step, style: Style): StepLine {
     case "drop":
       return { text: `${label("drop")}${step.reason}`, depth: 0, color: "red" };
     case "answer":
-      return { text: `${label("answer")}${answerText(step)} to its sender`, depth: 0 };
+      return {
+        text: `${label("answer")}${icmpWords(step.view.network, step.type, step.code)} to its sender`,
+        depth: 0,
+      };
     case "ipvs":
       return { text: ipvsText(step), depth: 1, color: step.what === "nobody" ? "red" : "yellow" };
     case "balance":
@@ -116,10 +119,6 @@ const OWNER_TEXT: Readonly<Record<Extract<Step, { kind: "socket" }>["owner"], st
   kernel: "taken by the kernel itself",
 };
 
-function answerText({ view, type, code }: Extract<Step, { kind: "answer" }>): string {
-  return view.network.kind === "ipv6" ? `ICMPv6 ${icmpv6Name(type, code)}` : `ICMP ${icmpName(type, code)}`;
-}
-
 const LABEL = 12;
 
 function label(text: string): string {
@@ -129,7 +128,7 @@ function label(text: string): string {
 function bytes({ view }: Step): string {
   const { network } = view;
   const hops = { ipv4: "TTL", ipv6: "hop limit" };
-  const ttl = network.kind === "ipv4" || network.kind === "ipv6" ? `, ${hops[network.kind]} ${network.ttl}` : "";
+  const ttl = isIp(network) ? `, ${hops[network.kind]} ${network.ttl}` : "";
   return `${view.length} bytes${ttl}`;
 }
 
@@ -196,7 +195,7 @@ function entryText(connection: ConnectionView | undefined): string {
 
 function natText(step: Extract<Step, { kind: "nat" }>): string {
   const { network } = step.view;
-  if (network.kind === "arp" || network.kind === "other") return "rewritten";
+  if (!isIp(network)) return "rewritten";
   const { before } = step;
   const moved = (was: string, is: string, wasPort: number, isPort: number | undefined): string | undefined => {
     if (was === is && (isPort === undefined || wasPort === isPort)) return undefined;
@@ -211,7 +210,7 @@ function natText(step: Extract<Step, { kind: "nat" }>): string {
 
 function routeText(step: Extract<Step, { kind: "route" }>): string {
   const { network } = step.view;
-  const to = network.kind === "ipv4" || network.kind === "ipv6" ? network.destination : "";
+  const to = isIp(network) ? network.destination : "";
   if (step.type === "local" && step.device === undefined) return `${to} is an address of this host`;
   if (step.device === undefined) return step.type === "none" ? `${to}: there is none` : `${to}: ${step.type}`;
   const hop = step.nextHop === to ? "directly" : `by ${step.nextHop ?? ""}`;

@@ -1,6 +1,6 @@
 // From the steps of all packets to one walk for each packet: what it was, where it went, how it ended.
 import type { RuleView, Step } from "../seam/trace.ts";
-import { isDns, packetEnds, packetKind } from "./packet.ts";
+import { isDns, isIp, packetEnds, packetKind } from "./packet.ts";
 
 /** How a walk ended. */
 export type End =
@@ -37,7 +37,7 @@ export function requestWalk(walks: readonly Walk[], asksNames: boolean): Walk | 
   const own = walks.filter(({ steps }) => steps[0]?.line !== undefined);
   const request = own.find(({ steps }) => {
     const network = steps[0]?.view.network;
-    return (network?.kind === "ipv4" || network?.kind === "ipv6") && !(asksNames && isDns(network));
+    return network !== undefined && isIp(network) && !(asksNames && isDns(network));
   });
   return request ?? own[0];
 }
