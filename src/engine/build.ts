@@ -70,8 +70,8 @@ export function buildMachine(kernel: Kernel, job: Job, placed: PlacedMachine, bu
     const { rules = 0, rules6 = 0, sets = [] } = placed.namespaces[i] ?? {};
     const handles = addSets(kernel, namespace(built, config.name), sets);
     if (config.ipvs) built.ipvs.set(config.name, startIpvs(kernel, config.name, config.ipvs, handles, sets, built));
-    if (rules !== 0) kernel.calls.loadRules(namespace(built, config.name), rules);
-    if (rules6 !== 0) kernel.calls.loadRules6(namespace(built, config.name), rules6);
+    if (rules !== 0) kernel.enforceRules(namespace(built, config.name), rules, "ipv4");
+    if (rules6 !== 0) kernel.enforceRules(namespace(built, config.name), rules6, "ipv6");
   });
   addListeners(kernel, job, machine, built);
   const { balancer, processor } = machine;

@@ -2,7 +2,7 @@
 import * as R from "../../assembly/layout/records.ts";
 import type { Family } from "../iptables/addresses.ts";
 import { PROTO_UDP } from "../iptables/protocols.ts";
-import { countedBy } from "../kernel/counters.ts";
+import { countedBy, RULES_AT } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Action, ServedDatagrams } from "../seam/change.ts";
 import { answerKey, type Built } from "./build.ts";
@@ -118,21 +118,16 @@ export function applyChange(
 }
 
 function replaceRules(kernel: Kernel, ns: Handle, rules: RulesInPlace): void {
-  const { calls } = kernel;
-  const isSix = rules.family === "ipv6";
-  const at = isSix ? R.NS_RULES6 : R.NS_RULES;
-  const before = rules.kept.length === 0 ? undefined : kernel.ruleCounters(ns, at);
-  if (rules.changed) {
-    if (isSix) calls.changeRules6(ns, rules.block);
-    else calls.changeRules(ns, rules.block);
+  const { family, block } = rules;
+  const before = rules.kept.length === 0 ? undefined : kernel.ruleCounters(ns, family);
+  kernel.enforceRules(ns, block, family, rules.changed);
+  if (rules.changed)
     for (let i = 0; i < rules.anew.length; i += 2)
-      calls.clearCounters(ns + at, rules.anew[i] ?? 0, rules.anew[i + 1] ?? 0);
-  } else if (isSix) calls.loadRules6(ns, rules.block);
-  else calls.loadRules(ns, rules.block);
+      kernel.calls.clearCounters(ns + RULES_AT[family], rules.anew[i] ?? 0, rules.anew[i + 1] ?? 0);
   if (!before) return;
   for (let i = 0; i < rules.kept.length; i += 2) {
     const { packets, bytes } = countedBy(before, rules.kept[i] ?? 0);
-    if (packets !== 0) kernel.setRuleCounter(ns, rules.kept[i + 1] ?? 0, packets, bytes, at);
+    if (packets !== 0) kernel.setRuleCounter(ns, rules.kept[i + 1] ?? 0, packets, bytes, family);
   }
 }
 

@@ -1,7 +1,6 @@
 // A worker: one long task that builds its machines and takes them through the windows of virtual time, with the others.
 import { performance } from "node:perf_hooks";
 import { workerData } from "node:worker_threads";
-import { NS_RULES6 } from "../../assembly/layout/records.ts";
 import { Kernel, type Handle, MATCHERS } from "../kernel/kernel.ts";
 import { newFlow, setRequest } from "../kernel/flows.ts";
 import { setRoutes } from "../kernel/graph.ts";
@@ -252,7 +251,7 @@ export class Worker {
       name,
       drops: this.kernel.drops(ns),
       counters: this.kernel.ruleCounters(ns),
-      counters6: this.kernel.ruleCounters(ns, NS_RULES6),
+      counters6: this.kernel.ruleCounters(ns, "ipv6"),
       frames: sent.get(name) ?? new Map<string, number>(),
     }));
     return {

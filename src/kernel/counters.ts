@@ -1,5 +1,9 @@
 // Counters of rules as they are taken out of a kernel: only those pages in which something was counted.
-import { COUNTER_PAGE_SHIFT } from "../../assembly/layout/records.ts";
+import { COUNTER_PAGE_SHIFT, NS_RULES, NS_RULES6 } from "../../assembly/layout/records.ts";
+import type { Family } from "../iptables/addresses.ts";
+
+/** Where a namespace has its rules in force (RULESET_*), of iptables and of ip6tables. */
+export const RULES_AT: Readonly<Record<Family, number>> = { ipv4: NS_RULES, ipv6: NS_RULES6 };
 
 /** By page, packets and bytes of each of its rules. May be sent from worker to worker. */
 export type RuleCounters = ReadonlyMap<number, BigUint64Array>;

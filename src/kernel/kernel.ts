@@ -23,13 +23,19 @@ import {
 } from "../../assembly/layout/failures.ts";
 import { STEP_SIZE } from "../../assembly/layout/trace.ts";
 import { formatIpv4, parseIpv4 } from "../address.ts";
-import { formatIpv6, parseIpv6 } from "../address6.ts";
+import { formatIpv6, ipv6Bytes, ipv6OfBytes, parseIpv6 } from "../address6.ts";
 import type { Failures } from "../seam/plan.ts";
-import type { RuleCounters } from "./counters.ts";
+import type { Family } from "../iptables/addresses.ts";
+import { RULES_AT, type RuleCounters } from "./counters.ts";
 import { instantiate, type KernelExports } from "./load.ts";
 
 /** A record of the kernel, as its address. */
 export type Handle = number;
+
+/** Whether a number stands for an address of IPv6; others are addresses of IPv4. */
+export function isNumberOfIpv6(number: number): boolean {
+  return number >>> 23 === R.NUMBERS_OF_IPV6 >>> 23;
+}
 
 /** What setMatcher takes, by the names that users know. */
 export const MATCHERS = { linear: codes.MATCHER_LINEAR, index: codes.MATCHER_INDEX } as const;
@@ -202,16 +208,15 @@ export class Kernel {
   /** The number of an IPv6 address. */
   addressNumber6(address: bigint): number {
     this.#address ||= this.calls.reserve(16) >>> 0;
-    const bytes = this.bytes(this.#address, 16);
-    for (let i = 0; i < 16; i++) bytes[i] = Number((address >> BigInt(120 - 8 * i)) & 255n);
+    this.bytes(this.#address, 16).set(ipv6Bytes(address));
     return this.calls.shareAddress(this.#address) >>> 0;
   }
 
   /** The text of what stands for an address on the machine that a namespace belongs to. */
   addressText(ns: Handle, number: number): string {
-    if (number >>> 23 !== R.NUMBERS_OF_IPV6 >>> 23) return formatIpv4(number);
+    if (!isNumberOfIpv6(number)) return formatIpv4(number);
     const at = this.calls.addressBytes(this.word(ns + R.NS_MACHINE), number) >>> 0;
-    return formatIpv6(this.bytes(at, 16).reduce((value, byte) => (value << 8n) | BigInt(byte), 0n));
+    return formatIpv6(ipv6OfBytes(this.bytes(at, 16)));
   }
 
   // ---- devices
@@ -447,21 +452,31 @@ export class Kernel {
     return this.#words.slice((ns + R.NS_DROPS) >>> 2, ((ns + R.NS_DROPS) >>> 2) + codes.DROP_COUNT);
   }
 
-  /** Sets the counters of the rule with a RULE_INDEX, of iptables or at NS_RULES6 of ip6tables. */
-  setRuleCounter(ns: Handle, index: number, packets: number, bytes: number, rules: number = R.NS_RULES): void {
+  /** Puts a block of rules in force, of iptables or of ip6tables. `changed`: it was made by changing the one that is. */
+  enforceRules(ns: Handle, block: Handle, family: Family, changed = false): void {
+    const isSix = family === "ipv6";
+    if (changed && isSix) this.calls.changeRules6(ns, block);
+    else if (changed) this.calls.changeRules(ns, block);
+    else if (isSix) this.calls.loadRules6(ns, block);
+    else this.calls.loadRules(ns, block);
+  }
+
+  /** Sets the counters of the rule with a RULE_INDEX, of iptables or of ip6tables. */
+  setRuleCounter(ns: Handle, index: number, packets: number, bytes: number, family: Family = "ipv4"): void {
     this.calls.settleCounters();
-    const at = this.calls.ruleCounter(ns + rules, index) >>> 0;
+    const at = this.calls.ruleCounter(ns + RULES_AT[family], index) >>> 0;
     this.setLong(at, BigInt(packets));
     this.setLong(at + 8, BigInt(bytes));
   }
 
-  /** Packets and bytes of the rules of a namespace, of iptables or at NS_RULES6 of ip6tables; empty if it has none. */
-  ruleCounters(ns: Handle, rules: number = R.NS_RULES): RuleCounters {
+  /** Packets and bytes of the rules of a namespace, of iptables or of ip6tables; empty if it has none. */
+  ruleCounters(ns: Handle, family: Family = "ipv4"): RuleCounters {
+    const rules = ns + RULES_AT[family];
     const pages = new Map<number, BigUint64Array>();
-    const block = this.word(ns + rules + R.RULESET_BLOCK);
+    const block = this.word(rules + R.RULESET_BLOCK);
     if (block === 0) return pages;
     this.calls.settleCounters();
-    const first = this.word(ns + rules + R.RULESET_COUNTERS);
+    const first = this.word(rules + R.RULESET_COUNTERS);
     const count = this.word(block + BLOCK_RULES);
     for (let page = 0; page << R.COUNTER_PAGE_SHIFT < count; page++) {
       const at = this.word(first + page * 4);

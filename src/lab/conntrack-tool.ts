@@ -1,7 +1,7 @@
 // The conntrack command, as far as steps of cases use it: deleting connections by what they are.
 import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
-import type { Handle, Kernel } from "../kernel/kernel.ts";
+import { isNumberOfIpv6, type Handle, type Kernel } from "../kernel/kernel.ts";
 import type { Network } from "./build.ts";
 import { numberOf } from "./family.ts";
 
@@ -15,7 +15,7 @@ const OPTIONS: Readonly<
 > = {
   "-f": {
     parse: (word) => ({ ipv4: 0, ipv6: 1 })[word],
-    test: (six) => (kernel, entry) => Number(isSix(kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_SRC))) === six,
+    test: (six) => (kernel, entry) => Number(isNumberOfIpv6(kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_SRC))) === six,
   },
   "-p": { parse: (word) => PROTOCOLS[word], test: field(R.CT_ORIGINAL + R.TUPLE_PROTO) },
   "--orig-src": { parse: address, test: field(R.CT_ORIGINAL + R.TUPLE_SRC) },
@@ -52,10 +52,6 @@ export function deleteConnections(network: Network, namespace: string, args: str
 
 function address(word: string, kernel: Kernel): number | undefined {
   return numberOf(kernel, word);
-}
-
-function isSix(address: number): boolean {
-  return address >>> 23 === R.NUMBERS_OF_IPV6 >>> 23;
 }
 
 function field(offset: number): (value: number) => Test {

@@ -1,5 +1,5 @@
 // The rules of a case's namespaces: iptables-restore, counters, and what a recording says that `statistic` chose.
-import { NS_NFT, NS_RULES, NS_RULES6, RULESET_STATES } from "../../assembly/layout/records.ts";
+import { NS_NFT, RULESET_STATES } from "../../assembly/layout/records.ts";
 import {
   BLOCK_HEADER,
   MATCH_CONNLIMIT_STATE,
@@ -27,7 +27,7 @@ import { printRule, printRules } from "../iptables/print.ts";
 import { chainsByName, referenced, type RuleReference } from "../iptables/records.ts";
 import { restore } from "../iptables/restore.ts";
 import { setsNamed } from "../iptables/sets.ts";
-import { countedBy } from "../kernel/counters.ts";
+import { countedBy, RULES_AT } from "../kernel/counters.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Choice } from "./recording.ts";
 
@@ -82,11 +82,6 @@ export class NamespaceRules {
     this.#names = names;
   }
 
-  /** Where the namespace has them. */
-  get #at(): number {
-    return this.#owner.family === "ipv6" ? NS_RULES6 : NS_RULES;
-  }
-
   /** `iptables-restore`, which sets counters of what the text names to zero. Throws an InputError. */
   restore(text: string, file: string, flush: boolean): void {
     this.#readCounters();
@@ -108,8 +103,7 @@ export class NamespaceRules {
     this.#references = rules;
     this.#words = words;
     this.#kernel.setWord(this.#owner.ns + NS_NFT, this.#owner.backend === "nft" ? 1 : 0);
-    if (this.#owner.family === "ipv6") this.#kernel.calls.loadRules6(this.#owner.ns, block);
-    else this.#kernel.calls.loadRules(this.#owner.ns, block);
+    this.#kernel.enforceRules(this.#owner.ns, block, this.#owner.family);
     this.#writeCounters();
     this.#writeStates(states);
     this.#findChoices();
@@ -189,7 +183,7 @@ export class NamespaceRules {
   }
 
   #readCounters(): void {
-    const values = this.#kernel.ruleCounters(this.#owner.ns, this.#at);
+    const values = this.#kernel.ruleCounters(this.#owner.ns, this.#owner.family);
     this.#counted().forEach((counters, i) => {
       if (counters) Object.assign(counters, countedBy(values, i));
     });
@@ -197,13 +191,14 @@ export class NamespaceRules {
 
   #writeCounters(): void {
     this.#counted().forEach((counters, i) => {
-      if (counters) this.#kernel.setRuleCounter(this.#owner.ns, i, counters.packets, counters.bytes, this.#at);
+      if (counters)
+        this.#kernel.setRuleCounter(this.#owner.ns, i, counters.packets, counters.bytes, this.#owner.family);
     });
   }
 
   /** The states of the matches of rule number `index`: where each lies in the kernel, and its match in the block. */
   #statesOf(index: number): { at: Handle; match: number }[] {
-    const memory = this.#kernel.word(this.#owner.ns + this.#at + RULESET_STATES);
+    const memory = this.#kernel.word(this.#owner.ns + RULES_AT[this.#owner.family] + RULESET_STATES);
     const rule = BLOCK_HEADER + index * RULE_SIZE;
     const matches = Array.from(
       { length: this.#word(rule + RULE_MATCH_COUNT) },

@@ -3,7 +3,7 @@ import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { formatIpv4, formatMac } from "../address.ts";
 import { longText } from "./family.ts";
-import { TCP_CONNTRACK_STATES, type Handle, type Kernel } from "../kernel/kernel.ts";
+import { isNumberOfIpv6, TCP_CONNTRACK_STATES, type Handle, type Kernel } from "../kernel/kernel.ts";
 import type { Network } from "./build.ts";
 
 const PROTOCOLS: Readonly<Record<number, string>> = {
@@ -29,7 +29,7 @@ function conntrackLine(kernel: Kernel, ns: Handle, entry: Handle, nowNs: number)
   const protocol = kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_PROTO);
   const status = kernel.word(entry + R.CT_STATUS);
   const left = (Number(kernel.long(entry + R.CT_TIMEOUT)) - nowNs) / 1e9;
-  const isSix = kernel.addressText(ns, kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_SRC)).includes(":");
+  const isSix = isNumberOfIpv6(kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_SRC));
   const head = [
     `${isSix ? "ipv6     10" : "ipv4     2"} ${(PROTOCOLS[protocol] ?? "unknown").padEnd(8)} ${protocol} ${Math.max(0, Math.floor(left))}`,
   ];

@@ -1,6 +1,5 @@
 // Rules of both families in one namespace: texts, errors, counters and changes of each are its own.
 import { describe, expect, test } from "vitest";
-import { NS_RULES6 } from "../../assembly/layout/records.ts";
 import { RULE_OF_IPV6 } from "../../assembly/layout/rules.ts";
 import { RuleSets } from "../../src/engine/rules.ts";
 import { PreparedRun } from "../../src/engine/run.ts";
@@ -47,9 +46,9 @@ describe("rules of ip6tables", () => {
     const run = new PreparedRun(planWith(SIX)).alone();
     const ns = run.built.namespaces.get("a") ?? 0;
     const { kernel } = run.worker;
-    kernel.setRuleCounter(ns, 0, 3, 180, NS_RULES6);
+    kernel.setRuleCounter(ns, 0, 3, 180, "ipv6");
     kernel.setRuleCounter(ns, 1, 5, 500);
-    const six = run.rules.print("a", kernel.ruleCounters(ns, NS_RULES6), 0, "ipv6");
+    const six = run.rules.print("a", kernel.ruleCounters(ns, "ipv6"), 0, "ipv6");
     expect(six).toBe(SIX.replaceAll("-A", "[0:0] -A").replace("[0:0] -A INPUT", "[3:180] -A INPUT"));
     expect(run.rules.print("a", kernel.ruleCounters(ns), 0)).toContain(":INPUT ACCEPT [5:500]");
     expect(run.rules.print("a", kernel.ruleCounters(ns), 0)).toContain("[0:0] -A INPUT -s 10.0.0.1/32 -j DROP");

@@ -94,7 +94,7 @@ class Router {
   counts(table: string, chain: string): number[] {
     const numbers = new NameTable(() => 0);
     const { rules } = compileRules(parseRules(this.#rules, "rules", "ipv6"), numbers, "ipv6");
-    const counters = this.kernel.ruleCounters(this.ns, NS_RULES6);
+    const counters = this.kernel.ruleCounters(this.ns, "ipv6");
     return rules.flatMap((rule, i) =>
       rule.table === table && rule.chain === chain && rule.index !== "policy" ? [countedBy(counters, i).packets] : [],
     );

@@ -1,6 +1,5 @@
 // `iptables-save`, `iptables -L` and `iptables -S`, and those of ip6tables: a namespace's rules with the counters that they have now.
 import { CAPTURE_EPOCH } from "../../../assembly/layout/pcap.ts";
-import { NS_RULES, NS_RULES6 } from "../../../assembly/layout/records.ts";
 import type { Family } from "../../iptables/addresses.ts";
 import { listTable } from "../../iptables/list.ts";
 import { newTable, TABLE_NAMES, type RuleSet, type Table, type TableName } from "../../iptables/model.ts";
@@ -12,7 +11,7 @@ const VERSION = "v1.8.9";
 
 /** The namespace's rules as they are now. */
 function rulesOf({ emulation, namespace }: Context, family: Family): RuleSet {
-  const counters = emulation.kernel.ruleCounters(namespace.handle, family === "ipv4" ? NS_RULES : NS_RULES6);
+  const counters = emulation.kernel.ruleCounters(namespace.handle, family);
   return emulation.rules.counted(namespace.name, counters, emulation.nowNs, family);
 }
 
