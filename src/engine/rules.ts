@@ -214,11 +214,18 @@ export class RuleSets {
       chains.set(loaded, known);
       return known;
     };
+    // Sets have no endpoints of other nodes, so most syncs leave them as they are.
+    const ipvsSets = new Map<string, NumberedSet[]>();
+    const setsOf = (text: string): NumberedSet[] => {
+      const known = ipvsSets.get(text) ?? numberSets(parseSets(text, "ipsets of kube-proxy"), this.#names);
+      ipvsSets.set(text, known);
+      return known;
+    };
     return (plan.changes ?? []).map(({ atNs, namespace, action }, index) => {
       const placed = { index, atNs, namespace, namespaceId: namespaces.indexOf(namespace) };
       const change = this.#later.get(index);
       if (action.kind === "names") return { ...placed, action: { kind: "names", block: namesBlock(action.names) } };
-      if (action.kind === "ipvs") return { ...placed, action: { ...action, sets: this.#numbered(action.ipvs.sets) } };
+      if (action.kind === "ipvs") return { ...placed, action: { ...action, sets: setsOf(action.ipvs.sets) } };
       if (action.kind !== "rules") return { ...placed, action };
       const { family = "ipv4" } = action;
       const before = current[family].get(namespace);
@@ -230,10 +237,6 @@ export class RuleSets {
       const kept = keptRules(before, loaded, action.restored, chainsOf);
       return { ...placed, action: { ...rules, changed: false, kept } };
     });
-  }
-
-  #numbered(sets: string): NumberedSet[] {
-    return numberSets(parseSets(sets, "ipsets of kube-proxy"), this.#names);
   }
 
   /** What a namespace has at a moment. */
