@@ -259,14 +259,14 @@ export class StepReader {
       return miss === T.MISS_MATCH ? nft.condition(index, match) : nftCondition(nft.rule(index)?.text ?? "", miss);
     if (!rule) return "";
     if (miss === T.MISS_MATCH) return matchOfRecord(rule, match, family);
-    const bare: Rule = { matches: [], counters: rule.counters };
+    const bare: Partial<Rule> = {};
     if (miss === T.MISS_DESTINATION && rule.destination) bare.destination = rule.destination;
     if (miss === T.MISS_SOURCE && rule.source) bare.source = rule.source;
     if (miss === T.MISS_PROTOCOL && rule.protocol) bare.protocol = rule.protocol;
     if (miss === T.MISS_INPUT && rule.in) bare.in = rule.in;
     if (miss === T.MISS_OUTPUT && rule.out) bare.out = rule.out;
     if (miss === T.MISS_FRAGMENT && rule.fragment) bare.fragment = rule.fragment;
-    return printRule("", bare).replace("-A ", "").trim();
+    return printTests(bare);
   }
 
   /** The packet at a step. */
@@ -416,6 +416,12 @@ function lengthOfHeaders(header: DataView): number {
   return length;
 }
 
+/** What a rule of nothing else asks: `-d 10.96.0.1/32`. */
+function printTests(tests: Partial<Rule>): string {
+  const rule = { matches: [], counters: { packets: 0, bytes: 0 }, ...tests };
+  return printRule("", rule).replace("-A ", "").trim();
+}
+
 /** The match of a rule that the record with a number (from 0) was compiled from. */
 function matchOfRecord(rule: Rule, record: number, family: Family): string {
   const scratch = new Block(0, new NameTable(() => 0), family);
@@ -425,7 +431,7 @@ function matchOfRecord(rule: Rule, record: number, family: Family): string {
     ...(rule.destination && needsRecord(rule.destination) ? [{ destination: rule.destination }] : []),
   ];
   const address = addresses[record];
-  if (address) return printRule("", { ...address, matches: [], counters: rule.counters }).replace("-A  ", "");
+  if (address) return printTests(address);
   let next = addresses.length;
   for (const match of rule.matches) {
     next += findMatch(match.kind)?.compile(match, scratch).length ?? 0;
