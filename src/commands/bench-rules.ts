@@ -77,33 +77,29 @@ function measure(services: number, flags: RulesFlags): RulesRow[] {
   ];
 }
 
-function measureTables(services: number, { frames, repeat }: RulesFlags): RulesRow {
+function measureTables(services: number, flags: RulesFlags): RulesRow {
   const texts = tableTexts(services);
-  const { change_ms, ...costs } = measureTable(texts);
   return {
-    services,
-    rules: texts.rules,
-    mode: "nftables",
-    matcher: "index",
-    ...costs,
-    ...new FirstPackets(services, frames, "nftables").measure("index", repeat),
-    change_ms,
+    ...indexedRow(services, texts.rules, "nftables", measureTable(texts), flags),
     nft_load_ms: canLoadTables() ? measureNftLoad(texts) : undefined,
   };
 }
 
-function measureVirtualServers(services: number, { frames, repeat }: RulesFlags): RulesRow {
+function measureVirtualServers(services: number, flags: RulesFlags): RulesRow {
   const texts = serverTexts(services);
-  const { change_ms, ...costs } = measureServers(texts);
-  return {
-    services,
-    rules: texts.rules,
-    mode: "ipvs",
-    matcher: "index",
-    ...costs,
-    ...new FirstPackets(services, frames, "ipvs").measure("index", repeat),
-    change_ms,
-  };
+  return indexedRow(services, texts.rules, "ipvs", measureServers(texts), flags);
+}
+
+/** The row of a mode in which packets are not held against rules one by one. */
+function indexedRow(
+  services: number,
+  rules: number,
+  mode: ProxyMode,
+  { change_ms, ...costs }: Partial<RulesRow> & { change_ms: number },
+  { frames, repeat }: RulesFlags,
+): RulesRow {
+  const firstPackets = new FirstPackets(services, frames, mode).measure("index", repeat);
+  return { services, rules, mode, matcher: "index", ...costs, ...firstPackets, change_ms };
 }
 
 function measureRules(services: number, { matcher, frames, repeat, kernel }: RulesFlags): RulesRow[] {
