@@ -1,12 +1,12 @@
 // Gives the IPv6 addresses of a plan their numbers before its workers start, as they may not all do so at once.
-import { parseCidr6, parseIpv6 } from "../address6.ts";
+import { parseCidr6 } from "../address6.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Plan } from "../seam/plan.ts";
 
 /** Numbers all addresses and networks that a plan names outside rules and zones. The same plan gives the same numbers. */
 export function shareAddresses(kernel: Kernel, plan: Plan): void {
   const share = (text: string | undefined): void => {
-    const address = text?.includes(":") === true ? (parseIpv6(text) ?? parseCidr6(text)?.address) : undefined;
+    const address = text?.includes(":") === true ? parseCidr6(text)?.address : undefined;
     if (address !== undefined) kernel.addressNumber6(address);
   };
   for (const machine of plan.machines) {
