@@ -11,9 +11,10 @@ import type { CountedRule, LoadedRules } from "./rules.ts";
 export function heatOf(namespaces: Iterable<{ loaded: LoadedRules; counted: readonly CountedRule[] }>): RuleHeat {
   const hits = new Map<string, RuleHits>();
   const chains = new Map<string, Set<string>>();
-  const seen = new Set<LoadedRules | string>();
+  const seen = new Set<LoadedRules>();
+  const commons = { ipv4: new Set<string>(), ipv6: new Set<string>() };
   for (const { loaded, counted } of namespaces) {
-    if (!seen.has(loaded)) addRules(loaded, chains, seen);
+    if (!seen.has(loaded)) addRules(loaded, chains, commons[loaded.family]);
     seen.add(loaded);
     for (const { index, packets, bytes } of counted) {
       const reference = packets === 0 ? undefined : loaded.reference(index);
@@ -34,8 +35,8 @@ export function heatOf(namespaces: Iterable<{ loaded: LoadedRules; counted: read
   return { hit: [...hits.values()].sort((a, b) => b.packets - a.packets), idle: Math.max(0, all - hits.size) };
 }
 
-/** Adds the rules of a set, as they are written, to those of each chain; `seen` has what was added before. */
-function addRules(loaded: LoadedRules, chains: Map<string, Set<string>>, seen: Set<LoadedRules | string>): void {
+/** Adds the rules of a set, as they are written, to those of each chain; `commons` has the common parts of its family that were added before. */
+function addRules(loaded: LoadedRules, chains: Map<string, Set<string>>, commons: Set<string>): void {
   const { family, text, model, nft } = loaded;
   const rulesOf = (table: string | undefined, chain: string): Set<string> => {
     const key = `${family} ${table} ${chain}`;
@@ -45,9 +46,8 @@ function addRules(loaded: LoadedRules, chains: Map<string, Set<string>>, seen: S
   };
   for (const rule of nft?.rules() ?? []) rulesOf(rule.table, rule.chain).add(rule.text);
   if (typeof text !== "string") {
-    const common = `${family} ${text.common}`;
-    const parts = seen.has(common) ? [text.own] : [text.common, text.own];
-    seen.add(common);
+    const parts = commons.has(text.common) ? [text.own] : [text.common, text.own];
+    commons.add(text.common);
     for (const [key, { rules }] of parts.flatMap((part) => [...chainsOf(part)])) {
       const [table, chain = ""] = key.split(" ");
       for (const rule of rules) rulesOf(table, chain).add(rule);
