@@ -2,13 +2,13 @@
 import * as R from "../../assembly/layout/records.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { Network } from "./build.ts";
+import { PROTOCOL_NUMBERS } from "./conntrack-tool.ts";
 import { numberOf } from "./family.ts";
 import { chosenSequences, type Choice, type Recording } from "./recording.ts";
 import type { NamespaceRules } from "./rules.ts";
 
 const ECHO_REQUEST = 8 << 8;
 const ECHO_REQUEST6 = 128 << 8;
-const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 };
 
 /** Lets a step fall as in the recording. `file` is the one with the choices, for messages. */
 export function fixChoices(
@@ -41,7 +41,7 @@ function fixPort(kernel: Kernel, ns: Handle, choice: Choice): void {
   const echo = choice.proto === "icmpv6" ? ECHO_REQUEST6 : ECHO_REQUEST;
   const ports = choice.kind === "nat-id" ? (choice.id << 16) | echo : (choice.sport << 16) | choice.dport;
   const fix = (kind: number, value: number): void => {
-    kernel.calls.choose(ns, kind, src, dst, ports, PROTOCOLS[choice.proto] ?? 0, value);
+    kernel.calls.choose(ns, kind, src, dst, ports, PROTOCOL_NUMBERS[choice.proto] ?? 0, value);
   };
   if (choice.kind === "nat-destination-port") fix(R.CHOICE_OF_DESTINATION_PORT, choice.new_dport);
   else fix(R.CHOICE_OF_PORT, choice.kind === "nat-port" ? choice.new_sport : choice.new_id);

@@ -7,7 +7,8 @@ import { numberOf } from "./family.ts";
 
 type Test = (kernel: Kernel, entry: Handle) => boolean;
 
-const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 };
+/** The protocols of connections, by the names that the tools have for them. */
+export const PROTOCOL_NUMBERS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 };
 
 /** The options that choose connections; each takes a word, which `parse` turns into a number. */
 const OPTIONS: Readonly<
@@ -17,7 +18,7 @@ const OPTIONS: Readonly<
     parse: (word) => ({ ipv4: 0, ipv6: 1 })[word],
     test: (six) => (kernel, entry) => Number(isNumberOfIpv6(kernel.word(entry + R.CT_ORIGINAL + R.TUPLE_SRC))) === six,
   },
-  "-p": { parse: (word) => PROTOCOLS[word], test: field(R.CT_ORIGINAL + R.TUPLE_PROTO) },
+  "-p": { parse: (word) => PROTOCOL_NUMBERS[word], test: field(R.CT_ORIGINAL + R.TUPLE_PROTO) },
   "--orig-src": { parse: address, test: field(R.CT_ORIGINAL + R.TUPLE_SRC) },
   "--orig-dst": { parse: address, test: field(R.CT_ORIGINAL + R.TUPLE_DST) },
   "--reply-src": { parse: address, test: field(R.CT_REPLY + R.TUPLE_SRC) },
