@@ -37,18 +37,45 @@ export function searchNames(resolver: { searches: readonly string[]; ndots: numb
 
 /** All records: those of the server itself, the namespaces, then Service by Service, of the cluster's families; every record once. */
 export function dnsRecords(cluster: Cluster): DnsRecord[] {
-  const { families = IPV4_ALONE } = cluster;
-  const slices = slicesByService(cluster.endpointSlices, families);
-  const clusterIPs = new Set(cluster.services.flatMap((service) => service.clusterIPs));
-  const records = new Map<string, DnsRecord>();
-  for (const record of [...serverRecords(cluster), ...namespaceRecords(cluster)])
-    records.set(`${record.name} ${record.type} ${record.value}`, record);
-  for (const service of cluster.services) {
-    const own = slices.get(`${service.namespace}/${service.name}`) ?? [];
-    for (const record of serviceRecords(service, own, clusterIPs, families))
+  return new Zone().recordsOf(cluster);
+}
+
+/** The records of a cluster in one state after the other: a Service whose slices are those that it had keeps the records that it had. */
+export class Zone {
+  #services: readonly Service[] = [];
+  #families: readonly Family[] = IPV4_ALONE;
+  #clusterIPs: ReadonlySet<string> = new Set();
+  readonly #known = new Map<Service, { slices: readonly EndpointSlice[]; records: readonly DnsRecord[] }>();
+
+  /** As dnsRecords. Objects of a cluster are replaced, not changed. */
+  recordsOf(cluster: Cluster): DnsRecord[] {
+    const { services, families = IPV4_ALONE } = cluster;
+    if (services !== this.#services || families !== this.#families) {
+      this.#services = services;
+      this.#families = families;
+      this.#clusterIPs = new Set(services.flatMap(({ clusterIPs }) => clusterIPs));
+      this.#known.clear();
+    }
+    const slices = slicesByService(cluster.endpointSlices, families);
+    const records = new Map<string, DnsRecord>();
+    const add = (record: DnsRecord): void => {
       records.set(`${record.name} ${record.type} ${record.value}`, record);
+    };
+    for (const record of [...serverRecords(cluster), ...namespaceRecords(cluster)]) add(record);
+    for (const service of services)
+      for (const record of this.#ofService(service, slices.get(`${service.namespace}/${service.name}`) ?? []))
+        add(record);
+    return [...records.values()];
   }
-  return [...records.values()];
+
+  #ofService(service: Service, slices: readonly EndpointSlice[]): readonly DnsRecord[] {
+    const known = this.#known.get(service);
+    if (known?.slices.length === slices.length && known.slices.every((slice, i) => slice === slices[i]))
+      return known.records;
+    const records = serviceRecords(service, slices, this.#clusterIPs, this.#families);
+    this.#known.set(service, { slices, records });
+    return records;
+  }
 }
 
 /** CoreDNS says that the zone is served by its Service, and calls it ns.dns too. */

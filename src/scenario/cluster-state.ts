@@ -2,7 +2,7 @@
 import type { Edition } from "../kubernetes/cluster.ts";
 import { SERVICE_NAME } from "../kubernetes/endpoints.ts";
 import type { PodState, Step } from "../kubernetes/live/history.ts";
-import type { Cluster, Pod } from "../kubernetes/objects.ts";
+import type { Cluster, Endpoint, Pod } from "../kubernetes/objects.ts";
 import { podNamespace } from "../node/kubelet.ts";
 
 /** What components hear of: a pod comes into a state, or objects have changed. */
@@ -35,6 +35,30 @@ export class ClusterState {
 
   get now(): Cluster {
     return clusterAt(this.#cluster, this.#states);
+  }
+}
+
+/** What a component hears of at once, when it acts on it, and the place of the entry that the last of it comes of. */
+export interface Round {
+  atNs: number;
+  batch: readonly News[];
+  event: number;
+}
+
+/**
+ * The rounds in which a component acts on news, in order of time: as soon as it hears of something, but not more often than its period, and
+ * with all that it has heard by then.
+ */
+export function* rounds(news: readonly News[], periodNs: number): Generator<Round> {
+  let last = -Infinity;
+  let done = 0;
+  for (let first = news[0]; first; first = news[done]) {
+    const atNs = Math.max(heardNs(first), last + periodNs);
+    const batch = [first];
+    for (let one = news[done + 1]; one && heardNs(one) <= atNs; one = news[done + batch.length]) batch.push(one);
+    yield { atNs, batch, event: batch.at(-1)?.event ?? -1 };
+    last = atNs;
+    done += batch.length;
   }
 }
 
@@ -79,9 +103,14 @@ export function everythingOf(cluster: Cluster, editions: readonly Edition[]): Cl
   };
 }
 
-/** The cluster with pods and endpoints in their states. A terminating pod still serves, one that starts does not yet. */
+/**
+ * The cluster with pods and endpoints in their states; slices whose pods are all ready are those that they were. A terminating pod still
+ * serves, one that starts does not yet.
+ */
 function clusterAt(cluster: Cluster, states: ReadonlyMap<string, PodState>): Cluster {
   const stateOf = (namespace: string, name: string): PodState => states.get(`${namespace}/${name}`) ?? "ready";
+  const endpointState = ({ targetRef }: Endpoint): PodState =>
+    targetRef ? stateOf(targetRef.namespace, targetRef.name) : "ready";
   const published = new Set(
     cluster.services
       .filter(({ publishNotReadyAddresses }) => publishNotReadyAddresses)
@@ -90,16 +119,16 @@ function clusterAt(cluster: Cluster, states: ReadonlyMap<string, PodState>): Clu
   return {
     ...cluster,
     pods: cluster.pods.filter(({ namespace, name }) => stateOf(namespace, name) !== "gone"),
-    endpointSlices: cluster.endpointSlices.map((slice) => ({
-      ...slice,
-      endpoints: slice.endpoints.flatMap((endpoint) => {
-        const { targetRef } = endpoint;
-        const state = targetRef ? stateOf(targetRef.namespace, targetRef.name) : "ready";
+    endpointSlices: cluster.endpointSlices.map((slice) => {
+      if (slice.endpoints.every((endpoint) => endpointState(endpoint) === "ready")) return slice;
+      const ready = published.has(`${slice.namespace}/${slice.labels[SERVICE_NAME] ?? ""}`);
+      const endpoints = slice.endpoints.flatMap((endpoint) => {
+        const state = endpointState(endpoint);
         if (state === "gone") return [];
-        const ready = published.has(`${slice.namespace}/${slice.labels[SERVICE_NAME] ?? ""}`);
         if (state === "terminating") return [{ ...endpoint, ready, serving: true, terminating: true }];
         return state === "ready" ? [endpoint] : [{ ...endpoint, ready, serving: false }];
-      }),
-    })),
+      });
+      return { ...slice, endpoints };
+    }),
   };
 }

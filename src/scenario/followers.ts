@@ -1,11 +1,11 @@
 // Who follows the cluster besides kube-proxy: CoreDNS, whose names change, and the ingress controller, whose servers do.
-import { dnsRecords } from "../kubernetes/dns.ts";
+import { Zone } from "../kubernetes/dns.ts";
 import type { Cluster, Pod } from "../kubernetes/objects.ts";
 import { ingressLocations } from "../node/ingress.ts";
 import type { Change } from "../seam/change.ts";
 import type { Machine } from "../seam/machine.ts";
 import type { DnsRecord } from "../seam/plan.ts";
-import { ClusterState, heardNs, type News } from "./cluster-state.ts";
+import { ClusterState, rounds, type News } from "./cluster-state.ts";
 
 /** ingress-nginx' controller looks at the cluster so often at the most (`--sync-rate-limit`, 0.3 a second). */
 const INGRESS_PERIOD_NS = Math.round(1e9 / 0.3);
@@ -41,16 +41,9 @@ function follow(
   const state = new ClusterState(cluster, later);
   actionOf(state.now);
   const changes: { change: Change; event: number }[] = [];
-  let last = -Infinity;
-  let done = 0;
-  for (let first = news[0]; first; first = news[done]) {
-    const atNs = Math.max(heardNs(first), last + periodNs);
-    const batch = news.slice(done).filter((one) => heardNs(one) <= atNs);
+  for (const { atNs, batch, event } of rounds(news, periodNs)) {
     state.take(batch);
-    done += batch.length;
-    last = atNs;
     const action = actionOf(state.now);
-    const event = batch.at(-1)?.event ?? -1;
     if (action) for (const namespace of namespaces) changes.push({ change: { atNs, namespace, action }, event });
   }
   return changes;
@@ -64,10 +57,11 @@ function namespacesWith({ machines }: FollowContext, application: "dns" | "ingre
 
 /** CoreDNS watches EndpointSlices and Services, and answers by what it has heard. */
 function nameServers(context: FollowContext): Follower {
+  const zone = new Zone();
   let start: Map<string, DnsRecord[]> | undefined;
   let before = "[]";
   const actionOf = (cluster: Cluster): Change["action"] | undefined => {
-    const now = byName(dnsRecords(cluster));
+    const now = byName(zone.recordsOf(cluster));
     start ??= now;
     const names = differences(start, now);
     const text = JSON.stringify(names);

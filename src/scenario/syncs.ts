@@ -5,7 +5,7 @@ import { partialSync } from "../node/kube-proxy/partial-sync.ts";
 import type { Change, ServedDatagrams } from "../seam/change.ts";
 import type { IpvsConfig } from "../seam/ipvs.ts";
 import type { ListenerConfig } from "../seam/machine.ts";
-import { ClusterState, heardNs, type News } from "./cluster-state.ts";
+import { ClusterState, rounds, type News } from "./cluster-state.ts";
 
 /** What a node has for a state of the cluster: its rules, and all that listens there. */
 export interface NodeState {
@@ -44,17 +44,9 @@ export function syncs(
   const state = new ClusterState(cluster, later);
   let before = news.length === 0 ? [] : context.nodesAt(state.now);
   const leavers = new Leavers(context.durationNs);
-  let last = -Infinity;
-  let done = 0;
-  while (done < news.length) {
-    const first = news[done];
-    if (!first) break;
-    const at = Math.max(heardNs(first), last + minSyncPeriodNs);
-    const batch = news.slice(done).filter((one) => heardNs(one) <= at);
-    for (const { event } of batch) rulesAtNs[event] = at;
+  for (const { atNs: at, batch, event } of rounds(news, minSyncPeriodNs)) {
+    for (const one of batch) rulesAtNs[one.event] = at;
     state.take(batch);
-    done += batch.length;
-    last = at;
     const { now } = state;
     const after = context.nodesAt(now);
     cluster.nodes.forEach((node, i) => {
@@ -62,7 +54,6 @@ export function syncs(
       const actions = old && fresh ? nodeActions(old, fresh) : [];
       const served = context.conntrackCleanup ? context.servedBy(now, node) : [];
       if (served.length > 0) actions.push({ kind: "stale", served });
-      const event = batch.at(-1)?.event ?? -1;
       if (old?.ipvs && fresh?.ipvs) leavers.note(node.name, old.ipvs, fresh.ipvs, at, event);
       for (const action of actions) changes.push({ change: { atNs: at, namespace: node.name, action }, event });
     });
@@ -85,13 +76,13 @@ class Leavers {
   }
 
   note(node: string, before: IpvsConfig, after: IpvsConfig, atNs: number, event: number): void {
+    if (this.#since.has(node)) return;
     const servers = ({ services }: IpvsConfig): string[] =>
       services.flatMap(({ address, port, protocol, destinations }) =>
         destinations.map((server) => `${protocol} ${address} ${port} ${server.address} ${server.port}`),
       );
     const kept = new Set(servers(after));
-    if (!this.#since.has(node) && servers(before).some((server) => !kept.has(server)))
-      this.#since.set(node, { atNs, event });
+    if (servers(before).some((server) => !kept.has(server))) this.#since.set(node, { atNs, event });
   }
 
   /** A look each period, counted from the start of the run. */
