@@ -7,6 +7,7 @@ import type { ProxyServicePort } from "./service-port.ts";
 export interface ProxyEndpoint {
   /** In its canonical form. */
   ip: string;
+  port: number;
   /** `ip:port` */
   text: string;
   /** On this node. */
@@ -68,7 +69,7 @@ export class EndpointIndex {
       if (address === undefined) continue;
       const ip = addressForm(address);
       const local = nodeName !== "" && nodeName === this.#context.nodeName;
-      yield { ip, text: joinHostPort(ip, port), local, ready, serving, terminating, forZones, forNodes };
+      yield { ip, port, text: joinHostPort(ip, port), local, ready, serving, terminating, forZones, forNodes };
     }
   }
 }

@@ -8,8 +8,7 @@ import { EndpointIndex, selectEndpoints } from "../select.ts";
 import { proxyServicePorts } from "../service-port.ts";
 import { saveServices } from "./ipvsadm.ts";
 import { addIpvsChains, addIpvsRules } from "./rules.ts";
-import { addIpvsServicePort, type IpvsState } from "./services.ts";
-import { ProxySets } from "./sets.ts";
+import { addIpvsServicePort, newIpvsState, type IpvsState } from "./services.ts";
 
 /** The device that kube-proxy makes. */
 export const IPVS_DEVICE = "kube-ipvs0";
@@ -32,8 +31,8 @@ export function kubeProxyIpvs(
   const tables = newNodeTables();
   if (context.kubelet) addKubeletChains(tables, context.ipFamily);
   addIpvsChains(tables);
-  const sets = new ProxySets(context.ipFamily);
-  const state: IpvsState = { sets, services: [], addresses: new Set(), guarded: [] };
+  const state = newIpvsState(context);
+  const { sets } = state;
   const index = new EndpointIndex(slices, context);
   for (const port of proxyServicePorts(services, context.ipFamily)) {
     const endpoints = index.endpoints(port);

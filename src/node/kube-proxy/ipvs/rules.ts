@@ -1,4 +1,5 @@
 // kube-proxy's iptables rules in ipvs mode: jumps, masquerading and filters, which ask sets and do not grow with the Services.
+import { parseProtocol } from "../../../iptables/protocols.ts";
 import { comment, type NodeTables, type RuleText } from "../../tables.ts";
 import { localDetector, type ProxyContext } from "../context.ts";
 import { networkForm } from "../ip.ts";
@@ -49,8 +50,6 @@ const BY_SET: readonly (readonly ["nat" | "filter", string, SetName, Directions,
   ["filter", "KUBE-SOURCE-RANGES-FIREWALL", "LOAD-BALANCER-SOURCE-IP", "dst,dst,src", "RETURN"],
 ];
 
-const PROTOCOL_NUMBERS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 };
-
 function bare(sets: ProxySets, name: SetName, directions: Directions): string {
   return `-m set --match-set ${sets.nameOf(name)} ${directions}`;
 }
@@ -89,7 +88,7 @@ export function addIpvsRules(tables: NodeTables, { sets, guarded }: IpvsState, c
   for (const { address, protocol, port } of guarded)
     filter.append("KUBE-IPVS-OUT-FILTER", {
       source: networkForm(address),
-      matches: [`-m ipvs --vproto ${PROTOCOL_NUMBERS[protocol] ?? protocol} --vaddr ${address} --vport ${port}`],
+      matches: [`-m ipvs --vproto ${parseProtocol(protocol) ?? protocol} --vaddr ${address} --vport ${port}`],
       target: "DROP",
     });
   for (const name of ["CLUSTER-IP", "LOAD-BALANCER"] as const)

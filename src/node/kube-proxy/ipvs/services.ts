@@ -4,7 +4,7 @@ import { nodePortIPs, nodePortsEverywhere, type ProxyContext } from "../context.
 import { addressForm, blockContains, isLoopback } from "../ip.ts";
 import type { ProxyEndpoint, Selection } from "../select.ts";
 import type { ProxyServicePort } from "../service-port.ts";
-import type { ProxySets, SetName } from "./sets.ts";
+import { ProxySets, type SetName } from "./sets.ts";
 
 /** A load balancer address whose source ranges leave the node out, at a port. */
 export interface GuardedAddress {
@@ -20,6 +20,23 @@ export interface IpvsState {
   /** Those of kube-ipvs0, each once. */
   addresses: Set<string>;
   guarded: GuardedAddress[];
+  /** The addresses of the node's other interfaces. */
+  others: readonly string[];
+  /** Those that node ports are served on: never loopback. */
+  nodePortIPs: readonly string[];
+}
+
+/** What a sync begins with. */
+export function newIpvsState(context: ProxyContext): IpvsState {
+  const others = otherAddresses(context);
+  return {
+    sets: new ProxySets(context.ipFamily),
+    services: [],
+    addresses: new Set(),
+    guarded: [],
+    others,
+    nodePortIPs: nodePortsEverywhere(context) ? others : nodePortIPs(context).filter((ip) => !isLoopback(ip)),
+  };
 }
 
 /** The work on one service port. */
@@ -28,12 +45,6 @@ interface Work {
   context: ProxyContext;
   port: ProxyServicePort;
   selection: Selection;
-}
-
-/** The addresses that node ports are served on: those of interfaces but kube-ipvs0, never loopback. */
-export function nodeAddresses(context: ProxyContext): string[] {
-  if (!nodePortsEverywhere(context)) return nodePortIPs(context).filter((ip) => !isLoopback(ip));
-  return otherAddresses(context);
 }
 
 /** Every address of the node that is not on kube-ipvs0 and not loopback (GetAllLocalAddressesExcept). */
@@ -53,8 +64,8 @@ export function addIpvsServicePort(
 ): void {
   const work: Work = { state, context, port, selection };
   const { sets } = state;
-  for (const { ip, text, local } of endpoints)
-    if (local) sets.add("LOOP-BACK", `${ip},${port.protocol}:${text.slice(text.lastIndexOf(":") + 1)},${ip}`);
+  for (const { ip, port: number, local } of endpoints)
+    if (local) sets.add("LOOP-BACK", `${ip},${port.protocol}:${number},${ip}`);
   sets.add("CLUSTER-IP", elementOf(work, port.clusterIP, port.portNumber));
   addService(work, port.clusterIP, port.portNumber, port.internalLocal);
   state.addresses.add(port.clusterIP);
@@ -83,9 +94,9 @@ function addService({ state, context, port, selection }: Work, address: string, 
     protocol: port.protocol,
     scheduler: context.ipvsScheduler,
     persistentSeconds: port.stickySeconds,
-    destinations: (local && here.length > 0 ? here : cluster).map(({ ip, text }) => ({
-      address: ip,
-      port: Number(text.slice(text.lastIndexOf(":") + 1)),
+    destinations: (local && here.length > 0 ? here : cluster).map((one) => ({
+      address: one.ip,
+      port: one.port,
       weight: 1,
     })),
   });
@@ -95,7 +106,7 @@ function addService({ state, context, port, selection }: Work, address: string, 
 function addOutside(work: Work, address: string): void {
   addService(work, address, work.port.portNumber, work.port.externalLocal);
   const ip = addressForm(address);
-  if (!otherAddresses(work.context).includes(ip)) work.state.addresses.add(ip);
+  if (!work.state.others.includes(ip)) work.state.addresses.add(ip);
 }
 
 function addLoadBalancerIP(work: Work, vip: string): void {
@@ -117,8 +128,8 @@ function addLoadBalancerIP(work: Work, vip: string): void {
 }
 
 function addNodePort(work: Work): void {
-  const { state, port, context } = work;
-  const nodeIPs = nodeAddresses(context);
+  const { state, port } = work;
+  const nodeIPs = state.nodePortIPs;
   const names: SetName[] =
     port.protocol === "tcp"
       ? ["NODE-PORT-TCP", "NODE-PORT-LOCAL-TCP"]

@@ -30,8 +30,7 @@ export function nftServiceChains(port: ProxyServicePort): NftServiceChains {
 
 /** The chain of an endpoint of a service port, and the set of the clients that it has served. */
 export function nftEndpointNames(port: ProxyServicePort, endpoint: ProxyEndpoint): { chain: string; affinity: string } {
-  const number = endpoint.text.slice(endpoint.text.lastIndexOf(":") + 1);
-  const name = hashed(`${portText(port)}__${endpoint.ip.replaceAll(":", ".")}/${number}`);
+  const name = hashed(`${portText(port)}__${endpoint.ip.replaceAll(":", ".")}/${endpoint.port}`);
   return { chain: `endpoint-${name}`, affinity: `affinity-${name}` };
 }
 
