@@ -63,11 +63,6 @@ export function cidrContains(block: { network: number; prefix: number }, address
   return (address & prefixMask(block.prefix)) >>> 0 === block.network;
 }
 
-/** Whether two blocks share an address. */
-export function cidrsOverlap(a: Cidr, b: Cidr): boolean {
-  return a.prefix <= b.prefix ? cidrContains(a, b.network) : cidrContains(b, a.network);
-}
-
 /** `02:00:0a:f4:00:02` to its six bytes; undefined if it is not a MAC address. */
 export function parseMac(text: string): Uint8Array | undefined {
   if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)) return undefined;

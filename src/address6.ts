@@ -88,11 +88,6 @@ export function reverseName(ip: string): string {
   return `${[...digits].reverse().join(".")}.ip6.arpa`;
 }
 
-/** Whether two blocks share an address. */
-export function cidrs6Overlap(a: Cidr6, b: Cidr6): boolean {
-  return a.prefix <= b.prefix ? cidr6Contains(a, b.network) : cidr6Contains(b, a.network);
-}
-
 /** The last 32 bits may be written as an IPv4 address. */
 function withoutDots(text: string): string {
   const start = text.lastIndexOf(":") + 1;

@@ -1,6 +1,5 @@
 // Addresses of pods on one node, as the host-local IPAM plugin hands them out.
-import { cidrSize, formatIpv4, parseCidr } from "../address.ts";
-import { formatIpv6, parseCidr6 } from "../address6.ts";
+import { formatAddress, lastHost, parseBlock } from "./blocks.ts";
 import { nodeRange, type Family } from "./families.ts";
 import type { Node, Pod } from "./objects.ts";
 
@@ -8,20 +7,15 @@ import type { Node, Pod } from "./objects.ts";
 class RangeAddresses {
   #next: bigint;
   readonly #last: bigint;
-  readonly #format: (address: bigint) => string;
+  readonly #family: Family;
 
   /** `podCIDR` as in `10.244.1.0/24` or `fd00:10:244:1::/64`. Throws a TypeError if it is not a CIDR. */
   constructor(podCIDR: string) {
-    const [four, six] = [parseCidr(podCIDR), parseCidr6(podCIDR)];
-    if (four) {
-      this.#next = BigInt(four.network + 2);
-      this.#last = BigInt(four.network + cidrSize(four.prefix) - 2);
-      this.#format = (address) => formatIpv4(Number(address));
-    } else if (six) {
-      this.#next = six.network + 2n;
-      this.#last = six.network + (1n << BigInt(128 - six.prefix)) - 1n;
-      this.#format = formatIpv6;
-    } else throw new TypeError(`podCIDR ${podCIDR} is not a CIDR`);
+    const block = parseBlock(podCIDR);
+    if (!block) throw new TypeError(`podCIDR ${podCIDR} is not a CIDR`);
+    this.#next = block.network + 2n;
+    this.#last = lastHost(block);
+    this.#family = block.family;
   }
 
   get full(): boolean {
@@ -30,7 +24,7 @@ class RangeAddresses {
 
   allocate(): string {
     if (this.full) throw new RangeError("the pod range has no address left");
-    return this.#format(this.#next++);
+    return formatAddress(this.#next++, this.#family);
   }
 }
 

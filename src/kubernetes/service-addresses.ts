@@ -1,7 +1,6 @@
 // Cluster IPs and load balancer addresses of Services: those asked for first, then the next free ones in order.
-import { cidrContains, cidrSize, formatIpv4, parseCidr, parseIpv4, type Cidr } from "../address.ts";
-import { cidr6Contains, formatIpv6, parseCidr6, parseIpv6 } from "../address6.ts";
 import { InputError } from "../errors.ts";
+import { formatAddress, lastHost, parseAddress, parseBlock, plainAddress, type Block } from "./blocks.ts";
 import { familyOfText, IPV4_ALONE, type Family, type FamilyOptions } from "./families.ts";
 import type { Service } from "./objects.ts";
 import { serviceFamilies } from "./service-families.ts";
@@ -13,16 +12,15 @@ export const DNS_PLACE = 10;
 
 /** The nth address of a block of either family. Throws an InputError if it is not a block, or too small. */
 export function nthAddress(cidr: string, n: number): string {
-  const six = parseCidr6(cidr);
-  const block = six ?? rangeOf(cidr);
-  const size = six ? 2 ** (128 - six.prefix) : cidrSize(block.prefix);
-  if (n >= size - 1) throw new InputError({}, `${cidr} has no address number ${n}; choose a larger range`);
-  return six ? formatIpv6(six.network + BigInt(n)) : formatIpv4(Number(block.network) + n);
+  const { network, size, family } = rangeOf(cidr);
+  if (BigInt(n) >= size - 1n) throw new InputError({}, `${cidr} has no address number ${n}; choose a larger range`);
+  return formatAddress(network + BigInt(n), family);
 }
 
-function rangeOf(cidr: string): Cidr {
-  const block = parseCidr(cidr);
-  if (!block) throw new InputError({}, `${cidr} is not an IPv4 range; write one such as 10.96.0.0/12`);
+function rangeOf(cidr: string, family?: Family): Block {
+  const block = parseBlock(cidr);
+  if (!block || block.family !== (family ?? block.family))
+    throw new InputError({}, `${cidr} is not an IPv4 range; write one such as 10.96.0.0/12`);
   return block;
 }
 
@@ -41,16 +39,11 @@ export function primaryRange(ranges: ServiceRanges): string {
   return serviceRange(ranges, ranges.families?.[0] ?? "IPv4");
 }
 
-/** Whether an address is one that a Service may have: not the first of the range, nor of IPv4 the last. */
+/** Whether an address of the range's family is one that a Service may have: not the first of the range, nor of IPv4 the last. */
 function isOfRange(address: string, cidr: string): boolean {
-  const six = parseCidr6(cidr);
-  if (six) {
-    const ip = parseIpv6(address);
-    return ip !== undefined && ip > six.network && cidr6Contains(six, ip);
-  }
-  const [range, ip] = [rangeOf(cidr), parseIpv4(address)];
-  const last = range.network + cidrSize(range.prefix) - 1;
-  return ip !== undefined && ip > range.network && ip < last && cidrContains(range, ip);
+  const range = rangeOf(cidr);
+  const ip = parseAddress(address);
+  return ip !== undefined && ip > range.network && ip <= lastHost(range);
 }
 
 /**
@@ -70,7 +63,7 @@ export function allocateClusterIPs(services: readonly ParsedService[], ranges: S
       const range = serviceRange(ranges, familyOfText(ip));
       if (!isOfRange(ip, range))
         manifest.fail(path, `${ip} is not in the Services' range ${range}; choose one of it, or leave it out`);
-      const plain = plainForm(ip);
+      const plain = plainAddress(ip);
       const owner = owners.get(plain);
       if (owner)
         manifest.fail(path, `${ip} is that of ${serviceLabel(owner)} already; choose another, or leave it out`);
@@ -94,19 +87,13 @@ export function allocateClusterIPs(services: readonly ParsedService[], ranges: S
   });
 }
 
-/** The form in which addresses that are the same are the same text. */
-function plainForm(ip: string): string {
-  const six = parseIpv6(ip);
-  return six === undefined ? ip : formatIpv6(six);
-}
-
 /**
  * The Services with their load balancers' addresses: those of the manifest's status, else its loadBalancerIP, else the next of the pool.
  * Throws an InputError for an address taken twice, or if the pool is used up. A Service of IPv6 alone has none: load balancers have IPv4
  * addresses only.
  */
 export function allocateLoadBalancers(services: readonly ParsedService[], loadBalancerCIDR: string): ParsedService[] {
-  const range = rangeOf(loadBalancerCIDR);
+  const range = rangeOf(loadBalancerCIDR, "IPv4");
   const owners = new Map<string, Service>();
   const balanced = services.filter(({ service }) => service.type === "LoadBalancer" && hasIpv4(service));
   for (const { service, spec, manifest } of balanced) {
@@ -120,10 +107,10 @@ export function allocateLoadBalancers(services: readonly ParsedService[], loadBa
       manifest.fail(["spec", "loadBalancerIP"], `${spec.loadBalancerIP} is that of ${serviceLabel(owner)} already`);
     owners.set(spec.loadBalancerIP, service);
   }
-  let next = 1;
+  let next = range.network + 1n;
   const allocate = ({ service, manifest }: ParsedService): string => {
-    for (; next < cidrSize(range.prefix) - 1; next++) {
-      const ip = formatIpv4(range.network + next);
+    for (; next <= lastHost(range); next++) {
+      const ip = formatAddress(next, "IPv4");
       if (owners.has(ip)) continue;
       owners.set(ip, service);
       return ip;

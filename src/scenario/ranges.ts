@@ -1,8 +1,8 @@
 // The address ranges of a cluster: none may share an address with another, nor with the networks outside.
-import { cidrContains, cidrsOverlap, formatCidr, parseCidr, prefixMask } from "../address.ts";
+import { cidrContains, formatCidr, parseCidr, prefixMask } from "../address.ts";
 import type { Document } from "../documents/document.ts";
 import { InputError } from "../errors.ts";
-import { cidrs6Overlap, parseCidr6 } from "../address6.ts";
+import { blocksOverlap, parseBlock } from "../kubernetes/blocks.ts";
 import type { Family, SixRanges } from "../kubernetes/families.ts";
 import type { ParsedObjects } from "../kubernetes/parse.ts";
 import { CLIENT_ADDRESS, externalNetwork } from "../node/outside-addresses.ts";
@@ -110,10 +110,18 @@ function outsideOf({ nodeCIDR }: { nodeCIDR: string }): [string, string][] {
 /** Throws an InputError for the first two ranges that overlap, and for what there is not with IPv6. */
 export function checkRanges(cluster: ClusterSpec, document: Document | undefined): void {
   if (cluster.six) checkSix(cluster, cluster.six, document);
-  const outside = outsideOf(cluster);
-  RANGE_FIELDS.forEach((field, i) => {
-    const range = cluster[field];
-    const others = [...RANGE_FIELDS.slice(0, i).map((other): [string, string] => [other, cluster[other]]), ...outside];
+  checkOverlaps(RANGE_FIELDS, cluster, outsideOf(cluster), document);
+}
+
+function checkOverlaps<F extends string>(
+  fields: readonly F[],
+  ranges: Record<F, string>,
+  outside: readonly [string, string][],
+  document: Document | undefined,
+): void {
+  fields.forEach((field, i) => {
+    const range = ranges[field];
+    const others = [...fields.slice(0, i).map((other): [string, string] => [other, ranges[other]]), ...outside];
     for (const [what, other] of others) {
       if (!overlap(range, other)) continue;
       const place = document?.place(["spec", "cluster", field]) ?? {};
@@ -135,13 +143,7 @@ function checkSix(cluster: ClusterSpec, six: SixRanges, document: Document | und
   const fail = (field: string[], sentence: string): never => {
     throw new InputError(document?.place(["spec", "cluster", ...field]) ?? {}, sentence);
   };
-  SETTLED.forEach((field, i) => {
-    const range = six[field];
-    const others = [...SETTLED.slice(0, i).map((other): [string, string] => [other, six[other]]), ...OUTSIDE6];
-    for (const [what, other] of others)
-      if (overlap(range, other))
-        fail([field], `${range} overlaps ${what} ${other}; choose ranges that share no address`);
-  });
+  checkOverlaps(SETTLED, six, OUTSIDE6, document);
   if (cluster.network.mode === "vxlan")
     fail(["network", "mode"], "vxlan carries no IPv6 here; choose routes, or a cluster of IPv4 alone");
   if (cluster.proxyMode !== "iptables")
@@ -151,8 +153,6 @@ function checkSix(cluster: ClusterSpec, six: SixRanges, document: Document | und
 }
 
 function overlap(a: string, b: string): boolean {
-  const [first, second] = [parseCidr(a), parseCidr(b)];
-  if (first !== undefined && second !== undefined) return cidrsOverlap(first, second);
-  const [first6, second6] = [parseCidr6(a), parseCidr6(b)];
-  return first6 !== undefined && second6 !== undefined && cidrs6Overlap(first6, second6);
+  const [first, second] = [parseBlock(a), parseBlock(b)];
+  return first !== undefined && first.family === second?.family && blocksOverlap(first, second);
 }

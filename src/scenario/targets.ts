@@ -1,8 +1,8 @@
 // Where a line of traffic goes: addresses and ports, or names to be asked of the cluster's DNS.
 import { isIP } from "node:net";
-import { formatIpv6, parseIpv6 } from "../address6.ts";
 import type { Document, FieldPath } from "../documents/document.ts";
 import { among } from "../errors.ts";
+import { plainAddress } from "../kubernetes/blocks.ts";
 import { searchNames } from "../kubernetes/dns.ts";
 import { familyOfText, IPV4_ALONE, nodeAddress, podAddress, type Family } from "../kubernetes/families.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
@@ -210,12 +210,6 @@ function hostTarget(to: Traffic["to"], client: Client, context: TargetContext): 
   if (isIP(host) !== 0) return { address: plainAddress(host), port };
   if (!isHostName(host)) return document.fail([...path, "host"], `${host} is neither an IP address nor a DNS name`);
   return namedTarget(client, host, port, to.family);
-}
-
-/** An address as it is written elsewhere: of IPv6 the short form. */
-function plainAddress(host: string): string {
-  const six = parseIpv6(host);
-  return six === undefined ? host : formatIpv6(six);
 }
 
 /** Labels of at most 63 letters, digits, - and _ between dots, 253 in all; perhaps a final dot. */
