@@ -84,8 +84,8 @@ export function settleLiving(
   const hasController = own.workloads.some(({ template }) => isIngressController(template.metadata.labels));
   const { taken } = takenIngresses(own.ingresses, own.ingressClasses);
   const added = taken.length > 0 && !hasController ? ingressDocuments() : [];
-  const documents = [...systemDocuments(options, nodes), ...added];
-  const system = systemObjects(own, documents);
+  const everywhere = parseObjects([...systemDocuments(options, nodes), ...added]);
+  const system = systemObjects(own, everywhere);
   const start = settleServices(own.services, system.services, options);
   const { families = IPV4_ALONE, six } = options;
   const scheduler = new Scheduler(clusterNodes, families);
@@ -100,13 +100,13 @@ export function settleLiving(
     workloads,
     pods: placed,
     own,
-    system: parseObjects(documents),
+    system: everywhere,
     takesIngresses,
   });
   const pods = [...first, ...later];
   const stages = [{ atNs: 0, event: -1, own, system, services: start }];
   for (const state of states) {
-    const there = systemObjects(state.own, documents, state.gone);
+    const there = systemObjects(state.own, everywhere, state.gone);
     const before = stages.at(-1)?.services ?? [];
     const services = settleServices(state.own.services, there.services, options, before);
     checkBalanced(before, services);
@@ -170,10 +170,9 @@ function allNamespaces(own: ParsedObjects, pods: Cluster["pods"]): Namespace[] {
 /** The cluster's own objects without those that the manifests have, or that are gone. The API server's slice goes with its Service. */
 function systemObjects(
   own: ParsedObjects,
-  documents: readonly Document[],
+  system: ParsedObjects,
   gone: ReadonlySet<string> = new Set(),
 ): ParsedObjects {
-  const system = parseObjects(documents);
   const written = (kind: string, { namespace, name }: { namespace: string; name: string }): boolean =>
     own.names.has(`${kind} ${namespace}/${name}`) || gone.has(`${kind} ${namespace}/${name}`);
   return {

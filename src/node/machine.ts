@@ -2,7 +2,7 @@
 import { formatIpv4, parseCidr } from "../address.ts";
 import { parseCidr6 } from "../address6.ts";
 import { wholeText, type RulesText } from "../iptables/rules-text.ts";
-import { nodeRange, type FamilyOptions, type SixRanges } from "../kubernetes/families.ts";
+import { nodeRange, type Family, type FamilyOptions, type SixRanges } from "../kubernetes/families.ts";
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
 import type { ServedDatagrams } from "../seam/change.ts";
 import type { CommonRoutes, Machine, NamespaceConfig } from "../seam/machine.ts";
@@ -23,7 +23,7 @@ import { podListeners, podsOf, sandbox } from "./kubelet.ts";
 import { cardMac, dummyMac } from "./macs.ts";
 import { addNetworkPolicies, guardVirtualServers } from "./network-policy/enforcer.ts";
 import { gatewayAddress6 } from "./outside-addresses6.ts";
-import { hostBlock, newNodeTables, rulesOf, type NodeTables } from "./tables.ts";
+import { hostBlock, newNodeTables, rulesOf, type NodeTables, type RuleTable } from "./tables.ts";
 
 /** The segment that joins the nodes and the gateway. */
 export const NODES_SEGMENT = "nodes";
@@ -213,11 +213,7 @@ function nodeFilters(
   const flannel = options.network?.mode === "vxlan";
   if (flannel) addFlannelRules(tables, node, options.podCIDR);
   else if (options.podCIDR !== "") addPodRangeExemption(tables.nat, options.podCIDR);
-  for (const pod of podsOf(cluster, node)) {
-    if (pod.hostNetwork) continue;
-    if (!flannel) addPodMasquerade(tables.nat, node, pod);
-    addHostPorts(tables.nat, node, pod);
-  }
+  addPodRules(tables.nat, cluster, node, "IPv4", !flannel);
   const six = options.six && nodeFilters6(cluster, node, options, options.six);
   const sets = addNetworkPolicies(tables.filter, cluster, node) + (six?.sets ?? "");
   if (ipvs) guardVirtualServers(tables.filter);
@@ -242,13 +238,18 @@ function nodeFilters6(
   const context = nodeContext6(node, options);
   const tables = kubeProxyTables(cluster.services, cluster.endpointSlices, context);
   addPodRangeExemption(tables.nat, podCIDR);
-  for (const pod of podsOf(cluster, node)) {
-    if (pod.hostNetwork) continue;
-    addPodMasquerade(tables.nat, node, pod, "IPv6");
-    addHostPorts(tables.nat, node, pod, "IPv6");
-  }
+  addPodRules(tables.nat, cluster, node, "IPv6", true);
   const sets = addNetworkPolicies(tables.filter, cluster, node, "IPv6");
   return { rules: rulesOf(tables), sets };
+}
+
+/** What the CNI plugins add for the pods of a node. `ipMasq`: whether the plugin `bridge` masquerades. */
+function addPodRules(nat: RuleTable, cluster: RulesCluster, node: Node, family: Family, ipMasq: boolean): void {
+  for (const pod of podsOf(cluster, node)) {
+    if (pod.hostNetwork) continue;
+    if (ipMasq) addPodMasquerade(nat, node, pod, family);
+    addHostPorts(nat, node, pod, family);
+  }
 }
 
 function proxyTables(

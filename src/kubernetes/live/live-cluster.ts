@@ -384,8 +384,14 @@ export class LiveCluster {
     const all = sets.flatMap(({ pods }) => pods);
     const level = (own: readonly LivePod[]): DaemonNode["fresh"] =>
       own.length === 0 ? "none" : own.some((live) => isAvailable(live, workload, nowNs)) ? "available" : "unavailable";
+    const byNode = new Map<string, LivePod[]>();
+    for (const live of all) {
+      const there = byNode.get(live.pod.nodeName);
+      if (there) there.push(live);
+      else byNode.set(live.pod.nodeName, [live]);
+    }
     const nodes = daemonNodes(workload, this.#ground.nodes).map(({ node: { name: node } }): DaemonNode => {
-      const there = all.filter(({ pod }) => pod.nodeName === node);
+      const there = byNode.get(node) ?? [];
       const active = there.filter(isActive);
       return {
         node,
@@ -397,13 +403,7 @@ export class LiveCluster {
     const { make, end } = daemonSteps(nodes, updates);
     for (const live of all.filter((one) => isActive(one) && one.set !== fresh))
       if (end.includes(live.pod.nodeName)) this.#letGo(controller, live, nowNs);
-    for (const node of make) {
-      const old = fresh.pods.find(
-        ({ state, mayReturn, pod }) => mayReturn && state === "gone" && pod.nodeName === node,
-      );
-      if (old) this.#bringBack(controller, old, nowNs);
-      else this.#makeNew(controller, fresh, fresh.pods.length, nowNs, node);
-    }
+    for (const node of make) this.#make(controller, fresh, nowNs, node);
   }
 
   /** A pod's controller has it end, and may have it back. */
@@ -425,11 +425,14 @@ export class LiveCluster {
 
   // ---- pods
 
-  /** A pod more: one that was let go comes back, under the address that it had, or there is a new one. */
-  #make(controller: Controller, set: PodSet, nowNs: number): void {
-    const old = set.pods.find(({ state, mayReturn }) => mayReturn && state === "gone");
+  /** A pod more: one that was let go comes back, under the address that it had, or there is a new one. `onlyNode`: where a DaemonSet wants it. */
+  #make(controller: Controller, set: PodSet, nowNs: number, onlyNode?: string): void {
+    const old = set.pods.find(
+      ({ state, mayReturn, pod }) =>
+        mayReturn && state === "gone" && (onlyNode === undefined || pod.nodeName === onlyNode),
+    );
     if (old) this.#bringBack(controller, old, nowNs);
-    else this.#makeNew(controller, set, set.pods.length, nowNs);
+    else this.#makeNew(controller, set, set.pods.length, nowNs, onlyNode);
   }
 
   /** A pod that is gone is there again, if its node takes it back: none moves to another node under the name that it had. */
@@ -444,7 +447,7 @@ export class LiveCluster {
     if (!this.#history.remarks.includes(remark)) this.#history.remarks.push(remark);
   }
 
-  /** A pod that there was not before. `onlyNode`: where a DaemonSet wants it. */
+  /** A pod that there was not before. `onlyNode` as above. */
   #makeNew(controller: Controller, set: PodSet, from: number, nowNs: number, onlyNode?: string): void {
     const { workload } = set;
     let ordinal = from;

@@ -32,7 +32,7 @@ export function statefulSteps(
     if (!parallel && (!isThere || pod.state === "terminating" || !pod.isAvailable)) return steps;
   }
   const surplus = pods
-    .filter(({ ordinal, state }) => state !== "gone" && !wanted.includes(ordinal))
+    .filter(({ ordinal, state }) => state !== "gone" && (ordinal < first || ordinal >= first + replicas))
     .sort((a, b) => b.ordinal - a.ordinal);
   const unready = surplus.filter(({ isAvailable }) => !isAvailable).sort((a, b) => a.ordinal - b.ordinal);
   for (const pod of surplus) {
