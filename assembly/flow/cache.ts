@@ -11,16 +11,23 @@
 //
 // Slots lie in the order in which they were made, as flows that began one after the other mostly go on so.
 //
+// The first frame of a connection does what that of another one did between the same addresses and to the same port, as long as nothing
+// on its way asked for its source port or left something to chance. So a slot may also be of all that open a connection alike; it has
+// no connection, but says what the new one is to be.
+//
 // What is remembered is what memory/recorder.ts has noted, and only if applying it to the frame as it came in gives the frame as it
 // went out, byte for byte. Counters are added up per path and reach their places when somebody reads them (`settle`).
 import {
   DEVICE_LOOPBACK,
   DEVICE_VETH,
   IPS_CONFIRMED,
+  IPS_DST_NAT,
+  IPS_DST_NAT_DONE,
   IPS_DYING,
   IPS_FIXED_TIMEOUT,
   IPS_NAT_CLASH,
   IPS_SEEN_REPLY,
+  IPS_SRC_NAT_DONE,
   IP_CT_ESTABLISHED_REPLY,
   IP_CT_NEW,
   IP_CT_NONE,
@@ -28,7 +35,9 @@ import {
 } from "../layout/codes.ts";
 import * as F from "../layout/frame.ts";
 import {
+  CT_MARK,
   CT_NAMESPACE,
+  CT_REPLY,
   CT_SERIAL,
   CT_STATUS,
   CT_TIMEOUT,
@@ -48,9 +57,11 @@ import * as cpu from "../memory/cpu.ts";
 import * as hash from "../memory/hash.ts";
 import * as recorder from "../memory/recorder.ts";
 import { capture } from "../observe/capture.ts";
+import * as notes from "../observe/notes.ts";
 import * as trace from "../observe/trace.ts";
-import { follow, transportValid } from "../track/conntrack.ts";
+import { follow, open, transportValid } from "../track/conntrack.ts";
 import { TRACK_ACCEPT, isSteady } from "../track/tcp.ts";
+import * as tuple from "../track/tuple.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import { patch, patchUdp } from "./sums.ts";
 
@@ -70,6 +81,7 @@ const TCP_SUM: usize = 50;
 const IP: usize = 14;
 const L4: usize = 34;
 const ONCE: u32 = 7; // FIN, SYN, RST
+const SYN: u32 = 2;
 const IPV4_WITHOUT_OPTIONS: u32 = 0x450008; // bytes 12 to 14, as they lie
 const ANY_FRAGMENT: u32 = 0xff3f;
 const ETHERTYPE_IPV4: u16 = 0x0008; // as it lies
@@ -80,8 +92,9 @@ const SLOT_ADDRESSES: usize = 16;
 const SLOT_PORTS: usize = 24;
 const SLOT_PLACE: usize = 28; // device in or, for what a socket sends, namespace; PLACE_* in the lowest bits
 const SLOT_GENERATION: usize = 32;
-const SLOT_CT: usize = 36; // 0: the namespace does not track
+const SLOT_CT: usize = 36; // 0: the namespace does not track, or the connection is to be opened
 const SLOT_CT_SERIAL: usize = 40;
+const SLOT_CT_STATUS: usize = 40; // of one that is to be opened
 const SLOT_PATH: usize = 44; // and in its lowest bit TRIED
 const SLOT_NEW_ADDRESSES: usize = 48;
 const SLOT_NEW_PORTS: usize = 56;
@@ -99,6 +112,8 @@ const BUCKET_SIZE: usize = 64;
 const PLACE_UDP: u32 = 1;
 const PLACE_TCP: u32 = 2;
 const PLACE_ALONE: u32 = 4; // no other frame waits its turn
+const PLACE_OPENS: u32 = 8; // of first frames: the source port does not matter, it is 0 in SLOT_PORTS
+const DESTINATION_PORT: u32 = 0xffff0000; // of both ports, as they lie
 
 // A path; PATH_COUNTERS addresses (lowest bit: with bytes), then PATH_CAUGHT captures, follow it.
 const PATH_DEVICE: usize = 4; // by which it leaves, or, if it is for a socket, came in last
@@ -123,6 +138,7 @@ const PATH_TTL: u32 = 1; // one hop less
 const PATH_REPLY: u32 = 2;
 const PATH_UNREPLIED: u32 = 4; // the connection has seen no reply yet
 const PATH_LOCAL: u32 = 8; // it ends at a socket
+const PATH_OPENS: u32 = 16; // it opens a connection
 
 // A capture on the way: the link header then, the device, and which fields had their new values.
 const CAUGHT_LINK: usize = 0;
@@ -193,7 +209,8 @@ function having(at: usize, word: u32): i32 {
 /** The slot of a flow, 0 if it has none; sets `flowHash`. The frame's bytes stand at `at`; `link` and `type` are the first 16 of them. */
 function find(at: usize, place: u32, link: u64, type: u64): usize {
   const addresses = load<u64>(at, ADDRESSES);
-  const ports = load<u32>(at, PORTS);
+  let ports = load<u32>(at, PORTS);
+  if (place & PLACE_OPENS) ports &= DESTINATION_PORT;
   flowHash = hashOf(addresses, ports, place);
   const bucket = bucketOf(flowHash);
   let hits = having(bucket + BUCKET_TAGS, flowHash);
@@ -247,38 +264,75 @@ function takenFrom(from: u32, frame: usize, at: usize, link: u64, type: u64): i3
   if (((<u32>(type >> 32)) & 0xffffff) != IPV4_WITHOUT_OPTIONS || load<u16>(at, FRAGMENT) & ANY_FRAGMENT)
     return NOT_TAKEN;
   let place = from;
+  let opens: bool;
   if (protocol == ipv4.PROTO_UDP) {
     if (length < <u32>UDP_SUM + 2) return NOT_TAKEN;
     place |= PLACE_UDP;
+    // Answers mostly go to the higher port, and open nothing.
+    opens = bswap<u16>(load<u16>(at, PORTS)) >= bswap<u16>(load<u16>(at, PORTS + 2));
   } else if (protocol == ipv4.PROTO_TCP) {
     if (length < <u32>TCP_SUM + 4) return NOT_TAKEN;
-    // What begins or ends a connection comes once.
-    if (load<u8>(at, TCP_FLAGS) & ONCE) return NOT_TAKEN;
+    const flags = <u32>load<u8>(at, TCP_FLAGS);
+    opens = flags == SYN;
+    // What else begins or ends a connection comes once.
+    if (flags & ONCE && !opens) return NOT_TAKEN;
     place |= PLACE_TCP;
   } else {
     return NOT_TAKEN;
   }
   if (backlog.isEmpty()) place |= PLACE_ALONE;
   if (!index) start();
-  const slot = find(at, place, link, type);
   const before = partialOf == frame ? partial : 0;
   partialOf = 0;
-  if (slot && load<u32>(slot, SLOT_GENERATION) == recorder.generation) {
-    const how = replay(slot, frame, at, length, protocol);
-    if (how != NOT_TAKEN) {
-      if (before) join(before, slot);
-      return how;
+  let ofFlow: u32 = 0;
+  let known: bool = false;
+  if (protocol == ipv4.PROTO_TCP && opens) place |= PLACE_OPENS;
+  // First what this flow did, then, if it may be new, what others that were new did.
+  while (true) {
+    const slot = find(at, place, link, type);
+    const isOpening = (place & PLACE_OPENS) != 0;
+    if (slot && load<u32>(slot, SLOT_GENERATION) == recorder.generation) {
+      if (isOpening) takeSourcePort(slot, at);
+      const how = replay(slot, frame, at, length, protocol);
+      if (how != NOT_TAKEN) {
+        if (before) join(before, slot);
+        return how;
+      }
+      // Unless the connection is another one now, or has been answered, the way is known, but not for this frame.
+      known = isOpening;
+      if (!isOpening && !isOver(slot)) return NOT_TAKEN;
     }
-    // Unless the connection is another one now, or has been answered, the way is known, but not for this frame.
-    if (!isOver(slot)) return NOT_TAKEN;
+    if (isOpening || !opens) break;
+    ofFlow = flowHash;
+    place |= PLACE_OPENS;
   }
-  if (!seenLately()) return NOT_TAKEN;
-  if (!(load<usize>(frame, F.FRAME_CT) | load<u32>(frame, F.FRAME_MARK) | load<u32>(frame, F.FRAME_FLAGS))) {
-    entry = place;
-    recorder.begin(frame, at);
-    cpu.mark();
+  if (!opens) ofFlow = flowHash;
+  const ofOpening = flowHash;
+  flowHash = ofFlow;
+  if (ofFlow && seenLately()) {
+    noteWay(frame, at, place & ~PLACE_OPENS);
+    return NOT_TAKEN;
   }
+  flowHash = ofOpening;
+  if (opens && !known && seenLately()) noteWay(frame, at, place);
   return NOT_TAKEN;
+}
+
+/** The source port of a first frame is that of its connection. */
+function takeSourcePort(slot: usize, at: usize): void {
+  const to = load<u32>(slot, SLOT_NEW_PORTS) & DESTINATION_PORT;
+  store<u32>(slot, to | (load<u32>(at, PORTS) & ~DESTINATION_PORT), SLOT_NEW_PORTS);
+}
+
+/** Begins to note the way of a frame of which nothing is known yet that its way depends on. */
+function noteWay(frame: usize, at: usize, place: u32): void {
+  if (load<usize>(frame, F.FRAME_CT) | load<u32>(frame, F.FRAME_MARK) | load<u32>(frame, F.FRAME_FLAGS)) return;
+  // Which rule decided is said of every first packet, where somebody wants to know it.
+  const opens = (place & PLACE_OPENS) != 0;
+  if (opens && notes.on) return;
+  entry = place;
+  recorder.begin(frame, at, opens);
+  cpu.mark();
 }
 
 /**
@@ -286,6 +340,7 @@ function takenFrom(from: u32, frame: usize, at: usize, link: u64, type: u64): i3
  * way is noted once more, from its beginning. Once, as there may be another reason. The second part is not needed any more then.
  */
 function join(first: usize, second: usize): void {
+  if ((load<u32>(first, SLOT_PLACE) ^ load<u32>(second, SLOT_PLACE)) & PLACE_OPENS) return;
   const path = load<usize>(first, SLOT_PATH);
   if (path & TRIED) return;
   store<usize>(first, path | TRIED, SLOT_PATH);
@@ -362,7 +417,7 @@ function holds(path: usize): bool {
 /** Follows the connection by this packet (conntrack.enter). False: it is not as it was, and nothing has been changed. */
 function tracked(slot: usize, path: usize, at: usize, length: u32, protocol: i32): bool {
   const entry = load<usize>(slot, SLOT_CT);
-  if (!entry) return true;
+  if (!entry) return !(load<u32>(path, PATH_FLAGS) & PATH_OPENS) || opened(slot, path, at, length);
   if (load<u32>(entry, CT_SERIAL) != load<u32>(slot, SLOT_CT_SERIAL) || load<u64>(entry, CT_TIMEOUT) <= now)
     return false;
   const flags = load<u32>(path, PATH_FLAGS);
@@ -373,6 +428,14 @@ function tracked(slot: usize, path: usize, at: usize, length: u32, protocol: i32
   if (protocol == ipv4.PROTO_TCP && (flags & PATH_UNREPLIED || !isSteady(entry, direction, at + L4))) return false;
   const bytes = <i32>length - <i32>L4;
   return follow(load<usize>(path, PATH_TRACKER), entry, direction, protocol, at + L4, bytes) == TRACK_ACCEPT;
+}
+
+/** Opens the connection of a first frame. False: it is not a first one, or may not be, and nothing has been changed. */
+function opened(slot: usize, path: usize, at: usize, length: u32): bool {
+  const address = bswap<u32>(load<u32>(slot, SLOT_NEW_ADDRESSES + 4));
+  const port = <u32>bswap<u16>(load<u16>(slot, SLOT_NEW_PORTS + 2));
+  const ns = load<usize>(path, PATH_TRACKER);
+  return open(ns, at + IP, <i32>length - <i32>IP, address, port, load<u32>(slot, SLOT_CT_STATUS));
 }
 
 function replay(slot: usize, frame: usize, at: usize, length: u32, protocol: i32): i32 {
@@ -523,7 +586,7 @@ function keep(device: usize, frame: usize, flags: u32): void {
   store<u32>(draft, hop ? flags | PATH_TTL : flags, PATH_FLAGS);
   const protocol = <i32>load<u8>(first, PROTOCOL);
   const own = find(first, entry, load<u64>(first, LINK), load<u64>(first, LINK + 8));
-  if (!takeSteps()) return;
+  if (!takeSteps() || !opensAlike(first, at)) return;
   const slot = own ? own : room(first);
   const tried = own ? load<usize>(own, SLOT_PATH) & TRIED : 0;
   store<u32>(slot, 0, SLOT_GENERATION);
@@ -538,10 +601,11 @@ function keep(device: usize, frame: usize, flags: u32): void {
 function fill(slot: usize, first: usize, at: usize): void {
   v128.store(slot, v128.load(first));
   store<u64>(slot, load<u64>(first, ADDRESSES), SLOT_ADDRESSES);
-  store<u32>(slot, load<u32>(first, PORTS), SLOT_PORTS);
+  store<u32>(slot, load<u32>(first, PORTS) & (entry & PLACE_OPENS ? DESTINATION_PORT : 0xffffffff), SLOT_PORTS);
   store<u32>(slot, entry, SLOT_PLACE);
   store<usize>(slot, connection, SLOT_CT);
-  store<u32>(slot, connection ? load<u32>(connection, CT_SERIAL) : 0, SLOT_CT_SERIAL);
+  if (begun) store<u32>(slot, load<u32>(begun, CT_STATUS) & ~IPS_CONFIRMED, SLOT_CT_STATUS);
+  else store<u32>(slot, connection ? load<u32>(connection, CT_SERIAL) : 0, SLOT_CT_SERIAL);
   store<u64>(slot, load<u64>(at, ADDRESSES), SLOT_NEW_ADDRESSES);
   store<u32>(slot, load<u32>(at, PORTS), SLOT_NEW_PORTS);
   let addresses: u32 = 0;
@@ -564,7 +628,24 @@ function fold(sum: u32): u16 {
   return <u16>((once & 0xffff) + (once >> 16));
 }
 
+/** The connection that the frame being noted belongs to, or the one that it has begun; 0: none. */
 let connection: usize = 0;
+let begun: usize = 0;
+
+/**
+ * Whether the connection that the frame has begun, if it is to be remembered as a first one, is in the table with nothing but what
+ * follows from the frame's new destination.
+ */
+function opensAlike(first: usize, at: usize): bool {
+  if (!(entry & PLACE_OPENS)) return true;
+  if (!begun) return false;
+  const status = load<u32>(begun, CT_STATUS);
+  if (!(status & IPS_CONFIRMED) || status & ~(IPS_CONFIRMED | IPS_DST_NAT | IPS_DST_NAT_DONE | IPS_SRC_NAT_DONE))
+    return false;
+  if (load<u32>(begun, CT_MARK) || load<u16>(first, PORTS) != load<u16>(at, PORTS)) return false;
+  const length = <i32>bswap<u16>(load<u16>(at, 16));
+  return tuple.parse(at + IP, length) && tuple.invert() && tuple.matches(begun + CT_REPLY);
+}
 
 /** Sorts the noted steps into the draft of the path. False: there are more of a kind than a path holds. */
 function takeSteps(): bool {
@@ -574,6 +655,7 @@ function takeSteps(): bool {
   let neighbours: usize = 0;
   let flags = load<u32>(draft, PATH_FLAGS);
   connection = 0;
+  begun = 0;
   for (let i: u32 = 0; i < recorder.count; i++) {
     const step = recorder.stepAt(i);
     const kind = load<u32>(step);
@@ -601,10 +683,15 @@ function takeSteps(): bool {
       connection = a;
       if (b == <u32>IP_CT_ESTABLISHED_REPLY) flags |= PATH_REPLY;
       if (b == <u32>IP_CT_NEW) flags |= PATH_UNREPLIED;
+    } else if (kind == recorder.OPENED) {
+      if (begun) return false;
+      begun = a;
+      flags |= PATH_OPENS;
     }
   }
   store<u32>(draft, flags, PATH_FLAGS);
-  store<usize>(draft, connection ? load<usize>(connection, CT_NAMESPACE) : 0, PATH_TRACKER);
+  const tracked = connection ? connection : begun;
+  store<usize>(draft, tracked ? load<usize>(tracked, CT_NAMESPACE) : 0, PATH_TRACKER);
   store<u32>(draft, counters, PATH_COUNTERS);
   return true;
 }

@@ -12,6 +12,8 @@ export let frame: usize = 0;
 export let generation: u32 = 1;
 /** The length that every step so far would have let pass, link header included. */
 export let longest: u32 = 0;
+/** Whether it begins its connection, and what is noted is to hold for those that begin others alike, from any source port. */
+export let opening: bool = false;
 
 // A step: kind, two words. The bytes of the header as it was then follow for CAUGHT.
 export const COUNTED: u32 = 1; // a: address of a u64 that counts packets
@@ -21,6 +23,7 @@ export const FOUND: u32 = 4; // a: forwarding entry of the destination, which mu
 export const RESOLVED: u32 = 5; // a: neighbour whose link address was taken
 export const TRACKED: u32 = 6; // a: connection, b: IP_CT_*
 export const CAUGHT: u32 = 7; // a: device, b: direction
+export const OPENED: u32 = 8; // a: connection that the frame begins
 export const STEP: usize = 12;
 export const HEADER: usize = 64; // bytes of a frame that are kept
 const STEPS_MAX: u32 = 96;
@@ -32,13 +35,14 @@ let headers: usize = 0;
 export let count: u32 = 0;
 export let caughtCount: u32 = 0;
 
-/** Begins to note the way of a frame whose bytes stand at `at`. */
-export function begin(which: usize, at: usize): void {
+/** Begins to note the way of a frame whose bytes stand at `at`; `opens`: with what it does as the first one of its connection. */
+export function begin(which: usize, at: usize, opens: bool): void {
   if (!steps) {
     steps = allocate(STEPS_MAX * <u32>STEP);
     headers = allocate((CAUGHT_MAX + 1) * <u32>HEADER);
   }
   frame = which;
+  opening = opens;
   count = 0;
   caughtCount = 0;
   longest = 65535;

@@ -116,11 +116,16 @@ function track(incoming: bool): i32 {
   return NF_DROP;
 }
 
-/** Only packets of connections that are in the table, and stay as they are, can be remembered. */
+/** Only packets of connections that are in the table, and stay as they are, can be remembered, and those that begin one alike. */
 function recordTracked(): void {
   const entry = load<usize>(packet.frame, FRAME_CT);
   const info = load<u32>(packet.frame, FRAME_CT_INFO);
   const status = entry ? load<u32>(entry, CT_STATUS) : 0;
+  if (recorder.opening) {
+    if (entry && info == IP_CT_NEW && !(status & IPS_CONFIRMED)) recorder.note(recorder.OPENED, entry);
+    else recorder.spoil();
+    return;
+  }
   const settled = (status & (IPS_CONFIRMED | IPS_DYING | IPS_FIXED_TIMEOUT | IPS_NAT_CLASH)) == IPS_CONFIRMED;
   const ordinary = info == IP_CT_NEW || info == IP_CT_ESTABLISHED || info == IP_CT_ESTABLISHED_REPLY;
   if (settled && ordinary) recorder.note(recorder.TRACKED, entry, info);
@@ -147,7 +152,7 @@ function translate(manip: u32): i32 {
   }
   if (related || info == IP_CT_NEW) {
     if (!nat.initialized(entry, manip)) {
-      recorder.spoil();
+      if (!recorder.opening) recorder.spoil();
       let verdict = consult(TABLE_NFT_NAT);
       if (verdict == NF_ACCEPT && !nat.initialized(entry, manip)) verdict = consult(TABLE_NAT);
       if (verdict != NF_ACCEPT) return verdict;

@@ -82,10 +82,25 @@ function repeats(m: usize): bool {
   }
 }
 
+/** Whether a match that `repeats` says the same of packets from other source ports, too, that begin a connection. */
+function repeatsFromAnyPort(m: usize, flags: u32): bool {
+  switch (load<i32>(m, L.MATCH_KIND)) {
+    case L.MATCH_KIND_TCP:
+    case L.MATCH_KIND_UDP:
+      return !asksSource(m, flags);
+    case L.MATCH_KIND_MULTIPORT:
+      return !(flags & L.MATCH_PORTS_SOURCE);
+    case L.MATCH_KIND_CT_PORT:
+      return false;
+    default:
+      return true;
+  }
+}
+
 /** Whether one match record of a rule holds for the packet. */
 export function matches(block: usize, m: usize): bool {
-  if (recorder.frame && !repeats(m)) recorder.spoil();
   const flags = load<u32>(m, L.MATCH_FLAGS);
+  if (recorder.frame && !(repeats(m) && (!recorder.opening || repeatsFromAnyPort(m, flags)))) recorder.spoil();
   const inverted = (flags & L.MATCH_INVERT) != 0;
   switch (load<i32>(m, L.MATCH_KIND)) {
     case L.MATCH_KIND_TCP:

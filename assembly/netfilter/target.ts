@@ -58,7 +58,7 @@ export let rejection: usize = 0;
 
 /** Lets a target act on the packet. */
 export function apply(kind: i32, record: usize): i32 {
-  if (kind != L.TARGET_MARK) recorder.spoil();
+  if (kind != L.TARGET_MARK && !(kind == L.TARGET_DNAT && recorder.opening && isFixed(record))) recorder.spoil();
   switch (kind) {
     case L.TARGET_REJECT:
       rejection = record;
@@ -105,6 +105,17 @@ export function apply(kind: i32, record: usize): i32 {
       // The host refuses rule sets with kinds that are not listed in `acts` below.
       return unreachable();
   }
+}
+
+/** Whether a translation leaves no choice: one address, and one port or the packet's own. */
+function isFixed(record: usize): bool {
+  return (
+    !(
+      load<u32>(record, L.TARGET_NAT_FLAGS) & ~(nat.RANGE_MAP_IPS | nat.RANGE_PROTO_SPECIFIED | nat.RANGE_PERSISTENT)
+    ) &&
+    load<u32>(record, L.TARGET_NAT_MIN_IP) == load<u32>(record, L.TARGET_NAT_MAX_IP) &&
+    load<u32>(record, L.TARGET_NAT_MIN_PORT) == load<u32>(record, L.TARGET_NAT_MAX_PORT)
+  );
 }
 
 /** Whether this kernel knows a kind of target. */

@@ -226,6 +226,34 @@ export function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: 
   return trackTcp.TRACK_ACCEPT;
 }
 
+/**
+ * Begins and confirms the connection of a first packet, whose header stands at `ip`, as `enter`, NAT and `confirm` would if it becomes
+ * a packet to `address` and `port` there, and `status` says what has been decided (IPS_*). False: it is not the first, its tuples are
+ * not free, or there is no room; nothing has been changed that they would not change.
+ */
+export function open(ns: usize, ip: usize, length: i32, address: u32, port: u32, status: u32): bool {
+  tuple.setZones(0, 0);
+  if (!tuple.parse(ip, length) || table.find(ns)) return false;
+  const source = tuple.src;
+  const ports = (port << 16) | (tuple.ports >> 16);
+  const proto = tuple.proto;
+  const l4 = ip + <usize>ipv4.headerLength(ip);
+  const bytes = length - ipv4.headerLength(ip);
+  const entry = begin(ns, l4, bytes);
+  if (!entry) return false;
+  tuple.set(address, source, ports, proto);
+  if (table.find(ns) || follow(ns, entry, DIR_ORIGINAL, <i32>proto, l4, bytes) != trackTcp.TRACK_ACCEPT) {
+    table.put(entry);
+    return false;
+  }
+  tuple.set(address, source, ports, proto);
+  tuple.write(entry + CT_REPLY);
+  store<u32>(entry, status, CT_STATUS);
+  table.insert(entry);
+  table.put(entry);
+  return true;
+}
+
 /** The zone that the CT target chose for a packet counts from here on (nf_ct_zone_tmpl). */
 function takeZone(frame: usize, flags: u32): void {
   tuple.setZones(0, 0);
