@@ -82,10 +82,11 @@ function repeats(m: usize): bool {
   }
 }
 
-/** Whether a match that `repeats` says the same of packets from other source ports, too, that begin a connection. */
-function repeatsFromAnyPort(m: usize, flags: u32): bool {
+/** Whether it also says the same of packets from other source ports that begin a connection, those of TCP with nothing but SYN. */
+function repeatsForOpening(m: usize, flags: u32): bool {
   switch (load<i32>(m, L.MATCH_KIND)) {
     case L.MATCH_KIND_TCP:
+      return !asksSource(m, flags) && !load<u32>(m, L.MATCH_TCP_OPTION);
     case L.MATCH_KIND_UDP:
       return !asksSource(m, flags);
     case L.MATCH_KIND_MULTIPORT:
@@ -93,14 +94,14 @@ function repeatsFromAnyPort(m: usize, flags: u32): bool {
     case L.MATCH_KIND_CT_PORT:
       return false;
     default:
-      return true;
+      return repeats(m);
   }
 }
 
 /** Whether one match record of a rule holds for the packet. */
 export function matches(block: usize, m: usize): bool {
   const flags = load<u32>(m, L.MATCH_FLAGS);
-  if (recorder.frame && !(repeats(m) && (!recorder.opening || repeatsFromAnyPort(m, flags)))) recorder.spoil();
+  if (recorder.frame && !(recorder.opening ? repeatsForOpening(m, flags) : repeats(m))) recorder.spoil();
   const inverted = (flags & L.MATCH_INVERT) != 0;
   switch (load<i32>(m, L.MATCH_KIND)) {
     case L.MATCH_KIND_TCP:

@@ -39,9 +39,9 @@ COMMIT
 :FORWARD ACCEPT [0:0]
 -A FORWARD -m conntrack --ctstate INVALID -j DROP
 -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A FORWARD -m conntrack --ctorigsrcport 5002 -p udp -m udp --dport 7004 -j DROP
--A FORWARD -p udp -m multiport --sports 5003 -m udp --dport 7005 -j DROP
--A FORWARD -p tcp -m tcp ! --sport 5000:5002 --dport 7006 -j DROP
+-A FORWARD -p udp -m udp --dport 7004 -m conntrack --ctorigsrcport 5002 -j DROP
+-A FORWARD -p udp -m udp --dport 7005 -m multiport --sports 5003 -j DROP
+-A FORWARD -d 10.0.2.8/32 -p tcp -m tcp ! --sport 5000:5002 --dport 7006 -j DROP
 -A FORWARD -m conntrack --ctstate DNAT -j ACCEPT
 COMMIT
 `;
@@ -82,7 +82,8 @@ const SERVICES: [string, number][] = [
   ["10.96.0.5", 80],
   ["10.96.0.6", 80],
   [SERVER, 8080],
-  ...[0, 1, 2, 3, 4, 5, 6].map((i): [string, number] => [SERVER, 7000 + i]),
+  ...[0, 1, 2, 3, 4, 5].map((i): [string, number] => [SERVER, 7000 + i]),
+  ["10.0.2.8", 7006],
 ];
 
 const sent: fc.Arbitrary<Sent> = fc.record({
