@@ -35,7 +35,6 @@ import {
 } from "../layout/codes.ts";
 import * as F from "../layout/frame.ts";
 import {
-  CT_MARK,
   CT_NAMESPACE,
   CT_REPLY,
   CT_SERIAL,
@@ -642,7 +641,7 @@ function opensAlike(first: usize, at: usize): bool {
   const status = load<u32>(begun, CT_STATUS);
   if (!(status & IPS_CONFIRMED) || status & ~(IPS_CONFIRMED | IPS_DST_NAT | IPS_DST_NAT_DONE | IPS_SRC_NAT_DONE))
     return false;
-  if (load<u32>(begun, CT_MARK) || load<u16>(first, PORTS) != load<u16>(at, PORTS)) return false;
+  if (load<u16>(first, PORTS) != load<u16>(at, PORTS)) return false;
   const length = <i32>bswap<u16>(load<u16>(at, 16));
   return tuple.parse(at + IP, length) && tuple.invert() && tuple.matches(begun + CT_REPLY);
 }

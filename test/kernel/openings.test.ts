@@ -152,6 +152,17 @@ describe.each(BUILDS)("in the %s build", (build) => {
     );
   }, 120_000);
 
+  test.each(SERVICES.map(([address, port]) => `${address}:${port}`))(
+    "connections from different ports to %s leave what they leave when each asks every rule",
+    (name) => {
+      const to = SERVICES.find(([address, port]) => `${address}:${port}` === name) ?? [SERVER, 8080];
+      for (const protocol of ["udp", "syn"] as const) {
+        const list = [5004, 5005, 5000, 5001, 5002, 5003].map((from) => ({ ...udpTo(to, from), protocol }));
+        expect(outcome(build, list, true)).toEqual(outcome(build, list, false));
+      }
+    },
+  );
+
   test("the third connection to a Service is opened as the second was, but for its port", () => {
     const list = [5000, 5001, 5002, 5003].map((from) => udpTo(["10.96.0.1", 80], from));
     const { connections, frames, counters } = outcome(build, list, true);
