@@ -20,11 +20,11 @@ const NAT = `*nat
 -A PREROUTING -d 10.96.0.2/32 -p udp -m udp --dport 80 -j DNAT --to-destination 10.0.2.9:8080
 -A PREROUTING -d 10.96.0.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.2.9:8080
 -A PREROUTING -d 10.96.0.2/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.2.9
--A PREROUTING -d 10.96.0.3/32 -p udp -m udp --sport 5001 -j DNAT --to-destination 10.0.2.9:9001
+-A PREROUTING -d 10.96.0.3/32 -p udp -m udp --sport 45001 -j DNAT --to-destination 10.0.2.9:9001
 -A PREROUTING -d 10.96.0.3/32 -p udp -j DNAT --to-destination 10.0.2.9:9002
 -A PREROUTING -d 10.96.0.4/32 -m statistic --mode nth --every 2 --packet 0 -j DNAT --to-destination 10.0.2.8
 -A PREROUTING -d 10.96.0.4/32 -m statistic --mode random --probability 0.5 -j DNAT --to-destination 10.0.2.7
--A PREROUTING -d 10.96.0.5/32 -p udp -j DNAT --to-destination 10.0.2.9:8000-8010
+-A PREROUTING -d 10.96.0.5/32 -p udp -j DNAT --to-destination 10.0.2.9:8000-8010 --random
 -A PREROUTING -d 10.96.0.6/32 -p tcp -j DNAT --to-destination 10.0.2.7-10.0.2.9
 -A POSTROUTING -p udp -m udp --dport 7000 -j MASQUERADE
 COMMIT
@@ -39,9 +39,9 @@ COMMIT
 :FORWARD ACCEPT [0:0]
 -A FORWARD -m conntrack --ctstate INVALID -j DROP
 -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A FORWARD -p udp -m udp --dport 7004 -m conntrack --ctorigsrcport 5002 -j DROP
--A FORWARD -p udp -m udp --dport 7005 -m multiport --sports 5003 -j DROP
--A FORWARD -d 10.0.2.8/32 -p tcp -m tcp ! --sport 5000:5002 --dport 7006 -j DROP
+-A FORWARD -p udp -m udp --dport 7004 -m conntrack --ctorigsrcport 45002 -j DROP
+-A FORWARD -p udp -m udp --dport 7005 -m multiport --sports 45003 -j DROP
+-A FORWARD -d 10.0.2.8/32 -p tcp -m tcp ! --sport 45000:45002 --dport 7006 -j DROP
 -A FORWARD -m conntrack --ctstate DNAT -j ACCEPT
 COMMIT
 `;
@@ -88,7 +88,7 @@ const SERVICES: [string, number][] = [
 
 const sent: fc.Arbitrary<Sent> = fc.record({
   protocol: fc.constantFrom("udp", "udp", "udp", "syn", "syn", "ack"),
-  from: fc.integer({ min: 5000, max: 5005 }),
+  from: fc.integer({ min: 45000, max: 45005 }),
   to: fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...SERVICES.slice(0, 2)) }, fc.constantFrom(...SERVICES)),
   isAnswer: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, fc.boolean()),
   ttl: fc.constantFrom(64, 64, 64, 64, 1),
@@ -157,14 +157,14 @@ describe.each(BUILDS)("in the %s build", (build) => {
     (name) => {
       const to = SERVICES.find(([address, port]) => `${address}:${port}` === name) ?? [SERVER, 8080];
       for (const protocol of ["udp", "syn"] as const) {
-        const list = [5004, 5005, 5000, 5001, 5002, 5003].map((from) => ({ ...udpTo(to, from), protocol }));
+        const list = [45004, 45005, 45000, 45001, 45002, 45003].map((from) => ({ ...udpTo(to, from), protocol }));
         expect(outcome(build, list, true)).toEqual(outcome(build, list, false));
       }
     },
   );
 
   test("the third connection to a Service is opened as the second was, but for its port", () => {
-    const list = [5000, 5001, 5002, 5003].map((from) => udpTo(["10.96.0.1", 80], from));
+    const list = [45000, 45001, 45002, 45003].map((from) => udpTo(["10.96.0.1", 80], from));
     const { connections, frames, counters } = outcome(build, list, true);
     expect(connections.map(({ length }) => length)).toEqual([1, 2, 3, 4]);
     expect(frames.filter((line) => line.startsWith("r/right")).length).toBe(4);
@@ -174,13 +174,13 @@ describe.each(BUILDS)("in the %s build", (build) => {
 
   test("a connection whose answers another one would get is translated to another port, though others like it were not", () => {
     const list = [
-      ...[5000, 5001, 5002].map((from) => udpTo(["10.96.0.1", 80], from)),
-      ...[5003, 5004, 5002].map((from) => udpTo(["10.96.0.2", 80], from)),
+      ...[45000, 45001, 45002].map((from) => udpTo(["10.96.0.1", 80], from)),
+      ...[45003, 45004, 45002].map((from) => udpTo(["10.96.0.2", 80], from)),
     ];
     const { frames } = outcome(build, list, true);
     const left = frames.filter((line) => line.startsWith("r/right"));
     const port = parseInt(left.at(-1)?.split(" ")[3]?.slice(68, 72) ?? "", 16);
-    expect(port).not.toBe(5002);
+    expect(port).not.toBe(45002);
     expect(frames).toEqual(outcome(build, list, false).frames);
   });
 
