@@ -1,11 +1,12 @@
 // The connections that ip_vs knows: by client and virtual service, by real server and client, and until when (ip_vs_conn.c).
-import { DIR_ORIGINAL } from "../layout/codes.ts";
 import {
+  IPVS_CLEARING,
   IPVS_CONNECTIONS,
   IPVS_FREE,
   IPVS_REPLIES,
   VS_SERVER_ACTIVE,
   VS_SERVER_ADDRESS,
+  VS_SERVER_AVAILABLE,
   VS_SERVER_INACTIVE,
   VS_SERVER_PORT,
   VSCONN_CLIENT,
@@ -26,14 +27,15 @@ import {
   VSCONN_SIZE,
   VSCONN_STATE,
   VSCONN_TIMEOUT,
+  VSCONN_TIMER,
   VSCONN_UNTIL,
   VSCONN_VIRTUAL,
   VS_TCP_ESTABLISHED,
   VS_TCP_NONE,
 } from "../layout/ipvs.ts";
-import { NS_IPVS, NS_MACHINE, TUPLE_DIR } from "../layout/records.ts";
+import { NS_IPVS, NS_MACHINE } from "../layout/records.ts";
 import { clear } from "../memory/bytes.ts";
-import { SECOND, now } from "../memory/clock.ts";
+import { MILLISECOND, SECOND, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
@@ -45,6 +47,10 @@ import * as tcpState from "./tcp-state.ts";
 /** Of UDP; a template whose connections are not all over is asked again after a minute. */
 const UDP_SECONDS: u32 = 300;
 const AGAIN_SECONDS: u32 = 60;
+/** A jiffy of a kernel with CONFIG_HZ=250: after so long connections to servers that were deleted are forgotten. */
+const CLEARING_DELAY: u64 = 4 * MILLISECOND;
+/** As the generation of a connection: the event is a namespace's, whose connections to deleted servers go. */
+const CLEARING: u32 = 0;
 
 function hashOf(first: u32, second: u32, ports: u32, protocol: u32): u32 {
   return hash.mix(hash.mix(first, ports), second ^ protocol);
@@ -131,28 +137,37 @@ export function create(
     if (hash.crowded(replies)) hash.grow(replies, hashOfReply);
     hash.insert(replies, hashOfReply(c + VSCONN_REPLY_LINK), c + VSCONN_REPLY_LINK);
   }
+  store<u64>(c, u64.MAX_VALUE, VSCONN_TIMER);
   restart(c);
-  wait(c);
   return c;
 }
 
-/** A packet has come: the time begins anew (ip_vs_conn_put). */
+/** A packet has come: the time begins anew (ip_vs_conn_put). The timer is set for it if it would be late; else it looks again then. */
 export function restart(c: usize): void {
   store<u64>(c, now + <u64>load<u32>(c, VSCONN_TIMEOUT) * SECOND, VSCONN_UNTIL);
+  if (load<u64>(c, VSCONN_UNTIL) < load<u64>(c, VSCONN_TIMER)) wait(c);
 }
 
 function wait(c: usize): void {
   const machine = load<usize>(load<usize>(c, VSCONN_NAMESPACE), NS_MACHINE);
+  store<u64>(c, load<u64>(c, VSCONN_UNTIL), VSCONN_TIMER);
   events.push(load<u64>(c, VSCONN_UNTIL), machine, events.EVENT_IPVS, c, load<u32>(c, VSCONN_GENERATION));
 }
 
-/** The timer of a connection (ip_vs_conn_expire). */
+/** The timer of a connection (ip_vs_conn_expire), or of a namespace whose servers were deleted. */
 export function onTimer(c: usize, generation: u32): void {
-  if (load<u32>(c, VSCONN_GENERATION) != generation) return;
+  if (generation == CLEARING) {
+    clearDeleted(load<usize>(c, NS_IPVS));
+    return;
+  }
+  // One that was set for later than another is stale.
+  if (load<u32>(c, VSCONN_GENERATION) != generation || load<u64>(c, VSCONN_TIMER) != now) return;
   if (load<u64>(c, VSCONN_UNTIL) > now) {
     wait(c);
   } else if (load<u32>(c, VSCONN_CONTROLLED)) {
-    store<u64>(c, now + <u64>AGAIN_SECONDS * SECOND, VSCONN_UNTIL);
+    // From now on this is its time, also when it is used again.
+    store<u32>(c, AGAIN_SECONDS, VSCONN_TIMEOUT);
+    restart(c);
     wait(c);
   } else {
     expire(c);
@@ -177,6 +192,34 @@ export function expire(c: usize): void {
   give(ipvs + IPVS_FREE, c);
 }
 
+/** A server was deleted: with expire_nodest_conn=1 its connections go soon (ip_vs_enqueue_expire_nodest_conns). */
+export function clearSoon(ns: usize): void {
+  const ipvs = load<usize>(ns, NS_IPVS);
+  if (load<u32>(ipvs, IPVS_CLEARING) || !hash.count(load<usize>(ipvs, IPVS_CONNECTIONS))) return;
+  store<u32>(ipvs, 1, IPVS_CLEARING);
+  events.push(now + CLEARING_DELAY, load<usize>(ns, NS_MACHINE), events.EVENT_IPVS, ns, CLEARING);
+}
+
+/** Forgets the connections of servers that are still deleted, then their templates (ip_vs_expire_nodest_conn_flush). */
+function clearDeleted(ipvs: usize): void {
+  store<u32>(ipvs, 0, IPVS_CLEARING);
+  clearKind(ipvs, 0);
+  clearKind(ipvs, VSCONN_IS_TEMPLATE);
+}
+
+function clearKind(ipvs: usize, kind: u32): void {
+  const connections = load<usize>(ipvs, IPVS_CONNECTIONS);
+  for (let i: u32 = 0; i < hash.bucketCount(connections); i++) {
+    let c = load<usize>(hash.bucket(connections, i));
+    while (c) {
+      const next = load<usize>(c);
+      const isKind = (load<u32>(c, VSCONN_FLAGS) & VSCONN_IS_TEMPLATE) == kind && !load<u32>(c, VSCONN_CONTROLLED);
+      if (isKind && !load<u32>(load<usize>(c, VSCONN_SERVER), VS_SERVER_AVAILABLE)) expire(c);
+      c = next;
+    }
+  }
+}
+
 /** Removes the entry that began with the connection's first packet (ip_vs_conn_drop_conntrack). */
 function dropTracking(ns: usize, c: usize): void {
   tuple.set(
@@ -187,7 +230,7 @@ function dropTracking(ns: usize, c: usize): void {
   );
   tuple.setZones(0, 0);
   const record = table.find(ns);
-  if (record && load<u32>(record, TUPLE_DIR) == <u32>DIR_ORIGINAL) table.remove(table.entryOf(record));
+  if (record) table.remove(table.entryOf(record));
 }
 
 /** A template that is of no use any more: nobody finds it, and it goes with its connections (ip_vs_check_template). */

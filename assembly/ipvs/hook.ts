@@ -76,6 +76,10 @@ function mark(frame: usize): void {
   store<u32>(frame, load<u32>(frame, FRAME_FLAGS) | FRAME_IS_IPVS, FRAME_FLAGS);
 }
 
+/** FTP's ports: its connections, of data and of control, share a template, and those from the first one are never given to a server. */
+const FTP_DATA: u32 = 20;
+const FTP: u32 = 21;
+
 /** The ports of a packet with a whole header of TCP or UDP, as they lie; 0: it has none that count. */
 function portsOf(ip: usize, length: i32): u32 {
   if (ipv4.fragment(ip) & ipv4.OFFSET_MASK) return 0;
@@ -116,6 +120,7 @@ export function toServer(ns: usize, frame: usize, ip: usize, length: i32, own: b
     if (protocol == <u32>ipv4.PROTO_TCP && (flags & (tcp.SYN | tcp.RST)) != tcp.SYN) return NF_ACCEPT;
     const service = services.find(ipvs, virtual, ports & 0xffff, protocol);
     if (!service) return NF_ACCEPT;
+    if (ports >>> 16 == FTP_DATA) return NF_ACCEPT;
     // An answer of a server on this host is nobody's request.
     if (own && connections.find(ipvs, virtual, client, rotl<u32>(ports, 16), protocol)) return NF_ACCEPT;
     recorder.spoil();
@@ -159,7 +164,7 @@ function isTracked(frame: usize): bool {
 function isOver(c: usize, protocol: u32, flags: i32): bool {
   const server = load<usize>(c, VSCONN_SERVER);
   if (!load<u32>(server, VS_SERVER_AVAILABLE)) return true;
-  if (protocol != <u32>ipv4.PROTO_TCP || (flags & (tcp.SYN | tcp.ACK)) != tcp.SYN) return false;
+  if (protocol != <u32>ipv4.PROTO_TCP || !(flags & tcp.SYN)) return false;
   if (!load<u32>(server, VS_SERVER_WEIGHT)) return true;
   const state = load<i32>(c, VSCONN_STATE);
   return !load<usize>(c, VSCONN_CONTROL) && (state == VS_TCP_TIME_WAIT || state == VS_TCP_CLOSE);
@@ -177,8 +182,9 @@ function begin(ns: usize, ipvs: usize, service: usize, client: u32, virtual: u32
   let server: usize = 0;
   let template: usize = 0;
   const persistent = load<u32>(service, VS_SERVICE_PERSISTENT);
+  const port = (ports & 0xffff) == FTP ? 0 : ports & 0xffff;
   if (persistent) {
-    template = connections.find(ipvs, client, virtual, ports & 0xffff, protocol);
+    template = connections.find(ipvs, client, virtual, port, protocol);
     if (template) {
       server = load<usize>(template, VSCONN_SERVER);
       how = IPVS_KEPT;
@@ -190,11 +196,11 @@ function begin(ns: usize, ipvs: usize, service: usize, client: u32, virtual: u32
     }
   }
   if (!template) {
-    server = schedule.choose(service, client, virtual);
+    server = schedule.choose(service, client, ports >>> 16, virtual);
     if (!server) return how;
     if (persistent) {
       const flags = VSCONN_IS_TEMPLATE;
-      template = connections.create(ns, client, virtual, ports & 0xffff, protocol, server, flags, persistent);
+      template = connections.create(ns, client, virtual, port, protocol, server, flags, persistent);
     }
   }
   connection = connections.create(ns, client, virtual, ports, protocol, server, 0, 3);
@@ -215,7 +221,7 @@ export function rewriteToServer(ns: usize, frame: usize, ip: usize, length: i32,
     rewriteTransport(ns, frame, ip, length, MANIP_DST, load<u32>(c, VSCONN_REAL), port);
   }
   mark(frame);
-  alterReply(frame, c);
+  alterReply(frame, load<u32>(c, VSCONN_REAL), load<u32>(c, VSCONN_REAL_PORT), true);
 }
 
 function rewriteTransport(ns: usize, frame: usize, ip: usize, length: i32, manip: u32, address: u32, port: u32): void {
@@ -227,30 +233,31 @@ function rewriteTransport(ns: usize, frame: usize, ip: usize, length: i32, manip
   if (trace.on) trace.note(STEP_NAT, ns, frame, manip, source, destination, ports);
 }
 
-/** The entry of a new connection is to expect answers from the real server (ip_vs_update_conntrack). */
-function alterReply(frame: usize, c: usize): void {
+/**
+ * The entry of a new connection is to expect answers from the real server; if it is one that began with the server's packet, as the
+ * entry was over sooner than the connection, to the virtual service (ip_vs_update_conntrack).
+ */
+function alterReply(frame: usize, address: u32, port: u32, fromServer: bool): void {
   const entry = load<usize>(frame, FRAME_CT);
   if (!entry || load<u32>(entry, CT_STATUS) & (IPS_CONFIRMED | IPS_DYING)) return;
   if (load<u32>(frame, FRAME_CT_INFO) >= <u32>IP_CT_ESTABLISHED_REPLY) return;
   tuple.read(entry + CT_REPLY);
-  const ports = (load<u32>(c, VSCONN_REAL_PORT) << 16) | (tuple.ports & 0xffff);
-  tuple.set(load<u32>(c, VSCONN_REAL), tuple.dst, ports, tuple.proto);
+  if (tuple.proto == <u32>ipv4.PROTO_ICMP) return;
+  if (fromServer) tuple.set(address, tuple.dst, (port << 16) | (tuple.ports & 0xffff), tuple.proto);
+  else tuple.set(tuple.src, address, (tuple.ports & 0xffff0000) | port, tuple.proto);
   tuple.write(entry + CT_REPLY);
 }
 
 /** A packet that may be a real server's answer, at FORWARD, INPUT or OUTPUT (ip_vs_out): it becomes the virtual service's. */
-export function toClient(ns: usize, frame: usize, ip: usize, length: i32): void {
-  if (isOurs(frame)) return;
+export function toClient(ns: usize, frame: usize, ip: usize, length: i32): i32 {
+  if (isOurs(frame)) return NF_ACCEPT;
   const ipvs = load<usize>(ns, NS_IPVS);
-  if (ipv4.protocol(ip) == ipv4.PROTO_ICMP) {
-    errorToClient(ns, ipvs, frame, ip, length);
-    return;
-  }
+  if (ipv4.protocol(ip) == ipv4.PROTO_ICMP) return errorToClient(ns, ipvs, frame, ip, length);
   const ports = portsOf(ip, length);
-  if (!ports) return;
+  if (!ports) return NF_ACCEPT;
   const protocol = <u32>ipv4.protocol(ip);
   const c = connections.findReply(ipvs, ipv4.source(ip), ipv4.destination(ip), ports, protocol);
-  if (!c) return;
+  if (!c) return NF_ACCEPT;
   recorder.spoil();
   const flags = flagsOf(ip);
   const virtual = load<u32>(c, VSCONN_VIRTUAL);
@@ -259,6 +266,8 @@ export function toClient(ns: usize, frame: usize, ip: usize, length: i32): void 
   rewriteTransport(ns, frame, ip, length, MANIP_SRC, virtual, port);
   connections.follow(c, flags, true);
   mark(frame);
+  alterReply(frame, virtual, port, false);
+  return NF_ACCEPT;
 }
 
 /** Whether a packet that ip_vs has sent on belongs to a connection, which it returns (xt_ipvs); 0: none. */
@@ -285,6 +294,16 @@ function quoted(ip: usize, length: i32): usize {
   return protocol == ipv4.PROTO_TCP || protocol == ipv4.PROTO_UDP ? inner : 0;
 }
 
+/**
+ * An error at FORWARD, of whose virtual service this host does not have the address: the server is told, unless it is this host
+ * (ip_vs_forward_icmp).
+ */
+export function forwardedError(ns: usize, frame: usize, ip: usize, length: i32): i32 {
+  if (ipv4.protocol(ip) != ipv4.PROTO_ICMP) return NF_ACCEPT;
+  const verdict = errorToServer(ns, load<usize>(ns, NS_IPVS), frame, ip, length);
+  return verdict == NF_ACCEPT && isOurs(frame) ? NF_DROP : verdict;
+}
+
 /** About an answer of the virtual service: the server is told (ip_vs_in_icmp). */
 function errorToServer(ns: usize, ipvs: usize, frame: usize, ip: usize, length: i32): i32 {
   const inner = quoted(ip, length);
@@ -293,24 +312,31 @@ function errorToServer(ns: usize, ipvs: usize, frame: usize, ip: usize, length: 
   const c = connections.find(ipvs, ipv4.destination(inner), ipv4.source(inner), ports, <u32>ipv4.protocol(inner));
   if (!c) return NF_ACCEPT;
   recorder.spoil();
+  if (!isWhole(ip, length)) return NF_DROP;
   if (trace.on) noteServer(ns, frame, IPVS_KNOWN, c, 0);
   connection = c;
   return pass(ns, frame, ip, length, c);
 }
 
+function isWhole(ip: usize, length: i32): bool {
+  return icmp.checksumValid(ipv4.payload(ip), length - ipv4.headerLength(ip));
+}
+
 /** About a packet to the server: the client is told in the virtual service's name (ip_vs_out_icmp). */
-function errorToClient(ns: usize, ipvs: usize, frame: usize, ip: usize, length: i32): void {
+function errorToClient(ns: usize, ipvs: usize, frame: usize, ip: usize, length: i32): i32 {
   const inner = quoted(ip, length);
-  if (!inner) return;
+  if (!inner) return NF_ACCEPT;
   const ports = rotl<u32>(get32(ipv4.payload(inner)), 16);
   const c = connections.findReply(ipvs, ipv4.destination(inner), ipv4.source(inner), ports, <u32>ipv4.protocol(inner));
-  if (!c) return;
+  if (!c) return NF_ACCEPT;
   recorder.spoil();
+  if (!isWhole(ip, length)) return NF_DROP;
   const virtual = load<u32>(c, VSCONN_VIRTUAL);
   const port = load<u32>(c, VSCONN_PORTS) & 0xffff;
   if (trace.on) trace.note(STEP_IPVS, ns, frame, IPVS_REPLY, virtual, port);
   rewriteError(ip, length, virtual, port, true);
   mark(frame);
+  return NF_ACCEPT;
 }
 
 /** Changes an error outside and inside; the checksum of the quoted transport header stays as it is (ip_vs_nat_icmp). */

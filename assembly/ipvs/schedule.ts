@@ -4,11 +4,15 @@
 import {
   VS_BUCKETS,
   SCHEDULER_DH,
+  SCHEDULER_FO,
   SCHEDULER_LC,
+  SCHEDULER_MH,
   SCHEDULER_NQ,
+  SCHEDULER_OVF,
   SCHEDULER_RR,
   SCHEDULER_SED,
   SCHEDULER_SH,
+  SCHEDULER_TWOS,
   SCHEDULER_WRR,
   VS_SERVER_ACTIVE,
   VS_SERVER_INACTIVE,
@@ -16,13 +20,18 @@ import {
   VS_SERVER_WEIGHT,
   VS_SERVICE_BUCKETS,
   VS_SERVICE_CURRENT,
+  VS_SERVICE_IS_DEALT,
+  VS_SERVICE_NAMESPACE,
   VS_SERVICE_SCHEDULER,
   VS_SERVICE_SERVERS,
   VS_SERVICE_WEIGHT,
   VS_SERVICE_WEIGHT_MAX,
   VS_SERVICE_WEIGHT_STEP,
 } from "../layout/ipvs.ts";
+import { NS_RANDOM } from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
+import { below } from "../memory/random.ts";
+import * as maglev from "./maglev.ts";
 
 /** GOLDEN_RATIO_32 of include/linux/hash.h. */
 const GOLDEN: u32 = 0x61c88647;
@@ -48,11 +57,10 @@ export function begin(service: usize): void {
   changed(service);
 }
 
-/** Servers have come or gone, or have other weights. */
+/** Servers have come or gone, or have other weights. Buckets are dealt when the next connection asks for one. */
 export function changed(service: usize): void {
-  const scheduler = schedulerOf(service);
-  if (scheduler == SCHEDULER_WRR) changedWeights(service);
-  else if (scheduler == SCHEDULER_SH || scheduler == SCHEDULER_DH) assign(service, scheduler == SCHEDULER_SH);
+  store<u32>(service, 0, VS_SERVICE_IS_DEALT);
+  if (schedulerOf(service) == SCHEDULER_WRR) changedWeights(service);
 }
 
 /** A server is about to be taken out of the list: the turn goes back to the one before it (ip_vs_rr_del_dest). */
@@ -63,8 +71,8 @@ export function leaves(service: usize, server: usize): void {
   store<usize>(service, before, VS_SERVICE_CURRENT);
 }
 
-/** Chooses a server for a client of an address; 0: none takes connections. */
-export function choose(service: usize, client: u32, address: u32): usize {
+/** Chooses a server for a client's port and address and the address that it calls; 0: none takes connections. */
+export function choose(service: usize, client: u32, port: u32, address: u32): usize {
   switch (schedulerOf(service)) {
     case SCHEDULER_RR:
       return roundRobin(service);
@@ -76,8 +84,16 @@ export function choose(service: usize, client: u32, address: u32): usize {
       return ofBucket(service, client);
     case SCHEDULER_DH:
       return ofBucket(service, address);
+    case SCHEDULER_MH:
+      return ofMaglev(service, client, port);
     case SCHEDULER_NQ:
       return neverQueue(service);
+    case SCHEDULER_FO:
+      return heaviest(service, false);
+    case SCHEDULER_OVF:
+      return heaviest(service, true);
+    case SCHEDULER_TWOS:
+      return betterOfTwo(service);
     default:
       return leastLoad(service);
   }
@@ -206,13 +222,60 @@ function neverQueue(service: usize): usize {
   return leastLoad(service);
 }
 
-/** Deals the buckets out to the servers in turn, with sh as many in a row as their weight says (ip_vs_sh_reassign). */
-function assign(service: usize, byWeight: bool): void {
-  let buckets = load<usize>(service, VS_SERVICE_BUCKETS);
-  if (!buckets) {
-    buckets = allocate(VS_BUCKETS << 2);
-    store<usize>(service, buckets, VS_SERVICE_BUCKETS);
+/** fo and ovf: the one of the greatest weight, the first of equals; `overflows`: that has no more connections than its weight says. */
+function heaviest(service: usize, overflows: bool): usize {
+  let most: usize = 0;
+  for (let server = after(service, 0); server; server = after(service, server)) {
+    if (overflows && load<i32>(server, VS_SERVER_ACTIVE) > weightOf(server)) continue;
+    if (weightOf(server) > 0 && (!most || weightOf(server) > weightOf(most))) most = server;
   }
+  return most;
+}
+
+/** Two by chance, as their weights say, and of them the one with less to do for its weight (ip_vs_twos_schedule). */
+function betterOfTwo(service: usize): usize {
+  let weights = 0;
+  for (let server = after(service, 0); server; server = after(service, server))
+    weights += max<i32>(weightOf(server), 0);
+  if (!weights) return 0;
+  const state = load<usize>(service, VS_SERVICE_NAMESPACE) + NS_RANDOM;
+  // The sum itself is drawn, too; with 0 the first server is chosen as with 1.
+  const one = atWeight(service, <i32>below(state, <u32>weights + 1));
+  const other = atWeight(service, <i32>below(state, <u32>weights + 1));
+  const isOtherLess = overhead(one) * <i64>weightOf(other) > overhead(other) * <i64>weightOf(one);
+  return isOtherLess ? other : one;
+}
+
+/** The first server with which the weights come to so much. */
+function atWeight(service: usize, weight: i32): usize {
+  let left = weight;
+  let last: usize = 0;
+  for (let server = after(service, 0); server; server = after(service, server)) {
+    if (weightOf(server) <= 0) continue;
+    left -= weightOf(server);
+    last = server;
+    if (left <= 0) break;
+  }
+  return last;
+}
+
+/** The buckets of a service, so many; `isDealt` says whether they are those of its servers as they are now. */
+function bucketsOf(service: usize, count: u32): usize {
+  const known = load<usize>(service, VS_SERVICE_BUCKETS);
+  if (known) return known;
+  const buckets = allocate(count << 2);
+  store<usize>(service, buckets, VS_SERVICE_BUCKETS);
+  return buckets;
+}
+
+function isDealt(service: usize): bool {
+  if (load<u32>(service, VS_SERVICE_IS_DEALT)) return true;
+  store<u32>(service, 1, VS_SERVICE_IS_DEALT);
+  return false;
+}
+
+/** Deals the buckets out to the servers in turn, with sh as many in a row as their weight says (ip_vs_sh_reassign). */
+function assign(service: usize, buckets: usize, byWeight: bool): void {
   let server: usize = 0;
   let dealt = 0;
   for (let i: usize = 0; i < <usize>VS_BUCKETS; i++) {
@@ -227,7 +290,19 @@ function assign(service: usize, byWeight: bool): void {
 
 /** The server of an address's bucket, if it takes connections (hash_32 of include/linux/hash.h). */
 function ofBucket(service: usize, address: u32): usize {
-  const place = (address * GOLDEN) >>> (32 - BUCKET_BITS);
-  const server = load<usize>(load<usize>(service, VS_SERVICE_BUCKETS) + ((<usize>place) << 2));
+  const buckets = bucketsOf(service, VS_BUCKETS);
+  if (!isDealt(service)) assign(service, buckets, schedulerOf(service) == SCHEDULER_SH);
+  return taking(buckets, (address * GOLDEN) >>> (32 - BUCKET_BITS));
+}
+
+/** The server of a client's bucket, if it takes connections: the flag mh-fallback is not set (ip_vs_mh_get). */
+function ofMaglev(service: usize, client: u32, port: u32): usize {
+  const buckets = bucketsOf(service, maglev.BUCKETS);
+  if (!isDealt(service)) maglev.deal(service, buckets);
+  return taking(buckets, maglev.place(client, port));
+}
+
+function taking(buckets: usize, place: u32): usize {
+  const server = load<usize>(buckets + ((<usize>place) << 2));
   return server && weightOf(server) > 0 ? server : 0;
 }

@@ -8,6 +8,7 @@ import {
   VS_SERVER_ADDRESS,
   VS_SERVER_AVAILABLE,
   VS_SERVER_INACTIVE,
+  VS_SERVER_LAST_WEIGHT,
   VS_SERVER_LEAVING,
   VS_SERVER_NEXT,
   VS_SERVER_PORT,
@@ -15,6 +16,8 @@ import {
   VS_SERVER_WEIGHT,
   VS_SERVICE_ADDRESS,
   VS_SERVICE_ALIVE,
+  VS_SERVICE_BUCKETS,
+  VS_SERVICE_NAMESPACE,
   VS_SERVICE_PERSISTENT,
   VS_SERVICE_PORT,
   VS_SERVICE_PROTO,
@@ -28,6 +31,7 @@ import { allocate } from "../memory/arena.ts";
 import * as hash from "../memory/hash.ts";
 import * as recorder from "../memory/recorder.ts";
 import { PROTO_UDP } from "../wire/ipv4.ts";
+import * as connections from "./connection.ts";
 import * as schedule from "./schedule.ts";
 
 /** What the namespace has of ip_vs (IPVS_*), made when it is first asked for. */
@@ -81,12 +85,18 @@ export function put(ns: usize, address: u32, port: u32, protocol: u32, scheduler
     store<u32>(service, address, VS_SERVICE_ADDRESS);
     store<u32>(service, port, VS_SERVICE_PORT);
     store<u32>(service, protocol, VS_SERVICE_PROTO);
+    store<usize>(service, ns, VS_SERVICE_NAMESPACE);
     if (hash.crowded(services)) hash.grow(services, hashOfRecord);
     hash.insert(services, hashOf(address, port, protocol), service);
   }
+  const isOther = load<u32>(service, VS_SERVICE_SCHEDULER) != scheduler;
+  const isNew = !load<u32>(service, VS_SERVICE_ALIVE);
   store<u32>(service, 1, VS_SERVICE_ALIVE);
-  store<u32>(service, scheduler, VS_SERVICE_SCHEDULER);
   store<u32>(service, persistent, VS_SERVICE_PERSISTENT);
+  // A scheduler that stays goes on where it was (ip_vs_edit_service).
+  if (!isOther && !isNew) return service;
+  if (isOther) store<usize>(service, 0, VS_SERVICE_BUCKETS);
+  store<u32>(service, scheduler, VS_SERVICE_SCHEDULER);
   schedule.begin(service);
   return service;
 }
@@ -105,10 +115,17 @@ function findIn(list: usize, address: u32, port: u32): usize {
   return server;
 }
 
-/** Adds a real server at the head of the list, or gives one that is there a weight. One that comes back keeps what connections it has. */
+/**
+ * Adds a real server at the head of the list, or gives one that is there a weight. One that comes back keeps what connections it has;
+ * so does one that was leaving, which kube-proxy deletes and adds again (MoveRSOutofGracefulDeleteList).
+ */
 export function putServer(service: usize, address: u32, port: u32, weight: u32): void {
   recorder.changed();
   let server = findIn(load<usize>(service, VS_SERVICE_SERVERS), address, port);
+  if (server && load<u32>(server, VS_SERVER_LEAVING)) {
+    unlink(service, server);
+    server = 0;
+  }
   if (!server) {
     server = findIn(load<usize>(service, VS_SERVICE_TRASH), address, port);
     if (server) cut(service + VS_SERVICE_TRASH, server);
@@ -117,8 +134,10 @@ export function putServer(service: usize, address: u32, port: u32, weight: u32):
     store<u32>(server, port, VS_SERVER_PORT);
     store<usize>(server, load<usize>(service, VS_SERVICE_SERVERS), VS_SERVER_NEXT);
     store<usize>(service, server, VS_SERVICE_SERVERS);
+    store<u32>(server, 0, VS_SERVER_LAST_WEIGHT);
   }
   store<u32>(server, weight, VS_SERVER_WEIGHT);
+  if (weight) store<u32>(server, weight, VS_SERVER_LAST_WEIGHT);
   store<u32>(server, 1, VS_SERVER_AVAILABLE);
   store<u32>(server, 0, VS_SERVER_LEAVING);
   schedule.changed(service);
@@ -138,6 +157,7 @@ function unlink(service: usize, server: usize): void {
   store<usize>(server, load<usize>(service, VS_SERVICE_TRASH), VS_SERVER_NEXT);
   store<usize>(service, server, VS_SERVICE_TRASH);
   schedule.changed(service);
+  connections.clearSoon(load<usize>(service, VS_SERVICE_NAMESPACE));
 }
 
 function isIdle(server: usize): bool {

@@ -172,10 +172,16 @@ function translate(manip: u32): i32 {
 
 /** ip_vs, in a namespace that has virtual services: answers of real servers first, then requests, `own` or others'. */
 function balance(own: bool): i32 {
-  ipvs.toClient(packet.ns, packet.frame, packet.ip, packet.length);
-  const verdict = ipvs.toServer(packet.ns, packet.frame, packet.ip, packet.length, own);
+  let verdict = ipvs.toClient(packet.ns, packet.frame, packet.ip, packet.length);
+  if (verdict == NF_ACCEPT) verdict = ipvs.toServer(packet.ns, packet.frame, packet.ip, packet.length, own);
   packet.read();
   return verdict;
+}
+
+/** The same for what is forwarded: errors about virtual services, and answers of real servers. */
+function answer(): i32 {
+  const verdict = ipvs.forwardedError(packet.ns, packet.frame, packet.ip, packet.length);
+  return verdict == NF_ACCEPT ? ipvs.toClient(packet.ns, packet.frame, packet.ip, packet.length) : verdict;
 }
 
 function settle(): i32 {
@@ -221,7 +227,7 @@ export function run(ns: usize, rules: usize, hook: i32, frame: usize, input: usi
       verdict = consult(TABLE_MANGLE);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_NFT_FILTER);
       if (verdict == NF_ACCEPT) verdict = consult(TABLE_FILTER);
-      if (verdict == NF_ACCEPT && hasServices(rules)) ipvs.toClient(ns, frame, packet.ip, packet.length);
+      if (verdict == NF_ACCEPT && hasServices(rules)) verdict = answer();
       break;
     case HOOK_OUTPUT:
       verdict = consult(TABLE_RAW);

@@ -15,6 +15,10 @@ const SCHEDULER_NUMBERS: Readonly<Record<Scheduler, number>> = {
   dh: I.SCHEDULER_DH,
   sed: I.SCHEDULER_SED,
   nq: I.SCHEDULER_NQ,
+  mh: I.SCHEDULER_MH,
+  fo: I.SCHEDULER_FO,
+  ovf: I.SCHEDULER_OVF,
+  twos: I.SCHEDULER_TWOS,
 };
 
 /** A namespace's ip_vs as it is now. */

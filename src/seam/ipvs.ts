@@ -1,11 +1,11 @@
 // What the components tell a machine's ip_vs: virtual servers, the real servers behind each, and the device that has their addresses.
 
 /** How a new connection is given to one of the real servers: those of Linux that the kernel here has. */
-export const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"] as const;
+export const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq", "mh", "fo", "ovf", "twos"] as const;
 export type Scheduler = (typeof SCHEDULERS)[number];
 
 /** What is said to who asks for another one. */
-export const SCHEDULER_SENTENCE = `should be one of ${SCHEDULERS.join(", ")}; other schedulers of ip_vs are not emulated yet`;
+export const SCHEDULER_SENTENCE = `should be one of ${SCHEDULERS.join(", ")}; lblc and lblcr of ip_vs are not emulated`;
 
 export interface RealServer {
   address: string;

@@ -27,5 +27,7 @@ function saveService(service: VirtualService): string {
   const servers = [...destinations]
     .sort(byAddress)
     .map((one) => `-a ${which} -r ${joinHostPort(one.address, one.port)} -m -w ${one.weight}\n`);
-  return `-A ${which} -s ${scheduler}${persistent}\n${servers.join("")}`;
+  // kube-proxy gives mh the flag that the client's port counts, too.
+  const flags = scheduler === "mh" ? " -b mh-port" : "";
+  return `-A ${which} -s ${scheduler}${persistent}${flags}\n${servers.join("")}`;
 }
