@@ -142,6 +142,7 @@ export function setSysctl(ns: usize, which: u32, value: u32): void {
     }
   }
   store<u32>(ns + R.NS_SYSCTLS + ((<usize>which) << 2), value);
+  if (which == R.SYSCTL_IPV6_FORWARDING) route.flushCache(ns);
   recorder.changed();
   sockets.portFreed(ns);
 }
@@ -236,12 +237,17 @@ export function addAddress(ns: usize, device: usize, local: u32, prefix: u32): v
   else address.addAddress(ns, device, local, prefix);
 }
 
+/** A table, by its number, of the family that an address is of. */
+function tableOf(ns: usize, id: u32, address: u32): usize {
+  setMachine(load<usize>(ns, R.NS_MACHINE));
+  const six = addresses.isSix(address);
+  if (six) address6.begin(ns);
+  return route.tableOf(ns, id, six);
+}
+
 /** The main table of the family that an address is of. */
 function mainTable(ns: usize, network: u32): usize {
-  if (!addresses.isSix(network)) return load<usize>(ns, R.NS_TABLE_MAIN);
-  setMachine(load<usize>(ns, R.NS_MACHINE));
-  address6.begin(ns);
-  return load<usize>(ns, R.NS_TABLE_MAIN6);
+  return tableOf(ns, route.TABLE_MAIN, network);
 }
 
 /** Takes away an address that is the only one of its network (/32). */
@@ -295,12 +301,12 @@ export function addRouteTo(
     if (!out) return EINVAL;
   }
   route.flushCache(ns);
-  const fib = addresses.isSix(network) ? mainTable(ns, network) : route.tableOf(ns, table);
+  const fib = tableOf(ns, table, network);
   route.add(fib, network, length, type, via, out, source, metric, mtu);
   return OK;
 }
 
-/** Adds a rule: packets from one network to another look into a table, or with `table` 0 have a ROUTE_* that is no way. */
+/** Adds a rule: packets from one network to another of its family look into a table, or with `table` 0 have a ROUTE_* that is no way. */
 export function addPolicy(
   ns: usize,
   priority: u32,
@@ -311,7 +317,7 @@ export function addPolicy(
   table: u32,
   type: u32,
 ): void {
-  const fib = table ? route.tableOf(ns, table) : 0;
+  const fib = table ? tableOf(ns, table, destination) : 0;
   route.addPolicy(ns, priority, source, sourceLength, destination, destinationLength, fib, type);
 }
 

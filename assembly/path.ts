@@ -784,7 +784,7 @@ function ipForward(ns: usize, input: usize, frame: usize): void {
     }
   }
   ipv4.decreaseTtl(ip);
-  if (route.redirects && !(hasOptions && options.hasSourceRoute())) {
+  if (route.tellsSender && !(hasOptions && options.hasSourceRoute())) {
     recorder.spoil();
     const redirect = makeRedirect(ns, frame, load<u32>(frame, F.FRAME_NEXT_HOP));
     if (redirect) output(redirect);
@@ -1273,8 +1273,7 @@ function sendTo(ns: usize, device: usize, entry: usize, frame: usize): void {
   const cached = neighbour.headerCached(entry);
   if (flag(frame, F.FRAME_IS_BRIDGED_DNAT)) {
     // Without a cached header it takes the way by the bridge's own interface, where it is seen (neigh->output).
-    if (!cached) recorder.spoil();
-    if (!cached) capture(device, frame, DIRECTION_OUT);
+    if (!cached) seenInBridgesName(device, frame);
     // Translated on the bridge: it goes on as if it had come in for that address (br_nf_pre_routing_finish_bridge).
     clearFlag(frame, F.FRAME_IS_BRIDGED_DNAT);
     bridgeFinish(ns, load<usize>(frame, F.FRAME_PHYS_IN), frame);
@@ -1282,6 +1281,18 @@ function sendTo(ns: usize, device: usize, entry: usize, frame: usize): void {
   }
   ethernet.setSource(at, load<u32>(device, R.DEV_MAC_HIGH), load<u32>(device, R.DEV_MAC_LOW));
   transmit(device, frame);
+}
+
+/** A bridge's own interface shows a frame as it sends it, before the sender's address comes back (br_nf_pre_routing_finish_bridge_slow). */
+function seenInBridgesName(master: usize, frame: usize): void {
+  recorder.spoil();
+  if (!load<usize>(master, R.DEV_CAPTURE)) return;
+  const at = load<usize>(frame, F.FRAME_DATA);
+  const high = ethernet.sourceHigh(at);
+  const low = ethernet.sourceLow(at);
+  ethernet.setSource(at, load<u32>(master, R.DEV_MAC_HIGH), load<u32>(master, R.DEV_MAC_LOW));
+  capture(master, frame, DIRECTION_OUT);
+  ethernet.setSource(at, high, low);
 }
 
 // ---- sending

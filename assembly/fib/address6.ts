@@ -1,5 +1,5 @@
 // IPv6 addresses of devices, the routes and groups that come with them, and which one a packet without a source gets (net/ipv6/addrconf.c).
-import { DEVICE_LOOPBACK, ROUTE_LOCAL, ROUTE_UNICAST } from "../layout/codes.ts";
+import { DEVICE_LOOPBACK, ROUTE_ANYCAST, ROUTE_LOCAL, ROUTE_UNICAST } from "../layout/codes.ts";
 import {
   ADDR_LOCAL,
   ADDR_NEXT,
@@ -21,10 +21,12 @@ import {
 } from "../layout/records.ts";
 import * as addresses from "../memory/addresses.ts";
 import { allocate } from "../memory/arena.ts";
+import { blockOf } from "../memory/prefix.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 import * as route from "./route.ts";
 
 const METRIC_KERNEL: u32 = 256; // IP6_RT_PRIO_ADDRCONF
+const METRIC_ANYCAST: u32 = 1; // an address that the host was given comes first
 
 /** Gives a namespace IPv6 with its first address: the tables, and ::1 on its loopback device. */
 export function begin(ns: usize): void {
@@ -59,6 +61,10 @@ function append(device: usize, address: u32, prefix: u32): void {
   route.add(load<usize>(ns, NS_TABLE_LOCAL6), address, 128, ROUTE_LOCAL, 0, device, address, 0);
   if (prefix == 128) return;
   route.add(load<usize>(ns, NS_TABLE_MAIN6), address, prefix, ROUTE_UNICAST, 0, device, 0, METRIC_KERNEL);
+  // The anycast address of the network's routers is one of this host while it is one of them (addrconf_join_anycast).
+  if (prefix > 126 || ipv6.isLinkLocal(address)) return;
+  const network = blockOf(address, prefix);
+  route.add(load<usize>(ns, NS_TABLE_LOCAL6), network, 128, ROUTE_ANYCAST, 0, device, 0, METRIC_ANYCAST);
 }
 
 /** The link-local address of a device, 0 if it has none. */

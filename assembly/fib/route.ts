@@ -1,5 +1,12 @@
 // Routing tables (FIB) of IPv4 and IPv6: longest prefix first, then least metric; the local table before the main one, as `ip rule` has it by default.
-import { ROUTE_BROADCAST, ROUTE_LOCAL, ROUTE_MULTICAST, ROUTE_UNICAST, ROUTE_UNREACHABLE } from "../layout/codes.ts";
+import {
+  ROUTE_ANYCAST,
+  ROUTE_BROADCAST,
+  ROUTE_LOCAL,
+  ROUTE_MULTICAST,
+  ROUTE_UNICAST,
+  ROUTE_UNREACHABLE,
+} from "../layout/codes.ts";
 import {
   CACHE_ADDRESS,
   CACHE_BITS,
@@ -26,8 +33,11 @@ import {
   FIB_SIZE,
   NS_IPV6,
   NS_POLICIES,
+  NS_POLICIES6,
   NS_ROUTE_CACHE,
+  NS_SYSCTLS,
   NS_TABLES,
+  NS_TABLES6,
   NS_TABLE_LOCAL,
   NS_TABLE_LOCAL6,
   NS_TABLE_MAIN,
@@ -50,6 +60,7 @@ import {
   ROUTE_SOURCE,
   ROUTE_TYPE,
   ROUTE_VIA,
+  SYSCTL_IPV6_FORWARDING,
   TABLE_FIB,
   TABLE_ID,
   TABLE_NEXT,
@@ -59,11 +70,11 @@ import { allocate } from "../memory/arena.ts";
 import * as hash from "../memory/hash.ts";
 import * as recorder from "../memory/recorder.ts";
 import { isSix } from "../memory/addresses.ts";
-import { blockOf, knownBlockOf } from "../memory/prefix.ts";
+import { blockOf, knownBlockOf, under } from "../memory/prefix.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 import { isLimitedBroadcast, isMulticast, isZeroNet } from "../wire/ipv4.ts";
 
-const TABLE_MAIN: u32 = 254; // RT_TABLE_MAIN
+export const TABLE_MAIN: u32 = 254; // RT_TABLE_MAIN
 
 export function newTable(): usize {
   const table = allocate(FIB_SIZE);
@@ -269,7 +280,9 @@ function fill(ns: usize, entry: usize, address: u32): void {
 
 function fillSix(ns: usize, entry: usize, address: u32): void {
   const on = load<u32>(ns, NS_IPV6) != 0;
-  const local = on ? lookupSixIn(load<usize>(ns, NS_TABLE_LOCAL6), address) : 0;
+  let local = on ? lookupSixIn(load<usize>(ns, NS_TABLE_LOCAL6), address) : 0;
+  const isOfRouters = local != 0 && load<u32>(local, ROUTE_TYPE) == ROUTE_ANYCAST;
+  if (isOfRouters && !load<u32>(ns + NS_SYSCTLS, SYSCTL_IPV6_FORWARDING << 2)) local = 0;
   store<u32>(entry, address, CACHE_ADDRESS);
   store<u32>(entry, 1, CACHE_VALID);
   store<usize>(entry, local, CACHE_LOCAL);
@@ -291,24 +304,25 @@ export function lookup(ns: usize, address: u32): usize {
   return load<usize>(cached(ns, address), CACHE_ROUTE);
 }
 
-/** A table by its number: 254 is the main one, others are made when they are first asked for. */
-export function tableOf(ns: usize, id: u32): usize {
-  if (id == TABLE_MAIN) return load<usize>(ns, NS_TABLE_MAIN);
-  let record = load<usize>(ns, NS_TABLES);
+/** A table of a family by its number: 254 is the main one, others are made when they are first asked for. */
+export function tableOf(ns: usize, id: u32, six: bool): usize {
+  if (id == TABLE_MAIN) return load<usize>(ns + (six ? NS_TABLE_MAIN6 : NS_TABLE_MAIN));
+  const tables = ns + (six ? NS_TABLES6 : NS_TABLES);
+  let record = load<usize>(tables);
   while (record && load<u32>(record, TABLE_ID) != id) record = load<usize>(record, TABLE_NEXT);
   if (!record) {
     record = allocate(TABLE_RECORD);
     store<u32>(record, id, TABLE_ID);
     store<usize>(record, newTable(), TABLE_FIB);
-    store<usize>(record, load<usize>(ns, NS_TABLES), TABLE_NEXT);
-    store<usize>(ns, record, NS_TABLES);
+    store<usize>(record, load<usize>(tables), TABLE_NEXT);
+    store<usize>(tables, record);
   }
   return load<usize>(record, TABLE_FIB);
 }
 
 /**
- * Adds a rule (fib_nl2rule): packets that fit look into `table`, or with 0 have `type`: ROUTE_BLACKHOLE, ROUTE_PROHIBIT or, as
- * if no table had a route, ROUTE_UNREACHABLE.
+ * Adds a rule (fib_nl2rule) of the family that its addresses are of: packets that fit look into `table`, or with 0 have `type`:
+ * ROUTE_BLACKHOLE, ROUTE_PROHIBIT or, as if no table had a route, ROUTE_UNREACHABLE.
  */
 export function addPolicy(
   ns: usize,
@@ -325,13 +339,16 @@ export function addPolicy(
   const route = allocate(ROUTE_SIZE);
   store<u32>(route, type, ROUTE_TYPE);
   store<u32>(policy, priority, POLICY_PRIORITY);
-  store<u32>(policy, maskOf(sourceLength), POLICY_SOURCE_MASK);
-  store<u32>(policy, source & maskOf(sourceLength), POLICY_SOURCE);
-  store<u32>(policy, maskOf(destinationLength), POLICY_DESTINATION_MASK);
-  store<u32>(policy, destination & maskOf(destinationLength), POLICY_DESTINATION);
+  const six = isSix(destination);
+  const sourceMask = six ? sourceLength : maskOf(sourceLength);
+  const destinationMask = six ? destinationLength : maskOf(destinationLength);
+  store<u32>(policy, sourceMask, POLICY_SOURCE_MASK);
+  store<u32>(policy, under(source, sourceMask), POLICY_SOURCE);
+  store<u32>(policy, destinationMask, POLICY_DESTINATION_MASK);
+  store<u32>(policy, under(destination, destinationMask), POLICY_DESTINATION);
   store<usize>(policy, table, POLICY_TABLE);
   store<usize>(policy, type == ROUTE_UNREACHABLE ? 0 : route, POLICY_ROUTE);
-  let link = ns + NS_POLICIES;
+  let link = ns + (six ? NS_POLICIES6 : NS_POLICIES);
   while (load<usize>(link) && load<u32>(load<usize>(link), POLICY_PRIORITY) <= priority) {
     link = load<usize>(link) + POLICY_NEXT;
   }
@@ -339,21 +356,29 @@ export function addPolicy(
   store<usize>(link, policy);
 }
 
-/** The route of a packet from `source` to `destination`, by the rules if there are any (fib_lookup); 0 if none. */
+/** The route of a packet from `source` to `destination`, by the rules if there are any (fib_lookup, fib6_rule_lookup); 0 if none. */
 export function lookupFrom(ns: usize, source: u32, destination: u32): usize {
-  let policy = load<usize>(ns, NS_POLICIES);
-  if (!policy || isSix(destination)) return lookup(ns, destination);
+  const six = isSix(destination);
+  let policy = load<usize>(ns + (six ? NS_POLICIES6 : NS_POLICIES));
+  if (!policy) return lookup(ns, destination);
   const local = load<usize>(cached(ns, destination), CACHE_LOCAL);
   if (local) return local;
   for (; policy; policy = load<usize>(policy, POLICY_NEXT)) {
-    if ((source & load<u32>(policy, POLICY_SOURCE_MASK)) != load<u32>(policy, POLICY_SOURCE)) continue;
-    if ((destination & load<u32>(policy, POLICY_DESTINATION_MASK)) != load<u32>(policy, POLICY_DESTINATION)) continue;
+    if (!isIn(source, load<u32>(policy, POLICY_SOURCE), load<u32>(policy, POLICY_SOURCE_MASK), six)) continue;
+    const network = load<u32>(policy, POLICY_DESTINATION);
+    if (!isIn(destination, network, load<u32>(policy, POLICY_DESTINATION_MASK), six)) continue;
     const table = load<usize>(policy, POLICY_TABLE);
     if (!table) return load<usize>(policy, POLICY_ROUTE);
-    const found = lookupIn(table, destination);
+    const found = six ? lookupSixIn(table, destination) : lookupIn(table, destination);
     if (found) return found;
   }
   return lookup(ns, destination);
+}
+
+/** Whether an address is in the network of a rule; one that is not known yet is in that of all only. */
+function isIn(address: u32, network: u32, mask: u32, six: bool): bool {
+  if (!six) return (address & mask) == network;
+  return !mask || (isSix(address) && knownBlockOf(address, mask) == network);
 }
 
 /** The type of an address by the local table (inet_addr_type): ROUTE_LOCAL, _BROADCAST, _MULTICAST or _UNICAST. */

@@ -12,7 +12,14 @@ import {
   FRAME_PIECES,
   FRAME_PIECES_MAX,
 } from "../layout/frame.ts";
-import { NS_MACHINE, NS_REASSEMBLIES, REASSEMBLY_FRAMES, REASSEMBLY_NEXT } from "../layout/records.ts";
+import {
+  NS_MACHINE,
+  NS_REASSEMBLIES,
+  NS_SYSCTLS,
+  REASSEMBLY_FRAMES,
+  REASSEMBLY_NEXT,
+  SYSCTL_IP6FRAG_TIME,
+} from "../layout/records.ts";
 import { allocate } from "../memory/arena.ts";
 import { SECOND, now } from "../memory/clock.ts";
 import * as events from "../memory/events.ts";
@@ -26,6 +33,8 @@ import * as icmpv6 from "../wire/icmpv6.ts";
 import * as anyIp from "../wire/ip.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
+import { TCP_LENGTH } from "../wire/tcp.ts";
+import { UDP_LENGTH } from "../wire/udp.ts";
 import { sendError as sendErrorSix } from "./icmpv6-error.ts";
 
 // Who puts together; the same packet may be put together by several (enum ip_defrag_users).
@@ -35,7 +44,6 @@ export const FOR_TRACKING_OUT: u32 = 2;
 export const FOR_BRIDGE: u32 = 3;
 
 const TIME: u64 = 30 * SECOND; // ipfrag_time
-const TIME_SIX: u64 = 60 * SECOND; // ip6frag_time
 const LARGEST = 65535;
 
 // A packet being put together (struct ipq), in a list of its namespace. Its fragments are linked by FRAME_NEXT, by offset.
@@ -82,7 +90,7 @@ function queueOf(ns: usize, source: u32, destination: u32, id: u32, user: u32): 
   store<u32>(queue, user, QUEUE_USER);
   store<usize>(queue, load<usize>(ns, NS_REASSEMBLIES), QUEUE_NEXT);
   store<usize>(ns, queue, NS_REASSEMBLIES);
-  const time = isSix(destination) ? TIME_SIX : TIME;
+  const time = isSix(destination) ? <u64>load<u32>(ns + NS_SYSCTLS, SYSCTL_IP6FRAG_TIME << 2) * SECOND : TIME;
   events.push(now + time, load<usize>(ns, NS_MACHINE), events.EVENT_FRAGMENTS, queue, generation);
   return queue;
 }
@@ -178,28 +186,47 @@ export function gather(ns: usize, frame: usize, user: u32): usize {
 }
 
 /**
- * The same for IPv6 (ipv6_frag_rcv, nf_ct_frag6_gather). A host tells who sends a fragment that no packet can have: one before the last that
- * does not end at 8 bytes, or that ends too far out.
+ * The same for IPv6 (ipv6_frag_rcv, nf_ct_frag6_gather). A host tells who sends a fragment that no packet can have: a first one without all
+ * headers, one before the last that does not end at 8 bytes, one that ends too far out. Connection tracking leaves those, and empty ones,
+ * to the host.
  */
 export function gatherSix(ns: usize, frame: usize, user: u32): usize {
   const ip = load<usize>(frame, FRAME_NETWORK);
   const length = packetLength(frame);
+  if (isIncomplete(ip, length)) return refuseSix(ns, frame, user, icmpv6.INCOMPLETE, 0);
   ipv6.walk(ip, length);
   const at = ipv6.fragmentHeader;
   const more = (ipv6.fragment & 1) != 0;
   const bytes = length - at - ipv6.FRAGMENT_LENGTH;
   const end = (ipv6.fragment & 0xfff8) + bytes;
-  let pointer = -1;
-  if (end > LARGEST) pointer = at + 2;
-  else if (more && bytes & 7) pointer = 4;
-  if (pointer >= 0) {
-    if (user == FOR_HOST) sendErrorSix(ns, frame, icmpv6.PARAMETER_PROBLEM, icmpv6.HEADER_FIELD, <u32>pointer);
-    table.consume(frame, USED_JOINED);
-    return 0;
-  }
+  if (end > LARGEST) return refuseSix(ns, frame, user, icmpv6.HEADER_FIELD, at + 2);
+  if (more && bytes & 7) return refuseSix(ns, frame, user, icmpv6.HEADER_FIELD, PAYLOAD_LENGTH);
+  if (!bytes && user != FOR_HOST) return frame;
   const queue = queueOf(ns, ipv6.source(ip), ipv6.destination(ip), get32(ip + <usize>at + 4), user);
   if (!add(queue, frame, more)) return 0;
   return isComplete(queue) ? join(queue, frame) : 0;
+}
+
+const PAYLOAD_LENGTH = 4; // of the IPv6 header
+
+/** A fragment that no packet can have is gone, and its sender told; or goes on, if it was tracking that looked at it. */
+function refuseSix(ns: usize, frame: usize, user: u32, detail: i32, pointer: i32): usize {
+  if (user != FOR_HOST) return frame;
+  sendErrorSix(ns, frame, icmpv6.PARAMETER_PROBLEM, detail, <u32>pointer);
+  table.consume(frame, USED_JOINED);
+  return 0;
+}
+
+/** Whether a first fragment lacks a part of its headers up to that of the transport (ipv6frag_thdr_truncated). */
+function isIncomplete(ip: usize, length: i32): bool {
+  const first = ipv6.skip(ip, length) && (ipv6.fragment & 0xfff8) == 0 && (ipv6.fragment & 1) != 0;
+  if (!first) return false;
+  const protocol = ipv6.protocol;
+  let least = 1;
+  if (protocol == ipv4.PROTO_TCP) least = TCP_LENGTH;
+  else if (protocol == ipv4.PROTO_UDP) least = UDP_LENGTH;
+  else if (protocol == ipv6.PROTO_ICMPV6) least = icmpv6.ICMPV6_LENGTH;
+  return ipv6.headers + least > length;
 }
 
 function isComplete(queue: usize): bool {

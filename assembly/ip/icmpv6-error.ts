@@ -1,5 +1,5 @@
 // ICMPv6 errors: when one may be sent, how many, and what it quotes (icmp6_send in net/ipv6/icmp.c).
-import { ROUTE_LOCAL } from "../layout/codes.ts";
+import { ROUTE_ANYCAST, ROUTE_LOCAL, ROUTE_MULTICAST } from "../layout/codes.ts";
 import {
   FRAME_INPUT,
   FRAME_LINE,
@@ -39,8 +39,10 @@ function limited(ns: usize, kind: i32, target: u32, toLoopback: bool): bool {
 
 /** Whether a packet may not be answered with an error: it is one itself (is_ineligible). */
 function isError(ip: usize, length: i32): bool {
-  if (!ipv6.walk(ip, length) || ipv6.protocol != ipv6.PROTO_ICMPV6 || (ipv6.fragment & 0xfff8) != 0) return false;
-  return length < ipv6.headers + 1 || icmpv6.isError(icmpv6.type(ip + <usize>ipv6.headers));
+  if (!ipv6.skip(ip, length) || ipv6.protocol != ipv6.PROTO_ICMPV6) return false;
+  // One that is cut off may be an error, unless it is known to be a fragment.
+  if (length < ipv6.headers + 1) return !ipv6.fragment;
+  return icmpv6.isError(icmpv6.type(ip + <usize>ipv6.headers));
 }
 
 /**
@@ -60,15 +62,17 @@ export function sendError(ns: usize, frame: usize, kind: i32, detail: i32, rest:
   const length = packetLength(frame);
   if (isError(ip, length)) return;
   const input = load<usize>(frame, FRAME_INPUT);
+  const toType = toGroup ? ROUTE_MULTICAST : addressType(ns, to);
+  const own = toType == ROUTE_LOCAL || toType == ROUTE_ANYCAST ? to : 0;
   let toLoopback = false;
   if (ipv6.isLinkLocal(from)) {
     route.onLink(ns, from, input);
   } else {
-    const decision = route.outgoing(ns, from);
+    const decision = route.outgoing(ns, from, own);
     if (decision == route.TO_NOWHERE) return;
     toLoopback = decision == route.TO_LOCAL;
   }
-  const source = !toGroup && addressType(ns, to) == ROUTE_LOCAL ? to : route.source;
+  const source = own ? own : route.source;
   if (!source || limited(ns, kind, from, toLoopback)) return;
   const quoted = min<i32>(length, LARGEST - ipv6.IPV6_LENGTH - icmpv6.ICMPV6_LENGTH);
   const answer = newPacketFor(ns, load<u32>(frame, FRAME_LINE), icmpv6.ICMPV6_LENGTH + quoted);

@@ -59,6 +59,11 @@ function message(
     icmpv6.writeLinkOption(at + <usize>bytes, option, macHigh, load<u32>(device, DEV_MAC_LOW));
     bytes += icmpv6.LINK_OPTION_LENGTH;
   }
+  return sealed(device, frame, at, bytes, source, to);
+}
+
+/** A message of `bytes` bytes that is written but for its checksum, with the header that it has on a link. */
+export function sealed(device: usize, frame: usize, at: usize, bytes: i32, source: u32, to: u32): usize {
   icmpv6.seal(at, bytes, source, to);
   finishWithHops(frame, ipv6.PROTO_ICMPV6, source, to, bytes, HOPS);
   store<usize>(frame, device, FRAME_DEVICE);
@@ -79,6 +84,14 @@ export function solicitation(ns: usize, device: usize, address: u32, waiting: u3
   return message(ns, device, icmpv6.NEIGHBOUR_SOLICITATION, 0, source, to, address, option);
 }
 
+/** Whether a message at `at` is one that only somebody on the link can have sent: DROP_NONE, or what is wrong (ndisc_rcv). */
+export function isOfLink(ip: usize, at: usize): i32 {
+  ipv6.walk(ip, ipv6.totalLength(ip));
+  if (ipv6.fragmentHeader) return DROP_IPV6_NDISC_FRAG;
+  if (ipv6.hopLimit(ip) != HOPS) return DROP_IPV6_NDISC_HOP_LIMIT;
+  return icmpv6.code(at) ? DROP_IPV6_NDISC_BAD_CODE : DROP_NONE;
+}
+
 /** An advertisement to be sent, made by `receive`; 0: none. */
 export let reply: usize = 0;
 /** The entry that `receive` updated, whose waiting frames may go now; 0: none. */
@@ -89,10 +102,8 @@ export function receive(ns: usize, device: usize, frame: usize, at: usize, bytes
   reply = 0;
   updated = 0;
   const ip = load<usize>(frame, FRAME_NETWORK);
-  ipv6.walk(ip, ipv6.totalLength(ip));
-  if (ipv6.fragmentHeader) return DROP_IPV6_NDISC_FRAG;
-  if (ipv6.hopLimit(ip) != HOPS) return DROP_IPV6_NDISC_HOP_LIMIT;
-  if (icmpv6.code(at)) return DROP_IPV6_NDISC_BAD_CODE;
+  const bad = isOfLink(ip, at);
+  if (bad) return bad;
   if (bytes < icmpv6.NEIGHBOUR_LENGTH) return DROP_PKT_TOO_SMALL;
   const target = addresses.numberOf(icmpv6.target(at));
   if (ipv6.isMulticast(target)) return DROP_IPV6_NDISC_NS_OTHERHOST;
@@ -107,7 +118,7 @@ export function receive(ns: usize, device: usize, frame: usize, at: usize, bytes
 function solicited(ns: usize, device: usize, at: usize, bytes: i32, from: u32, to: u32, target: u32): i32 {
   const asksForDuplicates = from == addresses.ANY;
   if (asksForDuplicates && !ipv6.isSolicitedNode(to)) return DROP_IPV6_NDISC_BAD_OPTIONS;
-  const link = icmpv6.linkAddress(at, bytes, icmpv6.OPTION_SOURCE_LINK);
+  const link = icmpv6.linkAddress(at, bytes, icmpv6.OPTION_SOURCE_LINK, icmpv6.NEIGHBOUR_LENGTH);
   if (!icmpv6.wellFormed || (link && asksForDuplicates)) return DROP_IPV6_NDISC_BAD_OPTIONS;
   if (!address6.isOn(device, target)) return DROP_NONE;
   const router = load<u32>(ns + NS_SYSCTLS, SYSCTL_IPV6_FORWARDING << 2) != 0;
@@ -137,7 +148,7 @@ function advertisement(ns: usize, device: usize, flags: u32, target: u32, to: u3
 function advertised(ns: usize, device: usize, at: usize, bytes: i32, to: u32, target: u32): i32 {
   const solicited = icmpv6.isSolicited(at);
   if (solicited && ipv6.isMulticast(to)) return DROP_IPV6_NDISC_BAD_OPTIONS;
-  const link = icmpv6.linkAddress(at, bytes, icmpv6.OPTION_TARGET_LINK);
+  const link = icmpv6.linkAddress(at, bytes, icmpv6.OPTION_TARGET_LINK, icmpv6.NEIGHBOUR_LENGTH);
   if (!icmpv6.wellFormed) return DROP_IPV6_NDISC_BAD_OPTIONS;
   const entry = neighbour.lookup(ns, device, target);
   if (!entry || !load<u32>(entry, NEIGH_STATE) || address6.isOn(device, target)) return DROP_NONE;

@@ -44,6 +44,7 @@ import * as recorder from "../memory/recorder.ts";
 import { drop } from "../observe/drops.ts";
 
 const REACHABLE_TIME: u64 = 30 * SECOND; // base_reachable_time; the kernel varies it by half
+const NUD_VALID: u32 = NUD_PERMANENT | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
 const PROBES: u32 = 3; // mcast_solicit and ucast_solicit
 const QUEUE_MAX: u32 = 101; // unres_qlen
 
@@ -88,6 +89,11 @@ export function remember(ns: usize, hop: u32, entry: usize): void {
 /** The entry of an address on a device, 0 if there is none. */
 export function lookup(ns: usize, device: usize, address: u32): usize {
   return find(ns, device, address);
+}
+
+/** Whether the link address of an entry is known (NUD_VALID). */
+export function isValid(entry: usize): bool {
+  return (load<u32>(entry, NEIGH_STATE) & NUD_VALID) != 0;
 }
 
 /** A time that the device's neighbour parameters say, in units of `unit`. */

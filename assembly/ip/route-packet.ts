@@ -11,6 +11,7 @@ import {
   DROP_NONE,
   DROP_NOT_FORWARDING,
   DROP_UNICAST_IN_L2_MULTICAST,
+  ROUTE_ANYCAST,
   ROUTE_BLACKHOLE,
   ROUTE_BROADCAST,
   ROUTE_LOCAL,
@@ -42,6 +43,7 @@ import {
   NS_EXCEPTIONS,
   NS_LOOPBACK,
   NS_POLICIES,
+  NS_REDIRECTS,
   NS_SYSCTLS,
   ROUTE_DEVICE,
   ROUTE_MTU,
@@ -58,8 +60,10 @@ import {
 import { sourceOf } from "../fib/address.ts";
 import * as address6 from "../fib/address6.ts";
 import * as exceptions from "../fib/exception.ts";
+import * as redirects from "../fib/redirect.ts";
 import { addressType, isOwn, lookup, lookupFrom } from "../fib/route.ts";
 import { isSix } from "../memory/addresses.ts";
+import * as recorder from "../memory/recorder.ts";
 import * as icmpv6 from "../wire/icmpv6.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
@@ -188,7 +192,7 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
   const output = load<usize>(route, ROUTE_DEVICE);
   const bad = sourceValid(ns, from, to, input, output);
   if (bad) return refuse(bad);
-  redirects = output == input && fromNeighbour && sendsRedirects(ns, output);
+  tellsSender = output == input && fromNeighbour && sendsRedirects(ns, output);
   // A unicast packet in a broadcast frame is not forwarded.
   if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return refuse(DROP_UNICAST_IN_L2_MULTICAST);
   take(route, to);
@@ -202,51 +206,72 @@ export function incoming(ns: usize, frame: usize, input: usize): i32 {
  * that the device has not joined goes nowhere, and without a reason: everybody on the link gets those.
  */
 export function incomingSix(ns: usize, frame: usize, input: usize): i32 {
-  const to = ipv6.destination(load<usize>(frame, FRAME_NETWORK));
-  redirects = false;
+  const ip = load<usize>(frame, FRAME_NETWORK);
+  const to = ipv6.destination(ip);
   if (ipv6.isMulticast(to)) {
     store<u32>(frame, ROUTE_MULTICAST, FRAME_ROUTE_TYPE);
     return address6.isMember(input, to) ? TO_LOCAL : refuse(DROP_NONE);
   }
   if (ipv6.isLinkLocal(to)) {
     // Of several links only this one is meant.
-    store<u32>(frame, ROUTE_LOCAL, FRAME_ROUTE_TYPE);
-    return address6.isOn(input, to) ? TO_LOCAL : refuse(DROP_NOT_FORWARDING);
+    const isOwn = address6.isOn(input, to);
+    store<u32>(frame, isOwn ? ROUTE_LOCAL : ROUTE_UNICAST, FRAME_ROUTE_TYPE);
+    if (isOwn) return TO_LOCAL;
+    if (!address6.linkLocalOf(input)) return refuse(DROP_NOT_FORWARDING);
+    if (!maySix(ns, frame)) return TO_NOWHERE;
+    onLink(ns, to, input);
+    return TO_FORWARD;
   }
-  const route = lookup(ns, to);
+  const route = lookupFrom(ns, ipv6.source(ip), to);
   const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
   store<u32>(frame, type, FRAME_ROUTE_TYPE);
-  if (type == ROUTE_LOCAL) return TO_LOCAL;
+  if (type == ROUTE_LOCAL || type == ROUTE_ANYCAST) return TO_LOCAL;
   if (!route || type == ROUTE_UNREACHABLE) return unreachableBy(DROP_IP_INNOROUTES, icmpv6.NO_ROUTE);
   if (type == ROUTE_BLACKHOLE) return refuse(DROP_BLACKHOLE);
   if (type == ROUTE_PROHIBIT) return unreachableBy(DROP_IP_INNOROUTES, icmpv6.ADMIN_PROHIBITED);
-  if (!sysctl(ns, SYSCTL_IPV6_FORWARDING)) return refuse(DROP_NOT_FORWARDING);
-  if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) return refuse(DROP_UNICAST_IN_L2_MULTICAST);
+  if (!maySix(ns, frame)) return TO_NOWHERE;
   take(route, to);
   return TO_FORWARD;
 }
 
+/** Whether a namespace forwards a packet of IPv6; sets `reason` if not. */
+function maySix(ns: usize, frame: usize): bool {
+  reason = DROP_NONE;
+  if (!sysctl(ns, SYSCTL_IPV6_FORWARDING)) reason = DROP_NOT_FORWARDING;
+  else if (load<u32>(frame, FRAME_PACKET_TYPE) != PACKET_HOST) reason = DROP_UNICAST_IN_L2_MULTICAST;
+  return reason == DROP_NONE;
+}
+
 /** As `outgoing`, to an address of IPv6. */
-function outgoingSix(ns: usize, to: u32): i32 {
-  const route = lookup(ns, to);
+function outgoingSix(ns: usize, to: u32, from: u32): i32 {
+  const route = lookupFrom(ns, from, to);
   const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
-  if (!route || (type != ROUTE_LOCAL && type != ROUTE_UNICAST)) {
+  const isOwn = type == ROUTE_LOCAL || type == ROUTE_ANYCAST;
+  if (!route || (!isOwn && type != ROUTE_UNICAST)) {
     reason = type == ROUTE_BLACKHOLE ? DROP_BLACKHOLE : DROP_IP_OUTNOROUTES;
     return TO_NOWHERE;
   }
   take(route, to);
   locked = false;
-  if (type == ROUTE_LOCAL) {
+  if (isOwn) {
     device = load<usize>(ns, NS_LOOPBACK);
     mtu = load<u32>(device, DEV_MTU);
     nextHop = to;
-    source = to;
+    source = type == ROUTE_LOCAL ? to : address6.select(ns, load<usize>(route, ROUTE_DEVICE), to);
     return TO_LOCAL;
   }
   const preferred = load<u32>(route, ROUTE_SOURCE);
   source = preferred ? preferred : address6.select(ns, device, to);
+  if (load<usize>(ns, NS_REDIRECTS)) goShorter(ns, to);
   if (load<usize>(ns, NS_EXCEPTIONS)) limit(ns, to, false);
   return TO_FORWARD;
+}
+
+/** A router may have told of a shorter way than the one found. It holds for some time only, so nobody remembers it longer. */
+function goShorter(ns: usize, to: u32): void {
+  const via = redirects.find(ns, to);
+  if (via) nextHop = via;
+  recorder.spoil();
 }
 
 /** The decision for a packet of IPv6 to a group or to an address of the link itself: out of that device. */
@@ -258,7 +283,7 @@ export function onLink(ns: usize, to: u32, on: usize): void {
 }
 
 /** Whether the sender of a packet to be forwarded should be told of the shorter way (IPSKB_DOREDIRECT). */
-export let redirects: bool = false;
+export let tellsSender: bool = false;
 let taken: usize = 0;
 
 /** Whether the way found last goes over a gateway. */
@@ -314,7 +339,7 @@ export function toStop(ns: usize, stop: u32): i32 {
   const route = lookup(ns, stop);
   if (!route) return refuse(DROP_IP_INNOROUTES);
   take(route, stop);
-  redirects = false;
+  tellsSender = false;
   return TO_FORWARD;
 }
 
@@ -325,7 +350,7 @@ function unreachableSilently(type: u32): i32 {
 
 /** The decision for a packet that this host sends, `from` if that is known; sets `device`, `nextHop`, `mtu` and `source` (ip_route_output_key). */
 export function outgoing(ns: usize, to: u32, from: u32 = 0): i32 {
-  if (isSix(to)) return outgoingSix(ns, to);
+  if (isSix(to)) return outgoingSix(ns, to, from);
   const route = lookupFrom(ns, from, to);
   const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
   if (!route || type == ROUTE_UNREACHABLE || type == ROUTE_PROHIBIT || type == ROUTE_BLACKHOLE) {

@@ -87,7 +87,8 @@ export const SYSCTL_AUTO_FLOWLABELS = 55; // net.ipv6.auto_flowlabels
 export const SYSCTL_ICMPV6_RATELIMIT = 56; // net.ipv6.icmp.ratelimit, milliseconds
 export const SYSCTL_BRIDGE_NF6 = 57; // bridge-nf-call-ip6tables
 export const SYSCTL_CT_ICMPV6 = 58; // nf_conntrack_icmpv6_timeout, seconds
-export const SYSCTL_COUNT = 59;
+export const SYSCTL_IP6FRAG_TIME = 59; // net.ipv6.ip6frag_time, seconds
+export const SYSCTL_COUNT = 60;
 export const CONGESTION_CUBIC = 0;
 export const CONGESTION_RENO = 1;
 
@@ -136,7 +137,10 @@ export const NS_TABLE_LOCAL6 = NS_RULES6 + 5 * WORD; // routing tables of IPv6: 
 export const NS_TABLE_MAIN6 = NS_TABLE_LOCAL6 + WORD;
 export const NS_IPV6 = NS_TABLE_MAIN6 + WORD; // 1: an address of IPv6 was given to one of its devices
 export const NS_IPVS = NS_IPV6 + WORD; // IPVS_*, 0: it has no virtual services
-export const NS_SYSCTLS = NS_IPVS + WORD;
+export const NS_REDIRECTS = NS_IPVS + WORD; // hash table of REDIRECT_*, 0: no router told of a shorter way
+export const NS_POLICIES6 = NS_REDIRECTS + WORD; // first POLICY_* of IPv6
+export const NS_TABLES6 = NS_POLICIES6 + WORD; // first TABLE_* of IPv6
+export const NS_SYSCTLS = NS_TABLES6 + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
 export const NS_SIZE = NS_DROPS + 96 * WORD;
 
@@ -171,6 +175,12 @@ export const EXCEPTION_MTU = EXCEPTION_ADDRESS + WORD;
 export const EXCEPTION_LOCKED = EXCEPTION_MTU + WORD; // 1: too little to be believed, packets may be fragmented
 export const EXCEPTION_UNTIL = 16; // u64
 export const EXCEPTION_SIZE = EXCEPTION_UNTIL + LONG;
+
+// The shorter way to an address of IPv6 that a router told of.
+export const REDIRECT_ADDRESS = WORD; // after the link of the hash table
+export const REDIRECT_VIA = REDIRECT_ADDRESS + WORD; // the address itself if it is on the link
+export const REDIRECT_UNTIL = 16; // u64
+export const REDIRECT_SIZE = REDIRECT_UNTIL + LONG;
 
 // A choice that the kernel leaves to chance and a host has fixed: the first that fits is taken, and is used up.
 export const CHOICE_NEXT = 0;
@@ -279,6 +289,7 @@ export const DEV_NETEM = DEV_LINK_RANDOM + LONG; // NETEM_*, 0: frames leave as 
 export const DEV_CUT = DEV_NETEM + WORD; // 1: there is no carrier, whatever the other end does
 export const DEV_ADDRESSES6 = DEV_CUT + WORD; // first address of IPv6, linked by ADDR_NEXT: ADDR_LOCAL and ADDR_PREFIX
 export const DEV_ADDRESSES_END = DEV_ADDRESSES6 + WORD; // where the next address of IPv4 is linked, 0: at DEV_ADDRESSES
+export const DEV_ACCEPT_REDIRECTS6 = DEV_ADDRESSES_END + WORD; // net.ipv6.conf.DEVICE.accept_redirects
 export const DEV_SIZE = 256;
 
 // What the link of a device does to the frames that it sends (struct netem_sched_data). Probabilities are shares of 2^32 - 1; a
@@ -473,9 +484,9 @@ export const ROUTE_SIZE = 64;
 export const POLICY_NEXT = 0; // by priority
 export const POLICY_PRIORITY = POLICY_NEXT + WORD;
 export const POLICY_SOURCE = POLICY_PRIORITY + WORD;
-export const POLICY_SOURCE_MASK = POLICY_SOURCE + WORD;
+export const POLICY_SOURCE_MASK = POLICY_SOURCE + WORD; // of IPv6 the prefix length
 export const POLICY_DESTINATION = POLICY_SOURCE_MASK + WORD;
-export const POLICY_DESTINATION_MASK = POLICY_DESTINATION + WORD;
+export const POLICY_DESTINATION_MASK = POLICY_DESTINATION + WORD; // so is this
 export const POLICY_TABLE = POLICY_DESTINATION_MASK + WORD; // FIB_*, 0: the rule itself decides
 export const POLICY_ROUTE = POLICY_TABLE + WORD; // a route of no way, for the latter
 export const POLICY_SIZE = 32;

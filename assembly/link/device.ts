@@ -23,6 +23,7 @@ import {
   DEV_PORT_FLAGS,
   DEV_PORT_NEXT,
   DEV_RUNNING,
+  DEV_ACCEPT_REDIRECTS6,
   DEV_SEND_REDIRECTS,
   DEV_SIZE,
   DEV_UP,
@@ -66,6 +67,7 @@ import {
   SYSCTL_ICMP_RATELIMIT,
   SYSCTL_ICMP_RATEMASK,
   SYSCTL_ICMPV6_RATELIMIT,
+  SYSCTL_IP6FRAG_TIME,
   SYSCTL_IPV6_HOP_LIMIT,
   SYSCTL_IP_FORWARD,
   SYSCTL_PORT_MAX,
@@ -148,6 +150,7 @@ export function newNamespace(machine: usize, id: u32, seed: u64): usize {
   setSysctl(ns, SYSCTL_IPV6_HOP_LIMIT, 64);
   setSysctl(ns, SYSCTL_AUTO_FLOWLABELS, 1);
   setSysctl(ns, SYSCTL_ICMPV6_RATELIMIT, 1000);
+  setSysctl(ns, SYSCTL_IP6FRAG_TIME, 60);
   setSysctl(ns, SYSCTL_CT_ICMPV6, 30);
   store<u32>(ns, 32768 + below(ns + NS_RANDOM, 28232), NS_NEXT_PORT);
   store<u32>(ns, next32(ns + NS_RANDOM) & 0xffff, NS_IP_ID);
@@ -174,6 +177,7 @@ export function newDevice(ns: usize, kind: i32, macHigh: u32, macLow: u32, mtu: 
   store<u32>(device, macHigh, DEV_MAC_HIGH);
   store<u32>(device, macLow, DEV_MAC_LOW);
   store<u32>(device, 1, DEV_SEND_REDIRECTS);
+  store<u32>(device, 1, DEV_ACCEPT_REDIRECTS6);
   store<u32>(device, load<u32>(ns + NS_SYSCTLS, SYSCTL_IP_FORWARD << 2), DEV_FORWARDING);
   store<u32>(device, 1000, DEV_NEIGH_RETRANS);
   store<u32>(device, 1000, DEV_NEIGH_LOCKTIME);

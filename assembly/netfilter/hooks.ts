@@ -74,6 +74,7 @@ import { confirm, directionOf, enter, reason as trackReason } from "../track/con
 import * as nat from "../track/nat.ts";
 import * as trace from "../observe/trace.ts";
 import * as icmp from "../wire/icmp.ts";
+import * as icmpv6 from "../wire/icmpv6.ts";
 import { PROTO_ICMP } from "../wire/ipv4.ts";
 import { PROTO_ICMPV6 } from "../wire/ipv6.ts";
 import * as packet from "./packet.ts";
@@ -145,7 +146,8 @@ function translate(manip: u32): i32 {
   const errors = isSix(packet.destination) ? PROTO_ICMPV6 : PROTO_ICMP;
   if (related && packet.protocol == errors) {
     // Hosts that were told of each other would talk past the translation (nf_nat_icmp_reply_translation).
-    if (errors == PROTO_ICMP && icmp.type(packet.l4) == icmp.REDIRECT && !nat.isNull(entry)) return NF_DROP;
+    const redirect = errors == PROTO_ICMP ? icmp.REDIRECT : icmpv6.REDIRECT;
+    if (icmp.type(packet.l4) == redirect && !nat.isNull(entry)) return NF_DROP;
     nat.translateError(entry, direction, manip, packet.ip, packet.length);
     packet.read();
     return NF_ACCEPT;

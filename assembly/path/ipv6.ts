@@ -15,6 +15,7 @@ import {
   DROP_TTL_EXPIRED,
   DROP_UNHANDLED_PROTO,
   DEVICE_LOOPBACK,
+  ROUTE_LOCAL,
   USED_ARP,
   USED_SOCKET,
   USED_SPLIT,
@@ -28,6 +29,7 @@ import { sendError } from "../ip/icmpv6-error.ts";
 import * as fragment from "../ip/fragment.ts";
 import * as ndisc from "../ip/ndisc.ts";
 import { finish, newPacketFor, payloadOf } from "../ip/packet.ts";
+import * as redirect from "../ip/redirect.ts";
 import * as route from "../ip/route-packet.ts";
 import * as split from "../ip/split.ts";
 import * as addresses from "../memory/addresses.ts";
@@ -36,6 +38,7 @@ import { copy, get32 } from "../memory/bytes.ts";
 import * as recorder from "../memory/recorder.ts";
 import { drop } from "../observe/drops.ts";
 import * as trace from "../observe/trace.ts";
+import * as tcp from "../socket/tcp.ts";
 import {
   NO_MTU,
   echoAnswered,
@@ -180,7 +183,9 @@ function forward(ns: usize, input: usize, frame: usize): void {
     return;
   }
   const from = ipv6.source(ip);
-  if (device != input) {
+  if (device == input) {
+    tellOfNeighbour(ns, input, frame);
+  } else {
     if (ipv6.isLinkLocal(from)) sendError(ns, frame, icmpv6.DEST_UNREACHABLE, icmpv6.NOT_NEIGHBOUR, 0);
     if (ipv6.isLinkLocal(from) || from == addresses.ANY || ipv6.isLoopback(from)) {
       drop(ns, frame, DROP_IP_INADDRERRORS);
@@ -199,15 +204,35 @@ function forward(ns: usize, input: usize, frame: usize): void {
   leave(ns, frame, input);
 }
 
+/** The sender of a packet that goes back to its link is told of the shorter way. The telling goes out before the packet. */
+function tellOfNeighbour(ns: usize, input: usize, frame: usize): void {
+  recorder.spoil();
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  const told = redirect.make(ns, input, ip, packetLength(frame), load<u32>(frame, F.FRAME_NEXT_HOP));
+  if (told) sendOnLink(ns, input, told);
+}
+
 /** A packet for this host (ip6_input, ip6_protocol_deliver_rcu). */
 function deliver(ns: usize, device: usize, frame: usize): void {
   if (!passes(ns, HOOK_INPUT, frame, device, 0)) return;
-  if (ipv6.walk(load<usize>(frame, F.FRAME_NETWORK), packetLength(frame)) && ipv6.fragment) {
-    const whole = fragment.gatherSix(ns, frame, fragment.FOR_HOST);
-    if (whole) deliverWhole(ns, device, whole);
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  const plain = ipv6.isPlain(ip) || ipv6.walk(ip, packetLength(frame));
+  if (!plain && ipv6.protocol == ipv6.PROTO_FRAGMENT && !ipv6.fragmentHeader) {
+    fragmentsProblem(ns, frame, ipv6.headers);
     return;
   }
-  deliverWhole(ns, device, frame);
+  let whole = frame;
+  if (!ipv6.isPlain(ip) && ipv6.fragment) {
+    whole = fragment.gatherSix(ns, frame, fragment.FOR_HOST);
+    if (!whole) return;
+  }
+  deliverWhole(ns, device, whole);
+}
+
+/** A fragment header at `offset` is cut, or is one too many: a packet has been, or is to be, put together by another. */
+function fragmentsProblem(ns: usize, frame: usize, offset: i32): void {
+  sendError(ns, frame, icmpv6.PARAMETER_PROBLEM, icmpv6.HEADER_FIELD, <u32>offset);
+  drop(ns, frame, DROP_IPV6_BAD_EXTHDR);
 }
 
 /**
@@ -245,6 +270,11 @@ function deliverWhole(ns: usize, device: usize, frame: usize): void {
     drop(ns, frame, DROP_IPV6_BAD_EXTHDR);
     return;
   }
+  const another = load<u32>(frame, F.FRAME_FRAGMENT_MAX) ? ipv6.fragmentHeader : ipv6.secondFragment;
+  if (another) {
+    fragmentsProblem(ns, frame, another);
+    return;
+  }
   if (ipv6.headers != ipv6.IPV6_LENGTH && !headersPass(ns, frame, ip, length)) return;
   const protocol = ipv6.protocol;
   const at = ip + <usize>ipv6.headers;
@@ -277,6 +307,10 @@ function icmpReceive(ns: usize, device: usize, frame: usize, ip: usize, at: usiz
     discover(ns, device, frame, at, bytes);
     return;
   }
+  if (type == icmpv6.REDIRECT) {
+    redirected(ns, device, frame, at, bytes);
+    return;
+  }
   if (trace.on) trace.note(T.STEP_SOCKET, ns, frame);
   if (type == icmpv6.ECHO_REQUEST) echo(ns, device, frame, ip, at, bytes);
   else if (type == icmpv6.ECHO_REPLY) echoAnswered(ns, frame, to, icmpv6.id(at), icmpv6.sequence(at));
@@ -306,9 +340,11 @@ function echo(ns: usize, device: usize, frame: usize, ip: usize, at: usize, byte
   const to = ipv6.source(ip);
   const asked = ipv6.destination(ip);
   const linkLocal = ipv6.isLinkLocal(to);
+  // A group's address, or that of any router, is nobody's own (icmpv6_echo_reply).
+  const isOwn = load<u32>(frame, F.FRAME_ROUTE_TYPE) == ROUTE_LOCAL;
   if (linkLocal) route.onLink(ns, to, device);
-  else if (route.outgoing(ns, to) == route.TO_NOWHERE) return;
-  const own = ipv6.isMulticast(asked) ? route.source : asked;
+  else if (route.outgoing(ns, to, isOwn ? asked : 0) == route.TO_NOWHERE) return;
+  const own = isOwn ? asked : route.source;
   const answer = newPacketFor(ns, load<u32>(frame, F.FRAME_LINE), bytes);
   const reply = payloadOf(answer);
   copy(reply, at, bytes);
@@ -333,6 +369,21 @@ function discover(ns: usize, device: usize, frame: usize, at: usize, bytes: i32)
   if (reply) sendOnLink(ns, device, reply);
 }
 
+/** A router tells of a shorter way; one that quotes a segment is believed if there is a connection that may have sent it. */
+function redirected(ns: usize, device: usize, frame: usize, at: usize, bytes: i32): void {
+  const bad = redirect.receive(ns, device, frame, at, bytes);
+  if (bad) {
+    drop(ns, frame, bad);
+    return;
+  }
+  const segment = redirect.segment;
+  if (redirect.worth && (!segment || tcp.maySend(ns, redirect.sender, redirect.receiver, segment))) {
+    redirect.believe(ns, device);
+    if (redirect.updated) sendWaiting(ns, redirect.updated);
+  }
+  track.consume(frame, USED_SOCKET);
+}
+
 /** Asks for an address on a link, in place of ARP; `waiting` is the packet that waits for the answer, 0: it is a probe. */
 export function ask(ns: usize, device: usize, address: u32, waiting: usize): void {
   const source = waiting ? ipv6.source(load<usize>(waiting, F.FRAME_NETWORK)) : 0;
@@ -353,7 +404,7 @@ export function outgoing(ns: usize, frame: usize, to: u32): i32 {
     route.onLink(ns, to, isOwn ? load<usize>(ns, R.NS_LOOPBACK) : input);
     return isOwn ? route.TO_LOCAL : route.TO_FORWARD;
   }
-  return route.outgoing(ns, to);
+  return route.outgoing(ns, to, ipv6.source(load<usize>(frame, F.FRAME_NETWORK)));
 }
 
 /** POSTROUTING, then on to the neighbour (ip6_output, ip6_finish_output2). `input`: where a forwarded packet came in. */

@@ -323,10 +323,22 @@ export function onError(ns: usize, local: u32, remote: u32, ports: u32): void {
   }
 }
 
+/** Whether one of its connections may have sent the segment that begins at `l4`, as far as its quote tells (tcp_v6_err). */
+export function maySend(ns: usize, local: u32, remote: u32, l4: usize): bool {
+  const ports = ((<u32>tcp.sourcePort(l4)) << 16) | (<u32>tcp.destinationPort(l4));
+  const c = find(ns, local, remote, ports);
+  return c != 0 && isUnderWay(c, tcp.sequence(l4));
+}
+
+/** Whether a sequence number is one of those that are not acknowledged yet, or the next. */
+function isUnderWay(c: usize, seq: u32): bool {
+  return !before(seq, load<u32>(c, R.TCP_SND_UNA)) && !after(seq, load<u32>(c, R.TCP_SND_NXT));
+}
+
 /** A router says that the segment with a sequence number is too large: no more than `mtu` bytes fit on the way (tcp_v4_mtu_reduced). */
 export function onTooLarge(ns: usize, local: u32, remote: u32, ports: u32, seq: u32, mtu: u32): void {
   const c = find(ns, local, remote, ports);
-  if (!c || before(seq, load<u32>(c, R.TCP_SND_UNA)) || after(seq, load<u32>(c, R.TCP_SND_NXT))) return;
+  if (!c || !isUnderWay(c, seq)) return;
   route.learnMtu(ns, remote, mtu);
   if (followPath(c)) resendLarge(c);
 }

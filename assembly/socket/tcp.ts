@@ -25,7 +25,7 @@ import {
   happened,
   mustReset,
 } from "./tcp-outcome.ts";
-import { onError, onTooLarge, receive } from "./tcp-input.ts";
+import { maySend, onError, onTooLarge, receive } from "./tcp-input.ts";
 import { hasUnread, takeEarly } from "./tcp-early.ts";
 import { isHalfClosed, isOpening, isOrphan } from "./tcp-record.ts";
 import { makeReset, sendReset } from "./tcp-reset.ts";
@@ -44,6 +44,7 @@ export {
   data,
   dataLength,
   happened,
+  maySend,
   mustReset,
   onError,
   onTooLarge,

@@ -138,11 +138,10 @@ export function transportValid(ip: usize, length: i32, check: bool): bool {
   return proto != ipv4.PROTO_GRE || other.greValid(l4, bytes);
 }
 
-/** ICMP errors belong to the connection of the packet that they quote. False: INVALID. */
-function enterError(ns: usize, frame: usize, ip: usize, l4: usize, bytes: i32): bool {
-  const inner = l4 + icmp.ICMP_LENGTH;
-  const quoted = bytes - icmp.ICMP_LENGTH;
-  // Those of ICMPv6 quote behind as many bytes.
+/** ICMP errors belong to the connection of the packet that they quote, behind `before` bytes. False: INVALID. */
+function enterError(ns: usize, frame: usize, ip: usize, l4: usize, bytes: i32, before: i32): bool {
+  const inner = l4 + <usize>before;
+  const quoted = bytes - before;
   if (!anyIp.isSix(ip)) {
     if (quoted < ipv4.IPV4_LENGTH || ipv4.headerLength(inner) < ipv4.IPV4_LENGTH) return false;
     if (quoted < ipv4.headerLength(inner) + 8) return false;
@@ -161,6 +160,14 @@ function enterError(ns: usize, frame: usize, ip: usize, l4: usize, bytes: i32): 
   table.hold(entry);
   table.attach(frame, entry, info);
   return true;
+}
+
+/** Whether a message of ICMPv6 is a redirect from the link that quotes a packet first of all (nf_conntrack_icmpv6_redirect). */
+function isRedirect(ip: usize, l4: usize, bytes: i32): bool {
+  if (icmpv6.type(l4) != icmpv6.REDIRECT || icmpv6.code(l4) || ipv6.hopLimit(ip) != 255) return false;
+  if (bytes < icmpv6.REDIRECT_LENGTH + icmpv6.PACKET_OPTION_LENGTH || !ipv6.isLinkLocal(ipv6.source(ip))) return false;
+  const option = l4 + icmpv6.REDIRECT_LENGTH;
+  return load<u8>(option) == <u8>icmpv6.OPTION_PACKET && load<u8>(option, 1) != 0;
 }
 
 /** A first packet: a new entry, or 0 with `reason` set (table full) or not (INVALID). The current tuple is the packet's. */
@@ -288,7 +295,7 @@ export function enter(ns: usize, frame: usize, incoming: bool): bool {
   const bytes = length - header;
   const proto = six ? anyIp.protocol(ip) : ipv4.protocol(ip);
   if (proto == ipv4.PROTO_ICMP && icmp.isError(icmp.type(l4))) {
-    enterError(ns, frame, ip, l4, bytes);
+    enterError(ns, frame, ip, l4, bytes, icmp.ICMP_LENGTH);
     return true;
   }
   if (six && proto == ipv6.PROTO_ICMPV6) {
@@ -297,7 +304,11 @@ export function enter(ns: usize, frame: usize, incoming: bool): bool {
       return true;
     }
     if (icmpv6.isError(icmpv6.type(l4))) {
-      enterError(ns, frame, ip, l4, bytes);
+      enterError(ns, frame, ip, l4, bytes, icmpv6.ICMPV6_LENGTH);
+      return true;
+    }
+    if (isRedirect(ip, l4, bytes)) {
+      enterError(ns, frame, ip, l4, bytes, icmpv6.REDIRECT_LENGTH + icmpv6.PACKET_OPTION_LENGTH);
       return true;
     }
   }

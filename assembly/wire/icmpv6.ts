@@ -1,5 +1,5 @@
 // ICMPv6 (RFC 4443) and the messages of Neighbor Discovery (RFC 4861).
-import { get16, get32, put16, put32 } from "../memory/bytes.ts";
+import { copy, get16, get32, put16, put32 } from "../memory/bytes.ts";
 import { checksum, pseudo, valid } from "./checksum.ts";
 import { PROTO_ICMPV6 } from "./ipv6.ts";
 
@@ -30,6 +30,7 @@ export const PORT_UNREACHABLE = 4;
 export const HEADER_FIELD = 0;
 export const UNKNOWN_NEXT_HEADER = 1;
 export const UNKNOWN_OPTION = 2;
+export const INCOMPLETE = 3; // a first fragment without all headers
 export const FRAGMENT_TIME = 1; // of TIME_EXCEEDED
 
 const FLAGS: usize = 4;
@@ -40,8 +41,11 @@ const FLAG_SOLICITED: u32 = 0x40000000;
 const FLAG_OVERRIDE: u32 = 0x20000000;
 export const OPTION_SOURCE_LINK = 1;
 export const OPTION_TARGET_LINK = 2;
+export const OPTION_PACKET = 4; // "redirected header": as much of a packet as fits
 export const NEIGHBOUR_LENGTH = 24; // of a solicitation or advertisement without options
 export const LINK_OPTION_LENGTH = 8;
+export const REDIRECT_LENGTH = 40; // of a redirect without options
+export const PACKET_OPTION_LENGTH = 8; // before the packet
 
 export function type(at: usize): i32 {
   return <i32>load<u8>(at + TYPE);
@@ -89,6 +93,10 @@ export function write(at: usize, kind: i32, detail: i32, rest: u32): void {
 export function target(at: usize): usize {
   return at + TARGET;
 }
+/** Where the destination stands that a redirect is about. */
+export function redirected(at: usize): usize {
+  return at + OPTIONS;
+}
 export function isSolicited(at: usize): bool {
   return (get32(at + FLAGS) & FLAG_SOLICITED) != 0;
 }
@@ -100,21 +108,28 @@ export function flagsOf(router: bool, solicited: bool, forces: bool): u32 {
   return (router ? FLAG_ROUTER : 0) | (solicited ? FLAG_SOLICITED : 0) | (forces ? FLAG_OVERRIDE : 0);
 }
 
-/** Where the link address of an option stands, 0: the message has none; `wellFormed` says whether its options can be read. */
-export function linkAddress(at: usize, bytes: i32, option: i32): usize {
+/** Where the first option of a kind stands, of those from byte `from` on; 0: there is none. `wellFormed`: they can be read. */
+export function findOption(at: usize, bytes: i32, option: i32, from: i32): usize {
   wellFormed = true;
   let found: usize = 0;
-  let p = <i32>OPTIONS;
+  let p = from;
   while (p + 2 <= bytes) {
     const size = (<i32>load<u8>(at + <usize>p + 1)) << 3;
     if (!size || p + size > bytes) {
       wellFormed = false;
       return 0;
     }
-    if (<i32>load<u8>(at + <usize>p) == option && size == LINK_OPTION_LENGTH && !found) found = at + <usize>p + 2;
+    const isLong = (option != OPTION_SOURCE_LINK && option != OPTION_TARGET_LINK) || size == LINK_OPTION_LENGTH;
+    if (<i32>load<u8>(at + <usize>p) == option && isLong && !found) found = at + <usize>p;
     p += size;
   }
   return found;
+}
+
+/** Where the link address of such an option stands, 0: the message has none. */
+export function linkAddress(at: usize, bytes: i32, option: i32, from: i32): usize {
+  const found = findOption(at, bytes, option, from);
+  return found ? found + 2 : 0;
 }
 export let wellFormed: bool = true;
 
@@ -130,4 +145,13 @@ export function optionMacHigh(link: usize): u32 {
 }
 export function optionMacLow(link: usize): u32 {
   return get32(link + 2);
+}
+
+/** Writes an option of `size` bytes, a multiple of 8, with the beginning of the packet at `ip`. */
+export function writePacketOption(at: usize, ip: usize, size: i32): void {
+  store<u8>(at, <u8>OPTION_PACKET);
+  store<u8>(at + 1, <u8>(size >> 3));
+  put16(at + 2, 0);
+  put32(at + 4, 0);
+  copy(at + PACKET_OPTION_LENGTH, ip, size - PACKET_OPTION_LENGTH);
 }

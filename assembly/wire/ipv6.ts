@@ -69,6 +69,8 @@ export let fragmentHeader: i32 = 0;
 export let fragment: i32 = 0;
 /** Where the field stands that says that it follows. */
 export let fragmentField: i32 = 0;
+/** A second fragment header, which no packet should have, from the IPv6 header on; 0: there is none. */
+export let secondFragment: i32 = 0;
 
 /**
  * Goes over the extension headers of a packet of which `length` bytes are there, to the transport header or as far as a later fragment
@@ -80,11 +82,14 @@ export function walk(at: usize, length: i32): bool {
   field = <i32>NEXT_HEADER;
   fragmentHeader = 0;
   fragment = 0;
+  secondFragment = 0;
   while (isExtension(protocol)) {
     if (headers + 8 > length) return false;
     const header = at + <usize>headers;
     const bytes = extensionLength(header, protocol);
-    if (protocol == PROTO_FRAGMENT) {
+    if (protocol == PROTO_FRAGMENT && fragmentHeader) {
+      if (!secondFragment) secondFragment = headers;
+    } else if (protocol == PROTO_FRAGMENT) {
       fragmentHeader = headers;
       fragmentField = field;
       fragment = get16(header + 2) & 0xfff9;
@@ -96,6 +101,26 @@ export function walk(at: usize, length: i32): bool {
     if (fragment & 0xfff8) return true;
   }
   return true;
+}
+
+/**
+ * As `walk`, but it sets `protocol`, `headers` and `fragment` alone, and headers may end behind the packet: all that is asked for is
+ * what says where the next one begins (ipv6_skip_exthdr). False: not even that is there.
+ */
+export function skip(at: usize, length: i32): bool {
+  protocol = nextHeader(at);
+  headers = IPV6_LENGTH;
+  fragment = 0;
+  while (isExtension(protocol)) {
+    if (headers + (protocol == PROTO_FRAGMENT ? 4 : 2) > length) return false;
+    const header = at + <usize>headers;
+    if (protocol == PROTO_FRAGMENT) fragment = get16(header + 2) & 0xfff9;
+    if (fragment & 0xfff8) return true;
+    const bytes = extensionLength(header, protocol);
+    protocol = <i32>load<u8>(header);
+    headers += bytes;
+  }
+  return protocol != PROTO_NONE;
 }
 
 /** Bytes of the extension header at `header`, which some next-header field called `proto`. */

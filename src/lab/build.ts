@@ -1,5 +1,5 @@
 // Builds the network of a case in a kernel, in the order in which a script of `ip`, `bridge` and `sysctl` commands would.
-import { parseCidr, parseIpv4, parseMac } from "../address.ts";
+import { parseIpv4, parseMac } from "../address.ts";
 import * as codes from "../../assembly/layout/codes.ts";
 import * as R from "../../assembly/layout/records.ts";
 import { InputError } from "../errors.ts";
@@ -203,9 +203,9 @@ export class Network {
     return number;
   }
 
-  /** `from 10.0.0.1 to 172.16.0.0/12 lookup 100 priority 100`, or with `prohibit` and the like in place of `lookup 100`. */
+  /** `from 10.0.0.1 to 172.16.0.0/12 lookup 100 priority 100`, or with `prohibit` and the like in place of `lookup 100`; so for IPv6. */
   addPolicy({ ns, rule }: Topology["ip_rules"][number]): void {
-    if (rule.includes(":")) this.refuse(`${ns}: ip rule "${rule}": rules for IPv6 are not emulated yet`);
+    const all = rule.includes(":") ? "::/0" : "0.0.0.0/0";
     const words = rule.split(/\s+/);
     const given = new Map<string, string>();
     let type: Exclude<keyof typeof TYPES, "unicast"> | undefined;
@@ -216,7 +216,7 @@ export class Network {
       else this.refuse(`${ns}: ip rule "${rule}": ${word} is not emulated yet`);
     }
     const [from, to] = [given.get("from"), given.get("to")].map((text) =>
-      parseCidr(text === undefined || text === "all" ? "0.0.0.0/0" : text),
+      blockOf(this.kernel, text === undefined || text === "all" ? all : text),
     );
     const priority = Number(given.get("priority"));
     const table = given.get("lookup");

@@ -69,14 +69,15 @@ export class Tape {
     this.#now = ns;
   }
 
-  /** The frames captured since the last call, in order. They go to the capture file, too. */
+  /**
+   * The frames captured since the last call, in order, as packet sockets see them: lo both sends and receives each. They go to the
+   * capture file, too, where lo has them once, as libpcap leaves out those that it sends.
+   */
   collect(): SeenFrame[] {
-    const frames = this.#kernel.caught(0).map(({ sink, direction, atNs, bytes }) => ({
-      at: this.#sinks.get(sink) ?? "",
-      dir: direction,
-      bytes,
-      atNs,
-    }));
+    const frames = this.#kernel.caught(0).flatMap(({ sink, direction, atNs, bytes }): SeenFrame[] => {
+      const seen = { at: this.#sinks.get(sink) ?? "", dir: direction, bytes, atNs };
+      return seen.at.endsWith(":lo") ? [{ ...seen, dir: "out" }, seen] : [seen];
+    });
     this.#writer.merge(1);
     this.#kernel.calls.resetStream(0);
     return frames;

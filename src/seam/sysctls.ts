@@ -11,6 +11,7 @@ const NAMESPACE_KEYS: Readonly<Record<string, number>> = {
   "net.ipv6.conf.all.hop_limit": R.SYSCTL_IPV6_HOP_LIMIT,
   "net.ipv6.auto_flowlabels": R.SYSCTL_AUTO_FLOWLABELS,
   "net.ipv6.icmp.ratelimit": R.SYSCTL_ICMPV6_RATELIMIT,
+  "net.ipv6.ip6frag_time": R.SYSCTL_IP6FRAG_TIME,
   "net.netfilter.nf_conntrack_icmpv6_timeout": R.SYSCTL_CT_ICMPV6,
   "net.ipv4.conf.all.rp_filter": R.SYSCTL_RP_FILTER,
   "net.ipv4.conf.all.route_localnet": R.SYSCTL_ROUTE_LOCALNET,
@@ -79,6 +80,11 @@ const DEVICE_KEYS: Readonly<Record<string, number>> = {
   accept_local: R.DEV_ACCEPT_LOCAL,
 };
 
+/** The same of IPv6, `net.ipv6.conf.DEVICE.KEY`. */
+const DEVICE_KEYS6: Readonly<Record<string, number>> = {
+  accept_redirects: R.DEV_ACCEPT_REDIRECTS6,
+};
+
 /** Keys of a device's neighbours of both families, `net.ipv4.neigh.DEVICE.KEY` or of ipv6, with the offset of their word and how many of its units one is. */
 const NEIGHBOUR_KEYS: Readonly<Record<string, { field: number; scale: number }>> = {
   retrans_time_ms: { field: R.DEV_NEIGH_RETRANS, scale: 1 },
@@ -94,13 +100,13 @@ export type Sysctl = { index: number } | { device: string; field: number; scale:
 export function findSysctl(key: string): Sysctl | undefined {
   const index = NAMESPACE_KEYS[key];
   if (index !== undefined) return { index };
-  const [, kind, device, name = ""] = /^net\.(ipv4\.conf|ipv[46]\.neigh)\.(.+)\.(\w+)$/.exec(key) ?? [];
+  const [, kind, device, name = ""] = /^net\.(ipv[46]\.conf|ipv[46]\.neigh)\.(.+)\.(\w+)$/.exec(key) ?? [];
   if (device === undefined || device === "all" || device === "default") return undefined;
   if (kind?.endsWith(".neigh")) {
     const found = NEIGHBOUR_KEYS[name];
     return found && { device, ...found };
   }
-  const field = DEVICE_KEYS[name];
+  const field = (kind === "ipv6.conf" ? DEVICE_KEYS6 : DEVICE_KEYS)[name];
   return field === undefined ? undefined : { device, field, scale: 1 };
 }
 
@@ -121,6 +127,7 @@ export function sysctlNumber(key: string, value: string | number | boolean): num
 export function sysctlNames(devices: readonly string[]): string[] {
   const own = devices.flatMap((device) => [
     ...Object.keys(DEVICE_KEYS).map((key) => `net.ipv4.conf.${device}.${key}`),
+    ...Object.keys(DEVICE_KEYS6).map((key) => `net.ipv6.conf.${device}.${key}`),
     ...Object.keys(NEIGHBOUR_KEYS).map((key) => `net.ipv4.neigh.${device}.${key}`),
   ]);
   return [...Object.keys(NAMESPACE_KEYS), ...own].sort();

@@ -11,25 +11,12 @@ import { differences, readHead } from "./recorded.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/**
- * The cases of all families in `test/fixtures/FOLDER`. `title` says what they are, before `the release build`; `notYet` names those
- * that the emulator plays otherwise than Linux, and why.
- */
-export function playCases(folder: string, title = "", notYet: Readonly<Record<string, string>> = {}): void {
+/** The cases of all families in `test/fixtures/FOLDER`. `title` says what they are, before `the release build`. */
+export function playCases(folder: string, title = ""): void {
   const fixtures = join(ROOT, "test/fixtures", folder);
   for (const build of ["release", "debug"]) {
     const module = compileKernel(join(ROOT, `build/${build}.wasm`));
     const counts = new Map<string, { equal: number; all: number }>();
-    const found: string[] = [];
-
-    function isEqual(path: string): boolean {
-      try {
-        return differences(runLab(readCase(path), module, { recording: readRecording(path) }), path).length === 0;
-      } catch {
-        return false;
-      }
-    }
-
     describe(`${title}the ${build} build`, () => {
       for (const family of readdirSync(fixtures).sort()) {
         const names = readdirSync(join(fixtures, family)).sort();
@@ -38,25 +25,17 @@ export function playCases(folder: string, title = "", notYet: Readonly<Record<st
         for (const name of names) {
           const path = join(fixtures, family, name);
           const linux = `Linux ${readHead(path).kernel.split("-")[0]}`;
-          const why = notYet[name];
-          if (why !== undefined)
-            it(`does not yet do what ${linux} does in ${name}: ${why}`, () => {
-              if (!isEqual(path)) return;
-              found.push(name);
-              count.equal++;
-            });
-          else
-            it(`does what ${linux} does in ${name}`, () => {
-              const options = { recording: readRecording(path) };
-              const result = runLab(readCase(path), module, options);
-              expect(differences(result, path)).toEqual([]);
-              // One build is enough for what does not depend on the build.
-              if (build === "release")
-                expect(runLab(readCase(path), module, { ...options, flowCache: false, matcher: "linear" })).toEqual(
-                  result,
-                );
-              count.equal++;
-            });
+          it(`does what ${linux} does in ${name}`, () => {
+            const options = { recording: readRecording(path) };
+            const result = runLab(readCase(path), module, options);
+            expect(differences(result, path)).toEqual([]);
+            // One build is enough for what does not depend on the build.
+            if (build === "release")
+              expect(runLab(readCase(path), module, { ...options, flowCache: false, matcher: "linear" })).toEqual(
+                result,
+              );
+            count.equal++;
+          });
         }
       }
     });
@@ -64,7 +43,6 @@ export function playCases(folder: string, title = "", notYet: Readonly<Record<st
     afterAll(() => {
       const parts = [...counts].map(([family, { equal, all }]) => `${family} ${equal}/${all}`);
       console.log(`${title}the ${build} build, equal to Linux: ${parts.join(", ")}`);
-      if (found.length > 0) console.log(`equal by now, to be taken off the list: ${found.join(", ")}`);
     });
   }
 }
