@@ -18,6 +18,8 @@ export interface PathOptions {
   mode: PathMode;
   /** Frames to be timed. */
   frames: number;
+  /** Whether packets may take the way of others like them. */
+  flowCache: boolean;
 }
 
 /** What a plan of this path may say besides. */
@@ -64,7 +66,7 @@ const NEW_CLIENTS = 2;
 
 /** The plan, and the moment from which it is timed. */
 export function pathPlan(
-  { services, flows, size, mode, frames }: Omit<PathOptions, "workers">,
+  { services, flows, size, mode, frames }: Omit<PathOptions, "workers" | "flowCache">,
   details: PathDetails = {},
 ): { plan: Plan; timedFromNs: number } {
   const isNew = mode === "new";
@@ -111,7 +113,7 @@ export async function measurePath(options: PathOptions): Promise<PathResult> {
   const { plan, timedFromNs } = pathPlan(options);
   const run = new PreparedRun(plan);
   const floorBefore = measureFloor(options.size);
-  const result = await run.run({ workers: options.workers, timedFromNs });
+  const result = await run.run({ workers: options.workers, flowCache: options.flowCache, timedFromNs });
   const floor = Math.min(floorBefore, measureFloor(options.size));
   const line = result.lines[0];
   if (!line || line.delivered !== line.sent)

@@ -1,5 +1,5 @@
 // `podwire bench`: how fast this machine runs the emulator, as tables or JSON.
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { measurePath, SIZE_MAX, SIZE_MIN, type PathMode, type PathResult } from "../bench/path.ts";
 import { output, type OutputFlags } from "./bench-output.ts";
 import { addCapture } from "./bench-capture.ts";
@@ -33,6 +33,7 @@ interface PathFlags extends Pick<OutputFlags, "json"> {
   frames: number;
   repeat: number;
   mode?: PathMode;
+  flowCache: "on" | "off";
 }
 
 function addPath(bench: Command): void {
@@ -48,17 +49,25 @@ function addPath(bench: Command): void {
     .option("--flows <N>", "number of established connections", integer(1, 1_000_000), 16)
     .option("--size <BYTES>", "length of a frame without its checksum", integer(SIZE_MIN, SIZE_MAX), 64)
     .option("--workers <N>", "threads to use", integer(1, 64), 1)
-    .option("--mode <MODE>", "established or new; both if left out")
+    .addOption(new Option("--mode <MODE>", "which of both; both if left out").choices(["established", "new"]))
+    .addOption(
+      new Option(
+        "--flow-cache <WHETHER>",
+        "whether packets may take the way of others like them; if not, each asks every rule and table",
+      )
+        .choices(["on", "off"])
+        .default("on"),
+    )
     .option("--frames <N>", "frames to be timed", integer(1000, 1e9), 1_000_000)
     .option("--repeat <N>", "runs, of which the fastest counts", integer(1, 100), 3)
     .option("--json", "print JSON in place of the table")
-    .action(async ({ json = false, repeat, mode, ...options }: PathFlags) => {
+    .action(async ({ json = false, repeat, mode, flowCache, ...options }: PathFlags) => {
       const modes = mode === undefined ? (["established", "new"] as const) : [mode];
       const results: PathResult[] = [];
       for (const one of modes) {
         let best: PathResult | undefined;
         for (let i = 0; i < repeat; i++) {
-          const result = await measurePath({ ...options, mode: one });
+          const result = await measurePath({ ...options, mode: one, flowCache: flowCache === "on" });
           if (!best || result.ns_per_frame < best.ns_per_frame) best = result;
         }
         if (best) results.push(best);
