@@ -137,7 +137,6 @@ const PATH_TTL: u32 = 1; // one hop less
 const PATH_REPLY: u32 = 2;
 const PATH_UNREPLIED: u32 = 4; // the connection has seen no reply yet
 const PATH_LOCAL: u32 = 8; // it ends at a socket
-const PATH_OPENS: u32 = 16; // it opens a connection
 
 // A capture on the way: the link header then, the device, and which fields had their new values.
 const CAUGHT_LINK: usize = 0;
@@ -205,11 +204,9 @@ function having(at: usize, word: u32): i32 {
   return first | (i32x4.bitmask(i32x4.eq(v128.load(at, 16), wanted)) << 4);
 }
 
-/** The slot of a flow, 0 if it has none; sets `flowHash`. The frame's bytes stand at `at`; `link` and `type` are the first 16 of them. */
-function find(at: usize, place: u32, link: u64, type: u64): usize {
+/** The slot of a flow, 0 if it has none; sets `flowHash`. The frame's bytes stand at `at`; `link` and `type` are the first 16 of them, `ports` what of its ports counts. */
+function find(at: usize, place: u32, ports: u32, link: u64, type: u64): usize {
   const addresses = load<u64>(at, ADDRESSES);
-  let ports = load<u32>(at, PORTS);
-  if (place & PLACE_OPENS) ports &= DESTINATION_PORT;
   flowHash = hashOf(addresses, ports, place);
   const bucket = bucketOf(flowHash);
   let hits = having(bucket + BUCKET_TAGS, flowHash);
@@ -262,50 +259,67 @@ function takenFrom(from: u32, frame: usize, at: usize, link: u64, type: u64): i3
   const protocol = <i32>load<u8>(at, PROTOCOL);
   if (((<u32>(type >> 32)) & 0xffffff) != IPV4_WITHOUT_OPTIONS || load<u16>(at, FRAGMENT) & ANY_FRAGMENT)
     return NOT_TAKEN;
-  let place = from;
-  let opens: bool;
-  if (protocol == ipv4.PROTO_UDP) {
-    if (length < <u32>UDP_SUM + 2) return NOT_TAKEN;
-    place |= PLACE_UDP;
-    // Answers mostly go to the higher port, and open nothing.
-    opens = bswap<u16>(load<u16>(at, PORTS)) >= bswap<u16>(load<u16>(at, PORTS + 2));
-  } else if (protocol == ipv4.PROTO_TCP) {
-    if (length < <u32>TCP_SUM + 4) return NOT_TAKEN;
-    const flags = <u32>load<u8>(at, TCP_FLAGS);
-    opens = flags == SYN;
-    // What else begins or ends a connection comes once.
-    if (flags & ONCE && !opens) return NOT_TAKEN;
-    place |= PLACE_TCP;
-  } else {
-    return NOT_TAKEN;
-  }
-  if (backlog.isEmpty()) place |= PLACE_ALONE;
+  let place = backlog.isEmpty() ? from | PLACE_ALONE : from;
   if (!index) start();
   const before = partialOf == frame ? partial : 0;
   partialOf = 0;
-  let ofFlow: u32 = 0;
-  let known: bool = false;
-  if (protocol == ipv4.PROTO_TCP && opens) place |= PLACE_OPENS;
-  // First what this flow did, then, if it may be new, what others that were new did.
-  while (true) {
-    const slot = find(at, place, link, type);
-    const isOpening = (place & PLACE_OPENS) != 0;
-    if (slot && load<u32>(slot, SLOT_GENERATION) == recorder.generation) {
-      if (isOpening) takeSourcePort(slot, at);
-      const how = replay(slot, frame, at, length, protocol);
-      if (how != NOT_TAKEN) {
-        if (before) join(before, slot);
-        return how;
-      }
-      // Unless the connection is another one now, or has been answered, the way is known, but not for this frame.
-      known = isOpening;
-      if (!isOpening && !isOver(slot)) return NOT_TAKEN;
-    }
-    if (isOpening || !opens) break;
-    ofFlow = flowHash;
-    place |= PLACE_OPENS;
+  if (protocol == ipv4.PROTO_UDP) {
+    if (length < <u32>UDP_SUM + 2) return NOT_TAKEN;
+    place |= PLACE_UDP;
+  } else if (protocol == ipv4.PROTO_TCP) {
+    if (length < <u32>TCP_SUM + 4) return NOT_TAKEN;
+    place |= PLACE_TCP;
+    const flags = <u32>load<u8>(at, TCP_FLAGS);
+    if (flags == SYN) return takenAsFirst(place | PLACE_OPENS, before, frame, at, length, protocol, link, type, 0);
+    // What else begins or ends a connection comes once.
+    if (flags & ONCE) return NOT_TAKEN;
+  } else {
+    return NOT_TAKEN;
   }
-  if (!opens) ofFlow = flowHash;
+  const slot = find(at, place, load<u32>(at, PORTS), link, type);
+  if (slot && load<u32>(slot, SLOT_GENERATION) == recorder.generation) {
+    const path = pathOfSlot(slot);
+    if (fits(path, frame, at, length) && tracked(slot, path, at, length, protocol)) {
+      const how = replay(slot, path, frame, at, length, protocol);
+      if (before) join(before, slot);
+      return how;
+    }
+    // Unless the connection is another one now, or has been answered, the way is known, but not for this frame.
+    if (!isOver(slot)) return NOT_TAKEN;
+  }
+  // Answers mostly go to the higher port, and open nothing.
+  if (protocol == ipv4.PROTO_UDP && bswap<u16>(load<u16>(at, PORTS)) >= bswap<u16>(load<u16>(at, PORTS + 2)))
+    return takenAsFirst(place | PLACE_OPENS, before, frame, at, length, protocol, link, type, flowHash);
+  if (seenLately()) noteWay(frame, at, place);
+  return NOT_TAKEN;
+}
+
+/**
+ * A frame that may be the first of its connection opens it as the last one like it did, if that is known; `ofFlow`: the hash of its
+ * flow, if it may also belong to a connection that is open.
+ */
+function takenAsFirst(
+  place: u32,
+  before: usize,
+  frame: usize,
+  at: usize,
+  length: u32,
+  protocol: i32,
+  link: u64,
+  type: u64,
+  ofFlow: u32,
+): i32 {
+  const slot = find(at, place, load<u32>(at, PORTS) & DESTINATION_PORT, link, type);
+  const known = slot != 0 && load<u32>(slot, SLOT_GENERATION) == recorder.generation;
+  if (known) {
+    takeSourcePort(slot, at);
+    const path = pathOfSlot(slot);
+    if (fits(path, frame, at, length) && opened(slot, path, at, length)) {
+      const how = replay(slot, path, frame, at, length, protocol);
+      if (before) join(before, slot);
+      return how;
+    }
+  }
   const ofOpening = flowHash;
   flowHash = ofFlow;
   if (ofFlow && seenLately()) {
@@ -313,7 +327,7 @@ function takenFrom(from: u32, frame: usize, at: usize, link: u64, type: u64): i3
     return NOT_TAKEN;
   }
   flowHash = ofOpening;
-  if (opens && !known && seenLately()) noteWay(frame, at, place);
+  if (!known && seenLately()) noteWay(frame, at, place);
   return NOT_TAKEN;
 }
 
@@ -416,7 +430,7 @@ function holds(path: usize): bool {
 /** Follows the connection by this packet (conntrack.enter). False: it is not as it was, and nothing has been changed. */
 function tracked(slot: usize, path: usize, at: usize, length: u32, protocol: i32): bool {
   const entry = load<usize>(slot, SLOT_CT);
-  if (!entry) return !(load<u32>(path, PATH_FLAGS) & PATH_OPENS) || opened(slot, path, at, length);
+  if (!entry) return true;
   if (load<u32>(entry, CT_SERIAL) != load<u32>(slot, SLOT_CT_SERIAL) || load<u64>(entry, CT_TIMEOUT) <= now)
     return false;
   const flags = load<u32>(path, PATH_FLAGS);
@@ -437,10 +451,13 @@ function opened(slot: usize, path: usize, at: usize, length: u32): bool {
   return open(ns, at + IP, <i32>length - <i32>IP, address, port, load<u32>(slot, SLOT_CT_STATUS));
 }
 
-function replay(slot: usize, frame: usize, at: usize, length: u32, protocol: i32): i32 {
-  const path = pathOfSlot(slot);
-  if (length > load<u32>(path, PATH_LONGEST) || load<u8>(at, TTL) <= 1) return NOT_TAKEN;
-  if (!sound(frame, at, length) || !holds(path) || !tracked(slot, path, at, length, protocol)) return NOT_TAKEN;
+/** Whether a path is open to a frame, but for its connection. */
+function fits(path: usize, frame: usize, at: usize, length: u32): bool {
+  return length <= load<u32>(path, PATH_LONGEST) && load<u8>(at, TTL) > 1 && sound(frame, at, length) && holds(path);
+}
+
+/** Does with a frame what was done with the one before. Returns TAKEN or DELIVERED. */
+function replay(slot: usize, path: usize, frame: usize, at: usize, length: u32, protocol: i32): i32 {
   if (load<u32>(path, PATH_CAUGHT)) captureAll(slot, path, frame, at);
   rewrite(slot, path, at, protocol);
   const learned = load<usize>(path, PATH_LEARNED);
@@ -584,7 +601,7 @@ function keep(device: usize, frame: usize, flags: u32): void {
   const hop = load<u8>(first, TTL) - 1 == load<u8>(at, TTL);
   store<u32>(draft, hop ? flags | PATH_TTL : flags, PATH_FLAGS);
   const protocol = <i32>load<u8>(first, PROTOCOL);
-  const own = find(first, entry, load<u64>(first, LINK), load<u64>(first, LINK + 8));
+  const own = find(first, entry, portsOf(first), load<u64>(first, LINK), load<u64>(first, LINK + 8));
   if (!takeSteps() || !opensAlike(first, at)) return;
   const slot = own ? own : room(first);
   const tried = own ? load<usize>(own, SLOT_PATH) & TRIED : 0;
@@ -596,11 +613,16 @@ function keep(device: usize, frame: usize, flags: u32): void {
   store<u32>(slot, recorder.generation, SLOT_GENERATION);
 }
 
+/** What counts of the ports of the frame that is being noted. */
+function portsOf(first: usize): u32 {
+  return entry & PLACE_OPENS ? load<u32>(first, PORTS) & DESTINATION_PORT : load<u32>(first, PORTS);
+}
+
 /** Writes a slot that `room` has found, but for its path and validity. */
 function fill(slot: usize, first: usize, at: usize): void {
   v128.store(slot, v128.load(first));
   store<u64>(slot, load<u64>(first, ADDRESSES), SLOT_ADDRESSES);
-  store<u32>(slot, load<u32>(first, PORTS) & (entry & PLACE_OPENS ? DESTINATION_PORT : 0xffffffff), SLOT_PORTS);
+  store<u32>(slot, portsOf(first), SLOT_PORTS);
   store<u32>(slot, entry, SLOT_PLACE);
   store<usize>(slot, connection, SLOT_CT);
   if (begun) store<u32>(slot, load<u32>(begun, CT_STATUS) & ~IPS_CONFIRMED, SLOT_CT_STATUS);
@@ -685,7 +707,6 @@ function takeSteps(): bool {
     } else if (kind == recorder.OPENED) {
       if (begun) return false;
       begun = a;
-      flags |= PATH_OPENS;
     }
   }
   store<u32>(draft, flags, PATH_FLAGS);
