@@ -947,6 +947,11 @@ export function tcpReceive(ns: usize, frame: usize): void {
     return;
   }
   const c = tcp.connection;
+  if (!c) {
+    // A SYN was answered by a cookie.
+    track.consume(frame, USED_SOCKET);
+    return;
+  }
   if (trace.on) trace.note(T.STEP_SOCKET, ns, frame, load<u32>(c, R.TCP_OWNER));
   const origin = load<u32>(frame, F.FRAME_ORIGIN);
   const generation = load<u32>(c, R.TCP_GENERATION);

@@ -88,7 +88,9 @@ export const SYSCTL_ICMPV6_RATELIMIT = 56; // net.ipv6.icmp.ratelimit, milliseco
 export const SYSCTL_BRIDGE_NF6 = 57; // bridge-nf-call-ip6tables
 export const SYSCTL_CT_ICMPV6 = 58; // nf_conntrack_icmpv6_timeout, seconds
 export const SYSCTL_IP6FRAG_TIME = 59; // net.ipv6.ip6frag_time, seconds
-export const SYSCTL_COUNT = 60;
+export const SYSCTL_TCP_SYNCOOKIES = 60; // tcp_syncookies
+export const SYSCTL_TCP_MAX_SYN_BACKLOG = 61; // tcp_max_syn_backlog
+export const SYSCTL_COUNT = 62;
 export const CONGESTION_CUBIC = 0;
 export const CONGESTION_RENO = 1;
 
@@ -142,7 +144,18 @@ export const NS_POLICIES6 = NS_REDIRECTS + WORD; // first POLICY_* of IPv6
 export const NS_TABLES6 = NS_POLICIES6 + WORD; // first TABLE_* of IPv6
 export const NS_SYSCTLS = NS_TABLES6 + WORD;
 export const NS_DROPS = NS_SYSCTLS + SYSCTL_COUNT * WORD; // one counter for each DROP_*
-export const NS_SIZE = NS_DROPS + 96 * WORD;
+export const NS_COOKIE_SECRET = NS_DROPS + 96 * WORD; // two words that SYN cookies are made with; 0, 0: none was made
+export const NS_TCP_COUNTS = NS_COOKIE_SECRET + 2 * WORD; // one counter for each TCPX_*
+export const NS_SIZE = NS_TCP_COUNTS + 7 * WORD;
+
+// What a namespace counts of its listeners, as TcpExt of /proc/net/netstat does.
+export const TCPX_SYNCOOKIES_SENT = 0;
+export const TCPX_SYNCOOKIES_RECV = 1;
+export const TCPX_SYNCOOKIES_FAILED = 2;
+export const TCPX_LISTEN_OVERFLOWS = 3;
+export const TCPX_LISTEN_DROPS = 4;
+export const TCPX_REQQ_FULL_DO_COOKIES = 5;
+export const TCPX_REQQ_FULL_DROP = 6;
 
 // The rules of a namespace for one family.
 export const RULESET_BLOCK = 0; // compiled, 0: none
@@ -586,6 +599,8 @@ export const SOCK_BURST = SOCK_LINE + WORD; // datagrams taken at SOCK_BURST_TIM
 export const SOCK_BURST_TIME = 56; // u64
 export const SOCK_BACKLOG = SOCK_BURST_TIME + LONG; // TCP: connections that may wait to be accepted
 export const SOCK_WAITING = SOCK_BACKLOG + WORD; // and those that do
+export const SOCK_OPENING = SOCK_WAITING + WORD; // handshakes under way (the SYN queue)
+export const SOCK_OVERFLOWED = SOCK_OPENING + WORD; // when that queue last overflowed, in seconds + 1; 0: never
 export const SOCK_SIZE = 80;
 export const OWNER_SERVICE = 1;
 export const OWNER_DNS = 2;
@@ -762,6 +777,8 @@ export const TCPF_UNDO = 2097152; // the last reduction may be taken back
 export const TCPF_REPEATED = 4194304; // something was sent again
 export const TCPF_FRTO = 8388608; // after a time-out: whether it was one of a loss is not known yet
 export const TCPF_REORDERS = 16777216; // the way lets segments overtake each other
+export const TCPF_QUEUED = 33554432; // it counts in the SYN queue of its listener (SOCK_OPENING)
+export const TCPF_COOKIE = 67108864; // its SYN is answered by a cookie
 export const TCPF_SHRUNK = 64; // segments that are too large for the way wait to be sent again in parts
 
 // A segment on a connection's queue is a frame; these words of its metadata say what it carries.

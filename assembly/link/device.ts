@@ -74,6 +74,8 @@ import {
   SYSCTL_PORT_MIN,
   SYSCTL_SEND_REDIRECTS,
   SYSCTL_SOMAXCONN,
+  SYSCTL_TCP_MAX_SYN_BACKLOG,
+  SYSCTL_TCP_SYNCOOKIES,
   SYSCTL_SYNACK_RETRIES,
   SYSCTL_TCP_IDLE_RESTART,
   SYSCTL_TCP_MODERATE_RCVBUF,
@@ -146,6 +148,8 @@ export function newNamespace(machine: usize, id: u32, seed: u64): usize {
   setSysctl(ns, SYSCTL_SYNACK_RETRIES, 5);
   setSysctl(ns, SYSCTL_TCP_IDLE_RESTART, 1);
   setSysctl(ns, SYSCTL_SOMAXCONN, 4096);
+  setSysctl(ns, SYSCTL_TCP_SYNCOOKIES, 1);
+  setSysctl(ns, SYSCTL_TCP_MAX_SYN_BACKLOG, 4096);
   setSysctl(ns, SYSCTL_TCP_MODERATE_RCVBUF, 1);
   setSysctl(ns, SYSCTL_IPV6_HOP_LIMIT, 64);
   setSysctl(ns, SYSCTL_AUTO_FLOWLABELS, 1);

@@ -50,6 +50,12 @@ function noteRoundTrip(c: usize): void {
   congestion.measured(c, way);
 }
 
+/** The ACK of a cookie: only the timestamp that came back tells how long the round trip was, if there is one (tcp_synack_rtt_meas). */
+export function noteCookieRoundTrip(c: usize): void {
+  isTimed = false;
+  noteRoundTrip(c);
+}
+
 /** Frees what is acknowledged; returns how many segments that were not known to have arrived. */
 function free(c: usize, ack: u32): u32 {
   const unsent = load<usize>(c, R.TCP_UNSENT);

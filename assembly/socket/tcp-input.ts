@@ -25,11 +25,12 @@ import * as sockets from "./table.ts";
 import * as autotune from "./tcp-autotune.ts";
 import * as backlog from "./tcp-backlog.ts";
 import * as congestion from "./tcp-congestion.ts";
+import * as cookies from "./tcp-cookie.ts";
 import * as delayedAck from "./tcp-delayed-ack.ts";
 import * as keepalive from "./tcp-keepalive.ts";
 import * as quickAck from "./tcp-quick-ack.ts";
 import { noteTwice } from "./tcp-sack.ts";
-import { acknowledge } from "./tcp-acknowledge.ts";
+import { acknowledge, noteCookieRoundTrip } from "./tcp-acknowledge.ts";
 import { TIME_WAIT, comesTooLate, enterFinWait2, enterTimeWait, peerClosed } from "./tcp-close.ts";
 import { countEarly, setDelivered, dropEarly, hasGap, keepEarly } from "./tcp-early.ts";
 import {
@@ -45,41 +46,102 @@ import {
   setHappened,
   setMustReset,
 } from "./tcp-outcome.ts";
-import { followPath, newSegment, pump, resendLarge, sendAck, transmitSegment } from "./tcp-output.ts";
+import { emit, followPath, newSegment, pump, resendLarge, sendAck, transmitSegment } from "./tcp-output.ts";
 import { TIMESTAMPS_LENGTH, boundWindow, openWindow, ownMss, windowLeft } from "./tcp-receive-window.ts";
-import { destroy, find, has, newConnection, setFlag, setState, state } from "./tcp-record.ts";
+import { clearFlag, destroy, find, has, newConnection, setFlag, setState, state } from "./tcp-record.ts";
 import { setDeadline } from "./tcp-timer.ts";
+import { learnFromEcho } from "./tcp-timestamp.ts";
+
+/** A connection of a listener whose peer's first sequence number is `seq`. */
+function newChild(ns: usize, listener: usize, ip: usize, at: usize, seq: u32, line: u32): usize {
+  const ports = ((<u32>tcp.destinationPort(at)) << 16) | (<u32>tcp.sourcePort(at));
+  const owner = load<u32>(listener, R.SOCK_OWNER);
+  const arg = load<u32>(listener, R.SOCK_ARG);
+  const c = newConnection(ns, anyIp.destination(ip), anyIp.source(ip), ports, owner, arg, line);
+  setState(c, R.TCPS_SYN_RECV);
+  store<u32>(c, seq + 1, R.TCP_RCV_NXT);
+  store<u32>(c, <u32>tcp.window(at), R.TCP_SND_WND);
+  store<u32>(c, seq, R.TCP_SND_WL1);
+  return c;
+}
+
+/** The window that the answer to a SYN offers. */
+function offerWindow(c: usize): void {
+  const mss = ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE));
+  openWindow(c, has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss);
+}
 
 /** A SYN for a listener: a new connection that answers it. */
 function accept(ns: usize, listener: usize, ip: usize, at: usize, line: u32): void {
-  const ports = ((<u32>tcp.destinationPort(at)) << 16) | (<u32>tcp.sourcePort(at));
-  const owner = load<u32>(listener, R.SOCK_OWNER);
-  const c = newConnection(
-    ns,
-    anyIp.destination(ip),
-    anyIp.source(ip),
-    ports,
-    owner,
-    load<u32>(listener, R.SOCK_ARG),
-    line,
-  );
+  const c = newChild(ns, listener, ip, at, tcp.sequence(at), line);
   setConnection(c);
-  setState(c, R.TCPS_SYN_RECV);
-  store<u32>(c, tcp.sequence(at) + 1, R.TCP_RCV_NXT);
-  store<u32>(c, <u32>tcp.window(at), R.TCP_SND_WND);
-  store<u32>(c, tcp.sequence(at), R.TCP_SND_WL1);
+  backlog.enter(listener, c);
   learnOptions(c, at);
-  const mss = ownMss(ns, load<u32>(c, R.TCP_REMOTE));
-  openWindow(c, has(c, R.TCPF_TIMESTAMPS) ? mss - TIMESTAMPS_LENGTH : mss);
+  offerWindow(c);
   newSegment(c, tcp.SYN | tcp.ACK, 0);
   pump(c);
 }
+
+/** A SYN that finds the queue full: it is answered by a cookie, and forgotten. */
+function answerByCookie(ns: usize, listener: usize, ip: usize, at: usize, line: u32): void {
+  const c = newChild(ns, listener, ip, at, tcp.sequence(at), line);
+  learnOptions(c, at);
+  // Only a timestamp can carry what else the SYN has offered.
+  if (has(c, R.TCPF_TIMESTAMPS)) setFlag(c, R.TCPF_COOKIE);
+  else clearFlag(c, R.TCPF_SACK | R.TCPF_WSCALE);
+  offerWindow(c);
+  const mss = tcp.optionMss ? tcp.optionMss : MSS_DEFAULT;
+  const cookie = cookies.make(
+    ns,
+    load<u32>(c, R.TCP_LOCAL),
+    load<u32>(c, R.TCP_REMOTE),
+    load<u32>(c, R.TCP_PORTS),
+    tcp.sequence(at),
+    mss,
+  );
+  backlog.noteOverflow(listener);
+  backlog.count(ns, R.TCPX_SYNCOOKIES_SENT);
+  emit(c, tcp.SYN | tcp.ACK, cookie, 0, 0);
+  destroy(c);
+  setHappened(0);
+}
+
+/** The connection that an ACK makes of a cookie; 0: it brings none (cookie_v4_check). */
+function fromCookie(ns: usize, listener: usize, ip: usize, at: usize, line: u32): usize {
+  if (!load<u32>(ns + R.NS_SYSCTLS, R.SYSCTL_TCP_SYNCOOKIES << 2) || !backlog.mayHaveSent(listener)) return 0;
+  const ports = ((<u32>tcp.destinationPort(at)) << 16) | (<u32>tcp.sourcePort(at));
+  const seq = tcp.sequence(at) - 1;
+  const ack = tcp.acknowledgement(at);
+  const mss = cookies.read(ns, anyIp.destination(ip), anyIp.source(ip), ports, seq, ack - 1);
+  backlog.count(ns, mss ? R.TCPX_SYNCOOKIES_RECV : R.TCPX_SYNCOOKIES_FAILED);
+  if (!mss) return 0;
+  const c = newChild(ns, listener, ip, at, seq, line);
+  setFlag(c, R.TCPF_COOKIE);
+  store<u32>(c, ack, R.TCP_SND_UNA);
+  store<u32>(c, ack, R.TCP_SND_NXT);
+  store<u32>(c, ack, R.TCP_WRITE_SEQ);
+  store<u32>(c, ack, R.TCP_RACK_SEQ);
+  store<u32>(c, ack, R.TCP_RECOVER);
+  store<u32>(c, ack, R.TCP_SND_SML);
+  tcp.readOptions(at);
+  let most = min<i32>(mss, ownMss(ns, load<u32>(c, R.TCP_REMOTE)));
+  if (tcp.optionTimestamps) {
+    learnFromEcho(c, tcp.optionEcho);
+    store<u32>(c, tcp.optionValue, R.TCP_TS_RECENT);
+    most -= TIMESTAMPS_LENGTH;
+  }
+  store<i32>(c, max<i32>(most, 1), R.TCP_MSS);
+  offerWindow(c);
+  return c;
+}
+
+const MSS_DEFAULT = 536; // of a peer that does not say (RFC 9293, 3.7.1)
 
 /** What the peer's SYN offers. */
 function learnOptions(c: usize, at: usize): void {
   tcp.readOptions(at);
   let mss = min<i32>(
-    tcp.optionMss ? tcp.optionMss : 536,
+    tcp.optionMss ? tcp.optionMss : MSS_DEFAULT,
     ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE)),
   );
   if (tcp.optionTimestamps) {
@@ -143,24 +205,33 @@ export function receive(ns: usize, frame: usize, line: u32): i32 {
   const bits = tcp.flags(at);
   const ports = ((<u32>tcp.destinationPort(at)) << 16) | (<u32>tcp.sourcePort(at));
   let c = find(ns, local, remote, ports);
+  let isKnown: bool = false;
   if (c && state(c) == R.TCPS_TIME_WAIT && bits & tcp.SYN && !(bits & (tcp.ACK | tcp.RST))) {
     // The peer opens the connection anew (RFC 6191).
     destroy(c);
     setHappened(0);
     c = 0;
+    isKnown = true;
   }
   if (!c) {
     const listener = sockets.find(ns, ipv4.PROTO_TCP, local, ports >> 16, remote, ports & 0xffff);
     if (!listener) return DROP_NO_SOCKET;
     if (bits & tcp.RST) return DROP_TCP_RESET;
     if (bits & tcp.ACK) {
+      if (!(bits & tcp.SYN)) c = fromCookie(ns, listener, ip, at, line);
+      if (c) {
+        setConnection(c);
+        return segmentArrives(c, at, bits, at + <usize>header, there - header);
+      }
       setMustReset();
       return DROP_TCP_FLAGS;
     }
     if (!(bits & tcp.SYN)) return DROP_TCP_FLAGS;
     if (bits & tcp.FIN) return DROP_TCP_FLAGS;
-    if (backlog.isFull(listener)) return DROP_TCP_LISTEN_OVERFLOW;
-    accept(ns, listener, ip, at, line);
+    const fate = backlog.decide(ns, listener, isKnown);
+    if (fate == backlog.DROP) return DROP_TCP_LISTEN_OVERFLOW;
+    if (fate == backlog.COOKIE) answerByCookie(ns, listener, ip, at, line);
+    else accept(ns, listener, ip, at, line);
     return DROP_NONE;
   }
   setConnection(c);
@@ -228,13 +299,18 @@ function segmentArrives(c: usize, at: usize, bits: i32, payload: usize, length: 
   if (state(c) == R.TCPS_SYN_RECV) {
     if (ack != load<u32>(c, R.TCP_SND_NXT)) return -1;
     if (!backlog.takes(c)) {
-      if (load<u32>(load<usize>(c, R.TCP_NAMESPACE) + R.NS_SYSCTLS, R.SYSCTL_TCP_ABORT_ON_OVERFLOW << 2)) refuse(c);
+      if (has(c, R.TCPF_COOKIE)) {
+        destroy(c);
+        setHappened(0);
+      } else if (load<u32>(load<usize>(c, R.TCP_NAMESPACE) + R.NS_SYSCTLS, R.SYSCTL_TCP_ABORT_ON_OVERFLOW << 2))
+        refuse(c);
       return DROP_TCP_LISTEN_OVERFLOW;
     }
     setState(c, R.TCPS_ESTABLISHED);
     boundWindow(c, ownMss(load<usize>(c, R.TCP_NAMESPACE), load<u32>(c, R.TCP_REMOTE)));
     note(CONNECTED);
     keepalive.start(c);
+    if (has(c, R.TCPF_COOKIE)) noteCookieRoundTrip(c);
     isNew = true;
   }
   if (!before(ack, load<u32>(c, R.TCP_SND_UNA))) {

@@ -6,7 +6,6 @@ import * as route from "../ip/route-packet.ts";
 import { copy } from "../memory/bytes.ts";
 import { MILLISECOND, now } from "../memory/clock.ts";
 import * as frames from "../memory/frames.ts";
-import * as hash from "../memory/hash.ts";
 import { after } from "../track/tcp-window.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
@@ -18,13 +17,14 @@ import * as timer from "./tcp-retransmit-timer.ts";
 import * as sack from "./tcp-sack.ts";
 import * as scoreboard from "./tcp-scoreboard.ts";
 import { segmentEnd } from "./tcp-segment.ts";
+import { cookieTimestamp, timestampStart } from "./tcp-timestamp.ts";
 import { setDeadline } from "./tcp-timer.ts";
 
 const OPTIONS_MAX = 40;
 
 /** Linux's timestamps count milliseconds from a random start for each pair of hosts. */
 export function timestamp(c: usize): u32 {
-  return <u32>(now / MILLISECOND) + hash.mix(load<u32>(c, R.TCP_LOCAL), load<u32>(c, R.TCP_REMOTE));
+  return <u32>(now / MILLISECOND) + timestampStart(load<u32>(c, R.TCP_LOCAL), load<u32>(c, R.TCP_REMOTE));
 }
 
 function nextIpId(c: usize): i32 {
@@ -64,7 +64,7 @@ export function emit(c: usize, bits: i32, seq: u32, from: usize, length: i32): v
       mss,
       !passive || has(c, R.TCPF_SACK),
       !passive || has(c, R.TCPF_TIMESTAMPS),
-      timestamp(c),
+      has(c, R.TCPF_COOKIE) ? cookieTimestamp(c) : timestamp(c),
       load<u32>(c, R.TCP_TS_RECENT),
       !passive || has(c, R.TCPF_WSCALE) ? WINDOW_SCALE : -1,
     );

@@ -11,6 +11,7 @@ import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
 import { next32 } from "../memory/random.ts";
 import * as sockets from "./table.ts";
+import * as backlog from "./tcp-backlog.ts";
 import { GONE, note } from "./tcp-outcome.ts";
 
 /** Segments of a connection's first window (RFC 6928). */
@@ -98,6 +99,7 @@ export function destroy(c: usize): void {
     hashOf(load<u32>(c, R.TCP_LOCAL), load<u32>(c, R.TCP_REMOTE), load<u32>(c, R.TCP_PORTS)),
     c,
   );
+  if (has(c, R.TCPF_QUEUED)) backlog.leave(c);
   sockets.portFreed(ns);
   store<u32>(c, load<u32>(c, R.TCP_GENERATION) + 1, R.TCP_GENERATION);
   store<u32>(c, R.TCPS_CLOSED, R.TCP_STATE);

@@ -7,6 +7,7 @@ import { parseSets } from "../iptables/ipset.ts";
 import { NameTable } from "../iptables/names.ts";
 import { Kernel, MATCHERS } from "../kernel/kernel.ts";
 import { newMemory } from "../kernel/load.ts";
+import { tcpExt } from "../kernel/netstat.ts";
 import { Network } from "./build.ts";
 import type { Case } from "./case.ts";
 import { fixChoices } from "./choices.ts";
@@ -29,6 +30,8 @@ export interface LabResult {
   counters: Record<string, CounterTables>;
   /** By namespace of kind kernel: lines of /proc/net/nf_conntrack. */
   conntrack: Record<string, string[]>;
+  /** By namespace of kind kernel: what its listeners have counted, by the names of TcpExt; no zeros. */
+  tcpExt: Record<string, Record<string, number>>;
   /** By namespace with a bridge. */
   fdb: Record<string, FdbEntry[]>;
   /** With `watch`: what became of the first packet of each step in that namespace, and its rules as `iptables-save -c` prints them. */
@@ -103,6 +106,12 @@ class Player {
     return {
       rows: this.#rows,
       counters: Object.fromEntries([...this.#rules].map(([name, rules]) => [name, rules.counters()])),
+      tcpExt: Object.fromEntries(
+        kernels.map(({ name }) => {
+          const counts = [...tcpExt(this.#kernel, this.#network.namespace(name))];
+          return [name, Object.fromEntries(counts.filter(([, count]) => count > 0))];
+        }),
+      ),
       conntrack: Object.fromEntries(
         kernels.map(({ name }) => [name, conntrackLines(this.#kernel, this.#network.namespace(name), this.#tape.now)]),
       ),

@@ -27,6 +27,8 @@ const NAMESPACE_KEYS: Readonly<Record<string, number>> = {
   "net.ipv4.icmp_errors_use_inbound_ifaddr": R.SYSCTL_ERRORS_USE_INBOUND,
   "net.ipv4.tcp_synack_retries": R.SYSCTL_SYNACK_RETRIES,
   "net.core.somaxconn": R.SYSCTL_SOMAXCONN,
+  "net.ipv4.tcp_syncookies": R.SYSCTL_TCP_SYNCOOKIES,
+  "net.ipv4.tcp_max_syn_backlog": R.SYSCTL_TCP_MAX_SYN_BACKLOG,
   "net.ipv4.tcp_abort_on_overflow": R.SYSCTL_TCP_ABORT_ON_OVERFLOW,
   "net.ipv4.tcp_congestion_control": R.SYSCTL_TCP_CONGESTION,
   "net.ipv4.tcp_moderate_rcvbuf": R.SYSCTL_TCP_MODERATE_RCVBUF,

@@ -11,6 +11,8 @@ import { ROOT } from "../tools/podwire.ts";
 import { BUILDS, modulePath } from "./lab.ts";
 import { differences } from "./recorded.ts";
 
+const TIMESTAMPS = 8;
+
 interface Sent {
   /** Step, flags, sequence numbers from the start of each side's data, bytes, and the blocks of a SACK option. */
   words: string;
@@ -34,6 +36,30 @@ function segments(rows: readonly Row[]): Sent[] {
     });
     const words = [tcp.flags, (tcp.sequence - start) | 0, "ack", tcp.acknowledgement - 1001, payload.length, ...edges];
     return [{ words: `${step}: ${words.join(" ")}`, seconds: us / 1e6, bytes: payload.length }];
+  });
+}
+
+/** What the host sent, but for what is left to chance: its sequence numbers and timestamps. */
+function answers(rows: readonly Row[]) {
+  return rows.flatMap(({ step, at, dir, inj, hex }) => {
+    const { tcp, payload } = decodeFrame(Buffer.from(hex, "hex"));
+    if (inj || at !== "host:eth0" || dir !== "out" || !tcp) return [];
+    const options = tcp.options.map(({ kind, value }) =>
+      kind === TIMESTAMPS
+        ? `ts ${Buffer.from(value).readUInt32BE(4)}`
+        : `${kind} ${Buffer.from(value).toString("hex")}`,
+    );
+    return [
+      {
+        step,
+        port: tcp.destinationPort,
+        flags: tcp.flags,
+        ack: tcp.acknowledgement,
+        window: tcp.window,
+        options,
+        bytes: payload.length,
+      },
+    ];
   });
 }
 
@@ -135,6 +161,26 @@ describe.each(BUILDS)("in the %s build", (build) => {
     const acknowledgements = (sent: Sent[]) => sent.filter(({ bytes }) => bytes === 0).map(({ words }) => words);
     expect(acknowledgements(linux)).toHaveLength(10);
     expect(acknowledgements(podwire)).toEqual(acknowledgements(linux));
+  });
+
+  test("a listener whose SYN queue is full answers with cookies, and ACKs that bring one make connections", () => {
+    const path = join(ROOT, "test/fixtures/tcp/syncookies");
+    const recording = readRecording(path);
+    // Linux's cookies mean nothing here: the replies are made of what podwire sends.
+    const result = runLab(readCase(path), module);
+    const linux = answers(recording.rows);
+    expect(linux.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5, 6, 8, 11]);
+    expect(answers(result.rows)).toEqual(linux);
+    expect(result.tcpExt).toEqual({
+      host: {
+        SyncookiesSent: 4,
+        SyncookiesRecv: 5,
+        SyncookiesFailed: 1,
+        ListenOverflows: 3,
+        ListenDrops: 3,
+        TCPReqQFullDoCookies: 4,
+      },
+    });
   });
 
   function play(name: string): { linux: Sent[]; podwire: Sent[] } {

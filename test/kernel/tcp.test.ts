@@ -1,5 +1,6 @@
 // TCP: opening, data both ways, closing, resets, and what happens when nobody answers.
 import { describe, expect, test } from "vitest";
+import { tcpExt } from "../../src/kernel/netstat.ts";
 import { ethernet, tcp, type TcpWords } from "./craft.ts";
 import { BUILDS, Lab, type Build } from "./lab.ts";
 import { flow, type MachineWords } from "./network.ts";
@@ -15,12 +16,17 @@ const PAIR: MachineWords = {
 const WIRE = "02:bb:00:00:00:09";
 
 /** A host a with one device; the test is everybody else, and known as 10.0.0.9. */
-function faced(build: Build, listen: string[], more: ConstructorParameters<typeof Lab>[2] = {}): Lab {
+function faced(
+  build: Build,
+  listen: string[],
+  more: ConstructorParameters<typeof Lab>[2] = {},
+  sysctls: Record<string, number> = {},
+): Lab {
   return new Lab(
     build,
     {
       namespaces: {
-        a: { addresses: { eth0: "10.0.0.1/24" }, neighbours: [`eth0 10.0.0.9 ${WIRE}`], listen },
+        a: { addresses: { eth0: "10.0.0.1/24" }, neighbours: [`eth0 10.0.0.9 ${WIRE}`], listen, sysctls },
         wire: {},
       },
       veths: ["a/eth0 wire/w0"],
@@ -75,6 +81,71 @@ describe.each(BUILDS)("in the %s build", (build) => {
     expect(syn?.options[0]?.value).toEqual(Uint8Array.of(1460 >> 8, 1460 & 255));
     expect([syn?.window, synAck?.window, ack?.window]).toEqual([64240, 65160, 63]);
     expect(synAck?.acknowledgement).toBe(((syn?.sequence ?? 0) + 1) >>> 0);
+  });
+
+  describe("SYN cookies", () => {
+    const cookies = (value: number): MachineWords => ({
+      ...PAIR,
+      namespaces: { ...PAIR.namespaces, b: { ...PAIR.namespaces["b"], sysctls: { "net.ipv4.tcp_syncookies": value } } },
+    });
+    const options = (lab: Lab) =>
+      lab.seen("a/eth0").map(({ frame }) => {
+        const { flags, window, options = [] } = frame.tcp ?? {};
+        return [flags, window, frame.payload.length, options.map(({ kind }) => kind).join(" ")].join(" ");
+      });
+    const play = (value: number) => {
+      const lab = new Lab(build, cookies(value), { flows: [flow("a", "http", "10.0.0.2:80", { requestBytes: 3000 })] });
+      lab.run(1);
+      return lab;
+    };
+
+    test("with tcp_syncookies 2 every handshake is one, and a timestamp brings scale and SACK back: all goes as without", () => {
+      const [lab, plain] = [play(2), play(1)];
+      expect(lab.outcome()).toEqual({ sent: 1, delivered: 1 });
+      expect(options(lab)).toEqual(options(plain));
+      const counted = (one: Lab) =>
+        Object.fromEntries([...tcpExt(one.kernel, one.namespace("b"))].filter(([, n]) => n));
+      expect(counted(lab)).toEqual({ SyncookiesSent: 1, SyncookiesRecv: 1, TCPReqQFullDoCookies: 1 });
+      expect(counted(plain)).toEqual({});
+    });
+
+    test.each([
+      ["the same minute", 10, ""],
+      ["the next one, for 120 s after the last cookie", 100, ""],
+      ["the one after that", 121, "R"],
+    ])("an ACK brings its cookie in %s", (_, seconds, flags) => {
+      const lab = faced(build, ["tcp 80"], {}, { "net.ipv4.tcp_syncookies": 2 });
+      say(lab, [5000, 80], { flags: "S", seq: 100 }, 0);
+      lab.run(1);
+      const { seq } = heard(lab);
+      const before = lab.seen("wire/w0").length;
+      say(lab, [5000, 80], { flags: ".", seq: 101, ack: (seq + 1) >>> 0 }, seconds);
+      lab.run(seconds + 1);
+      expect(lab.seen("wire/w0").length - before).toBe(flags ? 1 : 0);
+      expect(tcpExt(lab.kernel, lab.namespace("a")).get("SyncookiesRecv")).toBe(flags ? 0 : 1);
+      if (flags) expect(heard(lab)).toMatchObject({ flags, seq: (seq + 1) >>> 0 });
+    });
+
+    test("without them a full queue drops the SYN, and what gives up makes room", () => {
+      const lab = faced(build, ["tcp 80"], {}, { "net.ipv4.tcp_syncookies": 0, "net.core.somaxconn": 1 });
+      const answers = (at: number, ports: number[]) => {
+        const before = lab.seen("wire/w0").length;
+        ports.forEach((port, i) => say(lab, [port, 80], { flags: "S", seq: 100 }, at + i / 1000));
+        lab.run(at + 0.1);
+        return lab
+          .seen("wire/w0")
+          .slice(before)
+          .map(({ frame }) => frame.tcp?.destinationPort);
+      };
+      expect(answers(0, [5000, 5001, 5002, 5003])).toEqual([5000, 5001]);
+      expect(lab.drops("a")).toEqual({ TCP_LISTEN_OVERFLOW: 2 });
+      expect(Object.fromEntries(tcpExt(lab.kernel, lab.namespace("a")))).toMatchObject({
+        TCPReqQFullDrop: 2,
+        ListenDrops: 2,
+      });
+      say(lab, [5000, 80], { flags: "R", seq: 101 }, 0.2);
+      expect(answers(0.3, [5004, 5005])).toEqual([5004]);
+    });
   });
 
   test("a peer without options gets none back but the MSS", () => {

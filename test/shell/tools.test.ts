@@ -47,6 +47,20 @@ describe("ss", () => {
   });
 });
 
+test("nstat -a shows what listeners have counted: those that are not 0, with -z all, or those of a pattern", async () => {
+  expect(await shell.out("near-0 nstat -a")).toBe("#kernel\n");
+  expect(await shell.out("near-0 nstat -az 'TcpExtSync*'")).toBe(
+    [
+      "#kernel",
+      "TcpExtSyncookiesSent            0                  0.0",
+      "TcpExtSyncookiesRecv            0                  0.0",
+      "TcpExtSyncookiesFailed          0                  0.0",
+      "",
+    ].join("\n"),
+  );
+  expect((await shell.run("near-0 nstat")).err).toMatch(/-a shows all/);
+});
+
 test("ipset list and save show the sets of network policies", async () => {
   const policies = shellOn("policies");
   const names = (await policies.out("node-1 ipset list -n")).trimEnd().split("\n");
