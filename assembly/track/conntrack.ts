@@ -240,20 +240,26 @@ export function follow(ns: usize, entry: usize, direction: u32, proto: i32, l4: 
  */
 export function open(ns: usize, ip: usize, length: i32, address: u32, port: u32, status: u32): bool {
   tuple.setZones(0, 0);
-  if (!tuple.parse(ip, length) || table.find(ns)) return false;
+  if (!tuple.parse(ip, length)) return false;
   const source = tuple.src;
-  const ports = (port << 16) | (tuple.ports >> 16);
+  const target = tuple.dst;
+  const sent = tuple.ports;
+  const answered = (port << 16) | (sent >> 16);
   const proto = tuple.proto;
+  tuple.set(address, source, answered, proto);
+  table.ask(ns);
+  tuple.set(source, target, sent, proto);
+  if (table.find(ns)) return false;
   const l4 = ip + <usize>ipv4.headerLength(ip);
   const bytes = length - ipv4.headerLength(ip);
   const entry = begin(ns, l4, bytes);
   if (!entry) return false;
-  tuple.set(address, source, ports, proto);
+  tuple.set(address, source, answered, proto);
   if (table.find(ns) || follow(ns, entry, DIR_ORIGINAL, <i32>proto, l4, bytes) != trackTcp.TRACK_ACCEPT) {
     table.put(entry);
     return false;
   }
-  tuple.set(address, source, ports, proto);
+  tuple.set(address, source, answered, proto);
   tuple.write(entry + CT_REPLY);
   store<u32>(entry, status, CT_STATUS);
   table.insert(entry);

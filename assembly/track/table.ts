@@ -76,6 +76,13 @@ export function find(ns: usize): usize {
   return record;
 }
 
+let asked: u32 = 0;
+
+/** The current tuple will be looked for soon: its place in the table is on its way from memory meanwhile. */
+export function ask(ns: usize): void {
+  asked = load<u32>(tags.first(load<usize>(ns, NS_CONNECTIONS), tuple.hash()));
+}
+
 /** Looks for tuples in the zones of an entry from now on. */
 export function searchZonesOf(entry: usize): void {
   tuple.setZones(load<u32>(originalOf(entry), TUPLE_ZONE), load<u32>(replyOf(entry), TUPLE_ZONE));
