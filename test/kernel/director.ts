@@ -65,6 +65,9 @@ export class Director {
   readonly lab: Lab;
   /** Seconds of virtual time. */
   now = 0;
+  /** How many packets had been sent when they were last read, and whether there may be more. */
+  #read = 0;
+  #isUnread = false;
 
   constructor(build: Build, { rules = "", sysctls = {}, routes = [] }: DirectorWords = {}) {
     this.lab = new Lab(build, {
@@ -131,31 +134,41 @@ export class Director {
   give(side: "left" | "right", ip: Uint8Array): void {
     const peer = side === "left" ? "02:00:00:00:00:91" : "02:00:00:00:00:92";
     this.lab.inject(`r/${side}`, ethernet(this.lab.mac(`r/${side}`), peer, 0x800, ip), this.now);
+    this.#isUnread = true;
     this.wait(1e-6);
   }
 
   /** The same; returns what the host sent because of it. */
   packet(side: "left" | "right", ip: Uint8Array): Sent[] {
-    const before = this.sent().length;
+    if (this.#isUnread) this.#read = this.sent().length;
     this.give(side, ip);
-    return this.sent().slice(before);
+    const all = this.sent();
+    const before = this.#read;
+    this.#read = all.length;
+    this.#isUnread = false;
+    return all.slice(before);
   }
 
-  /** A segment of a client's to a virtual service. */
-  fromClient(flags: string, port = 40000, { from = CLIENT, to = VIRTUAL, toPort = 80 } = {}): Sent[] {
-    return this.packet("left", clientSegment(flags, [port, toPort], { from, to }));
+  /** A segment of a client's to a virtual service; returns what the host sent because of it. */
+  fromClient(flags: string, port = 40000, { from = CLIENT } = {}): Sent[] {
+    return this.packet("left", clientSegment(flags, [port, 80], { from, to: VIRTUAL }));
   }
 
-  fromServer(flags: string, place: string, port = 40000, to = CLIENT): Sent[] {
-    const [from = "", own = "0"] = place.split(":");
-    return this.packet(
-      "right",
-      tcp({ from, to }, [Number(own), port], { flags, seq: flags.includes("S") ? 2000 : 2001, ack: 1001 }),
-    );
+  fromServer(flags: string, place: string, port = 40000): Sent[] {
+    return this.packet("right", serverSegment(flags, place, port));
   }
 
-  datagram(port = 40000, { from = CLIENT, to = VIRTUAL, toPort = 80 } = {}): Sent[] {
-    return this.packet("left", udp({ from, to }, [port, toPort], "request"));
+  /** The same, without a look at what the host sends. */
+  giveClient(flags: string, port: number): void {
+    this.give("left", clientSegment(flags, [port, 80], { from: CLIENT, to: VIRTUAL }));
+  }
+
+  giveServer(flags: string, place: string, port: number): void {
+    this.give("right", serverSegment(flags, place, port));
+  }
+
+  datagram(port = 40000): Sent[] {
+    return this.packet("left", udp({ from: CLIENT, to: VIRTUAL }, [port, 80], "request"));
   }
 
   datagramBack(place: string, port = 40000): Sent[] {
@@ -204,6 +217,12 @@ export function clientSegment(flags: string, ports: [number, number], words: IpW
     seq: flags.includes("S") ? 1000 : 1001,
     ack: flags.includes(".") ? 2001 : 0,
   });
+}
+
+function serverSegment(flags: string, place: string, port: number): Uint8Array {
+  const [from = "", own = "0"] = place.split(":");
+  const seq = flags.includes("S") ? 2000 : 2001;
+  return tcp({ from, to: CLIENT }, [Number(own), port], { flags, seq, ack: 1001 });
 }
 
 export interface Sent {

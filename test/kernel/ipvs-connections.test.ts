@@ -74,13 +74,13 @@ describe.each(BUILDS)("in the %s build", (build) => {
     const segment = fc.record({ sender: fc.constantFrom("client", "server"), flags: fc.constantFrom(...SEGMENTS) });
     const run = (script: { sender: string; flags: string }[]): void => {
       port += 1;
-      director.fromClient("S", port);
+      director.giveClient("S", port);
       let state = "SYN_RECV";
       for (const { sender, flags } of script) {
         // A SYN that comes when it is over begins a connection anew; that has tests of its own.
         if (sender === "client" && flags.includes("S") && ["TIME_WAIT", "CLOSE"].includes(state)) return;
-        if (sender === "client") director.fromClient(flags, port);
-        else director.fromServer(flags, A, port);
+        if (sender === "client") director.giveClient(flags, port);
+        else director.giveServer(flags, A, port);
         state = after(state, sender, flags);
         const known = director.connections().find((one) => one.port === port);
         expect(known).toMatchObject({ state, seconds: SECONDS[state] });
