@@ -63,9 +63,10 @@ export interface NodeOptions extends FamilyOptions {
   /** The cluster's range of Service addresses; kube-proxy asks for it in nftables mode only. */
   serviceCIDR?: string;
   /**
-   * `dropInvalid`: whether kube-proxy has its rule against INVALID packets, as from 1.15 on. Default true. `ipvsScheduler`: default rr.
+   * `dropInvalid`: whether kube-proxy has its rule against INVALID packets, as from 1.15 on. Default true. In ipvs mode: `ipvsScheduler`,
+   * default rr, and `strictARP`, whether the node is silent about addresses that its device does not have. Default false.
    */
-  kubeProxy?: { dropInvalid?: boolean; ipvsScheduler?: Scheduler };
+  kubeProxy?: { dropInvalid?: boolean; ipvsScheduler?: Scheduler; strictARP?: boolean };
   /** The length of the bodies that pods answer HTTP requests with; by default those of `ListenerConfig`. */
   responseBytes?: number | undefined;
   /** `sysctl -w` on every node, after what kubelet and kube-proxy set. */
@@ -313,11 +314,17 @@ const SIX_SYSCTLS: [string, string][] = [
   ["net.bridge.bridge-nf-call-ip6tables", "1"],
 ];
 
+/** What kube-proxy sets in ipvs mode with strictARP, so that addresses of kube-ipvs0 are neither answered for nor asked from. */
+const STRICT_ARP: [string, string][] = [
+  ["net.ipv4.conf.all.arp_ignore", "1"],
+  ["net.ipv4.conf.all.arp_announce", "2"],
+];
+
 /** The settings that matter to the network: the first ones make pods reachable, then come kube-proxy's conntrack section and the user's own. */
 function nodeSysctls(
   cores: number,
   pods: readonly Pod[],
-  { sysctls = {}, proxyMode, six }: Pick<NodeOptions, "sysctls" | "proxyMode" | "six">,
+  { sysctls = {}, proxyMode, kubeProxy, six }: Pick<NodeOptions, "sysctls" | "proxyMode" | "kubeProxy" | "six">,
 ): [string, string][] {
   const connections = Math.min(Math.max(32768 * cores, 131072), 1048576);
   return [
@@ -325,6 +332,7 @@ function nodeSysctls(
     ...(six ? SIX_SYSCTLS : []),
     ["net.bridge.bridge-nf-call-iptables", "1"],
     ...localnetSysctls(pods, proxyMode),
+    ...(proxyMode === "ipvs" && kubeProxy?.strictARP === true ? STRICT_ARP : []),
     ["net.netfilter.nf_conntrack_max", String(connections)],
     ["net.netfilter.nf_conntrack_tcp_timeout_established", "86400"],
     ["net.netfilter.nf_conntrack_tcp_timeout_close_wait", "3600"],

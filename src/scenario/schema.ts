@@ -216,6 +216,7 @@ const cluster = z.strictObject({
       conntrackCleanup: z.boolean().default(true),
       dropInvalid: z.boolean().default(true),
       ipvsScheduler: z.enum(SCHEDULERS, SCHEDULER_SENTENCE).default("rr"),
+      strictARP: z.boolean().default(false),
     })
     .prefault({}),
   kernel: kernel.prefault({}),

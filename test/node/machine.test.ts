@@ -14,6 +14,19 @@ import { RANGES, SHOP } from "./shop.ts";
 const [ONE, TWO] = SHOP.nodes as [Node, Node];
 
 describe("a node's machine", () => {
+  it("is silent about addresses of kube-ipvs0 with strictARP, in ipvs mode only", () => {
+    const arpOf = (options: Partial<Parameters<typeof nodeMachine>[2]>): [string, string][] =>
+      (nodeMachine(SHOP, ONE, { ...RANGES, ...options }).namespaces[0]?.sysctls ?? []).filter(([key]) =>
+        key.includes("arp"),
+      );
+    expect(arpOf({ proxyMode: "ipvs", kubeProxy: { strictARP: true } })).toEqual([
+      ["net.ipv4.conf.all.arp_ignore", "1"],
+      ["net.ipv4.conf.all.arp_announce", "2"],
+    ]);
+    expect(arpOf({ proxyMode: "ipvs" })).toEqual([]);
+    expect(arpOf({ kubeProxy: { strictARP: true } })).toEqual([]);
+  });
+
   it("has the node's card, bridge and routes, and a namespace for each pod that is not on the host's network", () => {
     const machine = nodeMachine(SHOP, TWO, RANGES);
     expect({
