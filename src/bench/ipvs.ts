@@ -10,6 +10,7 @@ import { survey } from "../iptables/survey.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { compileKernel, newMemory } from "../kernel/load.ts";
 import type { Cluster } from "../kubernetes/objects.ts";
+import { ipvsChange } from "../node/kube-proxy/ipvs/change.ts";
 import type { IpvsConfig } from "../seam/ipvs.ts";
 import type { NamespaceConfig } from "../seam/machine.ts";
 import { machinesOf } from "./cluster.ts";
@@ -63,15 +64,16 @@ export function measureServers({ iptables, before, after }: ServerTexts): Server
   });
   const kernel = new Kernel(compileKernel(), newMemory());
   const built = load(kernel, before, sets);
-  let [next, other] = [
-    { config: after, sets: numberSets(read(after), names) },
-    { config: before, sets },
-  ];
+  let [from, to] = [before, after];
   const changed = best(GOES, ENOUGH_MS, () => {
     const took = timed(() => {
-      changeIpvs(kernel, built, next.config, next.sets);
+      const change = ipvsChange(from, to);
+      if (!change) return;
+      const elements = (text: string) => numberSets(parseSets(text, "ipsets of node-1"), names);
+      const { added, removed } = change.sets;
+      changeIpvs(kernel, built, change, { added: elements(added), removed: elements(removed) });
     });
-    [next, other] = [other, next];
+    [from, to] = [to, from];
     return took;
   });
   return {
@@ -86,5 +88,5 @@ function load(kernel: Kernel, config: IpvsConfig, sets: readonly NumberedSet[]):
   const ns = kernel.newNamespace(kernel.calls.newMachine(0), 0, 1n);
   const device = kernel.newDevice("dummy", ns, config.device, new Uint8Array(6), 1500);
   for (const address of config.addresses) kernel.calls.addAddress(ns, device, parseIpv4(address) ?? 0, 32);
-  return addIpvs(kernel, { ns, device, sets: addSets(kernel, ns, sets) }, config, sets);
+  return addIpvs(kernel, { ns, device, sets: addSets(kernel, ns, sets) }, config);
 }

@@ -7,12 +7,14 @@ import { wholeText } from "../iptables/rules-text.ts";
 import { parseObjects } from "../kubernetes/parse.ts";
 import { contextSchema } from "../node/kube-proxy/context-schema.ts";
 import { saveServices } from "../node/kube-proxy/ipvs/ipvsadm.ts";
-import { ipvsRules, ipvsServices, ipvsSets } from "../node/kube-proxy/ipvs/proxy.ts";
+import { ipvsRules, ipvsServices, kubeProxyIpvs } from "../node/kube-proxy/ipvs/proxy.ts";
+import { fullSetSentence } from "../node/kube-proxy/ipvs/sets.ts";
 import { kubeProxyTable } from "../node/kube-proxy/nftables/proxy.ts";
 import { kubeProxyRules } from "../node/kube-proxy/proxy.ts";
 import { readDocument, readSources, type Sources } from "../scenario/files.ts";
 import { prepare } from "../scenario/prepare.ts";
 import type { ProxyMode } from "../node/machine.ts";
+import type { IpvsConfig } from "../seam/ipvs.ts";
 import type { NamespaceConfig } from "../seam/machine.ts";
 import { integer, proxyModeOption } from "./options.ts";
 
@@ -86,6 +88,7 @@ function output(sources: Sources, flags: RulesFlags): string {
   if (format !== "iptables") refuseTableFlags(flags);
   if (context !== undefined) return contextOutput(sources, context, flags, mode);
   const { name, rules = "", sets = "", nft, ipvs } = rootOf(sources, flags, mode);
+  if (ipvs) warnOfFullSets(ipvs);
   switch (format) {
     case "iptables":
       return printed(wholeText(rules), flags);
@@ -96,6 +99,10 @@ function output(sources: Sources, flags: RulesFlags): string {
     case "ipvsadm":
       return ipvs ? saveServices(ipvs.services) : noProxy(name, "virtual servers");
   }
+}
+
+function warnOfFullSets({ full }: Pick<IpvsConfig, "full">): void {
+  for (const set of full) process.stderr.write(`podwire: ${fullSetSentence(set)}\n`);
 }
 
 function refuseTableFlags(flags: RulesFlags): void {
@@ -114,7 +121,12 @@ function contextOutput(sources: Sources, file: string, flags: RulesFlags, mode: 
   if (format === "nft") return proxyRules(sources, file, kubeProxyTable);
   if (format === "ipvsadm") return proxyRules(sources, file, ipvsServices);
   if (format === "ipset") {
-    if (mode === "ipvs") return proxyRules(sources, file, ipvsSets);
+    if (mode === "ipvs")
+      return proxyRules(sources, file, (...objects) => {
+        const { ipvs } = kubeProxyIpvs(...objects);
+        warnOfFullSets(ipvs);
+        return ipvs.sets;
+      });
     throw new InputError(
       { field: "--format" },
       "ipset with --context needs --proxy-mode ipvs: kube-proxy has no other sets",

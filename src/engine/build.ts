@@ -15,7 +15,7 @@ import { counted, placeAnswer, responseOf, type Answer } from "./payload.ts";
 import { addProcessor, type BuiltProcessor } from "./processor.ts";
 import { seedOf } from "./random.ts";
 import { addIpvs, type BuiltIpvs } from "./ipvs.ts";
-import { addSets, type NumberedSet } from "./sets.ts";
+import { addSets } from "./sets.ts";
 
 const RESPONSE_BYTES = 200;
 
@@ -69,7 +69,7 @@ export function buildMachine(kernel: Kernel, job: Job, placed: PlacedMachine, bu
   machine.namespaces.forEach((config, i) => {
     const { rules = 0, rules6 = 0, sets = [] } = placed.namespaces[i] ?? {};
     const handles = addSets(kernel, namespace(built, config.name), sets);
-    if (config.ipvs) built.ipvs.set(config.name, startIpvs(kernel, config.name, config.ipvs, handles, sets, built));
+    if (config.ipvs) built.ipvs.set(config.name, startIpvs(kernel, config.name, config.ipvs, handles, built));
     if (rules !== 0) kernel.enforceRules(namespace(built, config.name), rules, "ipv4");
     if (rules6 !== 0) kernel.enforceRules(namespace(built, config.name), rules6, "ipv6");
   });
@@ -84,11 +84,10 @@ function startIpvs(
   name: string,
   config: IpvsConfig,
   sets: ReadonlyMap<number, Handle>,
-  numbered: readonly NumberedSet[],
   built: Built,
 ): BuiltIpvs {
   const at = { ns: namespace(built, name), device: device(built, name, config.device), sets };
-  return addIpvs(kernel, at, config, numbered);
+  return addIpvs(kernel, at, config);
 }
 
 function namespace(built: Built, name: string): Handle {

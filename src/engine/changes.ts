@@ -31,7 +31,7 @@ export interface NamesInPlace {
 export type PartitionAction = Extract<Action, { kind: "partition" | "heal" }>;
 type LocalAction = Exclude<Action, { kind: "rules" | "names" | "ipvs" } | PartitionAction>;
 /** What a sync of kube-proxy in ipvs mode leaves behind, with its sets. */
-export type IpvsInPlace = Extract<Action, { kind: "ipvs" }> & { sets: NumberedSet[] };
+export type IpvsInPlace = Extract<Action, { kind: "ipvs" }> & { added: NumberedSet[]; removed: NumberedSet[] };
 
 /**
  * A set that takes the place of another. `kept` has pairs of a number of a rule (RULE_INDEX) in the old set and one in the new, whose
@@ -75,7 +75,7 @@ export function applyChange(
       return 0;
     case "ipvs": {
       const found = built.ipvs.get(namespace);
-      if (found) changeIpvs(kernel, found, action.ipvs, action.sets);
+      if (found) changeIpvs(kernel, found, action.change, action);
       return 0;
     }
     case "reap":

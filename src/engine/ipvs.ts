@@ -3,8 +3,8 @@ import * as I from "../../assembly/layout/ipvs.ts";
 import { parseIpv4 } from "../address.ts";
 import { parseProtocol, PROTO_TCP, PROTO_UDP } from "../iptables/protocols.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
-import type { IpvsConfig, RealServer, Scheduler, VirtualService } from "../seam/ipvs.ts";
-import { addElement, type NumberedElement, type NumberedSet } from "./sets.ts";
+import type { IpvsChange, IpvsConfig, RealServer, Scheduler, VirtualService } from "../seam/ipvs.ts";
+import { addElement, type NumberedSet } from "./sets.ts";
 
 const SCHEDULER_NUMBERS: Readonly<Record<Scheduler, number>> = {
   rr: I.SCHEDULER_RR,
@@ -27,8 +27,6 @@ export interface BuiltIpvs {
   device: Handle;
   /** Where the sets are in the kernel, by their numbers. */
   sets: ReadonlyMap<number, Handle>;
-  config: IpvsConfig;
-  elements: Map<number, Map<string, NumberedElement>>;
   services: Map<string, { handle: Handle; config: VirtualService }>;
 }
 
@@ -37,19 +35,18 @@ export function addIpvs(
   kernel: Kernel,
   built: Pick<BuiltIpvs, "ns" | "device" | "sets">,
   config: IpvsConfig,
-  sets: readonly NumberedSet[],
 ): BuiltIpvs {
-  const made: BuiltIpvs = { ...built, config, elements: elementsOf(sets), services: new Map() };
-  for (const service of balanced(config)) putService(kernel, made, service);
+  const made: BuiltIpvs = { ...built, services: new Map() };
+  for (const service of balanced(config.services)) putService(kernel, made, service);
   return made;
 }
 
 /** ip_vs of the kernel knows TCP and UDP. */
-function balanced({ services }: IpvsConfig): VirtualService[] {
+function balanced(services: readonly VirtualService[]): VirtualService[] {
   return services.filter(({ protocol }) => [PROTO_TCP, PROTO_UDP].includes(parseProtocol(protocol) ?? 0));
 }
 
-function keyOf({ address, port, protocol }: VirtualService): string {
+function keyOf({ address, port, protocol }: Pick<VirtualService, "address" | "port" | "protocol">): string {
   return `${protocol} ${address} ${port}`;
 }
 
@@ -88,46 +85,37 @@ function putService(kernel: Kernel, built: BuiltIpvs, service: VirtualService): 
   built.services.set(keyOf(service), { handle, config: service });
 }
 
-/** Makes what there is into what a sync has left behind. */
-export function changeIpvs(kernel: Kernel, built: BuiltIpvs, config: IpvsConfig, sets: readonly NumberedSet[]): void {
-  const { addresses } = built.config;
-  const [had, has] = [new Set(addresses), new Set(config.addresses)];
-  for (const address of config.addresses)
-    if (!had.has(address)) kernel.calls.addAddress(built.ns, built.device, ip(address), 32);
-  const services = balanced(config);
-  for (const service of services) putService(kernel, built, service);
-  changeSets(kernel, built, sets);
-  for (const address of addresses)
-    if (!has.has(address)) kernel.calls.removeAddress(built.ns, built.device, ip(address));
-  const kept = new Set(services.map(keyOf));
-  for (const [key, { handle }] of built.services)
-    if (!kept.has(key)) {
-      kernel.calls.removeService(handle);
-      built.services.delete(key);
-    }
-  built.config = config;
+/** Elements that come and go. */
+interface ElementChange {
+  added: readonly NumberedSet[];
+  removed: readonly NumberedSet[];
 }
 
-function elementsOf(sets: readonly NumberedSet[]): BuiltIpvs["elements"] {
-  return new Map(
-    sets.map(({ number, elements }) => [number, new Map(elements.map((one) => [keyOfElement(one), one]))]),
-  );
-}
-
-function keyOfElement({ address, port, other }: NumberedElement): string {
-  return `${address.network}/${address.prefix} ${port} ${other.network}/${other.prefix}`;
-}
-
-function changeSets(kernel: Kernel, built: BuiltIpvs, sets: readonly NumberedSet[]): void {
-  const elements = elementsOf(sets);
-  for (const set of sets) {
-    const handle = built.sets.get(set.number) ?? 0;
-    const before = built.elements.get(set.number) ?? new Map<string, NumberedElement>();
-    const after = elements.get(set.number) ?? new Map<string, NumberedElement>();
-    for (const [key, { address, port, other }] of before)
-      if (!after.has(key))
-        kernel.calls.removeElement(handle, address.network, address.prefix, port, other.network, other.prefix);
-    for (const [key, element] of after) if (!before.has(key)) addElement(kernel, handle, set, element);
+/** Makes the changes of a sync. */
+export function changeIpvs(kernel: Kernel, built: BuiltIpvs, change: IpvsChange, elements: ElementChange): void {
+  const { addresses, removed } = change;
+  for (const address of addresses.added) kernel.calls.addAddress(built.ns, built.device, ip(address), 32);
+  for (const service of balanced(change.put)) putService(kernel, built, service);
+  for (const set of elements.removed)
+    for (const { address, port, other } of set.elements)
+      kernel.calls.removeElement(
+        handleOf(built, set),
+        address.network,
+        address.prefix,
+        port,
+        other.network,
+        other.prefix,
+      );
+  for (const set of elements.added)
+    for (const element of set.elements) addElement(kernel, handleOf(built, set), set, element);
+  for (const address of addresses.removed) kernel.calls.removeAddress(built.ns, built.device, ip(address));
+  for (const service of removed) {
+    const found = built.services.get(keyOf(service));
+    if (found) kernel.calls.removeService(found.handle);
+    built.services.delete(keyOf(service));
   }
-  built.elements = elements;
+}
+
+function handleOf({ sets }: BuiltIpvs, { number }: NumberedSet): Handle {
+  return sets.get(number) ?? 0;
 }

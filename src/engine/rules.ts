@@ -214,7 +214,7 @@ export class RuleSets {
       chains.set(loaded, known);
       return known;
     };
-    // Sets have no endpoints of other nodes, so most syncs leave them as they are.
+    // Most syncs leave the sets as they are, or change those of all nodes alike.
     const ipvsSets = new Map<string, NumberedSet[]>();
     const setsOf = (text: string): NumberedSet[] => {
       const known = ipvsSets.get(text) ?? numberSets(parseSets(text, "ipsets of kube-proxy"), this.#names);
@@ -225,7 +225,10 @@ export class RuleSets {
       const placed = { index, atNs, namespace, namespaceId: namespaces.indexOf(namespace) };
       const change = this.#later.get(index);
       if (action.kind === "names") return { ...placed, action: { kind: "names", block: namesBlock(action.names) } };
-      if (action.kind === "ipvs") return { ...placed, action: { ...action, sets: setsOf(action.ipvs.sets) } };
+      if (action.kind === "ipvs") {
+        const { added, removed } = action.change.sets;
+        return { ...placed, action: { ...action, added: setsOf(added), removed: setsOf(removed) } };
+      }
       if (action.kind !== "rules") return { ...placed, action };
       const { family = "ipv4" } = action;
       const before = current[family].get(namespace);

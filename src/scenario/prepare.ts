@@ -13,8 +13,10 @@ import { unservedPorts } from "../node/kubelet.ts";
 import { compileFilter, FilterError } from "../pcap/filter.ts";
 import { nodeDatagrams, nodeMachine, NODES_SEGMENT, type ProxyMode } from "../node/machine.ts";
 import { addressForm } from "../node/kube-proxy/ip.ts";
+import { fullSetSentence } from "../node/kube-proxy/ipvs/sets.ts";
 import { addressNames } from "../node/names.ts";
 import { INTERNET_SEGMENT, outsideMachines } from "../node/outside.ts";
+import type { Machine } from "../seam/machine.ts";
 import type { CaptureConfig, Plan } from "../seam/plan.ts";
 import { serviceGraph, type ServiceGraph } from "./calls.ts";
 import { defaultLines } from "./default-lines.ts";
@@ -136,6 +138,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   const own = { ...ranges, processor: ranges.cpu, cardMtu: links.nodes.mtu };
   const nodes = cluster.nodes.map((node) => nodeMachine(cluster, node, own, later, everything));
   addOwnRules(scenario, document, cluster, nodes);
+  warnings.push(...fullSets(nodes));
   const zone = dnsRecords(cluster);
   const called = outsideNames(everyLine, editions.length === 0 ? zone : dnsRecords(known));
   const ofIngresses = [...ingressNames(known, called)].map(([name, address]): [string, string[]] => [name, [address]]);
@@ -301,4 +304,10 @@ export function checkDevices(devices: readonly ChosenDevices[], chooses: (glob: 
       idle.place,
       `${idle.glob} is no device's name; they are like node-1/vbr0 or default/frontend-0/eth0`,
     );
+}
+
+/** What kube-proxy's sets in ipvs mode do not hold, each sentence once. */
+function fullSets(nodes: readonly Machine[]): string[] {
+  const full = nodes.flatMap(({ namespaces }) => namespaces.flatMap(({ ipvs }) => ipvs?.full ?? []));
+  return [...new Set(full.map(fullSetSentence))];
 }

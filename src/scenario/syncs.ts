@@ -1,6 +1,7 @@
 // kube-proxy's syncs in a timeline: what it hears of pods and objects, when, and what each node's rules and health answers become.
 import { sameText, type RulesText } from "../iptables/rules-text.ts";
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
+import { ipvsChange } from "../node/kube-proxy/ipvs/change.ts";
 import { partialSync } from "../node/kube-proxy/partial-sync.ts";
 import type { Change, ServedDatagrams } from "../seam/change.ts";
 import type { IpvsConfig } from "../seam/ipvs.ts";
@@ -54,7 +55,7 @@ export function syncs(
       const actions = old && fresh ? nodeActions(old, fresh) : [];
       const served = context.conntrackCleanup ? context.servedBy(now, node) : [];
       if (served.length > 0) actions.push({ kind: "stale", served });
-      if (old?.ipvs && fresh?.ipvs) leavers.note(node.name, old.ipvs, fresh.ipvs, at, event);
+      if (actions.some((action) => action.kind === "ipvs" && action.change.leaves)) leavers.note(node.name, at, event);
       for (const action of actions) changes.push({ change: { atNs: at, namespace: node.name, action }, event });
     });
     before = after;
@@ -75,14 +76,8 @@ class Leavers {
     this.#durationNs = durationNs;
   }
 
-  note(node: string, before: IpvsConfig, after: IpvsConfig, atNs: number, event: number): void {
-    if (this.#since.has(node)) return;
-    const servers = ({ services }: IpvsConfig): string[] =>
-      services.flatMap(({ address, port, protocol, destinations }) =>
-        destinations.map((server) => `${protocol} ${address} ${port} ${server.address} ${server.port}`),
-      );
-    const kept = new Set(servers(after));
-    if (servers(before).some((server) => !kept.has(server))) this.#since.set(node, { atNs, event });
+  note(node: string, atNs: number, event: number): void {
+    if (!this.#since.has(node)) this.#since.set(node, { atNs, event });
   }
 
   /** A look each period, counted from the start of the run. */
@@ -100,8 +95,8 @@ class Leavers {
 /** What a sync says to a node: first the rules, then to its health check server who is still there. */
 function nodeActions(before: NodeState, after: NodeState): Change["action"][] {
   const actions: Change["action"][] = [];
-  if (before.ipvs && after.ipvs && JSON.stringify(before.ipvs) !== JSON.stringify(after.ipvs))
-    actions.push({ kind: "ipvs", ipvs: after.ipvs });
+  const change = before.ipvs && after.ipvs && ipvsChange(before.ipvs, after.ipvs);
+  if (change) actions.push({ kind: "ipvs", change });
   if (after.rules !== undefined && before.rules !== undefined) {
     if (!sameText(before.rules, after.rules) || before.nft !== after.nft) {
       const restored = partialSync(before.rules, after.rules);

@@ -2,7 +2,7 @@
 
 import type { Family } from "../iptables/addresses.ts";
 import type { RulesText } from "../iptables/rules-text.ts";
-import type { IpvsConfig } from "./ipvs.ts";
+import type { IpvsChange } from "./ipvs.ts";
 import type { IngressLocation } from "./machine.ts";
 import type { DnsRecord } from "./plan.ts";
 
@@ -30,7 +30,7 @@ export type Action =
    */
   | { kind: "rules"; family?: Family; restored: string; rules: RulesText; nft?: string | undefined }
   /** A sync of kube-proxy in ipvs mode; real servers that are gone leave by and by. */
-  | { kind: "ipvs"; ipvs: IpvsConfig }
+  | { kind: "ipvs"; change: IpvsChange }
   /** kube-proxy deletes real servers that leave and have no connections any more. */
   | { kind: "reap" }
   /** `ip link set DEVICE down`, or up. */

@@ -34,4 +34,24 @@ export interface IpvsConfig {
   services: VirtualService[];
   /** `ipset save` text of the sets that change with them, beside those of the namespace. */
   sets: string;
+  /** Sets that there are more elements for than they hold: those beyond are left out. */
+  full: FullSet[];
+}
+
+/** A set by its name, and how many elements there would be. */
+export interface FullSet {
+  set: string;
+  elements: number;
+}
+
+/** What of it is other after a sync. */
+export interface IpvsChange {
+  addresses: { added: string[]; removed: string[] };
+  /** Virtual servers that are new or others than they were, as they are from now on. */
+  put: VirtualService[];
+  removed: Pick<VirtualService, "address" | "port" | "protocol">[];
+  /** `ipset save` text of the elements that come and of those that go, with the sets that they are in. */
+  sets: { added: string; removed: string };
+  /** Whether a real server leaves, and is deleted once its connections are over. */
+  leaves: boolean;
 }

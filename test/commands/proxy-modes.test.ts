@@ -1,5 +1,5 @@
 // kube-proxy's modes beside each other: whatever programs the kernel, the same clients reach the same Services.
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { MatrixReport } from "../../src/report/matrix.ts";
@@ -154,6 +154,20 @@ test("endpoints that go and come in a timeline change nft's table, and connectio
   const outcome = ({ report }: NonNullable<typeof before>) =>
     report.traffic.map(({ name, sent, delivered }) => ({ name, sent, delivered }));
   expect(after && outcome(after)).toEqual(before && outcome(before));
+});
+
+test("in ipvs mode, too: the datagrams of a client whose server is gone find the other, but for those before kube-proxy hears of it", () => {
+  const folder = temporaryFolder();
+  for (const name of readdirSync("examples/mysteries/stale-udp"))
+    copyFileSync(join("examples/mysteries/stale-udp", name), join(folder, name));
+  const file = join(folder, "fixed.yaml");
+  // rr gives the one client to the server that was added last.
+  writeFileSync(file, readFileSync(file, "utf8").replaceAll("log-0", "log-1"));
+  const { report } = runInto(temporaryFolder(), file, "--proxy-mode", "ipvs");
+  const [line] = report.traffic;
+  expect(Object.keys(line?.backends ?? {}).sort()).toEqual(["default/log-0", "default/log-1"]);
+  expect(line?.timedOut).toBeLessThanOrEqual(2);
+  expect((line?.delivered ?? 0) + (line?.timedOut ?? 0)).toBe(line?.sent);
 });
 
 test("in nftables mode, too, a Service with affinity keeps each client at one endpoint", () => {

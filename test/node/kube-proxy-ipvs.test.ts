@@ -6,6 +6,7 @@ import type { EndpointSlice, Service } from "../../src/kubernetes/objects.ts";
 import { proxyContext, type ProxyContext } from "../../src/node/kube-proxy/context.ts";
 import { saveServices } from "../../src/node/kube-proxy/ipvs/ipvsadm.ts";
 import { ipvsRules, kubeProxyIpvs } from "../../src/node/kube-proxy/ipvs/proxy.ts";
+import { fullSetSentence, ProxySets } from "../../src/node/kube-proxy/ipvs/sets.ts";
 import { endpoint, port, service, slice } from "./objects.ts";
 import { inputsOf, world } from "./random-world.ts";
 
@@ -56,6 +57,25 @@ function far(more: Partial<Service> = {}, nodePort = 0): [Service, EndpointSlice
   return [made, [slice(made, [endpoint("10.244.2.2", "node-2")])]];
 }
 
+describe("sets that are full", () => {
+  it("hold 65,536 elements, and say what there would be", () => {
+    const sets = new ProxySets("IPv4");
+    for (let i = 0; i < 65536; i++) sets.add("CLUSTER-IP", `10.96.${i >> 8}.${i & 255},tcp:80`);
+    expect(sets.full).toEqual([]);
+    sets.add("CLUSTER-IP", "10.97.0.1,tcp:80");
+    expect(sets.full).toEqual([{ set: "KUBE-CLUSTER-IP", elements: 65537 }]);
+    expect(sets.print().match(/^add KUBE-CLUSTER-IP /gm)).toHaveLength(65536);
+    expect(sets.full.map(fullSetSentence)).toEqual([
+      'the ipset KUBE-CLUSTER-IP is full: it holds 65,536 of 65,537 elements, as kube-proxy makes it, whose log has "Hash is full, ' +
+        'cannot add more elements" for each of the others; their Services do not work as they should',
+    ]);
+  });
+
+  it("are said of a sync", () => {
+    expect(kubeProxyIpvs(...inputs([web()])).ipvs.full).toEqual([]);
+  });
+});
+
 describe("virtual servers", () => {
   it("one for the cluster IP of a Service, with its endpoints behind it", () => {
     expect(serversOf([web()])).toEqual([
@@ -83,6 +103,7 @@ describe("virtual servers", () => {
   it("session affinity is persistence, and the scheduler is kube-proxy's", () => {
     const sticky = web({ sessionAffinity: "ClientIP", sessionAffinityTimeoutSeconds: 600 });
     expect(serversOf([sticky], { ipvsScheduler: "wlc" })[0]).toBe("-A -t 10.96.0.5:80 -s wlc -p 600");
+    expect(serversOf([sticky], { ipvsScheduler: "mh" })[0]).toBe("-A -t 10.96.0.5:80 -s mh -p 600 -b mh-port");
   });
 
   it("with policy Local an external address has the endpoints of this node, or all if it has none", () => {

@@ -41,7 +41,7 @@ export function kubeProxyIpvs(
   for (const address of state.addresses) sets.add("IPVS-IPS", address);
   addIpvsRules(tables, state, context);
   const servers = { addresses: [...state.addresses], services: firstOfEach(state.services) };
-  return { tables, ipvs: { device: IPVS_DEVICE, ...servers, sets: sets.print() } };
+  return { tables, ipvs: { device: IPVS_DEVICE, ...servers, sets: sets.print(), full: sets.full } };
 }
 
 /** Two Services may name one external address and port: the one that is synced first makes the virtual server. */
@@ -60,11 +60,6 @@ type Objects = Parameters<typeof kubeProxyIpvs>;
 /** The rules as iptables-save text. */
 export function ipvsRules(...objects: Objects): string {
   return printTables(kubeProxyIpvs(...objects).tables);
-}
-
-/** The sets as `ipset save` text. */
-export function ipvsSets(...objects: Objects): string {
-  return kubeProxyIpvs(...objects).ipvs.sets;
 }
 
 /** The virtual servers as `ipvsadm -Sn` text. */

@@ -1,5 +1,5 @@
 // What each feature of a Service becomes in ipvs mode: virtual servers, addresses of kube-ipvs0 and elements of sets.
-import type { VirtualService } from "../../../seam/ipvs.ts";
+import type { Scheduler, VirtualService } from "../../../seam/ipvs.ts";
 import { nodePortIPs, nodePortsEverywhere, type ProxyContext } from "../context.ts";
 import { addressForm, blockContains, isLoopback } from "../ip.ts";
 import type { ProxyEndpoint, Selection } from "../select.ts";
@@ -88,18 +88,33 @@ function elementOf({ port }: Work, ip: string, number: number): string {
  */
 function addService({ state, context, port, selection }: Work, address: string, number: number, local: boolean): void {
   const { cluster, local: here } = selection;
-  state.services.push({
-    address: addressForm(address),
-    port: number,
-    protocol: port.protocol,
-    scheduler: context.ipvsScheduler,
-    persistentSeconds: port.stickySeconds,
-    destinations: (local && here.length > 0 ? here : cluster).map((one) => ({
-      address: one.ip,
-      port: one.port,
-      weight: 1,
-    })),
-  });
+  const servers = local && here.length > 0 ? here : cluster;
+  state.services.push(shared(port, addressForm(address), number, context.ipvsScheduler, servers));
+}
+
+/** Virtual servers by service port: nodes and syncs that have the same one share it. */
+const known = new WeakMap<ProxyServicePort, Map<string, VirtualService>>();
+
+function shared(
+  of: ProxyServicePort,
+  address: string,
+  port: number,
+  scheduler: Scheduler,
+  servers: readonly ProxyEndpoint[],
+): VirtualService {
+  const byText = known.get(of) ?? new Map<string, VirtualService>();
+  known.set(of, byText);
+  const key = `${address} ${port} ${scheduler} ${servers.map(({ text }) => text).join(" ")}`;
+  const service = byText.get(key) ?? {
+    address,
+    port,
+    protocol: of.protocol,
+    scheduler,
+    persistentSeconds: of.stickySeconds,
+    destinations: servers.map((one) => ({ address: one.ip, port: one.port, weight: 1 })),
+  };
+  byText.set(key, service);
+  return service;
 }
 
 /** An address from outside the cluster goes on kube-ipvs0, unless another interface of the node has it. */

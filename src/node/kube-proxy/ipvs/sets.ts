@@ -1,4 +1,5 @@
 // The ipsets that kube-proxy keeps in ipvs mode: what each is for, their elements in the making, and their `ipset save` text.
+import type { FullSet } from "../../../seam/ipvs.ts";
 import type { Family } from "../ip.ts";
 
 /** What iptables rules ask of a set, and the comment that they have (pkg/proxy/ipvs/ipset.go). */
@@ -96,6 +97,13 @@ export class ProxySets {
     return KINDS[name].comment;
   }
 
+  /** Those that cannot hold all that they should. */
+  get full(): FullSet[] {
+    return NAMES.map((name) => ({ set: this.nameOf(name), elements: this.#elements.get(name)?.size ?? 0 })).filter(
+      ({ elements }) => elements > MOST,
+    );
+  }
+
   /** `ipset save` text. Elements are in the order in which kube-proxy adds them; a hash in the kernel has another one. */
   print(): string {
     return NAMES.map((name) => this.#printSet(name)).join("");
@@ -112,4 +120,13 @@ export class ProxySets {
     const added = sorted.slice(0, MOST).map((element) => `add ${full} ${element}\n`);
     return `create ${full} ${type} ${size}\n${added.join("")}`;
   }
+}
+
+/** What is said to who has more Services than a set of kube-proxy holds. */
+export function fullSetSentence({ set, elements }: FullSet): string {
+  const [all, most] = [elements, MOST].map((count) => count.toLocaleString("en-US"));
+  return (
+    `the ipset ${set} is full: it holds ${most} of ${all} elements, as kube-proxy makes it, whose log has ` +
+    `"Hash is full, cannot add more elements" for each of the others; their Services do not work as they should`
+  );
 }
