@@ -6,6 +6,7 @@ import { InputError } from "../errors.ts";
 import { makeReport } from "../report/report.ts";
 import { prepare, type PreparedScenario } from "../scenario/prepare.ts";
 import { jobManifest } from "../sweep/job.ts";
+import { PreparedPoints } from "../sweep/prepared.ts";
 import {
   mergedCsv,
   mergedJson,
@@ -139,13 +140,13 @@ async function runPoints(sweep: Sweep, flags: RunFlags): Promise<void> {
   const count = flags.count ?? 1;
   const index = flags.index ?? indexOfJob(count);
   if (index >= count) throw new InputError({ field: "--index" }, `should be below --count, which is ${count}`);
-  checkPoints(sweep);
   const mine = share(sweep.points, index, count);
   const missing = mine.filter((point) => readResult(flags.out, sweep, point) === undefined);
+  const prepared = new PreparedPoints(missing, (point) => prepareAt(sweep, point), charactersOf);
   makeOutputFolder(flags.out);
   makeOutputFolder(pointsFolder(flags.out));
   for (const point of missing) {
-    writeResult(flags.out, { sweep: sweep.hash, ...point, report: await reportAt(sweep, point) });
+    writeResult(flags.out, { sweep: sweep.hash, ...point, report: await reportOf(prepared.take(point)) });
     if (!flags.quiet) process.stdout.write(`${point.hash}  ${describePoint(point)}\n`);
   }
 }
@@ -160,8 +161,18 @@ function indexOfJob(count: number): number {
   throw new InputError({ field: "JOB_COMPLETION_INDEX" }, `${text} is no whole number`);
 }
 
-async function reportAt(sweep: Sweep, point: Point): Promise<PointReport> {
-  const prepared = prepareAt(sweep, point);
+/** How long the rules are that a prepared scenario holds, each text once. */
+function charactersOf({ plan }: PreparedScenario): number {
+  const texts = new Set<string>();
+  for (const { rules, ipv6Rules, nft } of plan.machines.flatMap(({ namespaces }) => namespaces))
+    for (const text of [rules, ipv6Rules, nft].flatMap((one) =>
+      typeof one === "object" ? [one.common, one.own] : (one ?? []),
+    ))
+      texts.add(text);
+  return [...texts].reduce((sum, { length }) => sum + length, 0);
+}
+
+async function reportOf(prepared: PreparedScenario): Promise<PointReport> {
   const result = await new PreparedRun(prepared.plan).run({ workers: 1 });
   const wall = { seconds: 0, workers: 1 };
   return pointReport(makeReport(prepared, result, ".", version, wall, reachOutcomes(prepared)));

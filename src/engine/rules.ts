@@ -320,6 +320,12 @@ export class RuleSets {
     return this.#at(namespace, atNs)?.nft?.text;
   }
 
+  /** The sets of that table that rules add to, by name, with the numbers that the kernel knows them by. */
+  tableSets(namespace: string, atNs: number): [name: string, number: number][] {
+    const sets = this.#at(namespace, atNs)?.nft?.sets ?? [];
+    return numberSets(sets, this.#names).map(({ number }, i) => [sets[i]?.name.split(" ").at(-1) ?? "", number]);
+  }
+
   /** The rules of these namespaces at a moment by what they have counted. */
   heat(namespaces: readonly Pick<NamespaceResult, "name" | "counters" | "counters6">[], atNs: number): RuleHeat {
     const of = (family: Family, name: string, counters: RuleCounters) => {

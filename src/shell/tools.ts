@@ -9,6 +9,7 @@ import { ipset } from "./tools/ipset.ts";
 import { ip6tables, ip6tablesSave, iptables, iptablesSave } from "./tools/iptables.ts";
 import { nc } from "./tools/nc.ts";
 import { nslookup } from "./tools/nslookup.ts";
+import { nft } from "./tools/nft.ts";
 import { nstat } from "./tools/nstat.ts";
 import { ping } from "./tools/ping.ts";
 import { ss } from "./tools/sockets.ts";
@@ -35,6 +36,7 @@ export const TOOLS: ReadonlyMap<string, Tool> = new Map(
     "ip6tables-legacy-save": ip6tablesSave,
     nc,
     nslookup,
+    nft,
     nstat,
     ping,
     ss,

@@ -1,5 +1,6 @@
 // A session of the shell on an example, in this process: lines in, what it said and its status out.
 import { join } from "node:path";
+import type { ProxyMode } from "../../src/node/machine.ts";
 import { parseDocuments } from "../../src/documents/document.ts";
 import { readSources, type Sources } from "../../src/scenario/files.ts";
 import { prepare } from "../../src/scenario/prepare.ts";
@@ -33,8 +34,14 @@ export function shellOnManifests(...manifests: readonly string[]): Shell {
   return shellOf({ scenario: defaultScenario(), document: undefined, manifests: documents });
 }
 
-function shellOf(sources: Sources): Shell {
-  const emulation = new Emulation(prepare(sources, { capture: [], outDir: "" }));
+/** The same with kube-proxy in a mode. */
+export function shellOfMode(proxyMode: ProxyMode, ...manifests: readonly string[]): Shell {
+  const documents = parseDocuments(manifests.join("\n---\n"), "manifests.yaml");
+  return shellOf({ scenario: defaultScenario(), document: undefined, manifests: documents }, proxyMode);
+}
+
+function shellOf(sources: Sources, proxyMode?: ProxyMode): Shell {
+  const emulation = new Emulation(prepare(sources, { capture: [], outDir: "", proxyMode }));
   let said = { out: "", err: "" };
   const session = new Session(emulation, {
     out: (text) => void (said.out += text),
