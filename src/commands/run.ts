@@ -11,6 +11,7 @@ import { worthwhileWorkers } from "../engine/place.ts";
 import { PreparedRun } from "../engine/run.ts";
 import { drawPicture } from "../report/draw.ts";
 import { formatTime } from "../report/format.ts";
+import { hgrm, hgrmNames } from "../report/hgrm.ts";
 import { junitXml } from "../report/junit.ts";
 import { htmlPage } from "../report/page.ts";
 import type { PictureWalk } from "../report/picture.ts";
@@ -49,6 +50,7 @@ export interface RunFlags {
   pace?: number | undefined;
   matrix?: boolean | undefined;
   junit?: string | undefined;
+  hdr?: boolean | undefined;
   html?: string | undefined;
   json?: boolean | undefined;
   quiet?: boolean | undefined;
@@ -102,6 +104,10 @@ export function addRunCommand(program: Command): void {
       "probe in place of all traffic: every pod, and the outside, calls every Service and every pod on each of their ports; prints who reaches whom, and what stopped the others, and writes matrix.json",
     )
     .option("--junit <FILE>", "write expectations, and the probes of --matrix, as JUnit XML")
+    .option(
+      "--hdr",
+      "write the latencies of each line of traffic as a percentile distribution of HdrHistogram, hdr/*.hgrm",
+    )
     .addOption(
       new Option(
         "-w, --write <FILE>",
@@ -186,6 +192,7 @@ export async function run(files: readonly string[], flags: RunFlags): Promise<nu
   writePicture(prepared, ready, result, report, flags);
   writeRules(result, flags.out);
   writeSets(prepared, flags.out);
+  if (flags.hdr) writeHgrm(result, flags.out);
   if (flags.junit !== undefined) writeOutput(flags.junit, junitXml(prepared.name, report.expectations), "--junit");
   const output = flags.write === STANDARD_OUTPUT ? process.stderr : process.stdout;
   if (flags.json) output.write(`${JSON.stringify(report, null, 2)}\n`);
@@ -255,6 +262,17 @@ function writePicture(
   const picture = drawPicture(plan, result, report, walks);
   writeFileSync(join(out, PICTURE_FILE), `${JSON.stringify(picture)}\n`);
   if (html !== undefined) writeOutput(html, htmlPage(picture), "--html");
+}
+
+/** A file for each line of traffic of which something was answered. */
+function writeHgrm({ lines }: RunResult, outDir: string): void {
+  const folder = join(outDir, "hdr");
+  mkdirSync(folder, { recursive: true });
+  const names = hgrmNames(lines.map(({ name }) => name));
+  for (const [i, line] of lines.entries()) {
+    const text = hgrm(line);
+    if (text !== undefined) writeFileSync(join(folder, names[i] ?? ""), text);
+  }
 }
 
 /** The ipsets that rules name, as ipset save prints them. */

@@ -116,6 +116,7 @@ test("the help of run names every option", () => {
     "--pcap",
     "--matrix",
     "--junit",
+    "--hdr",
     "--write",
     "--comments",
     "--capture-drops",
