@@ -3,9 +3,8 @@ import type { Namespace } from "./namespaces.ts";
 import type { Output, Session } from "./session.ts";
 import { ToolError } from "./tool.ts";
 import { TOOLS } from "./tools.ts";
-import { addressesOf } from "./tools/ip-links.ts";
+import { globalAddresses } from "./tools/ip-links.ts";
 import { dateOf } from "./tools/iptables.ts";
-import { formatIpv4 } from "../address.ts";
 
 export interface Builtin {
   usage: string;
@@ -38,11 +37,10 @@ const exit: Builtin = {
 const namespaces: Builtin = {
   usage: "namespaces: all of them, with the machine that they are on and their addresses",
   run({ emulation }, _, { out }) {
-    const rows = emulation.namespaces.map(({ name, role, machine, devices }) => {
+    const rows = emulation.namespaces.map(({ name, role, machine, handle: ns, devices }) => {
       const own = devices
         .filter(({ kind }) => kind !== "loopback")
-        .flatMap(({ handle }) => addressesOf(emulation.kernel, handle))
-        .map(({ local }) => formatIpv4(local));
+        .flatMap(({ handle }) => globalAddresses(emulation.kernel, ns, handle));
       return [name, role, machine, own.join(",")];
     });
     const all = [["NAME", "ROLE", "MACHINE", "ADDRESSES"], ...rows];

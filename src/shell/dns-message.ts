@@ -1,6 +1,7 @@
 // DNS messages as dig and nslookup need them: a question to bytes, an answer to its parts and their text.
 import { wireName } from "../engine/zone.ts";
 import { formatIpv4 } from "../address.ts";
+import { formatIpv6, ipv6OfBytes } from "../address6.ts";
 
 /** Types by name, those that have a text here. */
 export const TYPES: Readonly<Record<string, number>> = {
@@ -158,6 +159,8 @@ function dataText(view: Buffer, type: number, at: number, length: number): strin
   switch (typeName(type)) {
     case "A":
       return formatIpv4(view.readUInt32BE(at));
+    case "AAAA":
+      return formatIpv6(ipv6OfBytes(view.subarray(at, at + 16)));
     case "NS":
     case "CNAME":
     case "PTR":

@@ -5,6 +5,7 @@ import {
   DROP_CONNTRACK_INVALID,
   DROP_CONNTRACK_TABLE_FULL,
 } from "../../../assembly/layout/codes.ts";
+import { formatIpv6, parseIpv6 } from "../../address6.ts";
 import { conntrackLines } from "../../lab/state.ts";
 import { readOptions } from "../options.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
@@ -13,6 +14,7 @@ const SPEC = {
   L: "flag",
   C: "flag",
   S: "flag",
+  f: "value",
   p: "value",
   s: "value",
   d: "value",
@@ -28,6 +30,7 @@ const ALIAS = {
   dump: "L",
   count: "C",
   stats: "S",
+  family: "f",
   proto: "p",
   src: "s",
   dst: "d",
@@ -45,7 +48,7 @@ const VERSION = "v1.4.7";
 
 export const conntrack: Tool = {
   usage:
-    "conntrack -L [-p PROTO] [-s ADDR] [-d ADDR] [-r ADDR] [-q ADDR] [--sport N] [--dport N] [-m MARK] [-n] [-g] | -C | -S",
+    "conntrack -L [-f ipv4|ipv6] [-p PROTO] [-s ADDR] [-d ADDR] [-r ADDR] [-q ADDR] [--sport N] [--dport N] [-m MARK] [-n] [-g] | -C | -S",
   run(context, words) {
     const given = readOptions(
       "conntrack",
@@ -56,15 +59,18 @@ export const conntrack: Tool = {
     if (given.words.length > 0) throw new ToolError(`conntrack: ${given.words[0] ?? ""} is not emulated`);
     const { emulation, namespace, out, err } = context;
     if (given.has("S")) return statistics(context);
-    const lines = conntrackLines(emulation.kernel, namespace.handle, emulation.nowNs).map(asTool);
+    const all = conntrackLines(emulation.kernel, namespace.handle, emulation.nowNs);
     if (given.has("C")) {
-      out(`${lines.length}\n`);
+      out(`${all.length}\n`);
       return 0;
     }
+    const family = given.value("f") ?? "ipv4";
+    if (family !== "ipv4" && family !== "ipv6") throw new ToolError(`conntrack: unknown family ${family}`);
+    const lines = all.filter((line) => line.startsWith(family)).map(asTool);
     if (!given.has("L")) throw new ToolError("conntrack: one of -L, -C and -S is needed; entries are not changed here");
     for (const option of ["s", "d", "r", "q"]) {
       const word = given.value(option);
-      if (word !== undefined && isIP(word) !== 4)
+      if (word !== undefined && isIP(word) !== (family === "ipv4" ? 4 : 6))
         throw new ToolError(`conntrack: invalid address "${word}" behind -${option}`);
     }
     const wanted: readonly [value: string | undefined, test: (line: string, value: string) => boolean][] = [
@@ -89,7 +95,8 @@ export const conntrack: Tool = {
 /** A line of /proc/net/nf_conntrack as the tool has it. */
 function asTool(line: string): string {
   return line
-    .replace(/^ipv4 +2 /, "")
+    .replace(/^ipv4 +2 |^ipv6 +10 /, "")
+    .replace(/(?<=(?:src|dst)=)[0-9a-f]*:[0-9a-f:]*/g, (text) => formatIpv6(parseIpv6(text) ?? 0n))
     .replace(/ zone=0 /, " ")
     .replace(/use=2$/, "use=1");
 }

@@ -1,7 +1,6 @@
 // `curl`: one HTTP request over an emulated TCP connection, with curl's words and exit statuses.
 import { writeFileSync } from "node:fs";
-import { formatIpv4 } from "../../address.ts";
-import { resolve } from "../names.ts";
+import { resolve, textOf } from "../names.ts";
 import { numberOption, readOptions, type Given } from "../options.ts";
 import { TcpStream, type Ending } from "../stream.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
@@ -19,6 +18,7 @@ const SPEC = {
   I: "flag",
   k: "flag",
   "4": "flag",
+  "6": "flag",
   f: "flag",
   o: "value",
   H: "value",
@@ -37,6 +37,7 @@ const ALIAS = {
   head: "I",
   insecure: "k",
   ipv4: "4",
+  ipv6: "6",
   fail: "f",
   output: "o",
   header: "H",
@@ -81,7 +82,7 @@ interface Facts {
 
 export const curl: Tool = {
   usage:
-    "curl [-v] [-s] [-S] [-i] [-I] [-f] [-o FILE] [-H LINE] [-X METHOD] [-d DATA] [-w FORMAT] [-A AGENT] [--max-time S] [--connect-timeout S] URL",
+    "curl [-4] [-6] [-v] [-s] [-S] [-i] [-I] [-f] [-o FILE] [-H LINE] [-X METHOD] [-d DATA] [-w FORMAT] [-A AGENT] [--max-time S] [--connect-timeout S] URL",
   async run(context, words) {
     const given = readOptions("curl", words, SPEC, ALIAS);
     const [target, ...more] = given.words;
@@ -106,7 +107,7 @@ export const curl: Tool = {
 
 function parseUrl(text: string): Url {
   const [, scheme = "http", host = "", portText, path = ""] =
-    /^(?:([a-z][a-z0-9+.-]*):\/\/)?([^/:?#@]+)(?::(\d+))?([/?][^#]*)?(?:#.*)?$/i.exec(text) ?? [];
+    /^(?:([a-z][a-z0-9+.-]*):\/\/)?(\[[0-9a-f:.]+\]|[^/:?#@[\]]+)(?::(\d+))?([/?][^#]*)?(?:#.*)?$/i.exec(text) ?? [];
   if (host === "") throw new CurlError(3, `URL using bad/illegal format or missing URL`);
   if (scheme.toLowerCase() !== "http")
     throw new CurlError(1, `Protocol "${scheme}" not supported or disabled in libcurl`);
@@ -114,6 +115,11 @@ function parseUrl(text: string): Url {
   if (port > 65535) throw new CurlError(3, "Port number was not a decimal number between 0 and 65535");
   const authority = port === 80 ? host : `${host}:${port}`;
   return { host, port, path: path.startsWith("/") ? path : `/${path}`, authority };
+}
+
+/** A host without the brackets that stand around an IPv6 address in a URL. */
+function bare(host: string): string {
+  return host.replace(/^\[|\]$/g, "");
 }
 
 class Transfer {
@@ -145,7 +151,7 @@ class Transfer {
 
   async run(url: Url): Promise<void> {
     const stream = await this.#connect(url);
-    this.#note(`Connected to ${url.host} (${this.facts.remote_ip}) port ${url.port} (#0)`);
+    this.#note(`Connected to ${bare(url.host)} (${this.facts.remote_ip}) port ${url.port} (#0)`);
     const request = this.#request(url);
     stream.write(Buffer.from(request));
     if (this.#given.has("v"))
@@ -179,18 +185,20 @@ class Transfer {
 
   async #connect(url: Url): Promise<TcpStream> {
     const { emulation, namespace, signal } = this.#context;
-    const address = await resolve(emulation, namespace, url.host, signal, this.#deadlineNs);
+    const family = this.#given.has("6") ? "ipv6" : this.#given.has("4") ? "ipv4" : undefined;
+    const address = await resolve(emulation, namespace, bare(url.host), signal, this.#deadlineNs, family);
     if (typeof address !== "number") {
       const late = address === "too late" && emulation.nowNs >= this.#deadlineNs;
       const code = late ? 28 : 6;
       const sentence = late
         ? `Resolving timed out after ${this.#milliseconds()} milliseconds`
-        : `Could not resolve host: ${url.host}`;
+        : `Could not resolve host: ${bare(url.host)}`;
       throw this.#fail(code, sentence);
     }
     this.facts.time_namelookup = this.#elapsed();
-    const shown = formatIpv4(address);
-    if (this.#given.has("v")) this.#context.err(`*   Trying ${shown}:${url.port}...\n`);
+    const shown = textOf(this.#context, address);
+    const bracketed = shown.includes(":") ? `[${shown}]` : shown;
+    if (this.#given.has("v")) this.#context.err(`*   Trying ${bracketed}:${url.port}...\n`);
     const began = emulation.nowNs;
     const patience = numberOption("curl", this.#given, "connect-timeout", 0.001) ?? CONNECT_TIMEOUT_S;
     const limit = Math.min(this.#deadlineNs, this.#startNs + patience * 1e9);
@@ -202,7 +210,7 @@ class Transfer {
       Object.assign(this.facts, {
         remote_ip: shown,
         remote_port: `${url.port}`,
-        local_ip: formatIpv4(ends.local),
+        local_ip: textOf(this.#context, ends.local),
         local_port: `${ends.localPort}`,
         time_connect: this.#elapsed(),
       });
@@ -215,7 +223,7 @@ class Transfer {
         ? `Immediate connect fail for ${shown}: ${ending}`
         : `connect to ${shown} port ${url.port} failed: ${ending}`,
     );
-    const sentence = `Failed to connect to ${url.host} port ${url.port} after ${took} ms: Couldn't connect to server`;
+    const sentence = `Failed to connect to ${bare(url.host)} port ${url.port} after ${took} ms: Couldn't connect to server`;
     throw this.#fail(ending === "Connection timed out" ? 28 : 7, sentence);
   }
 

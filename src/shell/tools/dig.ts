@@ -1,9 +1,10 @@
 // `dig`: a question to a name server, and its answer part by part, as BIND's tool prints them.
-import { formatIpv4, parseIpv4 } from "../../address.ts";
+import { isIP } from "node:net";
+import { reverseName } from "../../address6.ts";
 import { searchNames } from "../../kubernetes/dns.ts";
 import { ask, type Answer } from "../dns-client.ts";
 import { TYPES, type Message, type RecordText } from "../dns-message.ts";
-import { resolve } from "../names.ts";
+import { resolve, textOf } from "../names.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
 import { dateOf } from "./iptables.ts";
 
@@ -81,7 +82,8 @@ async function answerFor(
   let tcp = flags.get("tcp") ?? false;
   for (let i = 0; i < tries; i++) {
     const found = await ask(context, { ...question, tcp, edns: flags.get("edns") ?? true, timeoutNs: seconds * 1e9 });
-    if (typeof found === "string") context.out(`;; communications error to ${formatIpv4(server)}#${port}: ${found}\n`);
+    if (typeof found === "string")
+      context.out(`;; communications error to ${textOf(context, server)}#${port}: ${found}\n`);
     else if (found.message.flagNames.includes("tc") && !tcp) {
       context.out(";; Truncated, retrying in TCP mode.\n");
       tcp = true;
@@ -143,17 +145,12 @@ function readFlag(settings: Settings, word: string): void {
 }
 
 function reverse(word: string): string {
-  if (parseIpv4(word) === undefined) throw new ToolError(`dig: Invalid IP address ${word}`, 1);
-  return `${word.split(".").reverse().join(".")}.in-addr.arpa`;
+  if (isIP(word) === 0) throw new ToolError(`dig: Invalid IP address ${word}`, 1);
+  return reverseName(word);
 }
 
-function printAnswer(
-  { emulation, out }: Context,
-  { flags, port }: Settings,
-  answer: Answer,
-  server: number,
-  shown: string,
-): void {
+function printAnswer(context: Context, { flags, port }: Settings, answer: Answer, server: number, shown: string): void {
+  const { emulation, out } = context;
   const { message, tookNs, tcp } = answer;
   const wants = (part: string): boolean => flags.get(part) ?? true;
   if (wants("comments")) out(`${wants("cmd") ? ";; Got answer:\n" : ""}${headText(message)}`);
@@ -176,7 +173,7 @@ function printAnswer(
   out(heads ? blocks.map((block) => `\n${block}`).join("") : blocks.join(""));
   if (wants("stats"))
     out(
-      `\n;; Query time: ${Math.floor(tookNs / 1e6)} msec\n;; SERVER: ${formatIpv4(server)}#${port}(${shown}) (${tcp ? "TCP" : "UDP"})\n` +
+      `\n;; Query time: ${Math.floor(tookNs / 1e6)} msec\n;; SERVER: ${textOf(context, server)}#${port}(${shown}) (${tcp ? "TCP" : "UDP"})\n` +
         `;; WHEN: ${when(emulation.nowNs)}\n;; MSG SIZE  rcvd: ${message.bytes}\n\n`,
     );
   else if (heads) out("\n");

@@ -1,11 +1,10 @@
 // `hostname`, `cat` of the files that are the network's, and `sysctl`.
 import * as R from "../../../assembly/layout/records.ts";
-import { formatIpv4 } from "../../address.ts";
 import { conntrackLines } from "../../lab/state.ts";
 import { findSysctl, sysctlNames, sysctlWords } from "../../seam/sysctls.ts";
 import { readOptions } from "../options.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
-import { addressesOf } from "./ip-links.ts";
+import { globalAddresses } from "./ip-links.ts";
 
 function hostOf({ namespace }: Context): string {
   return namespace.name.split("/").at(-1) ?? "";
@@ -13,7 +12,7 @@ function hostOf({ namespace }: Context): string {
 
 function addresses({ emulation, namespace }: Context): string[] {
   const others = namespace.devices.filter(({ kind }) => kind !== "loopback");
-  return others.flatMap(({ handle }) => addressesOf(emulation.kernel, handle)).map(({ local }) => formatIpv4(local));
+  return others.flatMap(({ handle }) => globalAddresses(emulation.kernel, namespace.handle, handle));
 }
 
 export const hostname: Tool = {

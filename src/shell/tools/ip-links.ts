@@ -9,6 +9,8 @@ import type { Device, Namespace } from "../namespaces.ts";
 export interface IpStyle {
   brief: boolean;
   statistics: boolean;
+  /** The family of addresses, routes and neighbours, if one was said. */
+  family?: "ipv4" | "ipv6";
 }
 
 const BROADCAST = "ff:ff:ff:ff:ff:ff";
@@ -32,6 +34,30 @@ export function addressesOf(kernel: Kernel, device: Handle): Address[] {
       secondary: kernel.word(at + R.ADDR_SECONDARY) !== 0,
     });
   return found;
+}
+
+interface Address6 {
+  text: string;
+  prefix: number;
+  scope: "host" | "link" | "global";
+}
+
+/** The IPv6 addresses of a device, as inet6_fill_ifaddr tells them: those of a wider scope first. */
+export function addresses6Of(kernel: Kernel, ns: Handle, device: Handle): Address6[] {
+  const found: Address6[] = [];
+  for (let at = kernel.word(device + R.DEV_ADDRESSES6); at !== 0; at = kernel.word(at + R.ADDR_NEXT)) {
+    const text = kernel.addressText(ns, kernel.word(at + R.ADDR_LOCAL));
+    const scope = text === "::1" ? "host" : /^fe[89ab]/.test(text) ? "link" : "global";
+    found.push({ text, prefix: kernel.word(at + R.ADDR_PREFIX), scope });
+  }
+  return [...found.filter(({ scope }) => scope !== "link"), ...found.filter(({ scope }) => scope === "link")];
+}
+
+/** The addresses of a device of both families, but for those that are of the link alone. */
+export function globalAddresses(kernel: Kernel, ns: Handle, device: Handle): string[] {
+  const four = addressesOf(kernel, device).map(({ local }) => formatIpv4(local));
+  const six = addresses6Of(kernel, ns, device).filter(({ scope }) => scope !== "link");
+  return [...four, ...six.map(({ text }) => text)];
 }
 
 interface LinkState {
@@ -74,13 +100,16 @@ function briefLink(kernel: Kernel, _: Namespace, device: Device): string {
   return `${shownName(device).padEnd(16)} ${state.padEnd(14)} ${device.mac} <${flags}> \n`;
 }
 
-function briefAddress(kernel: Kernel, _: Namespace, device: Device): string {
-  const own = addressesOf(kernel, device.handle).map(({ local, prefix }) => `${formatIpv4(local)}/${prefix} `);
+function briefAddress(kernel: Kernel, { handle: ns }: Namespace, device: Device, { family }: IpStyle): string {
+  const four = addressesOf(kernel, device.handle).map(({ local, prefix }) => `${formatIpv4(local)}/${prefix} `);
+  const six = addresses6Of(kernel, ns, device.handle).map(({ text, prefix }) => `${text}/${prefix} `);
+  const own = [...(family === "ipv6" ? [] : four), ...(family === "ipv4" ? [] : six)];
+  if (family !== undefined && own.length === 0) return "";
   return `${shownName(device).padEnd(16)} ${stateOf(kernel, device).state.padEnd(14)} ${own.join("")}\n`;
 }
 
 function longLink(kernel: Kernel, namespace: Namespace, device: Device, style: IpStyle): string {
-  return head(kernel, namespace, device, " mode DEFAULT") + (style.statistics ? statistics(kernel, device) : "");
+  return head(kernel, namespace, device, " mode DEFAULT", false) + (style.statistics ? statistics(kernel, device) : "");
 }
 
 function longAddress(kernel: Kernel, namespace: Namespace, device: Device, style: IpStyle): string {
@@ -89,19 +118,32 @@ function longAddress(kernel: Kernel, namespace: Namespace, device: Device, style
     const scope = local >>> 24 === 127 ? "host" : "global";
     return (
       `    inet ${formatIpv4(local)}/${prefix}${brd} scope ${scope} ${secondary ? "secondary " : ""}${device.name}\n` +
-      "       valid_lft forever preferred_lft forever\n"
+      FOREVER
     );
   });
+  const six = addresses6Of(kernel, namespace.handle, device.handle).map(
+    ({ text, prefix, scope }) => `    inet6 ${text}/${prefix} scope ${scope} \n${FOREVER}`,
+  );
+  const { family } = style;
+  const own = [...(family === "ipv6" ? [] : lines), ...(family === "ipv4" ? [] : six)];
+  if (family !== undefined && own.length === 0) return "";
   const counters = style.statistics ? statistics(kernel, device) : "";
-  return head(kernel, namespace, device, "") + lines.join("") + counters;
+  return head(kernel, namespace, device, "", family === "ipv6") + own.join("") + counters;
 }
 
-function head(kernel: Kernel, namespace: Namespace, device: Device, mode: string): string {
+const FOREVER = "       valid_lft forever preferred_lft forever\n";
+
+/** The lines before the addresses; with `-6` they are told by that family, which knows less of a link. */
+function head(kernel: Kernel, namespace: Namespace, device: Device, mode: string, six: boolean): string {
   const { handle, kind, index, mac, peer } = device;
   const { flags, state } = stateOf(kernel, device);
   const master = kernel.word(handle + R.DEV_MASTER);
   const bridge = namespace.devices.find((other) => other.handle === master);
   const of = bridge ? ` master ${bridge.name}` : "";
+  if (six) {
+    const about = `mtu ${kernel.word(handle + R.DEV_MTU)} state ${state} qlen 1000`;
+    return `${index}: ${shownName(device)}: <${flags}> ${about}\n`;
+  }
   const queue = kind === "wire" ? "fq_codel" : "noqueue";
   const mtu = kernel.word(handle + R.DEV_MTU);
   const link = kind === "loopback" ? `link/loopback ${NONE} brd ${NONE}` : `link/ether ${mac} brd ${BROADCAST}`;

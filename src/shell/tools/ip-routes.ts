@@ -2,8 +2,10 @@
 import * as codes from "../../../assembly/layout/codes.ts";
 import * as R from "../../../assembly/layout/records.ts";
 import { formatIpv4 } from "../../address.ts";
-import type { Handle, Kernel } from "../../kernel/kernel.ts";
+import { parseIpv6 } from "../../address6.ts";
+import { isNumberOfIpv6, type Handle, type Kernel } from "../../kernel/kernel.ts";
 import { macOf, type Namespace } from "../namespaces.ts";
+import { ToolError } from "../tool.ts";
 import { addressesOf } from "./ip-links.ts";
 
 /** By ROUTE_*; unicast is not said. */
@@ -18,11 +20,12 @@ interface Route {
   text: string;
 }
 
-/** The routing tables of a namespace by the words for them. */
-export function tableOf(kernel: Kernel, ns: Handle, word: string): Handle | undefined {
-  if (word === "main" || word === `${MAIN_TABLE}`) return kernel.word(ns + R.NS_TABLE_MAIN);
-  if (word === "local" || word === `${LOCAL_TABLE}`) return kernel.word(ns + R.NS_TABLE_LOCAL);
-  for (let at = kernel.word(ns + R.NS_TABLES); at !== 0; at = kernel.word(at + R.TABLE_NEXT))
+/** The routing tables of a namespace by the words for them, of IPv6 if `six`. */
+export function tableOf(kernel: Kernel, ns: Handle, word: string, six: boolean): Handle | undefined {
+  if (word === "main" || word === `${MAIN_TABLE}`) return kernel.word(ns + (six ? R.NS_TABLE_MAIN6 : R.NS_TABLE_MAIN));
+  if (word === "local" || word === `${LOCAL_TABLE}`)
+    return kernel.word(ns + (six ? R.NS_TABLE_LOCAL6 : R.NS_TABLE_LOCAL));
+  for (let at = kernel.word(ns + (six ? R.NS_TABLES6 : R.NS_TABLES)); at !== 0; at = kernel.word(at + R.TABLE_NEXT))
     if (`${kernel.word(at + R.TABLE_ID)}` === word) return kernel.word(at + R.TABLE_FIB);
   return undefined;
 }
@@ -42,6 +45,43 @@ export function routeText(kernel: Kernel, namespace: Namespace, table: Handle, d
   const last = routes.filter(({ length }) => length === 0);
   return [...last, ...routes.filter(({ length }) => length !== 0)].map(({ text }) => `${text} \n`).join("");
 }
+
+/** `ip -6 route show`: by network, the default last (fib6_walk). */
+export function routeText6(kernel: Kernel, namespace: Namespace, table: Handle, device?: string): string {
+  if (table === 0) return "";
+  kernel.calls.expandRoutes(table);
+  const text = (number: number): string => kernel.addressText(namespace.handle, number);
+  const routes = kernel.records(kernel.word(table + R.FIB_HASH)).flatMap((at) => {
+    const type = kernel.word(at + R.ROUTE_TYPE);
+    const via = kernel.word(at + R.ROUTE_VIA);
+    const on = kernel.word(at + R.ROUTE_DEVICE);
+    const index = namespace.devices.findIndex(({ handle }) => handle === on);
+    if (device !== undefined && namespace.devices[index]?.name !== device) return [];
+    const length = kernel.word(at + R.ROUTE_LENGTH);
+    const network = length === 0 ? "::" : text(kernel.word(at + R.ROUTE_NETWORK));
+    const to = length === 0 ? "default" : length === 128 ? network : `${network}/${length}`;
+    const isLocal = type === codes.ROUTE_LOCAL;
+    const metric = kernel.word(at + R.ROUTE_METRIC) || (isLocal ? 0 : via === 0 ? OF_PREFIX : OF_ROUTE);
+    const words = [type === codes.ROUTE_UNICAST ? to : `${TYPES[type] ?? "none"} ${to}`];
+    if (via !== 0) words.push(`via ${text(via)}`);
+    if (on !== 0) words.push(`dev ${deviceName(namespace, on)}`);
+    if (via === 0 && on !== 0) words.push("proto kernel");
+    words.push(`metric ${metric}`);
+    const mtu = kernel.word(at + R.ROUTE_MTU);
+    if (mtu !== 0) words.push(`mtu ${mtu}`);
+    return [{ network: parseIpv6(network) ?? 0n, length, index, line: `${words.join(" ")} pref medium\n` }];
+  });
+  routes.sort(
+    (a, b) =>
+      Number(a.length === 0) - Number(b.length === 0) ||
+      (a.network < b.network ? -1 : a.network > b.network ? 1 : a.length - b.length || a.index - b.index),
+  );
+  return routes.map(({ line }) => line).join("");
+}
+
+/** The metrics of routes that have none: of a prefix on a link (IP6_RT_PRIO_ADDRCONF), and of what a user adds (IP6_RT_PRIO_USER). */
+const OF_PREFIX = 256;
+const OF_ROUTE = 1024;
 
 function deviceName({ devices }: Namespace, handle: Handle): string {
   return devices.find((device) => device.handle === handle)?.name ?? "lo";
@@ -72,9 +112,14 @@ function describe(kernel: Kernel, namespace: Namespace, at: Handle, network: num
   return words.join(" ");
 }
 
-/** `ip rule`. */
-export function ruleText(kernel: Kernel, ns: Handle): string {
+/** `ip rule`; IPv6 has no table `default`. */
+export function ruleText(kernel: Kernel, ns: Handle, six: boolean): string {
   const own: string[] = [];
+  if (six) {
+    if (kernel.word(ns + R.NS_POLICIES6) !== 0)
+      throw new ToolError("ip: rules of IPv6 besides those that are always there are not shown yet");
+    return "0:\tfrom all lookup local\n32766:\tfrom all lookup main\n";
+  }
   for (let at = kernel.word(ns + R.NS_POLICIES); at !== 0; at = kernel.word(at + R.POLICY_NEXT)) {
     const block = (value: number, mask: number): string => {
       const bits = Math.clz32(~mask);
@@ -110,7 +155,13 @@ const NUD: readonly [state: number, name: string][] = [
 ];
 
 /** `ip neigh`, by device and address. What was confirmed more than 30 seconds ago counts as stale, as in Linux. */
-export function neighbourText(kernel: Kernel, namespace: Namespace, nowNs: number, device?: string): string {
+export function neighbourText(
+  kernel: Kernel,
+  namespace: Namespace,
+  nowNs: number,
+  device?: string,
+  family?: "ipv4" | "ipv6",
+): string {
   const entries = kernel.records(kernel.word(namespace.handle + R.NS_NEIGHBOURS)).flatMap((at) => {
     const on = namespace.devices.find(({ handle }) => handle === kernel.word(at + R.NEIGH_DEVICE));
     const stored = kernel.word(at + R.NEIGH_STATE);
@@ -120,15 +171,18 @@ export function neighbourText(kernel: Kernel, namespace: Namespace, nowNs: numbe
     const known = state !== codes.NUD_INCOMPLETE && state !== codes.NUD_FAILED;
     const mac = macOf(kernel.word(at + R.NEIGH_MAC_HIGH), kernel.word(at + R.NEIGH_MAC_LOW));
     const address = kernel.word(at + R.NEIGH_ADDRESS);
+    const six = isNumberOfIpv6(address);
+    if (family !== undefined && six !== (family === "ipv6")) return [];
+    const text = kernel.addressText(namespace.handle, address);
     const name = NUD.find(([code]) => code === state)?.[1] ?? "NONE";
     return [
       {
         index: on.index,
-        address,
-        text: `${formatIpv4(address)} dev ${on.name} ${known ? `lladdr ${mac} ` : ""}${name} \n`,
+        key: six ? (parseIpv6(text) ?? 0n) + (1n << 32n) : BigInt(address),
+        text: `${text} dev ${on.name} ${known ? `lladdr ${mac} ` : ""}${name} \n`,
       },
     ];
   });
-  entries.sort((a, b) => a.index - b.index || a.address - b.address);
+  entries.sort((a, b) => a.index - b.index || (a.key < b.key ? -1 : 1));
   return entries.map(({ text }) => text).join("");
 }

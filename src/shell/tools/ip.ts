@@ -1,16 +1,17 @@
 // `ip` and `bridge`: what the namespace's links, addresses, routes, rules and neighbours are.
+import { isIP } from "node:net";
 import { formatIpv4, parseIpv4 } from "../../address.ts";
 import { readOptions } from "../options.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
 import { bridgeFdb } from "./bridge-fdb.ts";
 import { bridgeLinks, linkText, type IpStyle } from "./ip-links.ts";
-import { neighbourText, routeText, ruleText, tableOf } from "./ip-routes.ts";
+import { neighbourText, routeText, routeText6, ruleText, tableOf } from "./ip-routes.ts";
 
 const OBJECTS = ["address", "addr", "link", "neighbour", "neighbor", "neigh", "netns", "route", "rule"];
 
 export const ip: Tool = {
   usage:
-    "ip [-br] [-s] addr|link [show [dev] DEVICE] | route [show [table T]] | route get ADDR | neigh | rule | netns list",
+    "ip [-4|-6] [-br] [-s] addr|link [show [dev] DEVICE] | route [show [table T]] | route get ADDR | neigh | rule | netns list",
   run(context, words) {
     const style: IpStyle = { brief: false, statistics: false };
     let at = 0;
@@ -18,8 +19,9 @@ export const ip: Tool = {
       const option = (words[at] ?? "").replace(/^-+/, "");
       if (option === "br" || option === "brief") style.brief = true;
       else if (option === "s" || option === "stats" || option === "statistics") style.statistics = true;
-      // What there is has no colour and is IPv4.
-      else if (option !== "4" && option !== "c" && option !== "color=never")
+      else if (option === "4" || option === "6") style.family = option === "4" ? "ipv4" : "ipv6";
+      // What there is has no colour.
+      else if (option !== "c" && option !== "color=never")
         throw new ToolError(`ip: option ${words[at] ?? ""} is not emulated`);
     }
     const word = words[at] ?? "";
@@ -34,17 +36,17 @@ export const ip: Tool = {
       case "link":
         return showLinks(context, rest, style, false);
       case "route":
-        return showRoutes(context, rest);
+        return showRoutes(context, rest, style);
       case "rule":
         verb("rule", rest, []);
-        context.out(ruleText(context.emulation.kernel, context.namespace.handle));
+        context.out(ruleText(context.emulation.kernel, context.namespace.handle, style.family === "ipv6"));
         return 0;
       case "netns":
         verb("netns", rest, []);
         for (const { name } of context.emulation.namespaces) context.out(`${name}\n`);
         return 0;
       default:
-        return showNeighbours(context, rest);
+        return showNeighbours(context, rest, style);
     }
   },
 };
@@ -83,21 +85,25 @@ function showLinks(context: Context, words: readonly string[], style: IpStyle, a
   return 0;
 }
 
-function showRoutes(context: Context, words: readonly string[]): number {
+function showRoutes(context: Context, words: readonly string[], { family }: IpStyle): number {
   const { emulation, namespace } = context;
-  if (words[0] !== undefined && words[0] !== "" && "get".startsWith(words[0])) return routeGet(context, words.slice(1));
+  if (words[0] !== undefined && words[0] !== "" && "get".startsWith(words[0]))
+    return routeGet(context, words.slice(1), family);
   const chosen = verb("route", words, ["dev", "table"]);
   const table = chosen.get("table") ?? "main";
-  const found = tableOf(emulation.kernel, namespace.handle, table);
-  if (found === undefined) throw new ToolError("Error: ipv4: FIB table does not exist.\nDump terminated");
+  const found = tableOf(emulation.kernel, namespace.handle, table, family === "ipv6");
+  if (found === undefined)
+    throw new ToolError(`Error: ${family ?? "ipv4"}: FIB table does not exist.\nDump terminated`);
   checkDevice(context, chosen.get("dev"));
-  context.out(routeText(emulation.kernel, namespace, found, chosen.get("dev")));
+  const text = family === "ipv6" ? routeText6 : routeText;
+  context.out(text(emulation.kernel, namespace, found, chosen.get("dev")));
   return 0;
 }
 
-function routeGet({ emulation, namespace, out }: Context, words: readonly string[]): number {
+function routeGet({ emulation, namespace, out }: Context, words: readonly string[], family: IpStyle["family"]): number {
   const [word = "", ...others] = words[0] === "to" ? words.slice(1) : words;
-  const to = parseIpv4(word);
+  if (family !== "ipv4" && isIP(word) === 6) throw new ToolError("ip: route get of an IPv6 address is not emulated");
+  const to = family === "ipv6" ? undefined : parseIpv4(word);
   if (to === undefined) throw new ToolError(`Error: any valid prefix is expected rather than "${word}".`, 1);
   const [key, value] = others;
   const source = key === "from" ? parseIpv4(value ?? "") : undefined;
@@ -115,11 +121,11 @@ function routeGet({ emulation, namespace, out }: Context, words: readonly string
   return 0;
 }
 
-function showNeighbours(context: Context, words: readonly string[]): number {
+function showNeighbours(context: Context, words: readonly string[], { family }: IpStyle): number {
   const { emulation, namespace } = context;
   const device = verb("neigh", words, ["dev"]).get("dev");
   checkDevice(context, device);
-  context.out(neighbourText(emulation.kernel, namespace, emulation.nowNs, device));
+  context.out(neighbourText(emulation.kernel, namespace, emulation.nowNs, device, family));
   return 0;
 }
 

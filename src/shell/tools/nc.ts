@@ -1,6 +1,5 @@
 // `nc -z`: whether a port takes connections, in the words of OpenBSD's netcat.
-import { formatIpv4 } from "../../address.ts";
-import { resolve } from "../names.ts";
+import { resolve, textOf } from "../names.ts";
 import { numberOption, readOptions } from "../options.ts";
 import { TcpStream } from "../stream.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
@@ -49,15 +48,15 @@ export const nc: Tool = {
       const target = { name, address, port, waitNs, udp: given.has("u") };
       const failure = given.has("u") ? await tryDatagram(context, target) : await tryConnection(context, target);
       if (failure === undefined) status = 0;
-      if (given.has("v")) err(say(target, failure));
+      if (given.has("v")) err(say(context, target, failure));
     }
     return status;
   },
 };
 
-function say({ name, address, port, udp }: Target, failure: string | undefined): string {
+function say(context: Context, { name, address, port, udp }: Target, failure: string | undefined): string {
   const kind = udp ? "udp" : "tcp";
-  const shown = formatIpv4(address);
+  const shown = textOf(context, address);
   const where = name === shown ? name : `${name} (${shown})`;
   if (failure === undefined)
     return `Connection to ${where} ${port} port [${kind}/${SERVICES[port] ?? "*"}] succeeded!\n`;

@@ -1,9 +1,10 @@
 // `nslookup`: a name or an address asked of a name server, with the search list of the namespace.
-import { formatIpv4, parseIpv4 } from "../../address.ts";
+import { isIP } from "node:net";
+import { reverseName } from "../../address6.ts";
 import { searchNames } from "../../kubernetes/dns.ts";
 import { ask, type Answer } from "../dns-client.ts";
 import { TYPES, type Message } from "../dns-message.ts";
-import { resolve } from "../names.ts";
+import { resolve, textOf } from "../names.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
 
 const TRIES = 3;
@@ -26,16 +27,14 @@ export const nslookup: Tool = {
     const shown = serverWord ?? namespace.resolver.nameservers[0] ?? "127.0.0.1";
     const server = await resolve(emulation, namespace, shown, signal);
     if (typeof server !== "number") throw new ToolError(`nslookup: couldn't get address for '${shown}': not found`, 1);
-    const isAddress = parseIpv4(name) !== undefined;
-    const asked = isAddress
-      ? [`${name.split(".").reverse().join(".")}.in-addr.arpa`]
-      : searchNames(namespace.resolver, name);
+    const isAddress = isIP(name) !== 0;
+    const asked = isAddress ? [reverseName(name)] : searchNames(namespace.resolver, name);
     const found = await lookUp(context, asked, isAddress ? ["PTR"] : types, server);
     if (found === undefined) {
       out(";; no servers could be reached\n\n");
       return 1;
     }
-    if (!isAddress) out(`Server:\t\t${shown}\nAddress:\t${formatIpv4(server)}#53\n\n`);
+    if (!isAddress) out(`Server:\t\t${shown}\nAddress:\t${textOf(context, server)}#53\n\n`);
     const status = found.answers[0]?.status ?? "NOERROR";
     const records = found.answers.flatMap(({ answer }) => answer);
     if (records.length === 0) {
@@ -88,7 +87,7 @@ async function askThrice(context: Context, name: string, type: string, server: n
       timeoutNs: WAIT_NS,
     });
     if (typeof found !== "string") return found;
-    context.out(`;; communications error to ${formatIpv4(server)}#53: ${found}\n`);
+    context.out(`;; communications error to ${textOf(context, server)}#53: ${found}\n`);
   }
   return undefined;
 }

@@ -2,7 +2,7 @@
 import { formatIpv4, parseIpv4 } from "../../address.ts";
 import { icmpMessage, ICMP, ipPacket } from "../../lab/packet.ts";
 import type { Mail, Way } from "../../kernel/programs.ts";
-import { resolve } from "../names.ts";
+import { resolve4 } from "../names.ts";
 import { numberOption, readOptions } from "../options.ts";
 import { addressBytes, readIcmpError, readPacket } from "../packets.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
@@ -52,7 +52,7 @@ export const ping: Tool = {
 };
 
 async function readSettings(context: Context, words: readonly string[]): Promise<Settings> {
-  const { emulation, namespace, interactive, signal } = context;
+  const { emulation, interactive } = context;
   const given = readOptions("ping", words, SPEC);
   const [name, ...more] = given.words;
   if (name === undefined) throw new ToolError("ping: usage error: Destination address required", 1);
@@ -67,7 +67,7 @@ async function readSettings(context: Context, words: readonly string[]): Promise
     throw new ToolError(`ping: invalid -s value: '${bytes}': out of range: 0 <= value <= ${LARGEST}`, 1);
   const df = given.value("M") ?? "want";
   if (df !== "do" && df !== "want" && df !== "dont") throw new ToolError(`ping: invalid -M argument: ${df}`, 1);
-  const address = await resolve(emulation, namespace, name, signal);
+  const address = await resolve4("ping", context, name);
   if (typeof address !== "number")
     throw new ToolError(
       `ping: ${name}: ${address === "unknown" ? "Name or service not known" : "Temporary failure in name resolution"}`,

@@ -1,6 +1,6 @@
 // `ss`: listening sockets and TCP connections of a namespace, in the columns of iproute2.
 import * as R from "../../../assembly/layout/records.ts";
-import { formatIpv4 } from "../../address.ts";
+import { textOf } from "../names.ts";
 import { readOptions } from "../options.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
 
@@ -50,8 +50,17 @@ export const ss: Tool = {
   },
 };
 
-function listeners({ emulation, namespace }: Context): Row[] {
+/** An address as ss shows it: one of IPv6 in brackets. */
+function addressText(context: Context, address: number): string {
+  const text = textOf(context, address);
+  return text.includes(":") ? `[${text}]` : text;
+}
+
+function listeners(context: Context): Row[] {
+  const { emulation, namespace } = context;
   const { kernel, scenario } = emulation;
+  // Where there is IPv6 a socket that is bound to no address is of both families.
+  const any = kernel.word(namespace.handle + R.NS_IPV6) === 0 ? "0.0.0.0" : "*";
   const known = scenario.plan.machines
     .flatMap((machine) => machine.listeners)
     .filter((one) => one.namespace === namespace.name);
@@ -67,9 +76,9 @@ function listeners({ emulation, namespace }: Context): Row[] {
         netid,
         state: netid === "tcp" ? "LISTEN" : remote === 0 ? "UNCONN" : "ESTAB",
         queues: ["0", netid === "tcp" ? "4096" : "0"],
-        local: formatIpv4(local),
+        local: local === 0 ? any : addressText(context, local),
         port: `${port}`,
-        peer: remote === 0 ? "0.0.0.0" : formatIpv4(remote),
+        peer: remote === 0 ? any : addressText(context, remote),
         peerPort: remote === 0 ? "*" : `${kernel.word(at + R.SOCK_REMOTE_PORT)}`,
         process: owner ? `users:(("${owner.process.replace(/^container /, "").replace(/,.*/, "")}"))` : "",
       },
@@ -77,7 +86,8 @@ function listeners({ emulation, namespace }: Context): Row[] {
   });
 }
 
-function streams({ emulation, namespace }: Context): Row[] {
+function streams(context: Context): Row[] {
+  const { emulation, namespace } = context;
   const { kernel } = emulation;
   return kernel.records(kernel.word(namespace.handle + R.NS_STREAMS)).map((at): Row => {
     const ports = kernel.word(at + R.TCP_PORTS);
@@ -86,9 +96,9 @@ function streams({ emulation, namespace }: Context): Row[] {
       netid: "tcp",
       state: STATES[kernel.word(at + R.TCP_STATE)] ?? "UNKNOWN",
       queues: ["0", `${unsent}`],
-      local: formatIpv4(kernel.word(at + R.TCP_LOCAL)),
+      local: addressText(context, kernel.word(at + R.TCP_LOCAL)),
       port: `${ports >>> 16}`,
-      peer: formatIpv4(kernel.word(at + R.TCP_REMOTE)),
+      peer: addressText(context, kernel.word(at + R.TCP_REMOTE)),
       peerPort: `${ports & 0xffff}`,
       process: "",
     };

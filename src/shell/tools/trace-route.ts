@@ -1,7 +1,7 @@
 // `traceroute` and `tracepath`: who answers when a packet's time to live is over, hop by hop.
 import { formatIpv4 } from "../../address.ts";
 import { icmpMessage, ICMP, ipPacket, UDP, udpSegment } from "../../lab/packet.ts";
-import { resolve } from "../names.ts";
+import { resolve4 } from "../names.ts";
 import { numberOption, readOptions } from "../options.ts";
 import { addressBytes, readIcmpError, readPacket } from "../packets.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
@@ -96,8 +96,8 @@ async function aim(
   context: Context,
   name: string,
 ): Promise<{ target: number; source: number; mtu: number }> {
-  const { emulation, namespace, signal } = context;
-  const target = await resolve(emulation, namespace, name, signal);
+  const { emulation, namespace } = context;
+  const target = await resolve4(tool, context, name);
   if (typeof target !== "number") throw new ToolError(`${tool}: ${name}: Name or service not known`, 2);
   const way = emulation.programs.way(namespace.handle, target);
   if (!way) throw new ToolError(`${tool}: connect: Network is unreachable`, 1);
