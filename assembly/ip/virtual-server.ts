@@ -40,7 +40,9 @@ import { now, SECOND } from "../memory/clock.ts";
 import * as hash from "../memory/hash.ts";
 import { give, take } from "../memory/pool.ts";
 import * as icmp from "../wire/icmp.ts";
+import * as icmpv6 from "../wire/icmpv6.ts";
 import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as udp from "../wire/udp.ts";
 
@@ -65,15 +67,31 @@ export function choose(ns: usize, frame: usize, bytes: i32): i32 {
   const at = ipv4.payload(ip);
   const left = bytes - ipv4.headerLength(ip);
   const protocol = ipv4.protocol(ip);
+  if (protocol == ipv4.PROTO_ICMP && left >= icmp.ICMP_LENGTH) return ofError(balancer, at, left);
+  return ofTransport(balancer, ipv4.source(ip), ipv4.destination(ip), protocol, at, left);
+}
+
+/** The same for a packet of IPv6. */
+export function chooseSix(ns: usize, frame: usize, bytes: i32): i32 {
+  const balancer = load<usize>(ns, NS_BALANCER);
+  const ip = load<usize>(frame, FRAME_NETWORK);
+  if (!ipv6.walk(ip, bytes)) return NOT_OURS;
+  const at = ip + <usize>ipv6.headers;
+  const left = bytes - ipv6.headers;
+  const protocol = ipv6.protocol;
+  if (protocol == ipv6.PROTO_ICMPV6 && left >= icmpv6.ICMPV6_LENGTH) return ofErrorSix(balancer, at, left);
+  return ofTransport(balancer, ipv6.source(ip), ipv6.destination(ip), protocol, at, left);
+}
+
+function ofTransport(balancer: usize, client: u32, address: u32, protocol: i32, at: usize, left: i32): i32 {
   if (protocol == ipv4.PROTO_TCP && left >= tcp.TCP_LENGTH) {
     const ports = ((<u32>tcp.sourcePort(at)) << 16) | (<u32>tcp.destinationPort(at));
-    return ofTcp(balancer, ipv4.source(ip), ipv4.destination(ip), ports, tcp.flags(at));
+    return ofTcp(balancer, client, address, ports, tcp.flags(at));
   }
   if (protocol == ipv4.PROTO_UDP && left >= udp.UDP_LENGTH) {
     const ports = ((<u32>udp.sourcePort(at)) << 16) | (<u32>udp.destinationPort(at));
-    return ofUdp(balancer, ipv4.source(ip), ipv4.destination(ip), ports);
+    return ofUdp(balancer, client, address, ports);
   }
-  if (protocol == ipv4.PROTO_ICMP && left >= icmp.ICMP_LENGTH) return ofError(balancer, at, left);
   return NOT_OURS;
 }
 
@@ -128,12 +146,26 @@ function ofError(balancer: usize, at: usize, bytes: i32): i32 {
   if (!icmp.isError(icmp.type(at)) || quoted < ipv4.IPV4_LENGTH || quoted - ipv4.headerLength(inner) < 8) {
     return NOT_OURS;
   }
-  const protocol = ipv4.protocol(inner);
-  if (protocol != ipv4.PROTO_TCP && protocol != ipv4.PROTO_UDP) return NOT_OURS;
-  // Both protocols begin with their ports. The quoted packet went from the virtual server to the client.
   const l4 = ipv4.payload(inner);
+  return ofQuoted(balancer, ipv4.source(inner), ipv4.destination(inner), ipv4.protocol(inner), l4);
+}
+
+function ofErrorSix(balancer: usize, at: usize, bytes: i32): i32 {
+  const inner = at + icmpv6.ICMPV6_LENGTH;
+  const quoted = bytes - icmpv6.ICMPV6_LENGTH;
+  if (!icmpv6.isError(icmpv6.type(at)) || quoted < ipv6.IPV6_LENGTH || !ipv6.walk(inner, quoted)) return NOT_OURS;
+  if (quoted - ipv6.headers < 8) return NOT_OURS;
+  const protocol = ipv6.protocol;
+  const l4 = inner + <usize>ipv6.headers;
+  return ofQuoted(balancer, ipv6.source(inner), ipv6.destination(inner), protocol, l4);
+}
+
+/** The quoted packet went from the virtual server to the client. */
+function ofQuoted(balancer: usize, address: u32, client: u32, protocol: i32, l4: usize): i32 {
+  if (protocol != ipv4.PROTO_TCP && protocol != ipv4.PROTO_UDP) return NOT_OURS;
+  // Both protocols begin with their ports.
   const ports = ((<u32>udp.destinationPort(l4)) << 16) | (<u32>udp.sourcePort(l4));
-  const known = find(balancer, ipv4.destination(inner), ipv4.source(inner), ports, <u32>protocol);
+  const known = find(balancer, client, address, ports, <u32>protocol);
   if (!known) return NOT_OURS;
   server = load<usize>(known, HANDED_REAL);
   return HANDED_ON;

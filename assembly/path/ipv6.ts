@@ -8,6 +8,8 @@ import {
   DROP_IP_INVALID_DEST,
   DROP_IP_INVALID_SOURCE,
   DROP_IP_NOPROTO,
+  DROP_IP_OUTNOROUTES,
+  DROP_NETFILTER_DROP,
   DROP_NONE,
   DROP_OTHERHOST,
   DROP_PKT_TOO_BIG,
@@ -20,6 +22,7 @@ import {
   USED_SOCKET,
   USED_SPLIT,
 } from "../layout/codes.ts";
+import { REAL_ADDRESS } from "../layout/balancer.ts";
 import * as F from "../layout/frame.ts";
 import * as R from "../layout/records.ts";
 import * as T from "../layout/trace.ts";
@@ -32,6 +35,7 @@ import { finish, newPacketFor, payloadOf } from "../ip/packet.ts";
 import * as redirect from "../ip/redirect.ts";
 import * as route from "../ip/route-packet.ts";
 import * as split from "../ip/split.ts";
+import * as balancer from "../ip/virtual-server.ts";
 import * as addresses from "../memory/addresses.ts";
 import * as backlog from "../memory/backlog.ts";
 import { copy, get32 } from "../memory/bytes.ts";
@@ -171,17 +175,20 @@ function optionsPass(ns: usize, frame: usize, offset: i32): bool {
   return true;
 }
 
+function hopsLeft(ns: usize, frame: usize, ip: usize): bool {
+  if (ipv6.hopLimit(ip) > 1) return true;
+  sendError(ns, frame, icmpv6.TIME_EXCEEDED, 0, 0);
+  drop(ns, frame, DROP_TTL_EXPIRED);
+  return false;
+}
+
 /** A packet for somebody else (ip6_forward). The routing decision was made just before. */
 function forward(ns: usize, input: usize, frame: usize): void {
   route.remember(frame);
   const device = route.device;
   const mtu = max<u32>(route.mtu, LEAST_MTU);
   const ip = load<usize>(frame, F.FRAME_NETWORK);
-  if (ipv6.hopLimit(ip) <= 1) {
-    sendError(ns, frame, icmpv6.TIME_EXCEEDED, 0, 0);
-    drop(ns, frame, DROP_TTL_EXPIRED);
-    return;
-  }
+  if (!hopsLeft(ns, frame, ip)) return;
   const from = ipv6.source(ip);
   if (device == input) {
     tellOfNeighbour(ns, input, frame);
@@ -192,13 +199,7 @@ function forward(ns: usize, input: usize, frame: usize): void {
       return;
     }
   }
-  // A packet put together from fragments fits as they did.
-  const largest = load<u32>(frame, F.FRAME_FRAGMENT_MAX);
-  if (<u32>packetLength(frame) > mtu && (!largest || largest > mtu)) {
-    sendError(ns, frame, icmpv6.PACKET_TOO_BIG, 0, mtu);
-    drop(ns, frame, DROP_PKT_TOO_BIG);
-    return;
-  }
+  if (!fits(ns, frame, mtu)) return;
   ipv6.setHopLimit(ip, ipv6.hopLimit(ip) - 1);
   if (!passes(ns, HOOK_FORWARD, frame, input, device)) return;
   leave(ns, frame, input);
@@ -210,6 +211,42 @@ function tellOfNeighbour(ns: usize, input: usize, frame: usize): void {
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   const told = redirect.make(ns, input, ip, packetLength(frame), load<u32>(frame, F.FRAME_NEXT_HOP));
   if (told) sendOnLink(ns, input, told);
+}
+
+/** A packet put together from fragments fits as they did. */
+function fits(ns: usize, frame: usize, mtu: u32): bool {
+  const largest = load<u32>(frame, F.FRAME_FRAGMENT_MAX);
+  if (<u32>packetLength(frame) <= mtu || (largest && largest <= mtu)) return true;
+  sendError(ns, frame, icmpv6.PACKET_TOO_BIG, 0, mtu);
+  drop(ns, frame, DROP_PKT_TOO_BIG);
+  return false;
+}
+
+/** A packet to a virtual address goes on, as it is, to a server (ip_vs_in, ip_vs_dr_xmit_v6). False: it is for this host itself. */
+function balanced(ns: usize, frame: usize): bool {
+  const outcome = balancer.chooseSix(ns, frame, packetLength(frame));
+  if (outcome == balancer.NOT_OURS) return false;
+  if (outcome == balancer.NO_SERVER) {
+    sendError(ns, frame, icmpv6.DEST_UNREACHABLE, icmpv6.PORT_UNREACHABLE, 0);
+    drop(ns, frame, DROP_NETFILTER_DROP);
+    return true;
+  }
+  const server = load<u32>(balancer.server, REAL_ADDRESS);
+  if (trace.on) trace.note(T.STEP_BALANCE, ns, frame, server);
+  const decision = route.outgoing(ns, server);
+  if (trace.on) traceRoute(ns, frame, decision, 0);
+  if (decision != route.TO_FORWARD) {
+    drop(ns, frame, DROP_IP_OUTNOROUTES);
+    return true;
+  }
+  route.remember(frame);
+  const device = route.device;
+  const mtu = max<u32>(route.mtu, LEAST_MTU);
+  const ip = load<usize>(frame, F.FRAME_NETWORK);
+  if (!hopsLeft(ns, frame, ip) || !fits(ns, frame, mtu)) return true;
+  ipv6.setHopLimit(ip, ipv6.hopLimit(ip) - 1);
+  if (passes(ns, HOOK_OUTPUT, frame, 0, device)) leave(ns, frame, 0);
+  return true;
 }
 
 /** A packet for this host (ip6_input, ip6_protocol_deliver_rcu). */
@@ -266,6 +303,7 @@ function headersPass(ns: usize, frame: usize, ip: usize, length: i32): bool {
 function deliverWhole(ns: usize, device: usize, frame: usize): void {
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   const length = packetLength(frame);
+  if (load<usize>(ns, R.NS_BALANCER) && balanced(ns, frame)) return;
   if (!ipv6.walk(ip, length)) {
     drop(ns, frame, DROP_IPV6_BAD_EXTHDR);
     return;

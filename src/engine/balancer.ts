@@ -1,6 +1,5 @@
 // A load balancer's records in the kernel: written before a run, read after it; see assembly/layout/balancer.ts.
 import * as B from "../../assembly/layout/balancer.ts";
-import { formatIpv4, parseIpv4 } from "../address.ts";
 import { PROTO_TCP, PROTO_UDP } from "../iptables/protocols.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
 import type { BalancerConfig, HealthCheckConfig } from "../seam/machine.ts";
@@ -11,6 +10,7 @@ const STAGGER_NS = 10_000;
 
 export interface BuiltBalancer {
   config: BalancerConfig;
+  ns: Handle;
   record: Handle;
   /** In the order of `config.virtualServers`. */
   virtuals: Handle[];
@@ -26,7 +26,7 @@ export function addBalancer(kernel: Kernel, ns: Handle, config: BalancerConfig):
   });
   const virtuals = config.virtualServers.map(({ address, protocol, port, relayPort = 0, bySource, servers }) => {
     const words = new Uint32Array((B.VIRTUAL_REALS + servers.length * (B.REAL_SIZE + 4)) / 4);
-    words[B.VIRTUAL_ADDRESS / 4] = addressOf(address);
+    words[B.VIRTUAL_ADDRESS / 4] = kernel.addressNumber(address);
     words[B.VIRTUAL_PROTO / 4] = protocol === "tcp" ? PROTO_TCP : PROTO_UDP;
     words[B.VIRTUAL_PORT / 4] = port;
     words[B.VIRTUAL_RELAY_PORT / 4] = relayPort;
@@ -34,7 +34,7 @@ export function addBalancer(kernel: Kernel, ns: Handle, config: BalancerConfig):
     words[B.VIRTUAL_COUNT / 4] = servers.length;
     servers.forEach((server, i) => {
       const real = (B.VIRTUAL_REALS + i * B.REAL_SIZE) / 4;
-      words[real + B.REAL_ADDRESS / 4] = addressOf(server.address);
+      words[real + B.REAL_ADDRESS / 4] = kernel.addressNumber(server.address);
       words[real + B.REAL_CHECK / 4] = checks[server.check] ?? 0;
     });
     return kernel.placeWords(words);
@@ -44,18 +44,19 @@ export function addBalancer(kernel: Kernel, ns: Handle, config: BalancerConfig):
   handed.forEach((at, i) => kernel.setWord(at + B.VIRTUAL_NEXT, handed[i + 1] ?? 0));
   kernel.setWord(record + B.BALANCER_VIRTUALS, handed[0] ?? 0);
   config.virtualServers.forEach(({ address, port }, i) => {
-    if (relayed(i)) kernel.listen(ns, "tcp", addressOf(address), port, "relay", virtuals[i] ?? 0);
+    if (relayed(i)) kernel.listen(ns, "tcp", kernel.addressNumber(address), port, "relay", virtuals[i] ?? 0);
   });
-  return { config, record, virtuals };
+  return { config, ns, record, virtuals };
 }
 
 function placeCheck(kernel: Kernel, ns: Handle, check: HealthCheckConfig): Handle {
   const { address, port, path, rise, fall } = check;
-  const head = [`GET ${path} HTTP/1.1`, `Host: ${address}:${port}`, "User-Agent: load-balancer"];
+  const host = address.includes(":") ? `[${address}]` : address;
+  const head = [`GET ${path} HTTP/1.1`, `Host: ${host}:${port}`, "User-Agent: load-balancer"];
   const request = new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n`);
   const words = new Uint32Array(B.CHECK_SIZE / 4);
   words[B.CHECK_NAMESPACE / 4] = ns;
-  words[B.CHECK_ADDRESS / 4] = addressOf(address);
+  words[B.CHECK_ADDRESS / 4] = kernel.addressNumber(address);
   words[B.CHECK_PORT / 4] = port;
   words[B.CHECK_RISE / 4] = rise;
   words[B.CHECK_FALL / 4] = fall;
@@ -67,14 +68,8 @@ function placeCheck(kernel: Kernel, ns: Handle, check: HealthCheckConfig): Handl
   return kernel.placeWords(words);
 }
 
-function addressOf(text: string): number {
-  const address = parseIpv4(text);
-  if (address === undefined) throw new Error(`${text} is not an IPv4 address`);
-  return address;
-}
-
 /** What a load balancer did in a run. */
-export function balancerResult(kernel: Kernel, { config, record, virtuals }: BuiltBalancer): BalancerResult {
+export function balancerResult(kernel: Kernel, { config, ns, record, virtuals }: BuiltBalancer): BalancerResult {
   return {
     virtualServers: config.virtualServers.map(({ name, address, protocol, port, servers }, i) => ({
       name,
@@ -90,17 +85,17 @@ export function balancerResult(kernel: Kernel, { config, record, virtuals }: Bui
         };
       }),
     })),
-    changes: changesOf(kernel, record),
+    changes: changesOf(kernel, ns, record),
   };
 }
 
-function changesOf(kernel: Kernel, record: Handle): BalancerResult["changes"] {
+function changesOf(kernel: Kernel, ns: Handle, record: Handle): BalancerResult["changes"] {
   const changes: BalancerResult["changes"] = [];
   for (let at = kernel.word(record + B.BALANCER_CHANGES); at !== 0; at = kernel.word(at + B.CHANGE_NEXT)) {
     const check = kernel.word(at + B.CHANGE_CHECK);
     changes.push({
       atNs: Number(kernel.long(at + B.CHANGE_TIME)),
-      address: formatIpv4(kernel.word(check + B.CHECK_ADDRESS)),
+      address: kernel.addressText(ns, kernel.word(check + B.CHECK_ADDRESS)),
       port: kernel.word(check + B.CHECK_PORT),
       healthy: kernel.word(at + B.CHANGE_STATE) === B.CHECK_UP,
       result: resultText(kernel.word(at + B.CHANGE_RESULT)),

@@ -13,6 +13,9 @@ export function shareAddresses(kernel: Kernel, plan: Plan): void {
     for (const { cidr } of machine.addresses) share(cidr);
     for (const { destination, via, source } of machine.routes) [destination, via, source].forEach(share);
     for (const { address } of machine.neighbours) share(address);
+    for (const { address, servers } of machine.balancer?.virtualServers ?? [])
+      for (const one of [address, ...servers.map((server) => server.address)]) share(one);
+    for (const { address } of machine.balancer?.checks ?? []) share(address);
     for (const { address, dns, ingress = [] } of machine.listeners) {
       share(address);
       share(dns?.forward);

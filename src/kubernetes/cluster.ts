@@ -143,21 +143,13 @@ export function settleLiving(
       notEmulated: [
         ...stage.own.notEmulated,
         ...notEmulated,
-        ...stage.services.flatMap((parsed) => notOfSix(parsed, six !== undefined)),
+        ...(six ? [] : stage.services.filter(wantsIpv6).map(({ service }) => `IPv6 of ${serviceLabel(service)}`)),
       ],
     };
     return { atNs, event, cluster };
   });
   const [{ cluster }, ...others] = editions as [Edition, ...Edition[]];
   return { cluster, editions: others };
-}
-
-/** What of a Service's IPv6 there is not: all of it in a cluster of IPv4 alone, else its load balancer. */
-function notOfSix(parsed: ParsedService, hasSix: boolean): string[] {
-  const { service } = parsed;
-  if (!hasSix) return wantsIpv6(parsed) ? [`IPv6 of ${serviceLabel(service)}`] : [];
-  const balanced = service.type === "LoadBalancer" && service.ipFamilies?.includes("IPv6");
-  return balanced ? [`the IPv6 load balancer of ${serviceLabel(service)}`] : [];
 }
 
 /** Those that are written, then those that pods are in without. */
@@ -200,7 +192,7 @@ function settleServices(
   const withDns = own.map((parsed) => withDnsAddress(kept(parsed), primaryRange(options)));
   const addressed = allocateClusterIPs([...system.map(kept), ...withDns], options);
   const services = [...addressed.slice(system.length), ...addressed.slice(0, system.length)];
-  return allocateLoadBalancers(allocateNodePorts(services), options.loadBalancerCIDR);
+  return allocateLoadBalancers(allocateNodePorts(services), options);
 }
 
 /** The kubelets tell pods to ask the tenth address: a DNS Service of the manifests' own has it too. */

@@ -11,6 +11,8 @@ export interface SixRanges {
   serviceCIDR: string;
   /** `2001:db8:1::/64`: node i, counted from 1, has the address 10 + i. */
   nodeCIDR: string;
+  /** `2001:db8:2::/64`: addresses of load balancers. */
+  loadBalancerCIDR: string;
 }
 
 /** Which families pods and Services have, the primary one first; `six` if IPv6 is one of them. Default: IPv4 alone. */

@@ -87,49 +87,79 @@ export function allocateClusterIPs(services: readonly ParsedService[], ranges: S
   });
 }
 
+/** Where addresses of load balancers come from: the pool of each family that the cluster has. */
+export interface LoadBalancerPools extends FamilyOptions {
+  loadBalancerCIDR: string;
+}
+
 /**
- * The Services with their load balancers' addresses: those of the manifest's status, else its loadBalancerIP, else the next of the pool.
- * Throws an InputError for an address taken twice, or if the pool is used up. A Service of IPv6 alone has none: load balancers have IPv4
- * addresses only.
+ * The Services with their load balancers' addresses, one of each family that a Service has: those of the manifest's status, else its
+ * loadBalancerIP for that one's family, else the next of the family's pool. Throws an InputError for an address taken twice or of a family
+ * that the Service has not, or if a pool is used up.
  */
-export function allocateLoadBalancers(services: readonly ParsedService[], loadBalancerCIDR: string): ParsedService[] {
-  const range = rangeOf(loadBalancerCIDR, "IPv4");
+export function allocateLoadBalancers(services: readonly ParsedService[], options: LoadBalancerPools): ParsedService[] {
+  const { loadBalancerCIDR, six } = options;
+  const familiesOf = ({ ipFamilies }: Service): readonly Family[] => (six && ipFamilies) ?? IPV4_ALONE;
   const owners = new Map<string, Service>();
-  const balanced = services.filter(({ service }) => service.type === "LoadBalancer" && hasIpv4(service));
+  const balanced = services.filter(({ service }) => service.type === "LoadBalancer" && familiesOf(service).length > 0);
   for (const { service, spec, manifest } of balanced) {
     if (service.loadBalancerIngress.length > 0) {
-      for (const { ip } of service.loadBalancerIngress) owners.set(ip, service);
+      for (const { ip } of service.loadBalancerIngress) owners.set(plainAddress(ip), service);
       continue;
     }
     if (spec.loadBalancerIP === "") continue;
-    const owner = owners.get(spec.loadBalancerIP);
-    if (owner)
-      manifest.fail(["spec", "loadBalancerIP"], `${spec.loadBalancerIP} is that of ${serviceLabel(owner)} already`);
-    owners.set(spec.loadBalancerIP, service);
+    const wanted = plainAddress(spec.loadBalancerIP);
+    const fail = (message: string): never => manifest.fail(["spec", "loadBalancerIP"], message);
+    const families = familiesOf(service);
+    if (!families.includes(familyOfText(wanted)))
+      fail(`${wanted} is of ${familyOfText(wanted)}, and ${serviceLabel(service)} of ${families.join(" and ")} alone`);
+    const owner = owners.get(wanted);
+    if (owner) fail(`${wanted} is that of ${serviceLabel(owner)} already`);
+    owners.set(wanted, service);
   }
-  let next = range.network + 1n;
-  const allocate = ({ service, manifest }: ParsedService): string => {
-    for (; next <= lastHost(range); next++) {
-      const ip = formatAddress(next, "IPv4");
-      if (owners.has(ip)) continue;
-      owners.set(ip, service);
-      return ip;
-    }
-    return manifest.fail(
-      ["spec", "type"],
-      `the load balancers' pool ${loadBalancerCIDR} is used up; choose a larger one`,
-    );
+  const pools = {
+    IPv4: new Pool(rangeOf(loadBalancerCIDR, "IPv4"), loadBalancerCIDR),
+    ...(six && { IPv6: new Pool(rangeOf(six.loadBalancerCIDR, "IPv6"), six.loadBalancerCIDR) }),
   };
   return services.map((parsed) => {
-    const { service, spec } = parsed;
+    const { service, spec, manifest } = parsed;
     // What is no load balancer has no ingress, whatever its status says.
     if (service.type !== "LoadBalancer") return { ...parsed, service: { ...service, loadBalancerIngress: [] } };
-    if (service.loadBalancerIngress.length > 0 || !hasIpv4(service)) return parsed;
-    const ip = spec.loadBalancerIP === "" ? allocate(parsed) : spec.loadBalancerIP;
-    return { ...parsed, service: { ...service, loadBalancerIngress: [{ ip, hostname: "", ipMode: "VIP" }] } };
+    const { loadBalancerIngress: given } = service;
+    if (given.length > 0) {
+      const known = given.filter(({ ip }) => six !== undefined || familyOfText(ip) === "IPv4");
+      const plain = known.map((ingress) => ({ ...ingress, ip: plainAddress(ingress.ip) }));
+      return { ...parsed, service: { ...service, loadBalancerIngress: plain } };
+    }
+    const wanted = plainAddress(spec.loadBalancerIP);
+    const loadBalancerIngress = familiesOf(service).map((family) => {
+      const said = wanted !== "" && familyOfText(wanted) === family;
+      const ip = said ? wanted : pools[family]?.next(owners, manifest);
+      return { ip: ip ?? "", hostname: "", ipMode: "VIP" as const };
+    });
+    for (const { ip } of loadBalancerIngress) owners.set(ip, service);
+    return { ...parsed, service: { ...service, loadBalancerIngress } };
   });
 }
 
-function hasIpv4({ ipFamilies = ["IPv4"] }: Service): boolean {
-  return ipFamilies.includes("IPv4");
+/** Addresses that load balancers are given in order. */
+class Pool {
+  readonly #block: Block;
+  readonly #text: string;
+  #next: bigint;
+
+  constructor(block: Block, text: string) {
+    this.#block = block;
+    this.#text = text;
+    this.#next = block.network + 1n;
+  }
+
+  /** The next address that nobody has. Throws the InputError of a Service for which there is none. */
+  next(taken: ReadonlyMap<string, Service>, manifest: ParsedService["manifest"]): string {
+    while (this.#next <= lastHost(this.#block)) {
+      const ip = formatAddress(this.#next++, this.#block.family);
+      if (!taken.has(ip)) return ip;
+    }
+    return manifest.fail(["spec", "type"], `the load balancers' pool ${this.#text} is used up; choose a larger one`);
+  }
 }

@@ -65,8 +65,9 @@ function balanced({
   externalTrafficPolicy,
   healthCheckNodePort,
   sessionAffinity,
+  ipFamilies,
 }: Service) {
   if (loadBalancerIngress.length === 0) return undefined;
   const served = ports.map(({ port, protocol, nodePort }) => ({ port, protocol, nodePort }));
-  return { loadBalancerIngress, served, externalTrafficPolicy, healthCheckNodePort, sessionAffinity };
+  return { loadBalancerIngress, served, externalTrafficPolicy, healthCheckNodePort, sessionAffinity, ipFamilies };
 }

@@ -1,12 +1,16 @@
 // The load balancer outside the nodes: it owns the external addresses of Services, asks the nodes for their health, and hands every
 // connection to one node: as it is, so that the node's kube-proxy sees the client and answers it directly (ipMode VIP), or by one of
 // its own to a node port (ipMode Proxy).
-import { formatIpv4, parseCidr, parseIpv4, prefixMask } from "../address.ts";
+import { isIP } from "node:net";
+import { formatIpv4, parseCidr, prefixMask } from "../address.ts";
+import { formatIpv6, parseCidr6 } from "../address6.ts";
 import { InputError } from "../errors.ts";
-import type { Cluster, LoadBalancerIngress, Node, Service, ServicePort } from "../kubernetes/objects.ts";
+import { familyOfText, nodeAddress, type Family } from "../kubernetes/families.ts";
+import type { Cluster, LoadBalancerIngress, Service, ServicePort } from "../kubernetes/objects.ts";
 import type { BalancerConfig, Machine } from "../seam/machine.ts";
 import { PROXY_HEALTH_PATH, PROXY_HEALTH_PORT } from "./kube-proxy/health.ts";
 import { cardMac } from "./macs.ts";
+import { hostBlock } from "./tables.ts";
 
 export const LOAD_BALANCER = "load-balancer";
 /** Nodes with this label are behind no load balancer. */
@@ -29,7 +33,7 @@ export const HEALTH_CHECKS: HealthChecks = {
   unhealthyThreshold: 3,
 };
 
-/** Every IPv4 address that a Service has from a load balancer, once, with the first Service that has it. */
+/** Every address that a Service has from a load balancer, once, with the first Service that has it. */
 export function balancedAddresses(cluster: Pick<Cluster, "services">): { address: string; service: Service }[] {
   const owners = new Map<string, Service>();
   for (const service of cluster.services)
@@ -38,16 +42,16 @@ export function balancedAddresses(cluster: Pick<Cluster, "services">): { address
 }
 
 function ingressIPs({ loadBalancerIngress }: Service): LoadBalancerIngress[] {
-  return loadBalancerIngress.filter(({ ip }) => parseIpv4(ip) !== undefined);
+  return loadBalancerIngress.filter(({ ip }) => isIP(ip) !== 0);
 }
 
-/** The IPv4 addresses of a Service, of mode VIP first. */
-export function loadBalancerAddresses(service: Service): string[] {
-  const [handing, relaying] = (["VIP", "Proxy"] as const).map((mode) => addressesOfMode(service, mode));
-  return [...(handing ?? []), ...(relaying ?? [])];
+/** The addresses of a Service, of one family if one is said, of mode VIP first. */
+export function loadBalancerAddresses(service: Service, family?: Family): string[] {
+  const addresses = (["VIP", "Proxy"] as const).flatMap((mode) => addressesOfMode(service, mode));
+  return addresses.filter((address) => family === undefined || familyOfText(address) === family);
 }
 
-/** The IPv4 addresses of mode VIP of a Service. */
+/** The addresses of mode VIP of a Service. */
 export function virtualAddresses(service: Service): string[] {
   return addressesOfMode(service, "VIP");
 }
@@ -87,7 +91,7 @@ export function balancerConfig(cluster: Cluster, how: HealthChecks): BalancerCon
   const nodes = cluster.nodes.filter(({ labels }) => !(EXCLUDED in labels));
   const checks: BalancerConfig["checks"] = [];
   const placed = new Map<string, number>();
-  const checkOf = ({ address }: Node, port: number, path: string): number => {
+  const checkOf = (address: string, port: number, path: string): number => {
     const known = placed.get(`${address}:${port}`);
     if (known !== undefined) return known;
     const { intervalNs, timeoutNs, healthyThreshold: rise, unhealthyThreshold: fall } = how;
@@ -103,6 +107,7 @@ export function balancerConfig(cluster: Cluster, how: HealthChecks): BalancerCon
         if (protocol === "SCTP" || (relays && (protocol === "UDP" || nodePort === 0)) || taken.has(key)) return [];
         taken.add(key);
         const [healthPort, path] = healthOf(service);
+        const family = familyOfText(address);
         return {
           name: `${service.namespace}/${service.name}`,
           address,
@@ -110,7 +115,10 @@ export function balancerConfig(cluster: Cluster, how: HealthChecks): BalancerCon
           port,
           ...(relays ? { relayPort: nodePort } : {}),
           bySource: service.sessionAffinity === "ClientIP",
-          servers: nodes.map((node) => ({ address: node.address, check: checkOf(node, healthPort, path) })),
+          servers: nodes.map((node) => {
+            const server = nodeAddress(node, family) ?? node.address;
+            return { address: server, check: checkOf(server, healthPort, path) };
+          }),
         };
       }),
     ),
@@ -124,7 +132,7 @@ function healthOf({ externalTrafficPolicy, healthCheckNodePort }: Service): [por
   return own ? [healthCheckNodePort, "/healthz"] : [PROXY_HEALTH_PORT, PROXY_HEALTH_PATH];
 }
 
-/** The load balancer's own address on the nodes' network: the highest that nothing else has. */
+/** The load balancer's own address of IPv4 on the nodes' network: the highest that nothing else has. */
 export function loadBalancerAddress(cluster: Pick<Cluster, "nodes" | "services">, nodeCIDR: string): string {
   const { network = 0, prefix = 32 } = parseCidr(nodeCIDR) ?? {};
   const taken = new Set([...cluster.nodes, ...balancedAddresses(cluster)].map(({ address }) => address));
@@ -134,6 +142,18 @@ export function loadBalancerAddress(cluster: Pick<Cluster, "nodes" | "services">
     if (!taken.has(address)) return address;
   }
   throw new InputError({}, `nodeCIDR ${nodeCIDR} has no address left for the load balancer; choose a larger one`);
+}
+
+/** Its own of IPv6: the first behind the gateway's that nothing else has. */
+export function loadBalancerAddress6(cluster: Pick<Cluster, "nodes" | "services">, nodeCIDR: string): string {
+  const { network = 0n } = parseCidr6(nodeCIDR) ?? {};
+  const taken = new Set([
+    ...cluster.nodes.map(({ address6 }) => address6),
+    ...balancedAddresses(cluster).map(({ address }) => address),
+  ]);
+  let ip = network + 2n;
+  while (taken.has(formatIpv6(ip))) ip++;
+  return formatIpv6(ip);
 }
 
 /** The link address of its card on the internet's side; undefined if there is no load balancer. */
@@ -149,37 +169,45 @@ export interface LoadBalancerPlace {
   segments: { nodes: string; internet: string };
   /** The internet's router. */
   router: string;
+  /** The same of IPv6, in a cluster that has it. */
+  six?: { nodeCIDR: string; router: string } | undefined;
 }
 
 /** The machine, which has a foot on the internet's side and one on the nodes' network; none if it would own no address. */
 export function loadBalancerMachine(cluster: Cluster, place: LoadBalancerPlace, how: HealthChecks): Machine[] {
-  const addresses = balancedAddresses(cluster).map(({ address }) => address);
   const mac = loadBalancerMac(cluster);
   if (mac === undefined) return [];
-  const { nodeCIDR, mtu, segments, router } = place;
+  const { nodeCIDR, mtu, segments, router, six } = place;
   const own = loadBalancerAddress(cluster, nodeCIDR);
   const namespace = LOAD_BALANCER;
-  return [
-    {
-      name: LOAD_BALANCER,
-      namespaces: [{ name: namespace, role: "load balancer", sysctls: [] }],
-      bridges: [],
-      veths: [],
-      wires: [
-        { namespace, name: "eth0", mac, mtu, segment: segments.internet },
-        { namespace, name: "eth1", mac: cardMac(own), mtu, segment: segments.nodes },
-      ],
-      addresses: [
-        ...addresses.map((address) => ({ namespace, device: "eth0", cidr: `${address}/32` })),
-        { namespace, device: "eth1", cidr: `${own}/${nodeCIDR.split("/")[1] ?? "32"}` },
-      ],
-      routes: [
-        { namespace, destination: `${router}/32`, device: "eth0" },
-        { namespace, destination: "0.0.0.0/0", via: router, device: "eth0" },
-      ],
-      neighbours: [],
-      listeners: [],
-      balancer: balancerConfig(cluster, how),
-    },
-  ];
+  const machine: Machine = {
+    name: LOAD_BALANCER,
+    namespaces: [{ name: namespace, role: "load balancer", sysctls: [] }],
+    bridges: [],
+    veths: [],
+    wires: [
+      { namespace, name: "eth0", mac, mtu, segment: segments.internet },
+      { namespace, name: "eth1", mac: cardMac(own), mtu, segment: segments.nodes },
+    ],
+    addresses: [
+      ...balancedAddresses(cluster).map(({ address }) => ({ namespace, device: "eth0", cidr: hostBlock(address) })),
+      { namespace, device: "eth1", cidr: `${own}/${nodeCIDR.split("/")[1] ?? "32"}` },
+    ],
+    routes: [
+      { namespace, destination: hostBlock(router), device: "eth0" },
+      { namespace, destination: "0.0.0.0/0", via: router, device: "eth0" },
+    ],
+    neighbours: [],
+    listeners: [],
+    balancer: balancerConfig(cluster, how),
+  };
+  if (six) {
+    const own6 = loadBalancerAddress6(cluster, six.nodeCIDR);
+    machine.addresses.push({ namespace, device: "eth1", cidr: `${own6}/${six.nodeCIDR.split("/")[1] ?? "128"}` });
+    machine.routes.push(
+      { namespace, destination: hostBlock(six.router), device: "eth0" },
+      { namespace, destination: "::/0", via: six.router, device: "eth0" },
+    );
+  }
+  return [machine];
 }

@@ -5,7 +5,7 @@ import { wholeText, type RulesText } from "../iptables/rules-text.ts";
 import { nodeRange, type Family, type FamilyOptions, type SixRanges } from "../kubernetes/families.ts";
 import type { Cluster, Node, Pod } from "../kubernetes/objects.ts";
 import type { ServedDatagrams } from "../seam/change.ts";
-import type { CommonRoutes, Machine, NamespaceConfig } from "../seam/machine.ts";
+import type { CommonRoutes, ListenerConfig, Machine, NamespaceConfig } from "../seam/machine.ts";
 import type { IpvsConfig, Scheduler } from "../seam/ipvs.ts";
 import type { ProcessorConfig } from "../seam/processor.ts";
 import { addBridge, addPodMasquerade, addPodRangeExemption, BRIDGE, connectPod, podSubnet } from "./cni-bridge.ts";
@@ -123,7 +123,7 @@ export function nodeMachine(
     neighbours: [],
     listeners: [
       proxyHealthListener(node),
-      ...healthCheckListeners(cluster.services, cluster.endpointSlices, nodeContext(node, options)),
+      ...healthListeners(cluster, node, options),
       ...pods.flatMap((pod) => podListeners(pod, ingress, options.responseBytes)),
       ...laterPods
         .flatMap((pod) => podListeners(pod, ingress, options.responseBytes))
@@ -268,6 +268,15 @@ function kubeletTables(): NodeTables {
   const tables = newNodeTables();
   addKubeletChains(tables, "IPv4");
   return tables;
+}
+
+/** kube-proxy's health check server: that of IPv4 answers for Services of both families, as either may listen on a port, and knows the same pods. */
+function healthListeners({ services, endpointSlices }: Cluster, node: Node, options: NodeOptions): ListenerConfig[] {
+  const first = healthCheckListeners(services, endpointSlices, nodeContext(node, options));
+  if (!options.six) return first;
+  const taken = new Set(first.map(({ port }) => port));
+  const second = healthCheckListeners(services, endpointSlices, nodeContext6(node, options));
+  return [...first, ...second.filter(({ port }) => !taken.has(port))];
 }
 
 /** What the node's kube-proxy compares the UDP entries of the connection table with. */

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import type { Cluster } from "../kubernetes/objects.ts";
 import { nodeRange, podIPs, type SixRanges } from "../kubernetes/families.ts";
 import { podSubnet } from "./cni-bridge.ts";
-import { balancedAddresses, loadBalancerAddress, LOAD_BALANCER } from "./load-balancer.ts";
+import { balancedAddresses, loadBalancerAddress, loadBalancerAddress6, LOAD_BALANCER } from "./load-balancer.ts";
 import { TUNNEL, tunnelAddress } from "./flannel.ts";
 import { gatewayAddress, type NetworkOptions } from "./machine.ts";
 import {
@@ -73,6 +73,7 @@ export function addressNames(
   add(CLIENT_ADDRESS, "client");
   add(RESOLVER_ADDRESS, "resolver");
   if (options.six) {
+    if (balanced.length > 0) add(loadBalancerAddress6(cluster, options.six.nodeCIDR), LOAD_BALANCER);
     add(gatewayAddress6(options.six.nodeCIDR), "gateway");
     add(EXTERNAL6.gateway, "gateway.external");
     add(EXTERNAL6.router, "internet");

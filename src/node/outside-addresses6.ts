@@ -37,6 +37,7 @@ export function checkHost6(address: string, six: SixRanges | undefined): void {
     ["podCIDR", six.podCIDR],
     ["serviceCIDR", six.serviceCIDR],
     ["nodeCIDR", six.nodeCIDR],
+    ["loadBalancerCIDR", six.loadBalancerCIDR],
     ["external network", EXTERNAL6.network],
     ["unspecified and loopback addresses", "::/127"],
     ["link-local range", "fe80::/10"],

@@ -47,13 +47,14 @@ export function hostNamespace(address: string): string {
 export function outsideMachines(cluster: Cluster, options: OutsideOptions): Machine[] {
   const given = { ...options, hosts: mergeHosts(options.hosts) };
   outsideAddresses(cluster, given);
-  const { nodeCIDR, mtu = 1500, healthChecks = HEALTH_CHECKS } = options;
+  const { nodeCIDR, six, mtu = 1500, healthChecks = HEALTH_CHECKS } = options;
   const segments = { nodes: NODES_SEGMENT, internet: INTERNET_SEGMENT };
   const { router } = externalNetwork(nodeCIDR);
+  const place6 = six && { nodeCIDR: six.nodeCIDR, router: EXTERNAL6.router };
   return [
     gatewayMachine(cluster, given),
     internetMachine(cluster, given),
-    ...loadBalancerMachine(cluster, { nodeCIDR, mtu, segments, router }, healthChecks),
+    ...loadBalancerMachine(cluster, { nodeCIDR, mtu, segments, router, six: place6 }, healthChecks),
   ];
 }
 
@@ -151,7 +152,7 @@ function internetMachine(cluster: Cluster, options: OutsideOptions): Machine {
   const mac = loadBalancerMac(cluster) ?? "";
   for (const { address } of balancedAddresses(cluster)) {
     const at = { namespace: INTERNET, device: "eth0" };
-    machine.routes.push({ ...at, destination: `${address}/32` });
+    machine.routes.push({ ...at, destination: hostBlock(address) });
     // The load balancer was there before the run.
     machine.neighbours.push({ ...at, address, mac });
   }

@@ -30,7 +30,9 @@ export function loadBalancerReports(
   balancers: readonly BalancerResult[],
   { nodes }: Pick<Cluster, "nodes">,
 ): { loadBalancers: LoadBalancerReport[]; healthChanges: HealthChange[] } {
-  const names = new Map(nodes.map(({ address, name }) => [address, name]));
+  const names = new Map(
+    nodes.flatMap(({ address, address6 = "", name }) => [address, address6].map((ip) => [ip, name])),
+  );
   const nameOf = (address: string): string => names.get(address) ?? address;
   return {
     loadBalancers: balancers.flatMap(({ virtualServers }) =>

@@ -1,6 +1,6 @@
 // The traffic of manifests without a scenario: pods call Services, the outside calls load balancers and node ports, pods call the outside.
 import { INGRESS_NAMESPACE } from "../kubernetes/ingress-controller.ts";
-import { IPV4_ALONE } from "../kubernetes/families.ts";
+import { familyOfText, IPV4_ALONE } from "../kubernetes/families.ts";
 import type { Cluster, Pod, Service, ServicePort } from "../kubernetes/objects.ts";
 import { isUnreachable } from "../kubernetes/services.ts";
 import { SYNTHETIC_NAMESPACE } from "../kubernetes/synthetic.ts";
@@ -71,11 +71,14 @@ export function defaultLines(cluster: Cluster, nodeCIDR: string, durationNs: num
   for (const service of services.filter((one) => !isUnreachable(one, cluster.families))) {
     for (const port of callable(service, [])) {
       // Load balancers of ipMode Proxy relay TCP alone.
-      const [address] = (port.protocol === "TCP" ? loadBalancerAddresses : virtualAddresses)(service);
-      if (address !== undefined)
-        add(`internet > ${portLabel(service, port)}`, protocolOf(port), outside([{ address, port: port.port }]));
-      if (port.nodePort === 0) continue;
       const { ipFamilies = ["IPv4"] } = service;
+      const addresses = port.protocol === "TCP" ? loadBalancerAddresses(service) : virtualAddresses(service);
+      const balanced = ipFamilies.flatMap((family) => addresses.find((ip) => familyOfText(ip) === family) ?? []);
+      for (const address of balanced) {
+        const by = balanced.length > 1 ? `, ${familyOfText(address)}` : "";
+        add(`internet > ${portLabel(service, port)}${by}`, protocolOf(port), outside([{ address, port: port.port }]));
+      }
+      if (port.nodePort === 0) continue;
       for (const family of ipFamilies) {
         const nodes = cluster.nodes.map((node) => ({
           address: family === "IPv4" ? externalAddress(node, nodeCIDR) : (node.address6 ?? ""),

@@ -8,11 +8,12 @@ import { familyOfText, type Family, type SixRanges } from "../kubernetes/familie
 /** The words of kind's `networking.ipFamily`. */
 export const IP_FAMILIES = ["ipv4", "ipv6", "dual"] as const;
 
-/** kind's ranges for pods and Services; nodes have addresses of the range for documentation (RFC 3849). */
+/** kind's ranges for pods and Services; nodes and load balancers have addresses of the range for documentation (RFC 3849). */
 const USUAL_SIX: SixRanges = {
   podCIDR: "fd00:10:244::/56",
   serviceCIDR: "fd00:10:96::/112",
   nodeCIDR: "2001:db8:1::/64",
+  loadBalancerCIDR: "2001:db8:2::/64",
 };
 
 /** The prefixes that a range of IPv6 may have: pods' nodes get a /64 each, up to 16 bits longer (kube-controller-manager). */
@@ -20,6 +21,7 @@ const PREFIXES: Record<keyof SixRanges, [shortest: number, longest: number]> = {
   podCIDR: [48, 64],
   serviceCIDR: [64, 120],
   nodeCIDR: [16, 120],
+  loadBalancerCIDR: [16, 126],
 };
 
 /** Why a text is neither a range nor one of each family; undefined if it is. */
@@ -35,13 +37,14 @@ export function rangesComplaint(text: string): string | undefined {
     : `${text} should be one range, or one of each family such as 10.244.0.0/16,fd00:10:244::/56`;
 }
 
-const FIELDS = ["podCIDR", "serviceCIDR", "nodeCIDR"] as const;
+const FIELDS = ["podCIDR", "serviceCIDR", "nodeCIDR", "loadBalancerCIDR"] as const;
 
 export interface Written {
   ipFamily?: (typeof IP_FAMILIES)[number] | undefined;
   podCIDR?: string | undefined;
   serviceCIDR?: string | undefined;
   nodeCIDR?: string | undefined;
+  loadBalancerCIDR?: string | undefined;
 }
 
 /** What is written of a range, by family. */
@@ -85,8 +88,10 @@ export function settleFamilies(
     );
   }
   if (!families.includes("IPv6")) {
-    const nodes = writtenRange(cluster.nodeCIDR, "IPv6");
-    if (nodes !== undefined) fail("nodeCIDR", `${nodes} is of IPv6, which the cluster has not; write ipFamily: dual`);
+    for (const field of ["nodeCIDR", "loadBalancerCIDR"] as const) {
+      const range = writtenRange(cluster[field], "IPv6");
+      if (range !== undefined) fail(field, `${range} is of IPv6, which the cluster has not; write ipFamily: dual`);
+    }
     return { families };
   }
   const six = { ...USUAL_SIX };

@@ -203,18 +203,10 @@ export function outsideHosts(
   ranges: ClusterSpec,
   addresses: ReadonlyMap<string, readonly string[]>,
 ): OutsideHost[] {
+  const { six } = ranges;
   const inside = [
     ...RANGE_FIELDS.map((field) => ranges[field]),
-    ...(ranges.six
-      ? [
-          ranges.six.podCIDR,
-          ranges.six.serviceCIDR,
-          ranges.six.nodeCIDR,
-          EXTERNAL6.network,
-          CLIENT_ADDRESS6,
-          RESOLVER_ADDRESS6,
-        ]
-      : []),
+    ...(six ? [...RANGE_FIELDS.map((field) => six[field]), EXTERNAL6.network, CLIENT_ADDRESS6, RESOLVER_ADDRESS6] : []),
     formatCidr(externalNetwork(ranges.nodeCIDR)),
     "127.0.0.0/8",
     RESOLVER_ADDRESS,

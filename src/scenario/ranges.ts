@@ -25,6 +25,7 @@ const USUAL = {
   serviceCIDR: { ranges: ["10.96.0.0/12", "10.43.0.0/16", "172.20.0.0/16"], longest: 16 },
   nodeCIDR: { ranges: ["192.168.0.0/24", "172.18.0.0/24", "10.0.0.0/24"], longest: 24 },
 } as const;
+const LOAD_BALANCERS = "192.0.2.0/24";
 const SETTLED = ["podCIDR", "serviceCIDR", "nodeCIDR"] as const;
 /** No cluster has a range larger than this. */
 const SHORTEST = 8;
@@ -41,7 +42,7 @@ export function settleRanges(
 ): ClusterSpec {
   const { families, six } = settleFamilies(cluster, document);
   const given = addressesOf(objects);
-  const { loadBalancerCIDR } = cluster;
+  const loadBalancerCIDR = writtenRange(cluster.loadBalancerCIDR, "IPv4") ?? LOAD_BALANCERS;
   const written = (field: keyof typeof USUAL): string | undefined => writtenRange(cluster[field], "IPv4");
   const said: Partial<Record<keyof typeof USUAL, string>> = {};
   for (const field of SETTLED) {
@@ -63,7 +64,7 @@ export function settleRanges(
   }
   const { podCIDR = "", serviceCIDR = "", nodeCIDR = "" } = settled;
   const four = families.includes("IPv4") ? { podCIDR, serviceCIDR } : { podCIDR: "", serviceCIDR: "" };
-  return { ...cluster, ...four, nodeCIDR, families, six };
+  return { ...cluster, ...four, nodeCIDR, loadBalancerCIDR, families, six };
 }
 
 /** The range of objects' addresses: the usual one if it holds them, or the smallest; undefined if there are none. */
@@ -143,7 +144,7 @@ function checkSix(cluster: ClusterSpec, six: SixRanges, document: Document | und
   const fail = (field: string[], sentence: string): never => {
     throw new InputError(document?.place(["spec", "cluster", ...field]) ?? {}, sentence);
   };
-  checkOverlaps(SETTLED, six, OUTSIDE6, document);
+  checkOverlaps(RANGE_FIELDS, six, OUTSIDE6, document);
   if (cluster.network.mode === "vxlan")
     fail(["network", "mode"], "vxlan carries no IPv6 here; choose routes, or a cluster of IPv4 alone");
   if (cluster.proxyMode !== "iptables")

@@ -1,6 +1,5 @@
 // What a Scenario may say, field by field, with its defaults; docs/scenario.md is the same for readers.
 import { z } from "zod";
-import { parseCidr } from "../address.ts";
 import { TO_BE_DELETED } from "../kubernetes/nodes.ts";
 import { HEALTH_CHECKS } from "../node/load-balancer.ts";
 import { PROXY_MODES } from "../node/machine.ts";
@@ -16,11 +15,6 @@ export const API_VERSION = "podwire.dev/v1alpha1";
 
 const labels = z.record(z.string(), z.string());
 const name = z.string().min(1);
-const cidr = z.string().refine((text) => text.includes("/") && parseCidr(text) !== undefined, {
-  error: (issue) =>
-    `${String(issue.input)} is not an IPv4 range; write an address and a prefix length, such as 10.244.0.0/16`,
-});
-
 /** A range, or one of each family with a comma between, the primary one first, as kubeadm's podSubnet has them. */
 const ranges = z.string().superRefine((text, context) => {
   const message = rangesComplaint(text);
@@ -204,7 +198,7 @@ const cluster = z.strictObject({
   podCIDR: ranges.optional(),
   serviceCIDR: ranges.optional(),
   nodeCIDR: ranges.optional(),
-  loadBalancerCIDR: cidr.default("192.0.2.0/24"),
+  loadBalancerCIDR: ranges.optional(),
   loadBalancer: loadBalancer.prefault({}),
   proxyMode: z
     .enum(PROXY_MODES, `should be one of ${PROXY_MODES.join(", ")}; other modes are not emulated yet`)

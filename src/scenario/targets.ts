@@ -67,7 +67,6 @@ function checkFamily({ family, host = "" }: Traffic["to"], kind: (typeof KINDS)[
   const fail = (message: string): never => document.fail([...path, "family"], message);
   if (family === "ipv6" && !cluster.families?.includes("IPv6"))
     fail("the cluster has no IPv6; write ipFamily: dual in spec.cluster");
-  if (family === "ipv6" && kind === "loadBalancer") fail("load balancers have IPv4 addresses only");
   if (kind === "host" && isIP(host) !== 0 && familyOfText(host) !== FAMILIES[family])
     fail(`${host} is not an address of ${FAMILIES[family]}`);
 }
@@ -141,11 +140,14 @@ function endpointPort(cluster: Cluster, service: Service, port: ServicePort): nu
 
 function loadBalancerTarget(to: Traffic["to"], context: TargetContext): FlowTarget {
   const service = serviceOf(to.loadBalancer ?? "", to.namespace, "loadBalancer", context);
-  const address = loadBalancerAddresses(service)[0];
+  const family = to.family && FAMILIES[to.family];
+  const address = loadBalancerAddresses(service, family)[0];
   if (address === undefined)
     return context.document.fail(
       [...context.path, "loadBalancer"],
-      `Service ${label(service)} has no IPv4 load balancer address; it should be of type LoadBalancer`,
+      service.type === "LoadBalancer"
+        ? `the load balancer of Service ${label(service)} has no ${family ?? "IP"} address`
+        : `Service ${label(service)} has no load balancer address; it should be of type LoadBalancer`,
     );
   return { address, port: numberOf(portOf(service, to, context)) };
 }

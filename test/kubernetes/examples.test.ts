@@ -12,7 +12,12 @@ import { build, OPTIONS, ownServices, places, serviceOf } from "./build.ts";
 /** The ranges that a cluster of both families has unless it says others. */
 const DUAL: Pick<ClusterOptions, "families" | "six"> = {
   families: ["IPv4", "IPv6"],
-  six: { podCIDR: "fd00:10:244::/56", serviceCIDR: "fd00:10:96::/112", nodeCIDR: "2001:db8:1::/64" },
+  six: {
+    podCIDR: "fd00:10:244::/56",
+    serviceCIDR: "fd00:10:96::/112",
+    nodeCIDR: "2001:db8:1::/64",
+    loadBalancerCIDR: "2001:db8:2::/64",
+  },
 };
 
 const files = projectFiles("examples", ".yaml");

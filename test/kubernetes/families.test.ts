@@ -5,7 +5,12 @@ import type { FamilyOptions } from "../../src/kubernetes/families.ts";
 import type { Cluster } from "../../src/kubernetes/objects.ts";
 import { build, complaint, ownServices } from "./build.ts";
 
-const SIX = { podCIDR: "fd00:10:244::/56", serviceCIDR: "fd00:10:96::/112", nodeCIDR: "2001:db8:1::/64" };
+const SIX = {
+  podCIDR: "fd00:10:244::/56",
+  serviceCIDR: "fd00:10:96::/112",
+  nodeCIDR: "2001:db8:1::/64",
+  loadBalancerCIDR: "2001:db8:2::/64",
+};
 const DUAL: FamilyOptions = { families: ["IPv4", "IPv6"], six: SIX };
 const SIX_FIRST: FamilyOptions = { families: ["IPv6", "IPv4"], six: SIX };
 const SIX_ALONE = { families: ["IPv6"], six: SIX, podCIDR: "", serviceCIDR: "" } as const;
@@ -99,12 +104,47 @@ describe("cluster IPs", () => {
   });
 });
 
-test("a load balancer has an IPv4 address only, a Service of IPv6 alone none, and both are told", () => {
-  const [both] = ownServices(build(service("type: LoadBalancer, ipFamilyPolicy: PreferDualStack"), DUAL));
-  expect(both?.loadBalancerIngress).toEqual([{ ip: "192.0.2.1", hostname: "", ipMode: "VIP" }]);
-  const cluster = build(service("type: LoadBalancer, ipFamilies: [IPv6]"), DUAL);
-  expect(ownServices(cluster)[0]?.loadBalancerIngress).toEqual([]);
-  expect(cluster.notEmulated).toEqual(["the IPv6 load balancer of Service default/web"]);
+describe("load balancers", () => {
+  const addresses = (spec: string, options: FamilyOptions = DUAL): string[] =>
+    ownServices(build(service(`type: LoadBalancer, ${spec}`), options)).flatMap(({ loadBalancerIngress }) =>
+      loadBalancerIngress.map(({ ip }) => ip),
+    );
+
+  test.each([
+    ["ipFamilyPolicy: PreferDualStack", ["192.0.2.1", "2001:db8:2::1"]],
+    ["ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4]", ["2001:db8:2::1", "192.0.2.1"]],
+    ["ipFamilies: [IPv6]", ["2001:db8:2::1"]],
+    ["", ["192.0.2.1"]],
+    ["ipFamilyPolicy: PreferDualStack, loadBalancerIP: '2001:DB8:2:0::77'", ["192.0.2.1", "2001:db8:2::77"]],
+    ["ipFamilyPolicy: PreferDualStack, loadBalancerIP: 192.0.2.9", ["192.0.2.9", "2001:db8:2::1"]],
+  ])("with %s have an address of each family of their Service: %s", (spec, expected) => {
+    expect(addresses(spec)).toEqual(expected);
+  });
+
+  test("have the addresses of the manifest's status, which a cluster of IPv4 alone knows no use for if they are of IPv6", () => {
+    const text = service("type: LoadBalancer, ipFamilyPolicy: PreferDualStack").replace(
+      "spec:",
+      "status: {loadBalancer: {ingress: [{ip: '2001:db8:2:0::5'}, {ip: 192.0.2.5}]}}\nspec:",
+    );
+    const given = (options: FamilyOptions): string[] | undefined =>
+      ownServices(build(text, options))[0]?.loadBalancerIngress.map(({ ip }) => ip);
+    expect(given(DUAL)).toEqual(["2001:db8:2::5", "192.0.2.5"]);
+    expect(given({})).toEqual(["192.0.2.5"]);
+  });
+
+  test("cannot have an address of a family that their Service has not", () => {
+    expect(complaint(service("type: LoadBalancer, loadBalancerIP: '2001:db8:2::7'"), DUAL)).toContain(
+      "spec.loadBalancerIP: 2001:db8:2::7 is of IPv6, and Service default/web of IPv4 alone",
+    );
+  });
+
+  test("run out of IPv6 addresses, too", () => {
+    const six = { ...SIX, loadBalancerCIDR: "2001:db8:2::/127" };
+    const both = service("type: LoadBalancer, ipFamilies: [IPv6]");
+    expect(complaint(`${both}---\n${both.replace("web", "two")}`, { ...DUAL, six })).toContain(
+      "the load balancers' pool 2001:db8:2::/127 is used up; choose a larger one",
+    );
+  });
 });
 
 test("nodes have an address and a /64 of IPv6, pods the next address of each family behind the bridge's", () => {

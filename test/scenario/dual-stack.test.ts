@@ -215,6 +215,8 @@ test.each([
   ["{ipFamily: dual, podCIDR: 'fd00::/40'}", "fd00::/40 should have a prefix of /48 to /64"],
   ["{nodeCIDR: 'fd00::/64'}", "fd00::/64 is of IPv6, which the cluster has not; write ipFamily: dual"],
   ["{ipFamily: dual, nodeCIDR: 'fd00:10:244::/64'}", "fd00:10:244::/64 overlaps podCIDR fd00:10:244::/56"],
+  ["{loadBalancerCIDR: '192.0.2.0/24,2001:db8:2::/64'}", "2001:db8:2::/64 is of IPv6, which the cluster has not"],
+  ["{ipFamily: dual, loadBalancerCIDR: '2001:db8:1::/80'}", "2001:db8:1::/80 overlaps nodeCIDR 2001:db8:1::/64"],
   ["{ipFamily: dual, network: {mode: vxlan}}", "vxlan carries no IPv6 here"],
   ["{ipFamily: dual, proxyMode: nftables}", "nftables has no IPv6 here"],
   ["{ipFamily: dual, proxyMode: ipvs}", "ipvs has no IPv6 here"],
@@ -282,11 +284,11 @@ test.each([
   expect(() => prepared("{}", `[${line}]`)).toThrow(message);
 });
 
-test("a family that is not that of the address, or of a load balancer, is refused", () => {
+test("a family that is not that of the address, and a load balancer where there is none, is refused", () => {
   const refused = (to: string): void =>
     void prepared("{ipFamily: dual}", `[{name: a, from: {pod: client}, to: ${to}, protocol: tcp, rate: 1/s}]`);
   expect(() => refused("{host: 192.0.2.77, port: 1, family: ipv6}")).toThrow("192.0.2.77 is not an address of IPv6");
-  expect(() => refused("{loadBalancer: web, family: ipv6}")).toThrow("load balancers have IPv4 addresses only");
+  expect(() => refused("{loadBalancer: web, family: ipv6}")).toThrow("web has no load balancer address");
 });
 
 test("without a scenario's traffic node ports are called by both families, and a host of IPv6 outside where pods have nothing else", () => {

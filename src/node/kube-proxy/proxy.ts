@@ -3,6 +3,7 @@ import type { EndpointSlice, Service } from "../../kubernetes/objects.ts";
 import { addKubeletChains } from "../kubelet-chains.ts";
 import { commonTables, newNodeTables, printTables, type CommonTables, type NodeTables } from "../tables.ts";
 import type { ProxyContext } from "./context.ts";
+import type { Family } from "./ip.ts";
 import { EndpointIndex, selectEndpoints } from "./select.ts";
 import { proxyServicePorts } from "./service-port.ts";
 import { addServicePort } from "./services.ts";
@@ -44,7 +45,8 @@ function dependsOnNode(
   slices: readonly EndpointSlice[],
   { ipFamily }: ProxyContext,
 ): boolean {
-  let known = dependent.get(services)?.get(slices);
+  const byServices = dependent[ipFamily];
+  let known = byServices.get(services)?.get(slices);
   if (known === undefined) {
     const addresses = new Set<string>();
     known =
@@ -60,13 +62,17 @@ function dependsOnNode(
           return again || forZones.length > 0 || forNodes.length > 0;
         }),
       );
-    const bySlices = dependent.get(services) ?? new WeakMap<readonly EndpointSlice[], boolean>();
-    dependent.set(services, bySlices.set(slices, known));
+    const bySlices = byServices.get(services) ?? new WeakMap<readonly EndpointSlice[], boolean>();
+    byServices.set(services, bySlices.set(slices, known));
   }
   return known;
 }
 
-const dependent = new WeakMap<readonly Service[], WeakMap<readonly EndpointSlice[], boolean>>();
+/** What was found out, of the Services of each family. */
+const dependent: Record<Family, WeakMap<readonly Service[], WeakMap<readonly EndpointSlice[], boolean>>> = {
+  IPv4: new WeakMap(),
+  IPv6: new WeakMap(),
+};
 
 function makeTables(services: readonly Service[], slices: readonly EndpointSlice[], context: ProxyContext): NodeTables {
   const tables = newNodeTables();
