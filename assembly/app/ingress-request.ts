@@ -14,6 +14,8 @@ import {
   INGRESS_LOCATIONS,
 } from "../layout/ingress.ts";
 import { NS_RANDOM, TCP_NAMESPACE, TCP_PORTS, TCP_REMOTE } from "../layout/records.ts";
+import * as addresses from "../memory/addresses.ts";
+import { get16 } from "../memory/bytes.ts";
 import { next32 } from "../memory/random.ts";
 
 let path: usize = 0;
@@ -30,6 +32,8 @@ const SPACE: u8 = 32;
 const SLASH: u8 = 47;
 const COLON: u8 = 58;
 const QUESTION: u8 = 63;
+const BRACKET: u8 = 91;
+const BRACKET_END: u8 = 93;
 
 // Names of fields that the proxy writes itself or does not pass on, in lower case, each behind its length; 0 ends the list.
 // prettier-ignore
@@ -69,6 +73,8 @@ export function parse(at: usize, length: i32): bool {
     host = line + 5;
     while (host < end && load<u8>(host) == SPACE) host++;
     p = host;
+    // The colons of an IPv6 address stand in brackets.
+    if (load<u8>(p) == BRACKET) while (p < end && load<u8>(p) != CR && load<u8>(p) != BRACKET_END) p++;
     while (p < end && load<u8>(p) != CR && load<u8>(p) != COLON) p++;
     hostLength = <i32>(p - host);
     while (p < end && load<u8>(p) != CR) p++;
@@ -146,7 +152,46 @@ function writeNumber(value: u32): void {
   to++;
 }
 
+function writeColon(): void {
+  store<u8>(to, COLON);
+  to++;
+}
+
+/** An address of IPv6 as nginx prints it: the longest run of zero words, of two or more, is left out (ngx_inet6_ntop). */
+function writeAddress6(bytes: usize): void {
+  let from = 8;
+  let longest = 1;
+  for (let i = 0, run = 0; i < 8; i++) {
+    run = get16(bytes + ((<usize>i) << 1)) ? 0 : run + 1;
+    if (run <= longest) continue;
+    longest = run;
+    from = i + 1 - run;
+  }
+  if (from == 0) writeColon();
+  for (let i = 0; i < 8; i++) {
+    if (i == from) {
+      writeColon();
+      i += longest - 1;
+      continue;
+    }
+    const word = <u32>get16(bytes + ((<usize>i) << 1));
+    let shift: u32 = 12;
+    while (shift && !(word >> shift)) shift -= 4;
+    for (let left = shift + 4; left; left -= 4) writeDigit((word >> (left - 4)) & 15);
+    if (i < 7) writeColon();
+  }
+}
+
+function writeDigit(digit: u32): void {
+  store<u8>(to, <u8>(digit < 10 ? 48 + digit : 87 + digit));
+  to++;
+}
+
 function writeAddress(address: u32): void {
+  if (addresses.isSix(address)) {
+    writeAddress6(addresses.bytesOf(address));
+    return;
+  }
   for (let shift: u32 = 32; shift; shift -= 8) {
     writeNumber((address >> (shift - 8)) & 255);
     if (shift > 8) {
@@ -157,11 +202,7 @@ function writeAddress(address: u32): void {
 }
 
 function writeHex(value: u32): void {
-  for (let shift: i32 = 28; shift >= 0; shift -= 4) {
-    const digit = <u8>((value >> (<u32>shift)) & 15);
-    store<u8>(to, digit < 10 ? 48 + digit : 87 + digit);
-    to++;
-  }
+  for (let shift: i32 = 28; shift >= 0; shift -= 4) writeDigit((value >> (<u32>shift)) & 15);
 }
 
 /** Writes one of the proxy's own field names, by its place in the list of them, a colon and a blank; capitals begin its words. */

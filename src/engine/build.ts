@@ -237,7 +237,9 @@ function addListeners(kernel: Kernel, job: Job, machine: Machine, built: Built):
 
 /** The word by which a reverse proxy finds its locations. */
 function reverseProxy(kernel: Kernel, { namespace: name, ingress = [] }: ListenerConfig, built: Built): Handle {
-  const place = kernel.placeWords(Uint32Array.of(kernel.place(ingressBlock(ingress))));
+  const place = kernel.placeWords(
+    Uint32Array.of(kernel.place(ingressBlock(ingress, (address) => kernel.addressNumber(address)))),
+  );
   built.ingresses.set(name, [...(built.ingresses.get(name) ?? []), place]);
   return place;
 }

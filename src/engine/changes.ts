@@ -109,7 +109,7 @@ export function applyChange(
     case "ingress":
       // Requests that are under way keep the servers that they had.
       for (const place of built.ingresses.get(namespace) ?? [])
-        kernel.setWord(place, kernel.place(ingressBlock(action.locations)));
+        kernel.setWord(place, kernel.place(ingressBlock(action.locations, (address) => kernel.addressNumber(address))));
       return 0;
     case "answer":
       overwriteAnswer(kernel, built.answers.get(answerKey(namespace, action)), action.response);

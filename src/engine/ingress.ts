@@ -1,6 +1,5 @@
 // An ingress controller's locations as the block that the kernel walks; see assembly/layout/ingress.ts.
 import * as I from "../../assembly/layout/ingress.ts";
-import { parseIpv4 } from "../address.ts";
 import type { IngressLocation } from "../seam/machine.ts";
 
 const encoder = new TextEncoder();
@@ -14,8 +13,8 @@ const ANSWERS = [
   "504 Gateway Time-out",
 ];
 
-/** The block of one controller; it counts turns in it, so every controller has its own. */
-export function ingressBlock(locations: readonly IngressLocation[]): Uint8Array {
+/** The block of one controller; it counts turns in it, so every controller has its own. `numberOf`: what stands for an address in the kernel. */
+export function ingressBlock(locations: readonly IngressLocation[], numberOf: (address: string) => number): Uint8Array {
   const block = new Block(I.INGRESS_FIRST + locations.length * I.LOCATION_SIZE);
   block.set(I.INGRESS_LOCATIONS, locations.length);
   ANSWERS.forEach((status, i) => {
@@ -42,7 +41,7 @@ export function ingressBlock(locations: readonly IngressLocation[]): Uint8Array 
     block.set(list + I.SERVERS_COUNT, servers.length);
     servers.forEach(({ address, port }, j) => {
       const entry = list + I.SERVERS_FIRST + j * I.SERVERS_ENTRY;
-      block.set(entry, parseIpv4(address) ?? 0);
+      block.set(entry, numberOf(address));
       block.set(entry + 4, port);
     });
   });

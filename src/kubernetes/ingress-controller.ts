@@ -3,7 +3,7 @@ import { parseDocuments, type Document } from "../documents/document.ts";
 
 export const INGRESS_NAMESPACE = "ingress-nginx";
 
-/** Deployment ingress-nginx/ingress-nginx-controller and the load balancer before it, without HTTPS and the admission webhook. */
+/** Deployment ingress-nginx/ingress-nginx-controller and the load balancer before it, without HTTPS and the admission webhook, of both families where there are two. */
 export function ingressDocuments(): Document[] {
   return parseDocuments(
     `
@@ -16,6 +16,7 @@ metadata:
 spec:
   type: LoadBalancer
   externalTrafficPolicy: Local
+  ipFamilyPolicy: PreferDualStack
   selector: *labels
   ports:
     - {name: http, port: 80, targetPort: http}

@@ -48,7 +48,7 @@ function rank(host: string): number {
   return host === "" ? 2 : host.startsWith("*.") ? 1 : 0;
 }
 
-/** The ready endpoints behind a Service's port; none if there is no such Service or port. */
+/** The ready endpoints behind a Service's port, of both families as ingress-nginx calls either; none if there is no such Service or port. */
 function serversOf(
   { services, endpointSlices }: State,
   { namespace }: Ingress,
@@ -61,8 +61,8 @@ function serversOf(
   if (!service || !port) return [];
   return endpointSlices
     .filter(
-      (slice) =>
-        slice.namespace === namespace && slice.labels[SERVICE_NAME] === service.name && slice.addressType === "IPv4",
+      ({ namespace: where, labels, addressType }) =>
+        where === namespace && labels[SERVICE_NAME] === service.name && addressType !== "FQDN",
     )
     .flatMap(({ endpoints, ports }) => {
       const target = ports.find(({ name, protocol }) => name === port.name && protocol === "TCP")?.port;

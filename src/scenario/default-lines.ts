@@ -9,7 +9,7 @@ import { externalAddress } from "../node/outside-addresses.ts";
 import type { FlowProtocol, FlowTarget } from "../seam/plan.ts";
 import { INTERNET_CLIENT, podClient } from "./clients.ts";
 import type { Line } from "./lines.ts";
-import { ingressAddress, nameOf } from "./ingress-names.ts";
+import { ingressAddresses, nameOf } from "./ingress-names.ts";
 import { dnsTarget, namedTarget } from "./targets.ts";
 
 /** The host outside that every pod calls. */
@@ -109,7 +109,7 @@ function addIngressLines(
   warnings: string[],
 ): void {
   const { ingresses = [] } = cluster;
-  const address = ingressAddress(cluster);
+  const [address] = ingressAddresses(cluster);
   if (address === undefined) {
     if (ingresses.length > 0) warnings.push("no Ingress is called: no load balancer leads to the ingress controller");
     return;

@@ -1,4 +1,5 @@
 // The hosts of Ingresses, as names in the world outside that lead to the ingress controller's load balancer.
+import { isIP } from "node:net";
 import type { Cluster, Ingress } from "../kubernetes/objects.ts";
 import { isIngressController } from "../kubernetes/ingresses.ts";
 import { loadBalancerAddresses } from "../node/load-balancer.ts";
@@ -6,8 +7,8 @@ import { loadBalancerAddresses } from "../node/load-balancer.ts";
 /** What stands for the star of a wildcard host where a name is needed. */
 const STAR = "www";
 
-/** The load balancer's address before the ingress controller; undefined: it has none. */
-export function ingressAddress({ services, pods }: Cluster): string | undefined {
+/** The load balancer's addresses before the ingress controller, one of each family that it has; none: there is no load balancer. */
+export function ingressAddresses({ services, pods }: Cluster): string[] {
   const controllers = pods.filter(({ labels }) => isIngressController(labels));
   const service = services.find(
     ({ namespace, type, selector = {} }) =>
@@ -15,7 +16,8 @@ export function ingressAddress({ services, pods }: Cluster): string | undefined 
       isIngressController(selector) &&
       controllers.some((pod) => pod.namespace === namespace),
   );
-  return service && loadBalancerAddresses(service)[0];
+  const addresses = service ? loadBalancerAddresses(service) : [];
+  return addresses.filter((one, i) => addresses.findIndex((other) => isIP(other) === isIP(one)) === i);
 }
 
 /** A name that a rule's host fits. */
@@ -23,13 +25,13 @@ export function nameOf(host: string): string {
   return host.replace(/^\*/, STAR);
 }
 
-/** Those of `names` that are an Ingress' host, and its hosts themselves, with the load balancer's address. */
-export function ingressNames(cluster: Cluster, names: readonly string[]): Map<string, string> {
-  const address = ingressAddress(cluster);
-  if (address === undefined) return new Map();
+/** Those of `names` that are an Ingress' host, and its hosts themselves, with the load balancer's addresses. */
+export function ingressNames(cluster: Cluster, names: readonly string[]): Map<string, string[]> {
+  const addresses = ingressAddresses(cluster);
+  if (addresses.length === 0) return new Map();
   const hosts = hostsOf(cluster.ingresses ?? []);
   const fitting = names.filter((name) => hosts.some((host) => fits(host, name)));
-  return new Map([...hosts.map(nameOf), ...fitting].map((name) => [name, address]));
+  return new Map([...hosts.map(nameOf), ...fitting].map((name) => [name, addresses]));
 }
 
 function hostsOf(ingresses: readonly Ingress[]): string[] {

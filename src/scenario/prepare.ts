@@ -141,8 +141,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
   warnings.push(...fullSets(nodes));
   const zone = dnsRecords(cluster);
   const called = outsideNames(everyLine, editions.length === 0 ? zone : dnsRecords(known));
-  const ofIngresses = [...ingressNames(known, called)].map(([name, address]): [string, string[]] => [name, [address]]);
-  const given = new Map([...ofIngresses, ...hostsOf(scenario, document, ranges.six !== undefined)]);
+  const given = new Map([...ingressNames(known, called), ...hostsOf(scenario, document, ranges.six !== undefined)]);
   const addresses = addressesOf(called, given, ranges.six !== undefined);
   const { interval: intervalNs, timeout: timeoutNs, ...thresholds } = ranges.loadBalancer;
   const healthChecks = { intervalNs, timeoutNs, ...thresholds };

@@ -77,6 +77,21 @@ describe.each(BUILDS)("in the %s build", (build) => {
     expect(lab.live).toBe(0);
   });
 
+  test.each([
+    ["fd00:0:0:0:0:0:0:1", "fd00::1"],
+    ["fd00:1:0:0:2:0:0:3", "fd00:1::2:0:0:3"],
+    ["fd00:0:1:0:0:2:3:ffff", "fd00:0:1::2:3:ffff"],
+    ["fd00:0:1:20:300:4000:5:0", "fd00:0:1:20:300:4000:5:0"],
+    ["fd00:1:2:3:4:5:0:0", "fd00:1:2:3:4:5::"],
+  ])("a client of IPv6, %s, is %s in the fields", (address, text) => {
+    const words = structuredClone(WORDS);
+    words.namespaces["client"] = { addresses: { eth0: `${address}/8` } };
+    Object.assign(words.namespaces["proxy"]?.addresses ?? {}, { eth0: "fdff::1/8" });
+    const target = { address: "fdff::1", port: 80 };
+    const { sent } = call(build, "shop.example", "/api/v1", { target }, words);
+    expect(sent.join("")).toContain(`X-Real-IP: ${text}\r\nX-Forwarded-For: ${text}\r\n`);
+  });
+
   test("a body follows the head", () => {
     const { lab, sent } = call(build, "shop.example", "/api", { requestBytes: 20_000 });
     expect(sent.join("").length).toBeGreaterThan(20_000);
@@ -98,6 +113,7 @@ describe.each(BUILDS)("in the %s build", (build) => {
     ["www.example", "/deep/er", "two"],
     ["a.b.example", "/deep", "three"],
     ["www.example", "/", "three"],
+    ["[fd00::1]:8000", "/x", "three"],
     ["10.0.0.2", "/", "three"],
   ])("%s%s leads to %s", (host, path, to) => {
     expect(served(build, host, path)).toBe(to);

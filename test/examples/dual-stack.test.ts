@@ -25,7 +25,7 @@ describe("a cluster of two families", () => {
   }, 120_000);
 
   test("does what the scenario expects of it", () => {
-    expect(first.stdout).toContain("20 of 20 expectations hold");
+    expect(first.stdout).toContain("22 of 22 expectations hold");
     expect(first.status).toBe(0);
   });
 
