@@ -394,6 +394,7 @@ export const MAP_HAS_SOURCE = 1;
 export const MAP_HAS_DESTINATION = 2;
 export const MAP_HAS_PORT = 4; // the protocol, and the port that the packet goes to
 export const MAP_RANGES = 8;
+export const MAP_RANGES6 = 16; // with MAP_RANGES: both addresses are offsets of 16 bytes
 
 // An element: address (0 if keys have none), protocol << 16 | port, a verdict (TARGET_*, perhaps with RULE_GOTO), and the offset of the
 // chain that it leads to.

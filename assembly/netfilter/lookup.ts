@@ -2,6 +2,7 @@
 import { NS_RANDOM } from "../layout/records.ts";
 import * as L from "../layout/rules.ts";
 import { allocate } from "../memory/arena.ts";
+import { bytesOf, isSix } from "../memory/addresses.ts";
 import { get16 } from "../memory/bytes.ts";
 import { mix } from "../memory/hash.ts";
 import { next32 } from "../memory/random.ts";
@@ -71,6 +72,28 @@ function findRange(map: usize, address: u32): usize {
   return 0;
 }
 
+/** The same of IPv6, whose ranges are bytes in the block. */
+function findRange6(block: usize, map: usize, address: u32): usize {
+  if (!isSix(address)) return 0;
+  const at = bytesOf(address);
+  let low: u32 = 0;
+  let high = load<u32>(map, L.MAP_COUNT);
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const element = elementAt(map, middle);
+    if (memory.compare(at, block + <usize>load<u32>(element, L.MAP_KEY_ADDRESS), 16) < 0) high = middle;
+    else if (memory.compare(at, block + <usize>load<u32>(element, L.MAP_LAST_ADDRESS), 16) > 0) low = middle + 1;
+    else return element;
+  }
+  return 0;
+}
+
+/** The element of a key of the packet; 0: there is none. */
+function findKey(block: usize, map: usize, parts: u32, address: u32, port: u32): usize {
+  if (!(parts & L.MAP_RANGES)) return find(map, address, port);
+  return parts & L.MAP_RANGES6 ? findRange6(block, map, address) : findRange(map, address);
+}
+
 /** Whether the set or map of a match record has an element for the packet. One without ports that can be read is in none. */
 export function matches(block: usize, m: usize, inverted: bool): bool {
   const map = block + <usize>load<u32>(m, L.MATCH_LOOKUP_MAP);
@@ -83,7 +106,7 @@ export function matches(block: usize, m: usize, inverted: bool): bool {
     if (packet.fragmentOffset || packet.l4Length < 4) return false;
     port = (packet.protocol << 16) | (<u32>get16(packet.l4 + 2));
   }
-  const element = parts & L.MAP_RANGES ? findRange(map, address) : find(map, address, port);
+  const element = findKey(block, map, parts, address, port);
   if (!element) return inverted;
   verdict = load<u32>(element, L.MAP_VERDICT);
   chain = load<u32>(element, L.MAP_CHAIN);

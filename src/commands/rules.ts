@@ -87,7 +87,7 @@ function output(sources: Sources, flags: RulesFlags): string {
     throw new InputError({ field: "--proxy-mode" }, `should be ${needed} with --format ${format}, or be left out`);
   if (format !== "iptables") refuseTableFlags(flags);
   if (context !== undefined) return contextOutput(sources, context, flags, mode);
-  const { name, rules = "", sets = "", nft, ipvs } = rootOf(sources, flags, mode);
+  const { name, rules = "", sets = "", nft, ipv6Nft = "", ipvs } = rootOf(sources, flags, mode);
   if (ipvs) warnOfFullSets(ipvs);
   switch (format) {
     case "iptables":
@@ -95,7 +95,7 @@ function output(sources: Sources, flags: RulesFlags): string {
     case "ipset":
       return sets + (ipvs?.sets ?? "");
     case "nft":
-      return nft ?? noProxy(name, "nft table");
+      return nft === undefined ? noProxy(name, "nft table") : nft + ipv6Nft;
     case "ipvsadm":
       return ipvs ? saveServices(ipvs.services) : noProxy(name, "virtual servers");
   }

@@ -69,8 +69,8 @@ export function combine(
     ipv6Rules: rulesOf(namespaces, rules, endNs, "ipv6"),
     nftTables: Object.fromEntries(
       namespaces.flatMap(({ name }) => {
-        const text = rules.printTable(name, endNs);
-        return text === undefined ? [] : [[name, text]];
+        const tables = (["ipv4", "ipv6"] as const).flatMap((family) => rules.printTable(name, endNs, family) ?? []);
+        return tables.length === 0 ? [] : [[name, tables.join("")]];
       }),
     ),
     get heat() {

@@ -106,25 +106,26 @@ export class RuleSets {
       this.#later.set(i, change);
       history.get(namespace)?.push({ atNs, loaded: change.loaded });
     });
-    for (const [name, entries] of this.#families.ipv4.history)
-      this.#addNftSets(
-        name,
-        entries.map(({ loaded }) => loaded),
-      );
+    for (const { history } of Object.values(this.#families))
+      for (const [name, entries] of history)
+        this.#addNftSets(
+          name,
+          entries.map(({ loaded }) => loaded),
+        );
   }
 
   /** Loads what a namespace has at the start. */
-  #add({ name, rules, ipv6Rules, sets = "", nft, ipvs }: NamespaceConfig, changes: boolean): void {
+  #add({ name, rules, ipv6Rules, sets = "", nft, ipv6Nft, ipvs }: NamespaceConfig, changes: boolean): void {
     if (rules === undefined && ipv6Rules === undefined) return;
     const known = parseSets(sets + (ipvs?.sets ?? ""), `ipsets of ${name}`);
     this.#sets.set(name, numberSets(known, this.#names));
-    for (const [family, text] of [
-      ["ipv4", rules],
-      ["ipv6", ipv6Rules],
+    for (const [family, text, table] of [
+      ["ipv4", rules, nft],
+      ["ipv6", ipv6Rules, ipv6Nft],
     ] as const) {
       if (text === undefined) continue;
       const file = fileOf(family, name);
-      const loaded = this.#load(text, { family, file, changes, ...(family === "ipv4" && { nft }) });
+      const loaded = this.#load(text, { family, file, changes, nft: table });
       this.#families[family].byNamespace.set(name, loaded);
       this.#families[family].history.set(name, [{ atNs: 0, loaded }]);
       const there = [...known, ...(loaded.nft?.sets ?? [])];
@@ -140,10 +141,10 @@ export class RuleSets {
   }
 
   #load(rules: RulesText, source: Source): LoadedRules {
-    const { nft, file } = source;
+    const { nft } = source;
     const loaded =
       nft !== undefined
-        ? this.#loadWithTable(wholeText(rules), nft, file)
+        ? this.#loadWithTable(wholeText(rules), nft, source)
         : typeof rules === "string"
           ? this.#loadWhole(rules, source)
           : this.#loadShared(rules, source);
@@ -158,13 +159,13 @@ export class RuleSets {
     return loaded;
   }
 
-  #loadWithTable(text: string, nft: string, file: string): LoadedRules {
+  #loadWithTable(text: string, nft: string, { family, file }: Source): LoadedRules {
     const key = `${text}${nft}`;
-    const { byText } = this.#families.ipv4;
+    const { byText } = this.#families[family];
     const known = byText.get(key);
     if (known) return known;
-    const { words, ...compiled } = compileWithTable(text, nft, this.#names, file);
-    const loaded = place({ ...compiled, family: "ipv4", text, changeable: () => undefined }, words, this.#kernel, file);
+    const { words, ...compiled } = compileWithTable(text, nft, this.#names, file, family);
+    const loaded = place({ ...compiled, family, text, changeable: () => undefined }, words, this.#kernel, file);
     byText.set(key, loaded);
     return loaded;
   }
@@ -274,19 +275,21 @@ export class RuleSets {
 
   /**
    * The rule, and where it stands, that a number of a namespace means (RULE_INDEX, with RULE_OF_IPV6 for rules of ip6tables); no rule
-   * for a policy. `nft`: it is one of nftables.
+   * for a policy. `index` is its number in the set alone. `nft`: it is one of nftables.
    */
   ruleAt(
     namespace: string,
     number: number,
-  ): { reference: RuleReference; end: ChainEnd; family: Family; rule?: Rule; nft?: NftWords } | undefined {
+  ):
+    | { reference: RuleReference; index: number; end: ChainEnd; family: Family; rule?: Rule; nft?: NftWords }
+    | undefined {
     const { family, index } = ruleOf(number);
     const loaded = this.#families[family].byNamespace.get(namespace);
     const reference = loaded?.reference(index);
     if (!loaded || !reference) return undefined;
     const rule = loaded.rule(index);
     const nft = loaded.nft?.rule(index) && loaded.nft;
-    return { reference, end: loaded.end(index), family, ...(rule && { rule }), ...(nft && { nft }) };
+    return { reference, index, end: loaded.end(index), family, ...(rule && { rule }), ...(nft && { nft }) };
   }
 
   /** The texts of all rules, set by set, and which set each of these namespaces has for each family (-1: none). */
@@ -316,13 +319,13 @@ export class RuleSets {
   }
 
   /** A namespace's table of nftables at a moment, as nft lists it; undefined if it has none. */
-  printTable(namespace: string, atNs: number): string | undefined {
-    return this.#at(namespace, atNs)?.nft?.text;
+  printTable(namespace: string, atNs: number, family: Family = "ipv4"): string | undefined {
+    return this.#at(namespace, atNs, family)?.nft?.text;
   }
 
   /** The sets of that table that rules add to, by name, with the numbers that the kernel knows them by. */
-  tableSets(namespace: string, atNs: number): [name: string, number: number][] {
-    const sets = this.#at(namespace, atNs)?.nft?.sets ?? [];
+  tableSets(namespace: string, atNs: number, family: Family = "ipv4"): [name: string, number: number][] {
+    const sets = this.#at(namespace, atNs, family)?.nft?.sets ?? [];
     return numberSets(sets, this.#names).map(({ number }, i) => [sets[i]?.name.split(" ").at(-1) ?? "", number]);
   }
 

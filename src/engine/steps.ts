@@ -112,8 +112,8 @@ class Noted {
 
 /** By MISS_*: the condition of a rule of nftables. */
 const NFT_CONDITIONS = new Map<number, RegExp>([
-  [T.MISS_SOURCE, /ip saddr (!= )?\S+/],
-  [T.MISS_DESTINATION, /ip daddr (!= )?\d\S+/],
+  [T.MISS_SOURCE, /ip6? saddr (!= )?\S+/],
+  [T.MISS_DESTINATION, /ip6? daddr (!= )?[\da-f:]\S+/],
   [T.MISS_PROTOCOL, /meta l4proto \S+/],
   [T.MISS_INPUT, /iif(name)? (!= )?\S+/],
   [T.MISS_OUTPUT, /oif(name)? (!= )?\S+/],
@@ -227,7 +227,7 @@ export class StepReader {
     if (!found) return { table: "", chain: "", index, number: index, text: "" };
     const { table, chain, index: position } = found.reference;
     const { rule, nft } = found;
-    const words = nft?.rule(index);
+    const words = nft?.rule(found.index);
     if (words && position !== "policy") return { table, chain, index: position + 1, number: position + 1, ...words };
     if (position === "policy" || !rule)
       return {
@@ -254,9 +254,10 @@ export class StepReader {
 
   /** The condition that a rule failed, in its own words: `-d 10.96.0.1/32`. */
   #failed(namespace: string, index: number, miss: number, match: number): string {
-    const { rule, nft, family = "ipv4" } = this.#rules.ruleAt(namespace, index) ?? {};
-    if (nft)
-      return miss === T.MISS_MATCH ? nft.condition(index, match) : nftCondition(nft.rule(index)?.text ?? "", miss);
+    const found = this.#rules.ruleAt(namespace, index);
+    if (!found) return "";
+    const { rule, nft, family, index: own } = found;
+    if (nft) return miss === T.MISS_MATCH ? nft.condition(own, match) : nftCondition(nft.rule(own)?.text ?? "", miss);
     if (!rule) return "";
     if (miss === T.MISS_MATCH) return matchOfRecord(rule, match, family);
     const bare: Partial<Rule> = {};

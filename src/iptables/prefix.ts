@@ -5,8 +5,11 @@ import { isWhole, wordsOf, type Network } from "./addresses.ts";
 import type { BlockBuilder, MatchRecord } from "./extension.ts";
 import type { AddressTest, Rule } from "./model.ts";
 
+/** What addresses ask of a block. */
+export type AddressBlock = Pick<BlockBuilder, "address" | "data">;
+
 /** Value and mask for the kernel. `six`: the first word is the offset of those of a block of IPv6. */
-export function networkWords(network: Network, block: BlockBuilder): { six: boolean; words: [number, number] } {
+export function networkWords(network: Network, block: AddressBlock): { six: boolean; words: [number, number] } {
   const { value, mask } = network;
   if (typeof mask === "number") return { six: false, words: [block.address(value), mask] };
   if (isWhole(mask)) return { six: false, words: [block.address(value), 0xffffffff] };
@@ -19,7 +22,7 @@ export function needsRecord(test: AddressTest | undefined): boolean {
 }
 
 /** The match record of a test that needs one. */
-export function prefixRecord(test: AddressTest, side: "source" | "destination", block: BlockBuilder): MatchRecord {
+export function prefixRecord(test: AddressTest, side: "source" | "destination", block: AddressBlock): MatchRecord {
   const side6 = side === "destination" ? MATCH_PREFIX6_DESTINATION : 0;
   return {
     kind: MATCH_KIND_PREFIX6,

@@ -16,8 +16,8 @@ import {
   TARGET_JUMP,
   TARGET_RETURN,
 } from "../../assembly/layout/rules.ts";
-import { parseIpv4 } from "../address.ts";
 import { InputError } from "../errors.ts";
+import { parseAddress, type Family } from "../iptables/addresses.ts";
 import { Block } from "../iptables/block.ts";
 import type { CompiledText, NftWords } from "../iptables/compile.ts";
 import type { IpSet } from "../iptables/ipset.ts";
@@ -34,19 +34,35 @@ import {
   writeRule,
   type RuleReference,
 } from "../iptables/records.ts";
+import { addressType } from "./expressions/key.ts";
 import { readRule } from "./expressions/table.ts";
-import { tableName, type BaseChain, type NftChain, type NftElement, type NftSet, type NftTable } from "./model.ts";
+import {
+  ruleFamily,
+  tableName,
+  type BaseChain,
+  type NftChain,
+  type NftElement,
+  type NftSet,
+  type NftTable,
+} from "./model.ts";
 import { parseTable } from "./parse.ts";
 import type { NamedSet, RuleDraft, Surroundings, Verdict } from "./rule.ts";
 import { Words } from "./words.ts";
 
 /** Compiles iptables-save text together with `nft list table` text. Throws an InputError with file and line. */
-export function compileWithTable(text: string, nft: string, names: NameTable, file: string): CompiledText {
-  const model = parseRules(text, file);
+export function compileWithTable(
+  text: string,
+  nft: string,
+  names: NameTable,
+  file: string,
+  family: Family = "ipv4",
+): CompiledText {
+  const model = parseRules(text, file, family);
   const table = parseTable(nft, `${file}, nft`);
+  if (ruleFamily(table) !== family) throw new InputError({ file }, `table ${tableName(table)} is not one of ${family}`);
   const own = referencesIn(model);
   const count = own.length + table.chains.reduce((sum, { rules }) => sum + rules.length + 1, 0);
-  const block = new Block(count, names);
+  const block = new Block(count, names, family);
   compileTables(block, model);
   const compiler = new TableCompiler(table, block, own.length, `${file}, nft`);
   compiler.compile();
@@ -70,7 +86,7 @@ export function compileWithTable(text: string, nft: string, names: NameTable, fi
       return found && referenced(chains, found).rule;
     },
     nft: { ...compiler.words(), text: nft },
-    model: () => parseRules(text, file),
+    model: () => parseRules(text, file, family),
   };
 }
 
@@ -111,6 +127,8 @@ class TableCompiler {
     }
     this.#sets = new Map(table.sets.map((set) => [set.name, this.#named(set)]));
     this.#around = {
+      family: table.family,
+      address: (address) => block.address(address),
       verdict: (text) => this.#verdict(text),
       set: (name) => this.#sets.get(name),
       map: (words) => block.map(words),
@@ -206,13 +224,13 @@ class TableCompiler {
   }
 
   #setWords(set: NftSet, side: "source" | "destination"): number[] {
-    const hasAddress = set.type[0] === "ipv4_addr";
+    const hasAddress = set.type[0] === addressType(this.#table.family);
     const sideBit = side === "source" ? MAP_HAS_SOURCE : MAP_HAS_DESTINATION;
     const parts = (hasAddress ? sideBit : 0) | (set.type.length > 1 ? MAP_HAS_PORT : 0);
     const words = [parts, set.elements.length, 0];
     for (const element of set.elements) {
       const verdict = element.verdict === undefined ? { code: 0, chain: 0 } : this.#verdict(element.verdict);
-      const key = keyOf(element, hasAddress);
+      const key = this.#key(element, hasAddress);
       if (!key || !verdict)
         throw new InputError(
           { file: this.#file, line: set.line },
@@ -221,6 +239,17 @@ class TableCompiler {
       words.push(...key, verdict.code, verdict.chain);
     }
     return words;
+  }
+
+  /** The two words of a key: address, and protocol << 16 | port. */
+  #key({ key }: NftElement, hasAddress: boolean): [address: number, port: number] | undefined {
+    const address = hasAddress ? parseAddress(key[0] ?? "", ruleFamily(this.#table)) : 0;
+    const [protocolText, portText] = hasAddress ? key.slice(1) : key;
+    const protocol = protocolText === undefined ? 0 : parseProtocol(protocolText);
+    const port = Number(portText ?? 0);
+    return address === undefined || protocol === undefined || !(port <= 65535)
+      ? undefined
+      : [this.#block.address(address), ((protocol << 16) | port) >>> 0];
   }
 
   /** The chain that a rule or policy of the table is in; undefined for others. */
@@ -275,7 +304,7 @@ class TableCompiler {
 
 /** For reading a rule without adding to the block. */
 function describing(around: Surroundings): Surroundings {
-  return { ...around, map: () => 0, data: () => 0 };
+  return { ...around, address: () => 0, map: () => 0, data: () => 0 };
 }
 
 /** A set that rules add to has this name among the ipsets of its namespace. */
@@ -287,7 +316,7 @@ function ipsetOf(table: NftTable, set: NftSet): IpSet {
   return {
     name: kernelName(table, set),
     parts: ["address"],
-    family: "ipv4",
+    family: ruleFamily(table),
     networks: [],
     timeout: set.timeout,
     counters: false,
@@ -295,15 +324,4 @@ function ipsetOf(table: NftTable, set: NftSet): IpSet {
     most: set.size,
     elements: [],
   };
-}
-
-/** The two words of a key: address, and protocol << 16 | port. */
-function keyOf({ key }: NftElement, hasAddress: boolean): [address: number, port: number] | undefined {
-  const address = hasAddress ? parseIpv4(key[0] ?? "") : 0;
-  const [protocolText, portText] = hasAddress ? key.slice(1) : key;
-  const protocol = protocolText === undefined ? 0 : parseProtocol(protocolText);
-  const port = Number(portText ?? 0);
-  return address === undefined || protocol === undefined || !(port <= 65535)
-    ? undefined
-    : [address, ((protocol << 16) | port) >>> 0];
 }

@@ -1,8 +1,9 @@
 // A table of nftables as nft lists it: sets and maps with their elements, chains with their rules in nft's words.
+import type { Family } from "../iptables/addresses.ts";
 import type { HookName } from "../iptables/model.ts";
 
 /** The families whose tables podwire loads. */
-export type NftFamily = "ip";
+export type NftFamily = "ip" | "ip6";
 
 /** Where a base chain stands among the others at its hook. */
 export interface BaseChain {
@@ -52,6 +53,11 @@ export interface NftTable {
   name: string;
   sets: NftSet[];
   chains: NftChain[];
+}
+
+/** The family of a table as rules of iptables have it. */
+export function ruleFamily({ family }: Pick<NftTable, "family">): Family {
+  return family === "ip" ? "ipv4" : "ipv6";
 }
 
 /** How a table is named in traces and reports: `ip kube-proxy`. */

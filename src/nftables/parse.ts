@@ -3,7 +3,7 @@ import { InputError, type Place } from "../errors.ts";
 import { HOOK_NAMES } from "../iptables/model.ts";
 import type { BaseChain, NftChain, NftElement, NftSet, NftTable } from "./model.ts";
 
-/** The words for priorities (include/uapi/linux/netfilter_ipv4.h); dstnat and srcnat are those of an IPv4 table. */
+/** The words for priorities (include/uapi/linux/netfilter_ipv4.h and netfilter_ipv6.h, which agree); dstnat and srcnat are those of IP tables. */
 const PRIORITIES: Readonly<Record<string, number>> = {
   raw: -300,
   mangle: -150,
@@ -47,8 +47,8 @@ class Reader {
     const [, family, name] = /^table (\S+) (\S+) \{$/.exec(head) ?? [];
     if (family === undefined || name === undefined)
       throw new InputError(this.#place, `"${head}" should begin a table, such as "table ip kube-proxy {"`);
-    if (family !== "ip")
-      throw new InputError(this.#place, `tables of family ${family} are not emulated yet, only of ip`);
+    if (family !== "ip" && family !== "ip6")
+      throw new InputError(this.#place, `tables of family ${family} are not emulated yet, only of ip and ip6`);
     const table: NftTable = { family, name, sets: [], chains: [] };
     for (let line = this.#next(); line !== "}"; line = this.#next()) {
       const [, kind, object] = /^(set|map|chain) (\S+) \{$/.exec(line) ?? [];

@@ -1,6 +1,8 @@
 // A rule in the making: what its expressions ask of a packet, and what its statement does. Expressions write here, not to the block.
+import type { Address } from "../iptables/addresses.ts";
 import type { MatchRecord } from "../iptables/extension.ts";
 import type { AddressTest, InterfaceTest } from "../iptables/model.ts";
+import type { NftFamily } from "./model.ts";
 
 /** What a rule does: a number (TARGET_*) with its record, or a way to a chain. */
 export type Action = { target: number; args?: number[] } | { chain: string; goto: boolean };
@@ -19,6 +21,10 @@ export interface Verdict {
 
 /** What expressions need to know of the table, and may add to the block. */
 export interface Surroundings {
+  /** The family of the table. */
+  family: NftFamily;
+  /** What stands for an address in a record. */
+  address: (address: Address) => number;
   /** The words of `goto chain`, `drop` and the like as a verdict; undefined if they are none, or the chain is not there. */
   verdict: (text: string) => Verdict | undefined;
   /** A set or map of the table; undefined if there is none. */

@@ -207,7 +207,7 @@ function nodeFilters(
   cluster: RulesCluster,
   node: Node,
   options: RulesOptions,
-): Pick<NamespaceConfig, "sets" | "nft" | "ipvs" | "ipv6Rules"> & { rules: RulesText } {
+): Pick<NamespaceConfig, "sets" | "nft" | "ipv6Nft" | "ipvs" | "ipv6Rules"> & { rules: RulesText } {
   const context = nodeContext(node, options);
   const usesNft = options.proxyMode === "nftables";
   const { tables, ipvs } = proxyTables(cluster, context, options.proxyMode);
@@ -223,25 +223,29 @@ function nodeFilters(
   return {
     rules,
     ...(six && { ipv6Rules: six.rules }),
+    ...(six && six.nft !== "" && { ipv6Nft: six.nft }),
     ...(sets !== "" && { sets }),
     ...(nft !== "" && { nft }),
     ...(ipvs && { ipvs }),
   };
 }
 
-/** The same for IPv6: ip6tables-save text, and sets of family inet6. */
+/** The same for IPv6: ip6tables-save text, sets of family inet6, and kube-proxy's table. */
 function nodeFilters6(
   cluster: RulesCluster,
   node: Node,
   options: RulesOptions,
   { podCIDR }: SixRanges,
-): { rules: RulesText; sets: string } {
+): { rules: RulesText; sets: string; nft: string } {
+  const { services, endpointSlices } = cluster;
   const context = nodeContext6(node, options);
-  const tables = kubeProxyTables(cluster.services, cluster.endpointSlices, context);
+  const usesNft = options.proxyMode === "nftables";
+  const tables = usesNft ? kubeletTables("IPv6") : kubeProxyTables(services, endpointSlices, context);
   addPodRangeExemption(tables.nat, podCIDR);
   addPodRules(tables.nat, cluster, node, "IPv6", true);
   const sets = addNetworkPolicies(tables.filter, cluster, node, "IPv6");
-  return { rules: rulesOf(tables), sets };
+  const nft = usesNft ? kubeProxyTable(services, endpointSlices, context) : "";
+  return { rules: rulesOf(tables), sets, nft };
 }
 
 /** What the CNI plugins add for the pods of a node. `ipMasq`: whether the plugin `bridge` masquerades. */
@@ -258,25 +262,26 @@ function proxyTables(
   context: ProxyContext,
   mode: ProxyMode | undefined,
 ): { tables: NodeTables; ipvs?: IpvsConfig } {
-  if (mode === "nftables") return { tables: kubeletTables() };
+  if (mode === "nftables") return { tables: kubeletTables("IPv4") };
   if (mode === "ipvs") return kubeProxyIpvs(services, endpointSlices, context);
   return { tables: kubeProxyTables(services, endpointSlices, context) };
 }
 
 /** The tables of a node whose kube-proxy has a table of its own. */
-function kubeletTables(): NodeTables {
+function kubeletTables(family: Family): NodeTables {
   const tables = newNodeTables();
-  addKubeletChains(tables, "IPv4");
+  addKubeletChains(tables, family);
   return tables;
 }
 
-/** kube-proxy's health check server: that of IPv4 answers for Services of both families, as either may listen on a port, and knows the same pods. */
+/** kube-proxy's health check servers, one of each family. Who comes second to an address and port cannot listen there, and knows the same pods. */
 function healthListeners({ services, endpointSlices }: Cluster, node: Node, options: NodeOptions): ListenerConfig[] {
   const first = healthCheckListeners(services, endpointSlices, nodeContext(node, options));
   if (!options.six) return first;
-  const taken = new Set(first.map(({ port }) => port));
+  const keyOf = ({ address, port }: ListenerConfig): string => `${address} ${port}`;
+  const taken = new Set(first.map(keyOf));
   const second = healthCheckListeners(services, endpointSlices, nodeContext6(node, options));
-  return [...first, ...second.filter(({ port }) => !taken.has(port))];
+  return [...first, ...second.filter((listener) => !taken.has(keyOf(listener)))];
 }
 
 /** What the node's kube-proxy compares the UDP entries of the connection table with. */
@@ -287,11 +292,15 @@ export function nodeDatagrams(cluster: RulesCluster, node: Node, options: RulesO
 
 /** The node's kube-proxy of IPv6: its context with this family's addresses. */
 function nodeContext6(node: Node, options: RulesOptions): ProxyContext {
+  const { six, proxyMode } = options;
+  const { address6 = "::1" } = node;
   return {
     ...nodeContext(node, options),
     ipFamily: "IPv6",
-    nodeIP: node.address6 ?? "::1",
-    detectLocal: { mode: "ClusterCIDR", value: options.six?.podCIDR ?? "" },
+    nodeIP: address6,
+    detectLocal: { mode: "ClusterCIDR", value: six?.podCIDR ?? "" },
+    serviceCIDRs: six ? [six.serviceCIDR] : [],
+    ...(proxyMode === "nftables" && { nodePortAddresses: [hostBlock(address6)], interfaceAddresses: [address6] }),
   };
 }
 

@@ -163,6 +163,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
         rules: root?.rules,
         ipv6Rules: root?.ipv6Rules,
         nft: root?.nft,
+        ipv6Nft: root?.ipv6Nft,
         ipvs: root?.ipvs,
         listeners,
       }));

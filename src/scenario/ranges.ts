@@ -147,8 +147,8 @@ function checkSix(cluster: ClusterSpec, six: SixRanges, document: Document | und
   checkOverlaps(RANGE_FIELDS, six, OUTSIDE6, document);
   if (cluster.network.mode === "vxlan")
     fail(["network", "mode"], "vxlan carries no IPv6 here; choose routes, or a cluster of IPv4 alone");
-  if (cluster.proxyMode !== "iptables")
-    fail(["proxyMode"], `${cluster.proxyMode} has no IPv6 here; choose iptables, or a cluster of IPv4 alone`);
+  if (cluster.proxyMode === "ipvs")
+    fail(["proxyMode"], "ipvs has no IPv6 here; choose iptables or nftables, or a cluster of IPv4 alone");
   if (cluster.syntheticServices > 0 && !cluster.families.includes("IPv4"))
     fail(["syntheticServices"], "are of IPv4, which Services of this cluster have not; choose ipFamily: dual");
 }

@@ -14,6 +14,8 @@ export interface NodeState {
   ipv6Rules?: RulesText | undefined;
   /** kube-proxy's table in nftables mode. */
   nft?: string | undefined;
+  /** The same for IPv6. */
+  ipv6Nft?: string | undefined;
   /** What kube-proxy tells ip_vs in ipvs mode. */
   ipvs?: IpvsConfig | undefined;
   listeners: readonly ListenerConfig[];
@@ -103,9 +105,11 @@ function nodeActions(before: NodeState, after: NodeState): Change["action"][] {
       actions.push({ kind: "rules", restored, rules: after.rules, nft: after.nft });
     }
   }
-  if (after.ipv6Rules !== undefined && before.ipv6Rules !== undefined && !sameText(before.ipv6Rules, after.ipv6Rules)) {
-    const restored = partialSync(before.ipv6Rules, after.ipv6Rules);
-    actions.push({ kind: "rules", family: "ipv6", restored, rules: after.ipv6Rules });
+  if (after.ipv6Rules !== undefined && before.ipv6Rules !== undefined) {
+    if (!sameText(before.ipv6Rules, after.ipv6Rules) || before.ipv6Nft !== after.ipv6Nft) {
+      const restored = partialSync(before.ipv6Rules, after.ipv6Rules);
+      actions.push({ kind: "rules", family: "ipv6", restored, rules: after.ipv6Rules, nft: after.ipv6Nft });
+    }
   }
   const keyOf = ({ address, port }: ListenerConfig): string => `${address}:${port}`;
   const known = new Map(before.listeners.map((listener) => [keyOf(listener), listener.response]));

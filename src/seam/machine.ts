@@ -26,6 +26,8 @@ export interface NamespaceConfig {
   sets?: string;
   /** `nft list table` text of a table that was loaded after the iptables rules. */
   nft?: string;
+  /** The same of family ip6, which was loaded after the rules for IPv6. */
+  ipv6Nft?: string;
   /** Its ip_vs, which takes part where rules are. */
   ipvs?: IpvsConfig;
 }

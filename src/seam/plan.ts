@@ -371,7 +371,7 @@ export interface RunResult {
   rules: Record<string, string>;
   /** The same of ip6tables-save -c. */
   ipv6Rules: Record<string, string>;
-  /** By namespace: its table of nftables as nft lists it, where it has one. */
+  /** By namespace: its tables of nftables as nft lists them, where it has any: that of IPv4 first. */
   nftTables: Record<string, string>;
   /** The same rules by heat, worked out anew whenever it is read. */
   heat: RuleHeat;

@@ -20,6 +20,7 @@ describe("a rule that is not emulated is refused with its line", () => {
     ["accept drop", 'in "accept drop", "drop" behind a statement is not emulated yet'],
     ["jump nowhere", "there is no chain nowhere"],
     ["ip saddr @none drop", 'in "ip saddr @none drop", @none (a set of addresses) is not emulated yet'],
+    ["ip6 saddr fd00::1 drop", 'in "ip6 saddr fd00::1 drop", ip6 in a table of ip is not emulated yet'],
     ["ct state", 'in "ct state", its end is not emulated yet'],
   ])("%s", (rule, complaint) => {
     expect(() => compiled(table(rule))).toThrow(`rules of node-1, nft:9: ${complaint}`);
@@ -32,8 +33,11 @@ describe("a rule that is not emulated is refused with its line", () => {
   });
 
   test("a table of another family", () => {
-    expect(() => parseTable("table ip6 t {\n}\n", "x.nft")).toThrow(
-      "x.nft:1: tables of family ip6 are not emulated yet, only of ip",
+    expect(() => parseTable("table inet t {\n}\n", "x.nft")).toThrow(
+      "x.nft:1: tables of family inet are not emulated yet, only of ip and ip6",
+    );
+    expect(() => compiled(table("return").replace("table ip ", "table ip6 "))).toThrow(
+      "table ip6 t is not one of ipv4",
     );
   });
 });
@@ -63,6 +67,42 @@ test("the rules of iptables keep their numbers, those of the table come behind t
   expect(set.nft?.rule(first)).toEqual({ text: 'ip saddr 10.0.0.0/8 drop comment "why"', comment: "why" });
   expect(set.nft?.rule(0)).toBeUndefined();
   expect(set.end(first)).toEqual({ policy: "RETURN", rules: 2 });
+});
+
+describe("a rule of a table of ip6", () => {
+  const six = (...rules: string[]) =>
+    compileWithTable(
+      "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n",
+      table(...rules).replace("table ip ", "table ip6 "),
+      new NameTable(() => 0x800001),
+      "IPv6 rules",
+      "ipv6",
+    );
+
+  test.each([
+    ["ip6 saddr != fd00::/8 drop", 0, "ip6 saddr != fd00::/8"],
+    ["ip6 daddr { fd00::/8, 2001:db8::5-2001:db8::9 } drop", 0, "ip6 daddr { fd00::/8, 2001:db8::5-2001:db8::9 }"],
+    ["ct state new ip6 saddr fd00::/64 drop", 1, "ip6 saddr fd00::/64"],
+  ])("%s says in its own words which condition failed", (rule, match, text) => {
+    const { nft, count } = six(rule);
+    expect(nft?.condition(count - 2, match)).toBe(text);
+  });
+
+  test.each(["dnat to [fd00::1]:80", "dnat to fd00::1", "reject", "reject with icmpv6 port-unreachable"])(
+    "may %s",
+    (statement) => {
+      const { nft, count } = six(statement);
+      expect(nft?.rule(count - 2)?.text).toBe(statement);
+    },
+  );
+
+  test.each([
+    ["ip saddr 10.0.0.1 drop", "ip in a table of ip6"],
+    ["dnat to 10.0.0.1:80", '"10.0.0.1:80"'],
+    ["reject with icmp port-unreachable", '"icmp"'],
+  ])("may not have %s", (rule, what) => {
+    expect(() => six(rule)).toThrow(`${what} is not emulated yet`);
+  });
 });
 
 test.each([

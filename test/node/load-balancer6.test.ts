@@ -182,8 +182,7 @@ describe("the same scenario", () => {
   const manifests = [podOn("node-1", "web", 8080), podOn("node-3", "two", 8080, "").replace("app: two", "app: web")];
   const run = async (workers: number, flowCache: boolean): Promise<string> => {
     const { folder, prepared: ready } = prepared(`${CLUSTER}${calls()}`, [...manifests, balanced(BOTH)]);
-    ready.plan.flowCache = flowCache;
-    await runPlan(ready.plan, { workers });
+    await runPlan(ready.plan, { workers, flowCache });
     return join(folder, "capture.pcapng");
   };
 

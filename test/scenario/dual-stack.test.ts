@@ -218,7 +218,6 @@ test.each([
   ["{loadBalancerCIDR: '192.0.2.0/24,2001:db8:2::/64'}", "2001:db8:2::/64 is of IPv6, which the cluster has not"],
   ["{ipFamily: dual, loadBalancerCIDR: '2001:db8:1::/80'}", "2001:db8:1::/80 overlaps nodeCIDR 2001:db8:1::/64"],
   ["{ipFamily: dual, network: {mode: vxlan}}", "vxlan carries no IPv6 here"],
-  ["{ipFamily: dual, proxyMode: nftables}", "nftables has no IPv6 here"],
   ["{ipFamily: dual, proxyMode: ipvs}", "ipvs has no IPv6 here"],
   ["{ipFamily: ipv6, syntheticServices: 5}", "are of IPv4"],
   ["{ipFamily: dual, podCIDR: 'fd00:10:244::/63', nodes: 3}", "podCIDR fd00:10:244::/63 has no /64 left for node 2"],

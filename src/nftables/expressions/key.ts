@@ -3,12 +3,21 @@ import {
   MAP_HAS_DESTINATION,
   MAP_HAS_SOURCE,
   MAP_RANGES,
+  MAP_RANGES6,
   MATCH_INVERT,
   MATCH_KIND_LOOKUP,
   MATCH_KIND_SET,
   TARGET_VERDICT,
 } from "../../../assembly/layout/rules.ts";
-import { parseCidr, parseIpv4 } from "../../address.ts";
+import {
+  parseAddressRange,
+  parseNetwork,
+  wholeMask,
+  wordsOf,
+  type Address,
+  type Family,
+} from "../../iptables/addresses.ts";
+import { ruleFamily, type NftFamily } from "../model.ts";
 import type { RuleDraft, Surroundings } from "../rule.ts";
 import type { Words } from "../words.ts";
 
@@ -30,38 +39,51 @@ export function readVmap(words: Words, rule: RuleDraft, around: Surroundings, ty
 export function readNamedSet(words: Words, rule: RuleDraft, around: Surroundings, side: Side, inverted: boolean): void {
   const name = words.next();
   const set = around.set(name.slice(1));
-  if (!set || set.isMap || !set.isOf("ipv4_addr")) words.fail(`${name} (a set of addresses)`);
+  if (!set || set.isMap || !set.isOf(addressType(around.family))) words.fail(`${name} (a set of addresses)`);
   const flags = inverted ? MATCH_INVERT : 0;
   const record =
     set.number === undefined
       ? { kind: MATCH_KIND_LOOKUP, flags, args: [set.at(side)] }
       : { kind: MATCH_KIND_SET, flags, args: [set.number, 1, side === "source" ? 1 : 0, 0] };
-  rule.conditions.push({ record, text: addressText(side, inverted, name) });
+  rule.conditions.push({ record, text: addressText(around.family, side, inverted, name) });
 }
 
 /** `{ 10.0.0.0/8, 192.0.2.1, 192.0.2.7-192.0.2.9 }`, which nft prints in order. */
 export function readBraces(words: Words, rule: RuleDraft, around: Surroundings, side: Side, inverted: boolean): void {
   const texts = words.braces();
+  const family = ruleFamily(around);
   const elements = texts.flatMap((text) => {
-    const range = rangeOf(text) ?? words.fail(`"${text}"`);
-    return [...range, 0, 0];
+    const range = rangeOf(text, family) ?? words.fail(`"${text}"`);
+    return [...range.map((address) => boundary(address, around)), 0, 0];
   });
-  const parts = (side === "source" ? MAP_HAS_SOURCE : MAP_HAS_DESTINATION) | MAP_RANGES;
+  const ranges = family === "ipv4" ? MAP_RANGES : MAP_RANGES | MAP_RANGES6;
+  const parts = (side === "source" ? MAP_HAS_SOURCE : MAP_HAS_DESTINATION) | ranges;
   const map = around.map([parts, texts.length, 0, ...elements]);
   const record = { kind: MATCH_KIND_LOOKUP, flags: inverted ? MATCH_INVERT : 0, args: [map] };
-  rule.conditions.push({ record, text: addressText(side, inverted, `{ ${texts.join(", ")} }`) });
+  rule.conditions.push({ record, text: addressText(around.family, side, inverted, `{ ${texts.join(", ")} }`) });
 }
 
-export function addressText(side: Side, inverted: boolean, what: string): string {
-  return `ip ${side === "source" ? "s" : "d"}addr ${inverted ? "!= " : ""}${what}`;
+export function addressText(word: NftFamily, side: Side, inverted: boolean, what: string): string {
+  return `${word} ${side === "source" ? "s" : "d"}addr ${inverted ? "!= " : ""}${what}`;
 }
 
-function rangeOf(text: string): [first: number, last: number] | undefined {
-  const [from = "", to] = text.split("-");
-  if (to !== undefined) {
-    const [first, last] = [parseIpv4(from), parseIpv4(to)];
-    return first === undefined || last === undefined ? undefined : [first, last];
-  }
-  const block = parseCidr(text);
-  return block && [block.network, block.network + 2 ** (32 - block.prefix) - 1];
+/** The type of keys that are addresses. */
+export function addressType(word: NftFamily): string {
+  return word === "ip" ? "ipv4_addr" : "ipv6_addr";
+}
+
+/** The first and the last address of a range, of a block, or of one address. */
+function rangeOf(text: string, family: Family): [first: Address, last: Address] | undefined {
+  const range = text.includes("-") ? parseAddressRange(text, family) : undefined;
+  if (range) return [range.min, range.max];
+  const block = parseNetwork(text, family);
+  if (!block) return undefined;
+  const { value, mask } = block;
+  if (typeof value === "number") return [value, (value | ~Number(mask)) >>> 0];
+  return [value, value | (BigInt(wholeMask("ipv6")) ^ BigInt(mask))];
+}
+
+/** An end of a range as an element has it. */
+function boundary(address: Address, around: Surroundings): number {
+  return typeof address === "number" ? address : around.data(wordsOf(address));
 }

@@ -14,11 +14,13 @@ import {
   TARGET_SET_EXIST,
   TARGET_SET_NONE,
 } from "../../../assembly/layout/rules.ts";
-import { parseIpv4 } from "../../address.ts";
+import { parseAddress } from "../../iptables/addresses.ts";
+import { ruleFamily } from "../model.ts";
 import type { Expression } from "./expression.ts";
 
-/** Code of ICMP destination unreachable: port. */
-const PORT_UNREACHABLE = 3;
+/** Codes of ICMP and ICMPv6 destination unreachable: port. */
+const PORT_UNREACHABLE = { ip: 3, ip6: 4 };
+const ICMP = { ip: "icmp", ip6: "icmpv6" };
 
 function verdict(word: string, target: number): Expression {
   return {
@@ -40,20 +42,21 @@ function way(word: "jump" | "goto"): Expression {
 
 const reject: Expression = {
   word: "reject",
-  read(words, rule) {
-    if (words.take("with")) words.need("icmp", "port-unreachable");
-    rule.action = { target: TARGET_REJECT, args: [0, PORT_UNREACHABLE] };
+  read(words, rule, { family }) {
+    if (words.take("with")) words.need(ICMP[family], "port-unreachable");
+    rule.action = { target: TARGET_REJECT, args: [0, PORT_UNREACHABLE[family]] };
   },
 };
 
-/** `dnat to 10.244.1.3:80` */
+/** `dnat to 10.244.1.3:80`, `dnat to [fd00::3]:80` */
 const dnat: Expression = {
   word: "dnat",
-  read(words, rule) {
+  read(words, rule, around) {
     words.need("to");
     const text = words.next();
-    const [head = "", port] = text.split(":");
-    const address = parseIpv4(head) ?? words.fail(`"${text}"`);
+    const [, bracketed, bare = bracketed ?? "", port] =
+      /^(?:\[([^\]]*)\]|([^:]*|.*:.*:.*))(?::(\d+))?$/.exec(text) ?? words.fail(`"${text}"`);
+    const address = around.address(parseAddress(bare, ruleFamily(around)) ?? words.fail(`"${text}"`));
     const number = port === undefined ? 0 : Number(port);
     const flags = TARGET_NAT_IPS | (port === undefined ? 0 : TARGET_NAT_PORTS);
     rule.action = { target: TARGET_DNAT, args: [flags, address, address, number, number, 0] };
@@ -75,7 +78,7 @@ const update: Expression = {
     const name = words.next();
     const set = around.set(name.replace(/^@/, ""));
     const number = set?.number ?? words.fail(`${name} (a set with the flag dynamic)`);
-    words.need("{", "ip", "saddr", "}");
+    words.need("{", around.family, "saddr", "}");
     const none = [TARGET_SET_NONE, 0];
     const source = 1 | (1 << 8);
     rule.action = {

@@ -5,12 +5,12 @@ import { ct } from "./ct.ts";
 import { devices } from "./device.ts";
 import type { Expression } from "./expression.ts";
 import { fib } from "./fib.ts";
-import { ip } from "./ip.ts";
+import { ip, ip6 } from "./ip.ts";
 import { meta } from "./meta.ts";
 import { numgen } from "./numgen.ts";
 import { statements } from "./statements.ts";
 
-const ALL: readonly Expression[] = [ct, ...devices, fib, ip, meta, numgen, ...statements];
+const ALL: readonly Expression[] = [ct, ...devices, fib, ip, ip6, meta, numgen, ...statements];
 const BY_WORD = new Map(ALL.map((expression) => [expression.word, expression]));
 
 /** Reads a rule. Throws an InputError for what is not emulated, a second action among it. */

@@ -1,69 +1,93 @@
 // `nft list`: the table of nftables that kube-proxy keeps in nftables mode, with what its sets hold now, as nft 1.0.6 prints it.
 import * as R from "../../../assembly/layout/records.ts";
-import { formatIpv4 } from "../../address.ts";
+import { parseIpv4 } from "../../address.ts";
+import { parseIpv6 } from "../../address6.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
 
 const OBJECTS = ["chain", "set", "map"];
-const NO_TABLES = ["ip6", "inet", "arp", "bridge", "netdev"];
+const FAMILIES = { ip: "ipv4", ip6: "ipv6" } as const;
+type Word = keyof typeof FAMILIES;
+const WORDS = Object.keys(FAMILIES) as Word[];
+const NO_TABLES = ["inet", "arp", "bridge", "netdev"];
 const NEXT_LINE = ",\n\t\t\t     ";
 
 export const nft: Tool = {
-  usage: "nft list ruleset [FAMILY] | tables | table [ip] NAME | chain|set|map [ip] TABLE NAME",
+  usage: "nft list ruleset [FAMILY] | tables | table [ip|ip6] NAME | chain|set|map [ip|ip6] TABLE NAME",
   run(context, words) {
     const [command = "", what = "", ...rest] = words;
     if (command !== "list")
       throw new ToolError(
         `nft: ${command === "" ? "a command is missing" : `${words.join(" ")} is not emulated`}; there is list`,
       );
-    const text = tableOf(context);
-    const [, name] = /^table ip (\S+) \{/.exec(text) ?? [];
     if (what === "ruleset" && rest.length < 2) {
-      if (rest[0] === undefined || rest[0] === "ip") context.out(text);
-      else if (!NO_TABLES.includes(rest[0])) throw unexpected(words);
+      const [only] = rest;
+      if (only !== undefined && !isFamily(only) && !NO_TABLES.includes(only)) throw unexpected(words);
+      for (const word of WORDS) if (only === undefined || only === word) context.out(tableOf(context, word));
     } else if (what === "tables" && rest.length === 0) {
-      if (name !== undefined) context.out(`table ip ${name}\n`);
+      for (const word of WORDS) {
+        const name = nameOf(tableOf(context, word));
+        if (name !== undefined) context.out(`table ${word} ${name}\n`);
+      }
     } else {
-      const family = rest[0] === "ip" || NO_TABLES.includes(rest[0] ?? "") ? rest.shift() : "ip";
+      const said = isFamily(rest[0] ?? "") || NO_TABLES.includes(rest[0] ?? "");
+      const word = said ? (rest.shift() ?? "") : "ip";
       if (rest.length !== (what === "table" ? 1 : 2) || !(what === "table" || OBJECTS.includes(what)))
         throw unexpected(words);
-      if (family !== "ip" || rest[0] !== name) throw missing(words, words.length - rest.length);
+      const text = isFamily(word) ? tableOf(context, word) : "";
+      const name = nameOf(text);
+      if (name === undefined || rest[0] !== name) throw missing(words, words.length - rest.length);
       if (what === "table") context.out(text);
       else {
         const object = objectsOf(text).get(`${what} ${rest[1] ?? ""}`);
         if (object === undefined) throw missing(words, words.length - 1);
-        context.out(`table ip ${name ?? ""} {\n${object}}\n`);
+        context.out(`table ${word} ${name} {\n${object}}\n`);
       }
     }
     return 0;
   },
 };
 
-/** The table of the namespace as it is now; empty if there is none. */
-function tableOf({ emulation, namespace }: Context): string {
+function isFamily(word: string): word is Word {
+  return word in FAMILIES;
+}
+
+/** The name of a table; undefined if there is none. */
+function nameOf(text: string): string | undefined {
+  return /^table \S+ (\S+) \{/.exec(text)?.[1];
+}
+
+/** The table of a family of the namespace as it is now; empty if there is none. */
+function tableOf({ emulation, namespace }: Context, word: Word): string {
   const { kernel, nowNs, rules } = emulation;
-  const text = rules.printTable(namespace.name, nowNs) ?? "";
+  const family = FAMILIES[word];
+  const text = rules.printTable(namespace.name, nowNs, family) ?? "";
   let shown = text;
-  for (const [name, number] of rules.tableSets(namespace.name, nowNs)) {
+  for (const [name, number] of rules.tableSets(namespace.name, nowNs, family)) {
     let handle = kernel.word(namespace.handle + R.NS_SETS);
     while (handle !== 0 && kernel.word(handle + R.SET_NAME) !== number) handle = kernel.word(handle + R.SET_NEXT);
     const elements = handle === 0 ? [] : kernel.records(kernel.word(handle + R.SET_ELEMENTS));
     const texts = elements
       .map((at) => ({
-        address: kernel.word(at + R.ELEMENT_ADDRESS),
+        address: kernel.addressText(namespace.handle, kernel.word(at + R.ELEMENT_ADDRESS)),
         left: Number(kernel.long(at + R.ELEMENT_EXPIRES)) - nowNs,
       }))
       .filter(({ left }) => left > 0)
-      .sort((a, b) => a.address - b.address)
-      .map(({ address, left }) => `${formatIpv4(address)} expires ${duration(Math.floor(left / 1e6))}`);
+      .sort((a, b) => (numberOf(a.address) < numberOf(b.address) ? -1 : 1))
+      .map(({ address, left }) => `${address} expires ${duration(Math.floor(left / 1e6))}`);
     if (texts.length === 0) continue;
-    // Two addresses fit on a line.
-    const rows = texts.flatMap((_, i) => (i % 2 === 0 ? [texts.slice(i, i + 2).join(", ")] : []));
+    // Two addresses fit on a line, one of IPv6.
+    const most = word === "ip" ? 2 : 1;
+    const rows = texts.flatMap((_, i) => (i % most === 0 ? [texts.slice(i, i + most).join(", ")] : []));
     const head = `\tset ${name} {\n`;
     const from = shown.indexOf(head);
     const end = shown.indexOf("\t}\n", from);
     if (from >= 0) shown = `${shown.slice(0, end)}\t\telements = { ${rows.join(NEXT_LINE)} }\n${shown.slice(end)}`;
   }
   return shown;
+}
+
+function numberOf(address: string): bigint {
+  return parseIpv6(address) ?? BigInt(parseIpv4(address) ?? 0);
 }
 
 /** The text of each object of a table, by `chain NAME`. */
