@@ -3,7 +3,7 @@ import * as R from "../../assembly/layout/records.ts";
 import type { Family } from "../iptables/addresses.ts";
 import { PROTO_UDP } from "../iptables/protocols.ts";
 import { countedBy, RULES_AT } from "../kernel/counters.ts";
-import type { Handle, Kernel } from "../kernel/kernel.ts";
+import { isNumberOfIpv6, type Handle, type Kernel } from "../kernel/kernel.ts";
 import type { Action, ServedDatagrams } from "../seam/change.ts";
 import { answerKey, type Built } from "./build.ts";
 import { ingressBlock } from "./ingress.ts";
@@ -140,17 +140,19 @@ function removeConnections(kernel: Kernel, ns: Handle, chosen: (entry: Handle) =
 /** Whether an entry leads to one of the destinations, and its answers come from none of the servers. */
 function staleTest(kernel: Kernel, served: readonly ServedDatagrams[]): (entry: Handle) => boolean {
   const byDestination = new Map<string, Set<number>>();
-  const byPort = new Map<number, Set<number>>();
-  for (const { addresses, port, nodePort, servers } of served) {
+  const byPort = { ipv4: new Map<number, Set<number>>(), ipv6: new Map<number, Set<number>>() };
+  for (const { family, addresses, port, nodePort, servers } of served) {
     const known = new Set(servers.map((address) => kernel.addressNumber(address)));
     for (const address of addresses) byDestination.set(`${kernel.addressNumber(address)} ${port}`, known);
-    if (nodePort !== 0) byPort.set(nodePort, known);
+    if (nodePort !== 0) byPort[family].set(nodePort, known);
   }
   return (entry) => {
     const original = entry + R.CT_ORIGINAL;
     if (kernel.word(original + R.TUPLE_PROTO) !== PROTO_UDP) return false;
     const port = kernel.word(original + R.TUPLE_PORTS) & 0xffff;
-    const servers = byDestination.get(`${kernel.word(original + R.TUPLE_DST)} ${port}`) ?? byPort.get(port);
+    const to = kernel.word(original + R.TUPLE_DST);
+    const ofFamily = byPort[isNumberOfIpv6(to) ? "ipv6" : "ipv4"];
+    const servers = byDestination.get(`${to} ${port}`) ?? ofFamily.get(port);
     return servers !== undefined && !servers.has(kernel.word(entry + R.CT_REPLY + R.TUPLE_SRC));
   };
 }

@@ -8,9 +8,11 @@ import type { DnsRecord } from "./plan.ts";
 
 /** A UDP port of a Service: where datagrams to it go, and who answers them. */
 export interface ServedDatagrams {
+  /** Of the node port, which is the same for both. */
+  family: Family;
   addresses: string[];
   port: number;
-  /** On any address; 0: none. */
+  /** On any address of the family; 0: none. */
   nodePort: number;
   /** Addresses of all that serve. */
   servers: string[];

@@ -18,6 +18,7 @@ export function servedDatagrams(
   return proxyServicePorts(services, context.ipFamily)
     .filter(({ protocol }) => protocol === "udp")
     .map((port) => ({
+      family: context.ipFamily === "IPv4" ? "ipv4" : "ipv6",
       addresses: [port.clusterIP, ...port.externalIPs, ...port.vips],
       port: port.portNumber,
       nodePort: port.nodePort,
