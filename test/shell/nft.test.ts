@@ -1,12 +1,28 @@
 // `nft list` in the shell: the table of nftables mode as nft prints it, and who a set has kept for its affinity.
 import { describe, expect, test } from "vitest";
-import { shellOfMode, shellOn } from "./shell.ts";
+import { dualShellOfMode, shellOfMode, shellOn } from "./shell.ts";
 
 const MANIFESTS = [
   "{apiVersion: v1, kind: Pod, metadata: {name: client}, spec: {containers: [{name: c, image: c}]}}",
   "{apiVersion: v1, kind: Pod, metadata: {name: web, labels: {app: web}}, spec: {containers: [{name: c, image: c, ports: [{containerPort: 80}]}]}}",
   "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 80}], sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 600}}}}",
 ];
+
+test("where there is IPv6, nft list has a table of each family, and a line for each client of IPv6", async () => {
+  const web = MANIFESTS[2]?.replace("selector:", "ipFamilies: [IPv6], selector:") ?? "";
+  const shell = dualShellOfMode("nftables", ...MANIFESTS.slice(0, 2), web);
+  const four = await shell.out("node-1 nft list table ip kube-proxy");
+  const six = await shell.out("node-1 nft list table ip6 kube-proxy");
+  expect(four).toMatch(/^table ip kube-proxy \{/);
+  expect(six).toMatch(/^table ip6 kube-proxy \{/);
+  expect(await shell.out("node-1 nft list ruleset")).toBe(`${four}${six}`);
+  expect(await shell.out("node-1 nft list ruleset ip6")).toBe(six);
+  expect(await shell.out("node-1 nft list tables")).toBe("table ip kube-proxy\ntable ip6 kube-proxy\n");
+  expect(await shell.out("node-1 nft list map ip6 kube-proxy service-ips")).toContain("fd00:10:96::b . tcp . 80 :");
+  await shell.run("client curl -s -o /dev/null http://[fd00:10:96::b]");
+  const texts = await shell.out(["node-1", "node-2", "node-3"].map((node) => `${node} nft list ruleset`).join("; "));
+  expect(texts.match(/elements = \{ fd00:10:244:\d::\d expires 9m59s\d+ms \}/g)).toHaveLength(1);
+});
 
 describe("nft list", () => {
   const shell = shellOfMode("nftables", ...MANIFESTS);

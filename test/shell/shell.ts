@@ -40,6 +40,14 @@ export function shellOfMode(proxyMode: ProxyMode, ...manifests: readonly string[
   return shellOf({ scenario: defaultScenario(), document: undefined, manifests: documents }, proxyMode);
 }
 
+/** The same of a cluster of two families. */
+export function dualShellOfMode(proxyMode: ProxyMode, ...manifests: readonly string[]): Shell {
+  const scenario = defaultScenario();
+  scenario.spec.cluster.ipFamily = "dual";
+  const documents = parseDocuments(manifests.join("\n---\n"), "manifests.yaml");
+  return shellOf({ scenario, document: undefined, manifests: documents }, proxyMode);
+}
+
 function shellOf(sources: Sources, proxyMode?: ProxyMode): Shell {
   const emulation = new Emulation(prepare(sources, { capture: [], outDir: "", proxyMode }));
   let said = { out: "", err: "" };
