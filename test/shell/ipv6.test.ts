@@ -67,7 +67,9 @@ test("ip neigh shows neighbours of both families, ip -6 neigh those of IPv6", as
   const lines = (await shell.out("default/web-1 ip neigh")).split("\n").map((line) => line.split(" ")[0]);
   expect(lines).toEqual(expect.arrayContaining(["fd00:10:244:2::1", "10.244.2.3"]));
   const six = (await shell.out("default/web-1 ip -6 neigh")).trimEnd().split("\n");
-  expect(six.map((line) => line.replace(/ \S+ ?$/, ""))).toEqual(["fd00:10:244:2::1 dev eth0 lladdr 0a:58:0a:f4:02:01"]);
+  expect(six.map((line) => line.replace(/ \S+ ?$/, ""))).toEqual([
+    "fd00:10:244:2::1 dev eth0 lladdr 0a:58:0a:f4:02:01",
+  ]);
 });
 
 test("conntrack lists connections of IPv4, with -f ipv6 those of IPv6, with short addresses", async () => {
