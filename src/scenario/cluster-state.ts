@@ -47,13 +47,17 @@ export interface Round {
 
 /**
  * The rounds in which a component acts on news, in order of time: as soon as it hears of something, but not more often than its period, and
- * with all that it has heard by then.
+ * with all that it has heard by then. `busyUntil`: when the work of the rounds so far is done, and the next one may begin.
  */
-export function* rounds(news: readonly News[], periodNs: number): Generator<Round> {
+export function* rounds(
+  news: readonly News[],
+  periodNs: number,
+  busyUntil: () => number = () => -Infinity,
+): Generator<Round> {
   let last = -Infinity;
   let done = 0;
   for (let first = news[0]; first; first = news[done]) {
-    const atNs = Math.max(heardNs(first), last + periodNs);
+    const atNs = Math.max(heardNs(first), last + periodNs, busyUntil());
     const batch = [first];
     for (let one = news[done + 1]; one && heardNs(one) <= atNs; one = news[done + batch.length]) batch.push(one);
     yield { atNs, batch, event: batch.at(-1)?.event ?? -1 };

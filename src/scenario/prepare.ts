@@ -155,6 +155,7 @@ export function prepare(sources: Sources, overrides: Overrides): PreparedScenari
     machines,
     durationNs,
     minSyncPeriodNs: ranges.kubeProxy.minSyncPeriod,
+    restoreCosts: ranges.cpu?.costs,
     conntrackCleanup: ranges.kubeProxy.conntrackCleanup,
     nodesAt: (state: Cluster) => {
       const then = cluster.nodes.map((node) => nodeMachine(state, node, ranges));

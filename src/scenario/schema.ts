@@ -5,7 +5,7 @@ import { HEALTH_CHECKS } from "../node/load-balancer.ts";
 import { PROXY_MODES } from "../node/machine.ts";
 import { SCHEDULER_SENTENCE, SCHEDULERS } from "../seam/ipvs.ts";
 import { DISTRIBUTIONS } from "../seam/netem.ts";
-import { LINUX_COSTS } from "../seam/processor.ts";
+import { LINUX_COSTS, LINUX_RESTORE_COSTS } from "../seam/processor.ts";
 import { IP_FAMILIES, rangesComplaint } from "./family-words.ts";
 import { chance, jitter, limit, linkMtu, loss, reorder } from "./netem-words.ts";
 import { calls, client, target, traffic } from "./traffic-schema.ts";
@@ -183,6 +183,9 @@ const cpu = z.strictObject({
       conntrackInsert: cost.default(LINUX_COSTS.conntrackInsert),
       nat: cost.default(LINUX_COSTS.nat),
       byte: cost.default(LINUX_COSTS.byte),
+      restore: moment.default(LINUX_RESTORE_COSTS.restore),
+      restoreRule: cost.default(LINUX_RESTORE_COSTS.restoreRule),
+      restoreLine: cost.default(LINUX_RESTORE_COSTS.restoreLine),
     })
     .prefault({}),
 });

@@ -6,7 +6,9 @@ import { partialSync } from "../node/kube-proxy/partial-sync.ts";
 import type { Change, ServedDatagrams } from "../seam/change.ts";
 import type { IpvsConfig } from "../seam/ipvs.ts";
 import type { ListenerConfig } from "../seam/machine.ts";
+import type { RestoreCosts } from "../seam/processor.ts";
 import { ClusterState, rounds, type News } from "./cluster-state.ts";
+import { RestoreTimes } from "./restore-time.ts";
 
 /** What a node has for a state of the cluster: its rules, and all that listens there. */
 export interface NodeState {
@@ -26,6 +28,8 @@ export interface SyncContext {
   cluster: Cluster;
   later: readonly Pod[];
   minSyncPeriodNs: number;
+  /** What iptables-restore costs where work takes time. */
+  restoreCosts?: RestoreCosts | undefined;
   durationNs: number;
   conntrackCleanup: boolean;
   /** Every node, in order, for a state of the cluster. */
@@ -41,14 +45,16 @@ export function syncs(
   news: readonly News[],
   context: SyncContext,
 ): { changes: { change: Change; event: number }[]; rulesAtNs: number[] } {
-  const { cluster, later, minSyncPeriodNs } = context;
+  const { cluster, later, minSyncPeriodNs, restoreCosts } = context;
+  const times = restoreCosts && new RestoreTimes(restoreCosts);
+  let doneNs = -Infinity;
   const changes: { change: Change; event: number }[] = [];
   const rulesAtNs: number[] = [];
   const state = new ClusterState(cluster, later);
   let before = news.length === 0 ? [] : context.nodesAt(state.now);
   const leavers = new Leavers(context.durationNs);
-  for (const { atNs: at, batch, event } of rounds(news, minSyncPeriodNs)) {
-    for (const one of batch) rulesAtNs[one.event] = at;
+  for (const { atNs: at, batch, event } of rounds(news, minSyncPeriodNs, () => doneNs)) {
+    doneNs = at;
     state.take(batch);
     const { now } = state;
     const after = context.nodesAt(now);
@@ -58,12 +64,23 @@ export function syncs(
       const served = context.conntrackCleanup ? context.servedBy(now, node) : [];
       if (served.length > 0) actions.push({ kind: "stale", served });
       if (actions.some((action) => action.kind === "ipvs" && action.change.leaves)) leavers.note(node.name, at, event);
-      for (const action of actions) changes.push({ change: { atNs: at, namespace: node.name, action }, event });
+      const atNs = at + (times ? restoreTime(actions, times) : 0);
+      doneNs = Math.max(doneNs, atNs);
+      for (const action of actions) changes.push({ change: { atNs, namespace: node.name, action }, event });
     });
+    for (const one of batch) rulesAtNs[one.event] = doneNs;
     before = after;
   }
   const all = [...changes, ...leavers.changes()].sort((a, b) => a.change.atNs - b.change.atNs);
   return { changes: all, rulesAtNs };
+}
+
+/** How long a node's iptables-restore takes; nothing in nftables mode, of which no times are known. */
+function restoreTime(actions: readonly Change["action"][], times: RestoreTimes): number {
+  return actions.reduce((sum, action) => {
+    if (action.kind !== "rules" || action.nft !== undefined) return sum;
+    return sum + times.of(action.restored, action.rules);
+  }, 0);
 }
 
 /** kube-proxy looks so often whether real servers that leave have connections (rsCheckDeleteInterval). */
