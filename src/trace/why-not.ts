@@ -1,6 +1,6 @@
 // Why NetworkPolicies denied a packet, in their own words. That they did, and which packet it was, is the walk's to say; here stands
 // what each policy that isolates the pod would have let through, and which of its conditions the packet did not meet.
-import { cidrContains, parseCidr, parseIpv4 } from "../address.ts";
+import { familyOfText, podIPs, type Family } from "../kubernetes/families.ts";
 import type {
   Cluster,
   Labels,
@@ -11,6 +11,7 @@ import type {
   Pod,
 } from "../kubernetes/objects.ts";
 import { selectorMatches, selectorText } from "../kubernetes/selectors.ts";
+import { blockContains } from "../node/kube-proxy/ip.ts";
 import { isolations } from "../node/network-policy/enforcer.ts";
 import { policyName, PolicySelection, rulesOf, type Direction } from "../node/network-policy/select.ts";
 import type { IpView } from "../seam/trace.ts";
@@ -61,7 +62,7 @@ export function whyNot(cluster: Cluster, walks: readonly Walk[]): WhyNot | undef
     const isolation = end.kind === "dropped" && end.rule ? chains.get(end.rule.chain) : undefined;
     const network = steps.findLast((step) => step.kind === "rule" && step.rule.chain === isolation?.chain)?.view
       .network;
-    if (!isolation || network?.kind !== "ipv4") continue;
+    if (!isolation || (network?.kind !== "ipv4" && network?.kind !== "ipv6")) continue;
     const { pod, direction } = isolation;
     const address = direction === "ingress" ? network.source : network.destination;
     const packet = new Packet(cluster, network, direction, address);
@@ -88,6 +89,7 @@ class Packet {
   readonly #network: IpView;
   readonly #direction: Direction;
   readonly #address: string;
+  readonly #family: Family;
   readonly #peer: Pod | undefined;
   readonly #selection: PolicySelection;
   readonly #labels: Map<string, Labels>;
@@ -96,10 +98,11 @@ class Packet {
     this.#network = network;
     this.#direction = direction;
     this.#address = address;
+    this.#family = familyOfText(address);
     this.#selection = new PolicySelection(cluster);
     this.#labels = new Map(cluster.namespaces.map(({ name, labels }) => [name, labels]));
-    this.#peer = cluster.pods.find(({ podIP, hostNetwork }) => podIP === address && !hostNetwork);
-    const node = cluster.nodes.find((one) => one.address === address);
+    this.#peer = cluster.pods.find((pod) => podIPs(pod).includes(address) && !pod.hostNetwork);
+    const node = cluster.nodes.find((one) => one.address === address || one.address6 === address);
     this.peerName = this.#peer ? pathOf(this.#peer) : node ? `node ${node.name}` : address;
     this.protocol = PROTOCOL_NAMES[network.protocol] ?? `protocol ${network.protocol}`;
   }
@@ -132,7 +135,7 @@ class Packet {
           ? "any namespace"
           : `namespaces with ${namespaces}`;
     const text = podsText(pods ?? "", where);
-    if (this.#selection.addressesOf(peer, policy).includes(this.#address)) return { text, holds: true };
+    if (this.#selection.addressesOf(peer, policy, this.#family).includes(this.#address)) return { text, holds: true };
     return { text, holds: false, instead: this.#otherPod(peer, policy) };
   }
 
@@ -152,11 +155,7 @@ class Packet {
 
   #block({ cidr, except }: NonNullable<NetworkPolicyPeer["ipBlock"]>): Condition {
     const text = `addresses in ${cidr}${except.length === 0 ? "" : ` except ${except.join(", ")}`}`;
-    const address = parseIpv4(this.#address) ?? 0;
-    const contains = (range: string): boolean => {
-      const parsed = parseCidr(range);
-      return parsed !== undefined && cidrContains(parsed, address);
-    };
+    const contains = (range: string): boolean => blockContains(range, this.#address);
     if (!contains(cidr)) return { text, holds: false, instead: `${this.#address} is not in ${cidr}` };
     const excepted = except.find(contains);
     if (excepted === undefined) return { text, holds: true };
@@ -175,7 +174,9 @@ class Packet {
       if (to >= port && to <= (endPort ?? port)) return { text, holds: true };
       return { text, holds: false, instead: `the packet goes to ${called}` };
     }
-    const named = this.#selection.namedPorts(port, protocol).filter(({ address }) => address === destination);
+    const named = this.#selection
+      .namedPorts(port, protocol, this.#family)
+      .filter(({ address }) => address === destination);
     if (named.some((one) => one.port === destinationPort)) return { text, holds: true };
     const instead =
       named.length === 0

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { documents, namespace, pod, policy } from "../network-policy/reach.ts";
-import { podwire, temporaryFolder } from "../tools/podwire.ts";
+import { podwire, ROOT, temporaryFolder } from "../tools/podwire.ts";
 
 /** What is said of a request between two pods, from `Why not` on. */
 function whyNot(manifests: string, from: string, to: string, ...more: string[]): string {
@@ -20,6 +20,20 @@ const PODS = documents(
   pod("shop/cart", "node-2", { app: "cart" }, [{ name: "grpc", containerPort: 7070 }, { containerPort: 9100 }]),
   pod("dev/shell", "node-2", { app: "web", canary: "yes" }),
 );
+
+test("a packet of IPv6 is held against selectors, blocks and named ports of its family", () => {
+  const called = ["--from", "default/intruder", "--to", "[fd00:10:244:1::3]:8080", "--why-not"];
+  const { stdout } = podwire("trace", join(ROOT, "examples", "dual-stack"), ...called);
+  expect(stdout.slice(stdout.indexOf("Why not"))).toBe(`\
+Why not: A NetworkPolicy isolates default/api-1 for ingress, and no rule lets TCP 8080 in from default/intruder (fd00:10:244:1::4).
+
+NetworkPolicy default/api selects pods of default with app=api, and lets in:
+  ingress[0]
+    no   from pods of default with app=web: default/intruder has app=intruder
+    no   or addresses in 2001:db8:0:a::/64 except 2001:db8:0:a:8000::/65: fd00:10:244:1::4 is not in 2001:db8:0:a::/64
+    yes  on TCP http
+`);
+});
 
 test("a policy without rules lets in nothing", () => {
   const text = documents(PODS, policy("shop/deny", { podSelector: {} }));
