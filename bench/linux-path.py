@@ -66,6 +66,8 @@ def measure(job):
     for pid, path in zip((one, two), job["rules"]):
         with open(path) as rules:
             run(pid, job["restore"], "-w", text=rules.read())
+    for pid, path in zip((one, two), job.get("tables", [])):
+        run(pid, "nft", "-f", path)
     # What arrives is counted by the server's device; nothing answers, so that only what is new is measured.
     enter(server)
     sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

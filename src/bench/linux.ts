@@ -100,6 +100,44 @@ export function measureNftLoad({ before }: TableTexts): number | undefined {
   });
 }
 
+/** The same with kube-proxy's table of nftables on both nodes, and what iptables has there. */
+export function measureKernelTable({ services, rules, nodes }: TableTexts, loadMs: number | undefined): RulesRow {
+  const [one, two] = nodes;
+  const texts = {
+    one: one?.iptables ?? "",
+    two: two?.iptables ?? "",
+    tableOne: one?.nft ?? "",
+    tableTwo: two?.nft ?? "",
+  };
+  const answer = withFiles(texts, (paths) =>
+    walk("nft", services, {
+      restore: restoreTool(canRestore("nft") ? "nft" : "legacy"),
+      rules: [paths["one"], paths["two"]],
+      tables: [paths["tableOne"], paths["tableTwo"]],
+    }),
+  );
+  return { services, rules, mode: "nftables", matcher: "linux nft", ...answer, nft_load_ms: loadMs };
+}
+
+/** One run of linux-path.py, to the last Service. */
+function walk(name: string, services: number, given: object): Partial<KernelAnswer> {
+  const job = {
+    ...given,
+    client: podAddress({ node: 1, place: 0 }),
+    server: podAddress({ node: 2, place: 0 }),
+    service: serviceAddress(services - 1),
+    port: PORT,
+  };
+  const program = fileURLToPath(import.meta.resolve("#linux-path.py"));
+  const { status, stdout, stderr } = spawnSync("unshare", ["-n", "python3", "-B", program], {
+    input: JSON.stringify(job),
+    encoding: "utf8",
+  });
+  if (status === 0) return JSON.parse(stdout) as KernelAnswer;
+  process.stderr.write(`podwire: ${name}, ${services} Services: ${stderr.trim().split("\n").at(-1)}\n`);
+  return {};
+}
+
 type KernelAnswer = Pick<RulesRow, "new_per_s" | "ns_per_new">;
 
 /**
@@ -108,29 +146,12 @@ type KernelAnswer = Pick<RulesRow, "new_per_s" | "ns_per_new">;
  * standard error.
  */
 export function measureKernel(texts: RuleTexts, backend: Backend): RulesRow {
-  const { restoreMs, changeMs } = measureRestore(texts, backend);
-  const program = fileURLToPath(import.meta.resolve("#linux-path.py"));
-  const [one, two] = texts.nodes;
-  const answer = withFiles({ one, two }, (paths) => {
-    const job = {
-      restore: restoreTool(backend),
-      rules: [paths["one"], paths["two"]],
-      client: podAddress({ node: 1, place: 0 }),
-      server: podAddress({ node: 2, place: 0 }),
-      service: serviceAddress(texts.services - 1),
-      port: PORT,
-    };
-    const { status, stdout, stderr } = spawnSync("unshare", ["-n", "python3", "-B", program], {
-      input: JSON.stringify(job),
-      encoding: "utf8",
-    });
-    if (status === 0) return JSON.parse(stdout) as KernelAnswer;
-    process.stderr.write(
-      `podwire: iptables-${backend}, ${texts.services} Services: ${stderr.trim().split("\n").at(-1)}\n`,
-    );
-    return {};
-  });
   const { services, rules } = texts;
+  const { restoreMs, changeMs } = measureRestore(texts, backend);
+  const [one, two] = texts.nodes;
+  const answer = withFiles({ one, two }, (paths) =>
+    walk(`iptables-${backend}`, services, { restore: restoreTool(backend), rules: [paths["one"], paths["two"]] }),
+  );
   return {
     services,
     rules,

@@ -76,6 +76,8 @@ export interface TableTexts {
   iptables: string;
   before: string;
   after: string;
+  /** What both nodes have before. */
+  nodes: { iptables: string; nft: string }[];
 }
 
 /** The cluster of so many Services, and with another endpoint for the first of them. */
@@ -89,14 +91,15 @@ export function benchStates(services: number): { before: Cluster; after: Cluster
 /** The texts of the first node for so many Services, as in `ruleTexts`. */
 export function tableTexts(services: number): TableTexts {
   const states = benchStates(services);
-  const tableOf = (state: Cluster) => {
-    const root = machinesOf(state, undefined, "nftables")[0]?.namespaces[0];
-    return { iptables: wholeText(root?.rules ?? ""), nft: root?.nft ?? "" };
-  };
-  const { iptables, nft: before } = tableOf(states.before);
-  const { nft: after } = tableOf(states.after);
+  const tablesOf = (state: Cluster) =>
+    machinesOf(state, undefined, "nftables")
+      .slice(0, 2)
+      .map(({ namespaces: [root] }) => ({ iptables: wholeText(root?.rules ?? ""), nft: root?.nft ?? "" }));
+  const nodes = tablesOf(states.before);
+  const { iptables = "", nft: before = "" } = nodes[0] ?? {};
+  const after = tablesOf(states.after)[0]?.nft ?? "";
   const own = parseTable(before, "bench").chains.reduce((sum, { rules }) => sum + rules.length, 0);
-  return { services, rules: countRules(iptables) + own, iptables, before, after };
+  return { services, rules: countRules(iptables) + own, iptables, before, after, nodes };
 }
 
 export function countRules(text: string): number {

@@ -7,6 +7,7 @@ import {
   canRestore,
   checkKernel,
   measureKernel,
+  measureKernelTable,
   measureNftLoad,
   measureRestore,
 } from "../bench/linux.ts";
@@ -56,7 +57,7 @@ export function addRules(bench: Command): void {
     .option("--repeat <N>", "runs, of which the fastest counts", integer(1, 100), 3)
     .option(
       "--kernel",
-      "the live kernel too, in network namespaces, with the rules of iptables-legacy and iptables-nft",
+      "the live kernel too, in network namespaces, with the rules of iptables-legacy and iptables-nft, and the table of nft",
     );
   withOutput(command).action((flags: RulesFlags) => {
     checkOutput(flags);
@@ -72,17 +73,17 @@ export function addRules(bench: Command): void {
 function measure(services: number, flags: RulesFlags): RulesRow[] {
   return [
     ...(flags.mode.includes("iptables") ? measureRules(services, flags) : []),
-    ...(flags.mode.includes("nftables") ? [measureTables(services, flags)] : []),
+    ...(flags.mode.includes("nftables") ? measureTables(services, flags) : []),
     ...(flags.mode.includes("ipvs") ? [measureVirtualServers(services, flags)] : []),
   ];
 }
 
-function measureTables(services: number, flags: RulesFlags): RulesRow {
+function measureTables(services: number, flags: RulesFlags): RulesRow[] {
   const texts = tableTexts(services);
-  return {
-    ...indexedRow(services, texts.rules, "nftables", measureTable(texts), flags),
-    nft_load_ms: canLoadTables() ? measureNftLoad(texts) : undefined,
-  };
+  const loadMs = canLoadTables() ? measureNftLoad(texts) : undefined;
+  const row = indexedRow(services, texts.rules, "nftables", measureTable(texts), flags);
+  const live = flags.kernel && loadMs !== undefined ? [measureKernelTable(texts, loadMs)] : [];
+  return [{ ...row, nft_load_ms: loadMs }, ...live];
 }
 
 function measureVirtualServers(services: number, flags: RulesFlags): RulesRow {
