@@ -4,7 +4,10 @@ import { among } from "../errors.ts";
 import type { Ground, Life } from "../kubernetes/cluster.ts";
 import type { History } from "../kubernetes/live/history.ts";
 import { LiveCluster, type LiveTimes } from "../kubernetes/live/live-cluster.ts";
-import { LiveObjects, OUTCOMES, type Applied, type RemovableKind } from "../kubernetes/live/live-objects.ts";
+import { LiveObjects, OUTCOMES, type Applied } from "../kubernetes/live/live-objects.ts";
+import { kindOf } from "../kubernetes/live/removable.ts";
+import type { Kind } from "../kubernetes/manifest.ts";
+import type { Pod } from "../kubernetes/objects.ts";
 import type { Workload } from "../kubernetes/workloads.ts";
 import type { Sources } from "./files.ts";
 import type { Scenario, TimelineSpec } from "./schema.ts";
@@ -75,8 +78,8 @@ type Act = (placed: PlacedEntry, moment: Moment) => string;
 /** What does an entry's work; undefined if that is not about pods and objects. */
 function actOf(entry: TimelineSpec): Act | undefined {
   if (entry.apply !== undefined) return onFile;
-  if (entry.delete !== undefined && !entry.delete.startsWith("pod/")) return onObject;
-  if (entry.delete ?? entry.kill?.startsWith("pod/")) return onPod;
+  if (entry.delete !== undefined) return onDelete;
+  if (entry.kill?.startsWith("pod/")) return onCrash;
   if (entry.kill ?? entry.cordon ?? entry.uncordon ?? entry.drain) return onNode;
   return (entry.scale ?? entry.rollout) === undefined ? undefined : onWorkload;
 }
@@ -101,28 +104,55 @@ function outcomes(applied: readonly Applied[]): string {
   return said.length === 0 ? "nothing" : said.join("; ");
 }
 
-/** The kinds of objects that may be deleted besides pods, as kubectl calls them. */
-const KINDS: Readonly<Record<string, RemovableKind>> = {
-  svc: "Service",
-  service: "Service",
-  netpol: "NetworkPolicy",
-  networkpolicy: "NetworkPolicy",
-};
+/** What is to be deleted, as `svc/web`: its kind, if it is one that is read. */
+interface Deleted {
+  word: string;
+  kind: Kind | undefined;
+  name: string;
+}
 
-/** Deletes a Service or a NetworkPolicy. */
-function onObject({ entry, path, index }: PlacedEntry, { document, objects, nowNs }: Moment): string {
-  const { namespace, delete: deleted = "" } = entry;
-  const [short = "", name = ""] = deleted.split("/");
-  const kind = KINDS[short] ?? "Service";
-  const there = objects.namesOf(kind, namespace);
+/** The objects that an entry deletes, in the order in which it names them. */
+export function deletedOf(text = ""): Deleted[] {
+  return text.split(" ").flatMap((object) => {
+    const [word = "", name] = object.split("/");
+    return name === undefined ? [] : [{ word, kind: kindOf(word), name }];
+  });
+}
+
+/** Deletes objects, one after the other, as kubectl does. */
+function onDelete(placed: PlacedEntry, moment: Moment): string {
+  const deleted = deletedOf(placed.entry.delete).map((one) => deleteOne(one, placed, moment));
+  return `deletion of ${deleted.join(", ")}`;
+}
+
+function deleteOne({ word, kind, name }: Deleted, placed: PlacedEntry, moment: Moment): string {
+  const { entry, path, index } = placed;
+  const { document, live, objects, nowNs } = moment;
+  const { namespace, grace } = entry;
+  const at = [...path, "delete"];
+  if (kind === "Node" || kind === "Namespace") {
+    const instead = kind === "Node" ? `drain node/${name}, or kill it` : "delete what is in it";
+    return refuse(document, at, `a ${kind} cannot be deleted while the cluster runs; ${instead}`);
+  }
+  if (kind === "Pod") {
+    const pod = findPod(name, "delete", placed, moment);
+    if (pod) live.remove(pod, index, grace ?? 0, nowNs);
+    return `pod ${namespace}/${name}`;
+  }
+  if (kind === undefined) {
+    const other = objects.removeOther(word, namespace, name);
+    if (other === undefined) return refuse(document, at, `there is no ${word} ${name} in namespace ${namespace}`);
+    return `${other} ${namespace}/${name}`;
+  }
+  const workloads = live.workloads.filter((one) => one.kind === kind && one.namespace === namespace);
+  const workload = workloads.find((one) => one.name === name);
+  const there = [...new Set([...objects.namesOf(kind, namespace), ...workloads.map((one) => one.name)])];
   if (!there.includes(name))
-    return refuse(
-      document,
-      [...path, "delete"],
-      `there is no ${kind} ${name} in namespace ${namespace}${among(there)}`,
-    );
+    return refuse(document, at, `there is no ${kind} ${name} in namespace ${namespace}${among(there)}`);
+  if (workload?.template.spec.hostNetwork) refuseHostNetwork(document, at, `${kind} ${name}`);
+  if (workload) live.delete(workload, index, grace, nowNs);
   objects.remove(kind, namespace, name, index, nowNs);
-  return `deletion of ${kind} ${namespace}/${name}`;
+  return `${kind} ${kind === "IngressClass" ? name : `${namespace}/${name}`}`;
 }
 
 /** Takes a node's power, cordons it, or drains it. */
@@ -149,26 +179,28 @@ function onNode({ entry, path, index }: PlacedEntry, { document, ground, live, o
   }
 }
 
-/** Deletes a pod, or has its containers crash. */
-function onPod({ entry, path, index }: PlacedEntry, { document, live, nowNs }: Moment): string {
-  const { namespace, grace } = entry;
-  const what = entry.delete === undefined ? "kill" : "delete";
-  const name = (entry[what] ?? "").replace(/^pod\//, "");
+/** Has a pod's containers crash. */
+function onCrash(placed: PlacedEntry, moment: Moment): string {
+  const { entry, index } = placed;
+  const name = (entry.kill ?? "").replace(/^pod\//, "");
+  const pod = findPod(name, "kill", placed, moment);
+  if (pod) moment.live.crash(pod, index, moment.nowNs);
+  return `crash of pod ${entry.namespace}/${name}`;
+}
+
+/** The pod that is there under a name, which may end. Throws for others; a timeline comes with a document. */
+function findPod(
+  name: string,
+  what: "delete" | "kill",
+  { entry: { namespace }, path }: PlacedEntry,
+  { document, live }: Moment,
+): Pod | undefined {
   const there = live.running.filter((pod) => pod.namespace === namespace);
   const pod = there.find((one) => one.name === name);
-  if (!pod)
-    return refuse(
-      document,
-      [...path, what],
-      `there is no pod ${name} in namespace ${namespace}${among(there.map((one) => one.name))}`,
-    );
-  if (pod.hostNetwork) refuseHostNetwork(document, [...path, what], `pod ${name}`);
-  if (what === "kill") {
-    live.crash(pod, index, nowNs);
-    return `crash of pod ${namespace}/${name}`;
-  }
-  live.remove(pod, index, grace, nowNs);
-  return `deletion of pod ${namespace}/${name}`;
+  const names = there.map((one) => one.name);
+  if (!pod) refuse(document, [...path, what], `there is no pod ${name} in namespace ${namespace}${among(names)}`);
+  if (pod?.hostNetwork) refuseHostNetwork(document, [...path, what], `pod ${name}`);
+  return pod;
 }
 
 /** Scales a workload, or has it make its pods anew. */
@@ -182,7 +214,7 @@ function onWorkload({ entry, path, index }: PlacedEntry, { document, live, nowNs
   if (rollout === undefined) {
     if (workload.kind === "Pod" || workload.kind === "DaemonSet" || workload.kind === "Job")
       return refuse(document, at, `a ${workload.kind} has no number of replicas`);
-    live.scale(workload, replicas ?? 0, index, grace, nowNs);
+    live.scale(workload, replicas ?? 0, index, grace ?? 0, nowNs);
     return `${kind} ${namespace}/${name} scaled to ${replicas}`;
   }
   live.rollOut(workload, index, nowNs);

@@ -88,8 +88,8 @@ const event = z
     delete: z
       .string()
       .regex(
-        /^(pod|svc|service|netpol|networkpolicy)\/./,
-        "should be a pod, a Service or a NetworkPolicy such as pod/web-0, svc/web or netpol/deny-all; else nothing is deleted yet",
+        /^[^\s/]+\/[^\s/]+( +[^\s/]+\/[^\s/]+)*$/,
+        "should be kinds and names such as pod/web-0, svc/web or deployment/web, with a space between two",
       )
       .optional(),
     scale: z.string().includes("/", "should be a workload such as deployment/web").optional(),
@@ -116,7 +116,7 @@ const event = z
     heal: z.literal("partition", "should be partition").optional(),
     node: name.optional(),
     namespace: name.default("default"),
-    grace: moment.default(0),
+    grace: moment.optional(),
     timeout: duration.optional(),
   })
   .refine((one) => EVENTS.filter((what) => one[what] !== undefined).length === 1, {

@@ -10,7 +10,7 @@ import { podNamespace } from "../node/kubelet.ts";
 import type { Change } from "../seam/change.ts";
 import type { Machine } from "../seam/machine.ts";
 import { findEnd, noSuchEnd } from "./links.ts";
-import { entriesOf, type PodEvents } from "./pod-events.ts";
+import { deletedOf, entriesOf, type PodEvents } from "./pod-events.ts";
 import type { Scenario, TimelineSpec } from "./schema.ts";
 import { HEARD_NS } from "./cluster-state.ts";
 import { followers } from "./followers.ts";
@@ -120,8 +120,8 @@ function untilOf(
     one.at > at && (link === undefined ? (one.heal ?? one.partition) !== undefined : one.link === link);
   if (partition !== undefined || state === "down")
     return Math.min(durationNs, ...spec.timeline.filter(ends).map((one) => one.at));
-  // A Service that is deleted does not come back.
-  const stays = taint !== undefined || /^(svc|service)\//.test(deleted ?? "");
+  // What is deleted does not come back, but for pods.
+  const stays = taint !== undefined || deletedOf(deleted).some(({ kind }) => kind !== "Pod");
   return stays ? durationNs : at;
 }
 

@@ -150,7 +150,7 @@ describe("is refused in one sentence:", () => {
   test.each([
     ["{ at: 1s, delete: pod/nobody }", /delete: there is no pod nobody in namespace default; there are client, web-0/],
     ["{ at: 1s, delete: svc/cart }", /delete: there is no Service cart in namespace default; there (is|are) .*web/],
-    ["{ at: 1s, delete: secret/cart }", /delete: should be a pod, a Service or a NetworkPolicy such as pod\/web-0/],
+    ["{ at: 1s, delete: secret/cart }", /delete: there is no secret cart in namespace default/],
     ["{ at: 9s, delete: pod/client }", /at: is not before the end of the run/],
     ["{ at: 1s, flush: conntrack, node: node-9 }", /there is no node node-9; there are node-1, node-2/],
     [

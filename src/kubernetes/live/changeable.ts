@@ -25,6 +25,8 @@ export interface Surroundings {
   takesIngresses: boolean;
   /** Namespaces that objects are in. */
   namespaces: ReadonlySet<string>;
+  /** How an object of that name was written that was deleted. */
+  removed: Manifest | undefined;
 }
 
 /** Throws the InputError for an object, `before` being how it was written before, that cannot come or change while the cluster runs. */
@@ -32,7 +34,7 @@ export function checkChange(
   object: string,
   manifest: Manifest,
   before: Manifest | undefined,
-  { takesIngresses, namespaces }: Surroundings,
+  { takesIngresses, namespaces, removed }: Surroundings,
 ): void {
   const is = manifest.value as Written;
   const was = before?.value as Written | undefined;
@@ -47,14 +49,16 @@ export function checkChange(
   switch (manifest.kind) {
     case "Node":
       return manifest.fail([], `${object} cannot ${before ? "change" : "join"} while the cluster runs`);
-    case "StatefulSet":
+    case "StatefulSet": {
       // Its pods keep their places, and what was made there for them.
-      if (was && !isDeepStrictEqual(placesOf(was), placesOf(is)))
+      const known = was ?? (removed?.value as Written | undefined);
+      if (known && !isDeepStrictEqual(placesOf(known), placesOf(is)))
         manifest.fail(
           ["spec", "template"],
           `labels and ports of the pods of ${object} cannot change while the cluster runs: that is not emulated yet`,
         );
       return;
+    }
     case "Pod":
     case "Job":
       if (before) manifest.fail(["spec"], `${object} cannot change; delete it, and apply one of another name`);

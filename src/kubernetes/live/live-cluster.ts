@@ -55,6 +55,7 @@ interface Controller {
   /** How its pods end; undefined: as the kubelet ends them. */
   grace: number | undefined;
   isDue: boolean;
+  isDeleted: boolean;
 }
 
 export class LiveCluster {
@@ -129,7 +130,7 @@ export class LiveCluster {
 
   /** The workloads that there are, as they were written last. */
   get workloads(): Workload[] {
-    return [...this.#controllers.values()].map(({ workload }) => workload);
+    return [...this.#controllers.values()].filter(({ isDeleted }) => !isDeleted).map(({ workload }) => workload);
   }
 
   /** Makes the pods of a new workload. */
@@ -138,9 +139,40 @@ export class LiveCluster {
     controller.event = event;
     controller.desired = workload.ordinals?.length ?? 0;
     controller.first = workload.ordinals?.length ?? daemonNodes(workload, this.#ground.nodes).length;
+    const before = this.#controllers.get(labelOf(workload));
+    if (before) this.#succeed(before, controller);
     this.#controllers.set(labelOf(workload), controller);
     if (workload.kind === "Pod") this.#resize(controller, controller.sets[0], 1, nowNs);
     else this.#reconcile(controller, nowNs);
+  }
+
+  /** A workload takes the name of one that was deleted: its pods are like those, and a StatefulSet's have their names and places again. */
+  #succeed(before: Controller, after: Controller): void {
+    after.originals = before.originals;
+    after.first = Math.max(before.first, after.first);
+    const [set] = after.sets;
+    if (!set || !after.workload.stateful) return;
+    for (const live of before.sets.flatMap(({ pods }) => pods)) {
+      live.set = set;
+      set.pods.push(live);
+    }
+  }
+
+  /**
+   * `kubectl delete` of a workload, its pods in the background: nobody makes others from now on, and the garbage collector deletes those that
+   * there are once it has seen that their owner is gone; of a Deployment its ReplicaSets first. Without `grace` the kubelet ends them.
+   */
+  delete(workload: Workload, event: number, grace: number | undefined, nowNs: number): void {
+    const controller = this.#busy(workload, event);
+    controller.isDeleted = true;
+    const owned = controller.sets.flatMap(({ pods }) => pods);
+    const owners = workload.strategy ? 2 : 1;
+    this.#agenda.at(nowNs + owners * CONTROLLERS_NS, (at) => {
+      for (const live of owned.filter(isActive)) {
+        live.mayReturn = workload.stateful !== undefined;
+        this.#end(live, event, grace, at);
+      }
+    });
   }
 
   /** A workload is written anew: it may want another number of pods, and pods of another template. */
@@ -303,7 +335,7 @@ export class LiveCluster {
     const { workload, sets, desired } = controller;
     const fresh = sets.at(-1);
     // A pod that stands alone has nobody who would make another.
-    if (!fresh || workload.kind === "Pod") return;
+    if (!fresh || controller.isDeleted || workload.kind === "Pod") return;
     if (workload.stateful) this.#order(controller, fresh, workload.stateful, nowNs);
     else if (workload.daemon) this.#serveNodes(controller, fresh, workload.daemon, nowNs);
     else if (!workload.strategy) this.#resize(controller, fresh, desired, nowNs);
@@ -556,7 +588,16 @@ export class LiveCluster {
 
 function newController(workload: Workload): Controller {
   const set: PodSet = { workload, revision: revisionOf(workload, 0), name: workload.name, pods: [] };
-  const state = { desired: 0, restarts: 0, originals: [], first: 0, event: 0, grace: undefined, isDue: false };
+  const state = {
+    desired: 0,
+    restarts: 0,
+    originals: [],
+    first: 0,
+    event: 0,
+    grace: undefined,
+    isDue: false,
+    isDeleted: false,
+  };
   return { workload, sets: [set], ...state };
 }
 

@@ -2,10 +2,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Document } from "../../documents/document.ts";
 import type { DisruptionBudget } from "../disruption-budgets.ts";
+import type { Kind, Manifest } from "../manifest.ts";
 import { parseObjects, type ParsedObjects } from "../parse.ts";
 import { serviceLabel } from "../services.ts";
 import type { Workload } from "../workloads.ts";
 import { checkChange } from "./changeable.ts";
+import { wordsOf } from "./removable.ts";
 
 /** In kubectl's words. */
 export const OUTCOMES = ["created", "configured", "unchanged"] as const;
@@ -32,8 +34,15 @@ export interface WorkloadHands {
   configure: (workload: Workload) => void;
 }
 
-/** Kinds that may be deleted while a cluster runs, besides pods. */
-export type RemovableKind = "Service" | "NetworkPolicy";
+/** Kinds that kube-proxy, the network policies' agents or the ingress controller watch. */
+const WATCHED: ReadonlySet<Kind> = new Set([
+  "Service",
+  "EndpointSlice",
+  "Endpoints",
+  "Ingress",
+  "IngressClass",
+  "NetworkPolicy",
+] as const);
 
 interface Named {
   namespace?: string;
@@ -47,6 +56,8 @@ export class LiveObjects {
   readonly #takesIngresses: boolean;
   readonly #revisions = new Map<string, number>();
   #gone: ReadonlySet<string> = new Set();
+  /** Objects that were deleted, as they were written last. */
+  readonly #removed = new Map<string, Manifest>();
 
   /** `system`: what the cluster has without anyone having written it. `takesIngresses`: whether there is an ingress controller. */
   constructor({ own, system, takesIngresses }: { own: ParsedObjects; system: ParsedObjects; takesIngresses: boolean }) {
@@ -59,28 +70,57 @@ export class LiveObjects {
     return this.#own.disruptionBudgets;
   }
 
-  /** The names of the objects of a kind in a namespace. */
-  namesOf(kind: RemovableKind, namespace: string): string[] {
-    const { services, networkPolicies } = this.#own;
-    const others = this.#system.services.filter(({ service }) => !this.#gone.has(serviceLabel(service)));
-    const all = kind === "Service" ? [...services, ...others].map(({ service }) => service) : networkPolicies;
-    return [...new Set(all.filter((one) => one.namespace === namespace).map(({ name }) => name))];
+  /** The names of the objects of a kind in a namespace, or in the cluster if they are in none. */
+  namesOf(kind: Kind, namespace: string): string[] {
+    const there = new Set(this.#own.names.keys());
+    for (const { service } of this.#system.services)
+      if (!this.#gone.has(serviceLabel(service))) there.add(serviceLabel(service));
+    return [...there].flatMap((object) => {
+      if (object.startsWith(`${kind} ${namespace}/`)) return [object.slice(`${kind} ${namespace}/`.length)];
+      return object.startsWith(`${kind} `) && !object.includes("/") ? [object.slice(kind.length + 1)] : [];
+    });
+  }
+
+  /** Deletes an object that has no part in the network, such as `configmap` `settings`; gives its kind, undefined if there is none. */
+  removeOther(word: string, namespace: string, name: string): string | undefined {
+    for (const object of this.#own.others.keys()) {
+      const [kind = "", path] = object.split(" ");
+      if (path !== `${namespace}/${name}` && path !== name) continue;
+      if (!wordsOf(kind).includes(word.toLowerCase()) && !(kind === "ConfigMap" && word === "cm")) continue;
+      const others = new Map(this.#own.others);
+      others.delete(object);
+      this.#own = { ...this.#own, others };
+      return kind;
+    }
+    return undefined;
   }
 
   /** Deletes an object; an endpoint slice goes with its Service. */
-  remove(kind: RemovableKind, namespace: string, name: string, event: number, atNs: number): void {
-    const stays = (one: Named): boolean => one.namespace !== namespace || one.name !== name;
-    const { services, networkPolicies, names } = this.#own;
-    const left = new Map(names);
-    left.delete(`${kind} ${namespace}/${name}`);
-    if (kind === "Service") this.#gone = new Set([...this.#gone, `${kind} ${namespace}/${name}`]);
+  remove(kind: Kind, namespace: string, name: string, event: number, atNs: number): void {
+    const own = this.#own;
+    const isIt = (one: Named): boolean => (one.namespace ?? namespace) === namespace && one.name === name;
+    const others = <T>(of: Kind, list: T[], named: (one: T) => Named): T[] =>
+      of === kind ? list.filter((one) => !isIt(named(one))) : list;
+    const object = kind === "IngressClass" ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
+    const names = new Map(own.names);
+    const manifest = names.get(object);
+    if (manifest) this.#removed.set(object, manifest);
+    names.delete(object);
+    if (kind === "Service") this.#gone = new Set([...this.#gone, object]);
     this.#own = {
-      ...this.#own,
-      names: left,
-      services: kind === "Service" ? services.filter(({ service }) => stays(service)) : services,
-      networkPolicies: kind === "NetworkPolicy" ? networkPolicies.filter(stays) : networkPolicies,
+      ...own,
+      names,
+      workloads: own.workloads.filter((one) => one.kind !== kind || !isIt(one)),
+      services: others("Service", own.services, ({ service }) => service),
+      endpointSlices: others("EndpointSlice", own.endpointSlices, (slice) => slice),
+      endpoints: others("Endpoints", own.endpoints, ({ metadata }) => metadata),
+      ingresses: others("Ingress", own.ingresses, ({ ingress }) => ingress),
+      ingressClasses: others("IngressClass", own.ingressClasses, (one) => one),
+      disruptionBudgets: others("PodDisruptionBudget", own.disruptionBudgets, (budget) => budget),
+      networkPolicies: others("NetworkPolicy", own.networkPolicies, (policy) => policy),
     };
-    this.#note(event, atNs);
+    // Nobody on a node watches the others: of a workload that is gone kube-proxy hears by its pods' endpoints.
+    if (WATCHED.has(kind)) this.#note(event, atNs);
   }
 
   /**
@@ -95,7 +135,8 @@ export class LiveObjects {
     for (const [object, manifest] of more.names) {
       const before = own.names.get(object) ?? this.#system.names.get(object);
       const outcome = outcomeOf(before, manifest);
-      if (outcome !== "unchanged") checkChange(object, manifest, before, surroundings);
+      if (outcome !== "unchanged")
+        checkChange(object, manifest, before, { ...surroundings, removed: this.#removed.get(object) });
       outcomes.set(object, outcome);
     }
     for (const [object, value] of more.others)

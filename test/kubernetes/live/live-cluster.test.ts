@@ -100,6 +100,36 @@ describe("a rollout of two pods", () => {
   });
 });
 
+describe("a workload that is deleted", () => {
+  test("has all its pods ended once the collector has seen to its ReplicaSet, and makes no others", () => {
+    const history = live({ replicas: 2 }, (cluster, web, nowNs) => cluster.delete(web, 0, undefined, nowNs));
+    expect(told(history)).toEqual([
+      ...["10.1 web-0 terminating", "10.1 web-1 terminating"],
+      ...["11.2 web-0 gone", "11.2 web-1 gone"],
+    ]);
+  });
+
+  test("and made again is a StatefulSet whose pods wait for those that had their names", () => {
+    const history = live({ replicas: 2, kind: "StatefulSet" }, (cluster, web, nowNs) => {
+      cluster.delete(web, 0, undefined, nowNs);
+      cluster.at(nowNs + 0.5 * S, (later) => cluster.create(web, 1, later));
+    });
+    expect(told(history)).toEqual([
+      ...["10.05 web-0 terminating", "10.05 web-1 terminating", "11.15 web-0 gone", "11.15 web-1 gone"],
+      ...["11.2 web-0 starting", "12.2 web-0 ready", "12.25 web-1 starting", "13.25 web-1 ready"],
+    ]);
+  });
+
+  test("ends the pods that come of a rollout under way, too", () => {
+    const history = live({ replicas: 2 }, (cluster, web, nowNs) => {
+      rollOut(cluster, web, nowNs);
+      cluster.at(nowNs + 0.5 * S, (later) => cluster.delete(web, 0, undefined, later));
+    });
+    const there = new Map(history.steps.map(({ pod, state }) => [pod.name, state]));
+    expect([...there.values()]).toEqual(["gone", "gone", "gone"]);
+  });
+});
+
 describe("a pod that crashes", () => {
   test("is started anew at once, the second time after ten seconds, then twenty", () => {
     const history = live({ replicas: 1 }, (cluster, _, nowNs) => {
