@@ -635,14 +635,14 @@ function reject(ns: usize, hook: i32, frame: usize): void {
   if (load<u32>(rejection, TARGET_REJECT_TCP_RESET)) {
     if (mayReset(ns, frame, hook)) sendRejectReset(ns, frame);
   } else if (anyIp.isSix(ip)) {
-    if (mayTell(ns, frame))
+    if (mayTell(ns, frame) && !isBeingAnswered(frame, hook))
       errorsSix.sendError(ns, frame, icmpv6.DEST_UNREACHABLE, load<i32>(rejection, TARGET_REJECT_CODE), 0);
   } else if (mayTell(ns, frame) && !isBeingAnswered(frame, hook)) {
     sendError(ns, frame, icmp.DEST_UNREACHABLE, load<i32>(rejection, TARGET_REJECT_CODE), 0);
   }
 }
 
-/** Whether the host is just sending an answer to an echo request: then it sends no other ICMP message (icmp_xmit_lock). */
+/** Whether the host is just sending an answer to an echo request: then it sends no other ICMP message (icmp_xmit_lock, icmpv6_xmit_lock). */
 function isBeingAnswered(frame: usize, hook: i32): bool {
   return flag(frame, F.FRAME_IS_ECHO) && (hook == HOOK_OUTPUT || hook == HOOK_POSTROUTING);
 }

@@ -110,9 +110,11 @@ export function makeRedirect(ns: usize, frame: usize, gateway: u32): usize {
   return makeError(ns, frame, icmp.REDIRECT, icmp.REDIRECT_HOST, gateway);
 }
 
-/** Each host has a bucket of `burst` messages that fills by one in `interval`; redirects use it, too (inet_peer_xrlim_allow). */
+/**
+ * Each host has a bucket of `burst` messages that fills by one in `interval`; redirects use it, too. What is not limited, `interval` 0,
+ * empties it (inet_peer_xrlim_allow).
+ */
 export function peerAllows(ns: usize, address: u32, interval: u64, burst: u64): bool {
-  if (!interval) return true;
   const peer = peerOf(ns, address);
   const tokens = min<u64>(load<u64>(peer, PEER_TOKENS) + silence(peer), burst * interval);
   store<i64>(peer, now, PEER_LAST);

@@ -4,6 +4,7 @@ import {
   DROP_NONE,
   DROP_PKT_TOO_SMALL,
   NUD_STALE,
+  ROUTE_LOCAL,
   ROUTE_UNICAST,
 } from "../layout/codes.ts";
 import { FRAME_NETWORK } from "../layout/frame.ts";
@@ -11,6 +12,7 @@ import {
   DEV_ACCEPT_REDIRECTS6,
   NEIGH_MAC_HIGH,
   NEIGH_MAC_LOW,
+  NS_LOOPBACK,
   NS_SYSCTLS,
   ROUTE_DEVICE,
   ROUTE_TYPE,
@@ -44,7 +46,8 @@ export function make(ns: usize, device: usize, ip: usize, length: i32, target: u
   if (!peerAllows(ns, about, SECOND, BURST)) return 0;
   const own = address6.linkLocalOf(device);
   if (!own || (target != about && !ipv6.isLinkLocal(target))) return 0;
-  if (!ipv6.isLinkLocal(to) && !isNeighbour(ns, device, to)) return 0;
+  const out = ipv6.isLinkLocal(to) ? device : deviceTo(ns, device, to);
+  if (!out) return 0;
   if (!peerAllows(ns, to, SECOND, BURST)) return 0;
   const frame = newPacketFor(ns, 0, LARGEST);
   const at = payloadOf(frame);
@@ -61,14 +64,16 @@ export function make(ns: usize, device: usize, ip: usize, length: i32, target: u
   const room = LARGEST - ipv6.IPV6_LENGTH - bytes;
   const quoted = min<i32>(room, length + icmpv6.PACKET_OPTION_LENGTH) & ~7;
   icmpv6.writePacketOption(at + <usize>bytes, ip, quoted);
-  return sealed(device, frame, at, bytes + quoted, own, to);
+  return sealed(out, frame, at, bytes + quoted, own, to);
 }
 
-/** Whether the way to an address goes over no gateway, but straight out of the device. */
-function isNeighbour(ns: usize, device: usize, address: u32): bool {
+/** The device if an address is straight behind it, over no gateway, or that of this host if it is one of its own; 0: neither. */
+function deviceTo(ns: usize, device: usize, address: u32): usize {
   const way = lookup(ns, address);
-  if (!way || load<u32>(way, ROUTE_TYPE) != ROUTE_UNICAST || load<u32>(way, ROUTE_VIA)) return false;
-  return load<usize>(way, ROUTE_DEVICE) == device;
+  if (!way || load<u32>(way, ROUTE_VIA)) return 0;
+  if (load<u32>(way, ROUTE_TYPE) == ROUTE_LOCAL) return load<usize>(ns, NS_LOOPBACK);
+  const isBehind = load<u32>(way, ROUTE_TYPE) == ROUTE_UNICAST && load<usize>(way, ROUTE_DEVICE) == device;
+  return isBehind ? device : 0;
 }
 
 /** Where the header of the TCP segment stands that `receive` found quoted, and who sent it to whom; 0: it quotes none. */

@@ -62,7 +62,7 @@ import * as address6 from "../fib/address6.ts";
 import * as exceptions from "../fib/exception.ts";
 import * as redirects from "../fib/redirect.ts";
 import { addressType, isOwn, lookup, lookupFrom } from "../fib/route.ts";
-import { isSix } from "../memory/addresses.ts";
+import * as addresses from "../memory/addresses.ts";
 import * as recorder from "../memory/recorder.ts";
 import * as icmpv6 from "../wire/icmpv6.ts";
 import * as ipv4 from "../wire/ipv4.ts";
@@ -212,7 +212,7 @@ export function incomingSix(ns: usize, frame: usize, input: usize): i32 {
     store<u32>(frame, ROUTE_MULTICAST, FRAME_ROUTE_TYPE);
     return address6.isMember(input, to) ? TO_LOCAL : refuse(DROP_NONE);
   }
-  if (ipv6.isLinkLocal(to)) {
+  if (ipv6.isOnLink(to)) {
     // Of several links only this one is meant.
     const isOwn = address6.isOn(input, to);
     store<u32>(frame, isOwn ? ROUTE_LOCAL : ROUTE_UNICAST, FRAME_ROUTE_TYPE);
@@ -247,7 +247,8 @@ function outgoingSix(ns: usize, to: u32, from: u32): i32 {
   const route = lookupFrom(ns, from, to);
   const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
   const isOwn = type == ROUTE_LOCAL || type == ROUTE_ANYCAST;
-  if (!route || (!isOwn && type != ROUTE_UNICAST)) {
+  // Who has no address is not answered.
+  if (!route || to == addresses.ANY || (!isOwn && type != ROUTE_UNICAST)) {
     reason = type == ROUTE_BLACKHOLE ? DROP_BLACKHOLE : DROP_IP_OUTNOROUTES;
     return TO_NOWHERE;
   }
@@ -289,6 +290,11 @@ let taken: usize = 0;
 /** Whether the way found last goes over a gateway. */
 export function usesGateway(): bool {
   return load<u32>(taken, ROUTE_VIA) != 0;
+}
+
+/** Whether the way found last says itself which source goes with it. */
+export function prefersSource(): bool {
+  return taken != 0 && load<u32>(taken, ROUTE_SOURCE) != 0;
 }
 
 function take(route: usize, to: u32): void {
@@ -350,7 +356,7 @@ function unreachableSilently(type: u32): i32 {
 
 /** The decision for a packet that this host sends, `from` if that is known; sets `device`, `nextHop`, `mtu` and `source` (ip_route_output_key). */
 export function outgoing(ns: usize, to: u32, from: u32 = 0): i32 {
-  if (isSix(to)) return outgoingSix(ns, to, from);
+  if (addresses.isSix(to)) return outgoingSix(ns, to, from);
   const route = lookupFrom(ns, from, to);
   const type = route ? load<u32>(route, ROUTE_TYPE) : 0;
   if (!route || type == ROUTE_UNREACHABLE || type == ROUTE_PROHIBIT || type == ROUTE_BLACKHOLE) {

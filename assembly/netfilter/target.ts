@@ -193,7 +193,8 @@ function redirect(record: usize): i32 {
 /** The same for IPv6: ::1, else the first address of the device that has the scope of the packet's (nf_nat_redirect_ipv6). */
 function redirect6(record: usize): i32 {
   if (packet.hook == L.HOOK_OUTPUT) return translate(record, MANIP_DST, LOOPBACK);
-  const onLink = ipv6.isLinkLocal(packet.destination);
+  const to = packet.destination;
+  const onLink = ipv6.isLinkLocal(to) || (ipv6.isMulticast(to) && ipv6.multicastScope(to) == 2);
   let own = load<usize>(packet.input, DEV_ADDRESSES6);
   while (own && ipv6.isLinkLocal(load<u32>(own, ADDR_LOCAL)) != onLink) own = load<usize>(own, ADDR_NEXT);
   return own ? translate(record, MANIP_DST, load<u32>(own, ADDR_LOCAL)) : NF_DROP;

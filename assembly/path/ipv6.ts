@@ -62,7 +62,10 @@ import * as icmpv6 from "../wire/icmpv6.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 
-const SEGMENTS_LEFT = 3; // of a routing header
+const ROUTING_TYPE = 2; // of a routing header
+const SEGMENTS_LEFT = 3;
+const ROUTING_RPL: u8 = 3;
+const ROUTING_SEGMENTS: u8 = 4;
 const LEAST_MTU: u32 = 1280; // IPV6_MIN_MTU
 
 /** Whether the bytes behind an Ethernet header are an IPv6 packet; cuts off what the link padded (ip6_rcv_core). */
@@ -210,7 +213,7 @@ function tellOfNeighbour(ns: usize, input: usize, frame: usize): void {
   recorder.spoil();
   const ip = load<usize>(frame, F.FRAME_NETWORK);
   const told = redirect.make(ns, input, ip, packetLength(frame), load<u32>(frame, F.FRAME_NEXT_HOP));
-  if (told) sendOnLink(ns, input, told);
+  if (told) sendOnLink(ns, load<usize>(told, F.FRAME_DEVICE), told);
 }
 
 /** A packet put together from fragments fits as they did. */
@@ -288,6 +291,10 @@ function headersPass(ns: usize, frame: usize, ip: usize, length: i32): bool {
       return false;
     }
     if (next == ipv6.PROTO_DESTINATION_OPTIONS && !optionsPass(ns, frame, at)) return false;
+    if (next == ipv6.PROTO_ROUTING && isRefusedRouting(frame, header)) {
+      drop(ns, frame, DROP_IPV6_BAD_EXTHDR);
+      return false;
+    }
     if (next == ipv6.PROTO_ROUTING && load<u8>(header, SEGMENTS_LEFT)) {
       sendError(ns, frame, icmpv6.PARAMETER_PROBLEM, icmpv6.HEADER_FIELD, <u32>at + 2);
       drop(ns, frame, DROP_IPV6_BAD_EXTHDR);
@@ -298,6 +305,14 @@ function headersPass(ns: usize, frame: usize, ip: usize, length: i32): bool {
     next = <i32>load<u8>(header);
   }
   return ipv6.walk(ip, length);
+}
+
+/** Whether nobody takes a routing header, and nobody is told: one of segment or RPL routing, which are off, or one to several hosts. */
+function isRefusedRouting(frame: usize, header: usize): bool {
+  const kind = load<u8>(header, ROUTING_TYPE);
+  if (kind == ROUTING_RPL || kind == ROUTING_SEGMENTS) return true;
+  const to = ipv6.destination(load<usize>(frame, F.FRAME_NETWORK));
+  return ipv6.isMulticast(to) || load<i32>(frame, F.FRAME_PACKET_TYPE) != F.PACKET_HOST;
 }
 
 function deliverWhole(ns: usize, device: usize, frame: usize): void {
@@ -377,11 +392,13 @@ function heard(ns: usize, frame: usize, at: usize, bytes: i32): void {
 function echo(ns: usize, device: usize, frame: usize, ip: usize, at: usize, bytes: i32): void {
   const to = ipv6.source(ip);
   const asked = ipv6.destination(ip);
-  const linkLocal = ipv6.isLinkLocal(to);
+  const linkLocal = ipv6.isOnLink(to);
   // A group's address, or that of any router, is nobody's own (icmpv6_echo_reply).
   const isOwn = load<u32>(frame, F.FRAME_ROUTE_TYPE) == ROUTE_LOCAL;
   if (linkLocal) route.onLink(ns, to, device);
   else if (route.outgoing(ns, to, isOwn ? asked : 0) == route.TO_NOWHERE) return;
+  // Without an address of its own the answer leaves by the device that was asked, or not at all.
+  if (!isOwn && route.device != device && !address6.isOn(device, to)) return;
   const own = isOwn ? asked : route.source;
   const answer = newPacketFor(ns, load<u32>(frame, F.FRAME_LINE), bytes);
   const reply = payloadOf(answer);
@@ -437,7 +454,7 @@ function sendOnLink(ns: usize, device: usize, frame: usize): void {
 /** The decision for a packet of this host: addresses of one link mean the one that the packet's cause came by. */
 export function outgoing(ns: usize, frame: usize, to: u32): i32 {
   const input = load<usize>(frame, F.FRAME_INPUT);
-  if (input && (ipv6.isLinkLocal(to) || ipv6.isMulticast(to))) {
+  if (input && (ipv6.isOnLink(to) || ipv6.isMulticast(to))) {
     const isOwn = address6.isOn(input, to);
     route.onLink(ns, to, isOwn ? load<usize>(ns, R.NS_LOOPBACK) : input);
     return isOwn ? route.TO_LOCAL : route.TO_FORWARD;

@@ -300,6 +300,7 @@ export function enter(ns: usize, frame: usize, incoming: bool): bool {
   const l4 = ip + <usize>header;
   const bytes = length - header;
   const proto = six ? anyIp.protocol(ip) : ipv4.protocol(ip);
+  if (six && proto == ipv6.PROTO_NONE) return true;
   if (proto == ipv4.PROTO_ICMP && icmp.isError(icmp.type(l4))) {
     enterError(ns, frame, ip, l4, bytes, icmp.ICMP_LENGTH);
     return true;

@@ -197,6 +197,11 @@ export function multicastScope(address: u32): i32 {
 export function isLinkLocal(address: u32): bool {
   return (get16(addresses.bytesOf(address)) & 0xffc0) == 0xfe80;
 }
+/** Whether an address is one of the link by its network, fe80::/64, as devices have them. */
+export function isOnLink(address: u32): bool {
+  const at = addresses.bytesOf(address);
+  return get32(at) == 0xfe800000 && !get32(at + 4);
+}
 /** ::1, which never travels. */
 export function isLoopback(address: u32): bool {
   return address == LOOPBACK;

@@ -1,5 +1,6 @@
 // Random frames: sound ones of every kind that the network knows, and what damage makes of them.
 import { checksum, icmpMessage, ipPacket, tcpSegment, udpSegment } from "../../src/lab/packet.ts";
+import { newPacket6 } from "./frames6.ts";
 import type { Random } from "./random.ts";
 
 const TEMPLATES = 300;
@@ -10,9 +11,10 @@ export class FrameSource {
   readonly #templates: Buffer[];
   readonly #frame = Buffer.alloc(2048);
 
-  constructor(random: Random) {
+  /** With `six` half of the frames are of IPv6. */
+  constructor(random: Random, six: boolean) {
     this.#random = random;
-    this.#templates = Array.from({ length: TEMPLATES }, () => newTemplate(random));
+    this.#templates = Array.from({ length: TEMPLATES }, () => newTemplate(random, six));
   }
 
   /** The next frame, mostly for the MAC address `to`; its bytes are good until the next call. */
@@ -46,6 +48,7 @@ const INTERESTING = [0, 1, 2, 4, 5, 15, 20, 60, 64, 68, 69, 70, 79, 127, 128, 19
 /** Makes the checksum of an IPv4 header right. */
 function repair(frame: Buffer, length: number): void {
   const header = ((frame[14] ?? 0) & 15) * 4;
+  if (frame.readUInt16BE(12) === 0x86dd) return;
   if (header < 20 || 14 + header > length) return;
   frame.writeUInt16BE(0, 24);
   frame.writeUInt16BE(checksum(frame.subarray(14, 14 + header)), 24);
@@ -71,7 +74,7 @@ const ADDRESSES = [
   "00000000",
 ];
 
-function newTemplate(random: Random): Buffer {
+function newTemplate(random: Random, six: boolean): Buffer {
   const ethernet = Buffer.alloc(12);
   const toMac = random.below(8);
   if (toMac === 0) ethernet.fill(255, 0, 6);
@@ -80,6 +83,7 @@ function newTemplate(random: Random): Buffer {
   else ethernet.set(random.oneIn(2) ? [2, 0, 0, 0, 2, 0] : [2, 0, 0, 0, 0, random.below(4)]);
   ethernet.set([2, 0, 0, 0, 1, random.below(6)], 6);
   const tag = random.oneIn(10) ? Buffer.from([0x81, 0, random.below(256), random.below(2)]) : Buffer.alloc(0);
+  if (six && random.oneIn(2)) return Buffer.concat([ethernet, tag, Buffer.from([0x86, 0xdd]), newPacket6(random)]);
   if (random.oneIn(8)) return Buffer.concat([ethernet, tag, arp(random)]);
   return Buffer.concat([ethernet, tag, Buffer.from([8, 0]), newPacket(random)]);
 }

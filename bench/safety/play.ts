@@ -34,17 +34,17 @@ export class Unsafe extends Error {}
 
 /**
  * Plays `count` frames in the network that `seed` says. `poison` fills the memory behind each frame: what comes out does not
- * depend on it. Throws Unsafe if the kernel traps or the books do not balance.
+ * depend on it. With `six` the network has IPv6, too. Throws Unsafe if the kernel traps or the books do not balance.
  */
-export function playSafely(module: WebAssembly.Module, seed: number, count: number, poison = 0): Books {
+export function playSafely(module: WebAssembly.Module, seed: number, count: number, poison = 0, six = false): Books {
   const random = new Random(seed);
-  const { lab, wires } = newWorld(random);
+  const { lab, wires } = newWorld(random, six);
   const kernel = new Kernel(module, newMemory());
   kernel.calls.start(0, 0, lab.topology.namespaces.length);
   const network = new Network(kernel, lab);
-  load(kernel, network, lab.rules.get("node.v4"));
+  load(kernel, network, lab.rules);
   const ends = wires.map(({ at, to }) => ({ device: network.device(at), to }));
-  const source = new FrameSource(random);
+  const source = new FrameSource(random, six);
   let now = 1e9;
   let injected = 0;
   const fail = (why: string): never => {
@@ -97,16 +97,18 @@ export function playSafely(module: WebAssembly.Module, seed: number, count: numb
   return check();
 }
 
-function load(kernel: Kernel, network: Network, text: string | undefined): void {
-  const names = new NameTable();
+function load(kernel: Kernel, network: Network, rules: ReadonlyMap<string, string>): void {
+  const names = new NameTable((address) => kernel.addressNumber6(address));
   const ns = network.namespace("node");
   const { listen = [] } = network.topology.namespaces[0] ?? {};
-  if (text !== undefined)
-    new NamespaceRules(
-      kernel,
-      { ns, backend: "legacy", family: "ipv4", sets: new Set(), replayed: false },
-      names,
-    ).restore(text, "node.v4", true);
+  for (const [ending, family] of [
+    ["v4", "ipv4"],
+    ["v6", "ipv6"],
+  ] as const) {
+    const text = rules.get(`node.${ending}`);
+    const owner = { ns, backend: "legacy", family, sets: new Set<string>(), replayed: false } as const;
+    if (text !== undefined) new NamespaceRules(kernel, owner, names).restore(text, `node.${ending}`, true);
+  }
   for (const { proto, port, echo } of listen) kernel.listen(ns, proto, 0, port, echo ? "echo" : "sink", 0);
 }
 

@@ -26,8 +26,8 @@ const SYSCTLS: readonly [key: string, values: readonly number[]][] = [
   ["net.netfilter.nf_conntrack_checksum", [0, 1]],
 ];
 
-/** Makes the network that a random source says. Every rule and setting is one that iptables and sysctl take. */
-export function newWorld(random: Random): World {
+/** Makes the network that a random source says, with `six` of both families. Every rule and setting is one that iptables and sysctl take. */
+export function newWorld(random: Random, six: boolean): World {
   const ports = 2 + random.below(3);
   const bridged = random.oneIn(2) ? 1 + random.below(ports) : 0;
   const links = Array.from({ length: ports }, (_, i) => ({
@@ -62,24 +62,86 @@ export function newWorld(random: Random): World {
     { proto: "udp", port: 53, echo: true },
     { proto: "tcp", port: 80, echo: random.oneIn(2) },
   ];
+  const rules = new Map(random.oneIn(6) ? [] : [["node.v4", newRules(random)]]);
+  const more = six ? newSix(random, devices) : undefined;
+  if (more && !random.oneIn(6)) rules.set("node.v6", more.rules);
   const topology = topologySchema.parse({
     namespaces: [
-      { name: "node", sysctl: { "net.ipv4.ip_forward": 1, ...sysctl }, listen },
+      { name: "node", ipv6: six, sysctl: { "net.ipv4.ip_forward": 1, ...sysctl, ...more?.sysctl }, listen },
       { name: "wire", kind: "stub" },
     ],
     links,
     bridges,
-    addresses,
-    neigh,
-    routes,
+    addresses: [...addresses, ...(more?.addresses ?? [])],
+    neigh: [...neigh, ...(more?.neigh ?? [])],
+    routes: [...routes, ...(more?.routes ?? [])],
+    ip_rules: more?.ip_rules,
   });
-  const rules = new Map(random.oneIn(6) ? [] : [["node.v4", newRules(random)] as const]);
   const lab = { name: "safety", path: "safety", topology, script: injectSchema.parse([]), rules, frames: [] };
   const wires = links.map(({ a, b }, i) => {
     const taker = i < bridged ? mac(2, 0) : a.mac;
     return { at: `wire:${b.if}`, to: parseMac(taker) ?? new Uint8Array(6) };
   });
   return { lab, wires };
+}
+
+/** What a network of IPv6 has besides. */
+function newSix(random: Random, devices: readonly string[]) {
+  const last = devices.length - 1;
+  const block = (i: number): string => (i === 0 ? "fd00" : `fd00:${i}`);
+  return {
+    sysctl: {
+      "net.ipv6.conf.all.forwarding": random.oneIn(4) ? 0 : 1,
+      "net.bridge.bridge-nf-call-ip6tables": random.below(2),
+      "net.ipv6.ip6frag_time": random.pick([1, 60]),
+    },
+    addresses: devices.map((dev, i) => ({ ns: "node", dev, cidr: `${block(i)}::1/64` })),
+    neigh: devices.flatMap((dev, i) =>
+      random.some([2, 3, 9]).map((host) => ({ ns: "node", dev, ip: `${block(i)}::${host}`, mac: mac(1, host % 2) })),
+    ),
+    routes: [
+      { ns: "node", dst: "default", via: random.pick(["fd00::2", "fd00::9"]) },
+      { ns: "node", dst: "2001:db8::/32", via: `${block(last)}::3`, mtu: random.oneIn(2) ? 1300 : undefined },
+      { ns: "node", dst: "default", via: "fd00::3", table: 100 },
+    ],
+    ip_rules: [{ ns: "node", rule: "from fd00::2/127 lookup 100 priority 100" }],
+    rules: newRules6(random),
+  };
+}
+
+/** ip6tables-save text. */
+function newRules6(random: Random): string {
+  const matches = [
+    "-p tcp -m tcp --dport 80",
+    "-p udp -m udp --dport 53",
+    "-p ipv6-icmp -m icmp6 --icmpv6-type 128",
+    "-m conntrack --ctstate INVALID",
+    "-m conntrack --ctstate RELATED,ESTABLISHED",
+    "-s fd00::/64",
+    "-m addrtype --dst-type LOCAL",
+    "-m hl --hl-lt 5",
+    "",
+  ];
+  const targets = ["-j ACCEPT", "-j DROP", "-j REJECT --reject-with icmp6-port-unreachable"];
+  const filter = ["INPUT", "FORWARD", "OUTPUT"].flatMap((chain) =>
+    Array.from({ length: random.below(4) }, () => `-A ${chain} ${random.pick(matches)} ${random.pick(targets)}`),
+  );
+  const nat = [
+    "-A PREROUTING -p udp -m udp --dport 53 -j DNAT --to-destination [fd00:1::3]:53",
+    "-A PREROUTING -p tcp -m tcp --dport 4000 -j REDIRECT --to-ports 80",
+    "-A POSTROUTING -s fd00::/64 -j MASQUERADE",
+  ];
+  const text = [
+    "*filter",
+    ...["INPUT", "FORWARD", "OUTPUT"].map((chain) => `:${chain} ACCEPT [0:0]`),
+    ...filter,
+    "COMMIT",
+    "*nat",
+    ...["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"].map((chain) => `:${chain} ACCEPT [0:0]`),
+    ...random.some(nat),
+    "COMMIT",
+  ];
+  return `${text.join("\n").replace(/ {2,}/g, " ")}\n`;
 }
 
 function mac(kind: number, number: number): string {

@@ -32,7 +32,7 @@ describe("npm run fuzz", () => {
   });
 
   test.each([
-    [["--family", "dns"], "--family: dns should be one of bridge, arp, routing, filter, nat, kube, malformed"],
+    [["--family", "dns"], "--family: dns should be one of bridge, arp, routing, filter, nat, kube, malformed, ipv6"],
     [["--seconds", "soon"], "--seconds: soon should be a whole number"],
   ])("refuses %j", (args, sentence) => {
     const { status, stderr } = fuzz(...args);

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-export const FAMILIES = ["bridge", "arp", "routing", "filter", "nat", "kube", "malformed"] as const;
+export const FAMILIES = ["bridge", "arp", "routing", "filter", "nat", "kube", "malformed", "ipv6"] as const;
 export type Family = (typeof FAMILIES)[number];
 
 const ORACLE = join(dirname(fileURLToPath(import.meta.resolve("#package.json"))), "test/oracle");
@@ -34,7 +34,8 @@ function run(script: string, args: readonly string[]): string {
 
 /** Makes the case of a family and seed below a folder; gives its path. */
 export function makeCase(family: Family, seed: number, out: string): string {
-  run("make-cases", ["--family", family, "--seed", String(seed), "--count", "1", "--out", out]);
+  if (family === "ipv6") run("make-cases6", ["--seed", String(seed), "--out", out]);
+  else run("make-cases", ["--family", family, "--seed", String(seed), "--count", "1", "--out", out]);
   return join(out, `${family}-s${String(seed).padStart(4, "0")}-000`);
 }
 

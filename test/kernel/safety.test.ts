@@ -17,6 +17,15 @@ describe.each(BUILDS)("the %s build", (build) => {
     fc.assert(property, { seed: 7, numRuns: build === "release" ? 25 : 10 });
   });
 
+  it("does so with frames of both families", () => {
+    const property = fc.property(fc.nat(1_000_000), fc.integer({ min: 1, max: 400 }), (seed, count) => {
+      const books = playSafely(module, seed, count, 0, true);
+      expect(books.taken).toBeGreaterThanOrEqual(count);
+      expect(playSafely(module, seed, count, 0xff, true)).toEqual(books);
+    });
+    fc.assert(property, { seed: 8, numRuns: build === "release" ? 25 : 10 });
+  });
+
   it.each([
     [60329, "an error about a packet that had waited for its neighbour, after others with options"],
     [61572, "the same in another network"],
