@@ -107,6 +107,12 @@ export function shareAddress(at: usize): u32 {
   return addresses.share(at);
 }
 
+/** The number by which a machine knows the IPv6 address whose 16 bytes lie at `at`; a new one if it has met it never. 0: none is left. */
+export function machineAddress(machine: usize, at: usize): u32 {
+  setMachine(machine);
+  return addresses.numberOf(at);
+}
+
 /** Where the 16 bytes of the IPv6 address lie that a machine knows by a number. */
 export function addressBytes(machine: usize, number: u32): usize {
   setMachine(machine);

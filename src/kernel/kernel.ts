@@ -212,6 +212,18 @@ export class Kernel {
     return this.calls.shareAddress(this.#address) >>> 0;
   }
 
+  /**
+   * What stands for an address on the machine that a namespace belongs to. Once machines run this is the way to ask: one that a
+   * machine has numbered itself keeps that number, where `addressNumber` would give it a second. Throws for what is no address.
+   */
+  addressNumberOn(ns: Handle, text: string): number {
+    const six = parseIpv6(text);
+    if (six === undefined) return this.addressNumber(text);
+    this.#address ||= this.calls.reserve(16) >>> 0;
+    this.bytes(this.#address, 16).set(ipv6Bytes(six));
+    return this.calls.machineAddress(this.word(ns + R.NS_MACHINE), this.#address) >>> 0;
+  }
+
   /** The text of what stands for an address on the machine that a namespace belongs to. */
   addressText(ns: Handle, number: number): string {
     if (!isNumberOfIpv6(number)) return formatIpv4(number);

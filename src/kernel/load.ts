@@ -21,6 +21,7 @@ export interface KernelExports {
   start(worker: number, lines: number, namespaces: number): void;
   reserve(bytes: number): number;
   shareAddress(at: number): number;
+  machineAddress(machine: number, at: number): number;
   addressBytes(machine: number, number: number): number;
   memoryTaken(): number;
   newMachine(id: number): number;

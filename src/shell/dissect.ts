@@ -34,7 +34,7 @@ export class Dissector {
     const length = bytes.readUInt16BE(2);
     const fragment = bytes.readUInt16BE(6);
     const packet = readPacket(bytes.subarray(0, length));
-    const [from, to] = [formatIpv4(packet.source), formatIpv4(packet.destination)];
+    const [from, to] = [packet.source, packet.destination];
     if ((fragment & 0x1fff) !== 0) return `${from} > ${to}: ip-proto-${packet.protocol}`;
     if (packet.protocol === 1) return `${from} > ${to}: ICMP ${icmpText(packet.body)}`;
     if (packet.protocol !== 6 && packet.protocol !== 17)
@@ -125,7 +125,7 @@ function icmpText(body: Buffer): string {
 }
 
 function unreachable(code: number, quoted: Packet, mtu: number): string {
-  const to = formatIpv4(quoted.destination);
+  const to = quoted.destination;
   if (code === 0) return `net ${to} unreachable`;
   if (code === 1) return `host ${to} unreachable`;
   if (code === 2) return `${to} protocol ${quoted.protocol} unreachable`;

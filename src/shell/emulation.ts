@@ -34,6 +34,8 @@ export class Emulation {
     this.rules = rules;
     this.scenario = scenario;
     this.namespaces = namespacesOf(scenario, built, worker.kernel);
+    // A machine may meet a name server before a look-up names it.
+    for (const { resolver } of this.namespaces) resolver.nameservers.forEach((ip) => this.kernel.addressNumber(ip));
     this.#advance(STARTED_NS);
   }
 

@@ -41,12 +41,12 @@ export async function resolve(
 ): Promise<number | Unresolved> {
   const written = isIP(word);
   const suits = (text: string): boolean => family === undefined || isIP(text) === (family === "ipv4" ? 4 : 6);
-  if (written !== 0) return suits(word) ? emulation.kernel.addressNumber(word) : "unknown";
-  if (word === "localhost") return emulation.kernel.addressNumber(family === "ipv6" ? "::1" : "127.0.0.1");
+  if (written !== 0) return suits(word) ? emulation.kernel.addressNumberOn(handle, word) : "unknown";
+  if (word === "localhost") return emulation.kernel.addressNumberOn(handle, family === "ipv6" ? "::1" : "127.0.0.1");
   const pod = emulation.scenario.cluster.pods.find(({ namespace, name }) => `${namespace}/${name}` === where);
   if (pod && word === pod.name) {
     const own = podIPs(pod).find(suits);
-    return own === undefined ? "unknown" : emulation.kernel.addressNumber(own);
+    return own === undefined ? "unknown" : emulation.kernel.addressNumberOn(handle, own);
   }
   const [first = "", ...others] = resolver.nameservers;
   if (first === "") return "no answer";

@@ -1,9 +1,12 @@
-// IPv4 packets as the tools read them: from the header on, with ICMP errors and what they quote.
+// Packets of either family as the tools read them: from the header on, with ICMP errors and what they quote.
 import { formatIpv4 } from "../address.ts";
+import { formatIpv6, ipv6OfBytes } from "../address6.ts";
+import { ip6Of } from "../lab/packet6.ts";
 
 export interface Packet {
-  source: number;
-  destination: number;
+  six: boolean;
+  source: string;
+  destination: string;
   protocol: number;
   ttl: number;
   id: number;
@@ -14,10 +17,22 @@ export interface Packet {
 /** Reads a packet; one that an ICMP error quotes may be cut off. */
 export function readPacket(bytes: Uint8Array): Packet {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const six = ip6Of(view, 0);
+  if (six)
+    return {
+      six: true,
+      source: formatIpv6(ipv6OfBytes(six.src)),
+      destination: formatIpv6(ipv6OfBytes(six.dst)),
+      protocol: six.protocol,
+      ttl: view.readUInt8(7),
+      id: 0,
+      body: view.subarray(six.l4),
+    };
   const header = (view.readUInt8(0) & 15) * 4;
   return {
-    source: view.readUInt32BE(12),
-    destination: view.readUInt32BE(16),
+    six: false,
+    source: formatIpv4(view.readUInt32BE(12)),
+    destination: formatIpv4(view.readUInt32BE(16)),
     protocol: view.readUInt8(9),
     ttl: view.readUInt8(8),
     id: view.readUInt16BE(4),
@@ -31,6 +46,8 @@ export function addressBytes(address: number): Uint8Array {
 }
 
 export interface IcmpError {
+  /** Whether it is one of ICMPv6. */
+  six: boolean;
   /** Who tells it. */
   from: string;
   ttl: number;
@@ -43,13 +60,14 @@ export interface IcmpError {
 
 /** Reads a packet with an ICMP error. */
 export function readIcmpError(bytes: Uint8Array): IcmpError {
-  const { source, ttl, body } = readPacket(bytes);
+  const { six, source, ttl, body } = readPacket(bytes);
   return {
-    from: formatIpv4(source),
+    six,
+    from: source,
     ttl,
     type: body.readUInt8(0),
     code: body.readUInt8(1),
-    mtu: body.readUInt16BE(6),
+    mtu: six ? body.readUInt32BE(4) : body.readUInt16BE(6),
     quoted: readPacket(body.subarray(8)),
   };
 }

@@ -1,6 +1,6 @@
 // A TCP connection of a tool: opened, written to and read from in virtual time, with the words that Linux has for how it ends.
 import type { Connection, Mail } from "../kernel/programs.ts";
-import { readIcmpError } from "./packets.ts";
+import { readIcmpError, type IcmpError } from "./packets.ts";
 import type { Context } from "./tool.ts";
 
 /** How a connection ended, or `too late`: the moment to wait for came before. */
@@ -12,7 +12,9 @@ export type Ending =
   | "Connection timed out"
   | "No route to host"
   | "Network is unreachable"
-  | "Protocol not available";
+  | "Protocol not available"
+  | "Permission denied"
+  | "Protocol error";
 
 /** strerror of what an ICMP error means to a socket (icmp_err_convert), by code. */
 const UNREACHABLE: readonly Ending[] = [
@@ -21,6 +23,24 @@ const UNREACHABLE: readonly Ending[] = [
   "Protocol not available",
   "Connection refused",
 ];
+
+/** The same of ICMPv6's destination unreachable (icmpv6_err_convert). */
+const UNREACHABLE6: readonly Ending[] = [
+  "Network is unreachable",
+  "Permission denied",
+  "No route to host",
+  "No route to host",
+  "Connection refused",
+  "Permission denied",
+  "Permission denied",
+];
+
+/** strerror of an ICMP error; what is no destination unreachable has one answer in IPv4, another in IPv6. */
+function causeOf({ six, type, code }: IcmpError): Ending {
+  if (six)
+    return type === 1 ? (UNREACHABLE6[code] ?? "Protocol error") : type === 3 ? "No route to host" : "Protocol error";
+  return type === 3 ? (UNREACHABLE[code] ?? "No route to host") : "No route to host";
+}
 
 export class TcpStream {
   readonly #context: Context;
@@ -71,8 +91,7 @@ export class TcpStream {
     if (!mail) return "too late";
     switch (mail.kind) {
       case "error": {
-        const { type, code } = readIcmpError(mail.bytes);
-        this.#cause = type === 3 ? (UNREACHABLE[code] ?? "No route to host") : "No route to host";
+        this.#cause = causeOf(readIcmpError(mail.bytes));
         return this.#next(deadlineNs);
       }
       case "refused":

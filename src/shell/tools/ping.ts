@@ -1,14 +1,18 @@
 // `ping`: echo requests and their answers, as iputils prints them.
-import { formatIpv4, parseIpv4 } from "../../address.ts";
-import { icmpMessage, ICMP, ipPacket } from "../../lab/packet.ts";
+import { addressBytes, isAddress } from "../../lab/family.ts";
+import { icmpMessage, ICMP, ICMP6, ipPacket } from "../../lab/packet.ts";
+import { ip6Packet } from "../../lab/packet6.ts";
+import { isNumberOfIpv6 } from "../../kernel/kernel.ts";
 import type { Mail, Way } from "../../kernel/programs.ts";
-import { resolve4 } from "../names.ts";
+import { resolve } from "../names.ts";
 import { numberOption, readOptions } from "../options.ts";
-import { addressBytes, readIcmpError, readPacket } from "../packets.ts";
+import { readIcmpError, readPacket } from "../packets.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
 
 const ECHO_REQUEST = 8;
-const IP_AND_ICMP = 28;
+const ECHO_REQUEST6 = 128;
+const ICMP_HEADER = 8;
+const headerBytes = (six: boolean): number => (six ? 40 : 20);
 const LARGEST = 65507;
 const LINGER_S = 10;
 const TIMESTAMP_BYTES = 16;
@@ -25,11 +29,13 @@ const SPEC = {
   n: "flag",
   q: "flag",
   "4": "flag",
+  "6": "flag",
 } as const;
 
 interface Settings {
   name: string;
   address: number;
+  six: boolean;
   way: Way;
   source: number;
   count: number;
@@ -44,7 +50,7 @@ interface Settings {
 
 export const ping: Tool = {
   usage:
-    "ping [-c COUNT] [-i SECONDS] [-s BYTES] [-t TTL] [-W SECONDS] [-w SECONDS] [-M do|want|dont] [-I DEVICE|ADDR] [-n] [-q] HOST",
+    "ping [-4|-6] [-c COUNT] [-i SECONDS] [-s BYTES] [-t TTL] [-W SECONDS] [-w SECONDS] [-M do|want|dont] [-I DEVICE|ADDR] [-n] [-q] HOST",
   async run(context, words) {
     const settings = await readSettings(context, words);
     return new Pinger(context, settings).run();
@@ -52,7 +58,7 @@ export const ping: Tool = {
 };
 
 async function readSettings(context: Context, words: readonly string[]): Promise<Settings> {
-  const { emulation, interactive } = context;
+  const { emulation, namespace, interactive, signal } = context;
   const given = readOptions("ping", words, SPEC);
   const [name, ...more] = given.words;
   if (name === undefined) throw new ToolError("ping: usage error: Destination address required", 1);
@@ -67,15 +73,26 @@ async function readSettings(context: Context, words: readonly string[]): Promise
     throw new ToolError(`ping: invalid -s value: '${bytes}': out of range: 0 <= value <= ${LARGEST}`, 1);
   const df = given.value("M") ?? "want";
   if (df !== "do" && df !== "want" && df !== "dont") throw new ToolError(`ping: invalid -M argument: ${df}`, 1);
-  const address = await resolve4("ping", context, name);
+  const address = await resolve(
+    emulation,
+    namespace,
+    name,
+    signal,
+    Infinity,
+    given.has("6") ? "ipv6" : given.has("4") ? "ipv4" : undefined,
+  );
   if (typeof address !== "number")
     throw new ToolError(
       `ping: ${name}: ${address === "unknown" ? "Name or service not known" : "Temporary failure in name resolution"}`,
     );
   const chosen = chooseSource(context, given.value("I"), address);
+  const six = isNumberOfIpv6(address);
+  if (six && df !== "do" && bytes + headerBytes(six) + ICMP_HEADER > chosen.way.mtu)
+    throw new ToolError(`ping: -s ${bytes}: fragments of IPv6 are not emulated here`);
   return {
     name,
     address,
+    six,
     ...chosen,
     count: count ?? Infinity,
     intervalNs: (number("i", 0.002) ?? 1) * 1e9,
@@ -94,7 +111,10 @@ function chooseSource(
   word: string | undefined,
   address: number,
 ): Pick<Settings, "way" | "source"> {
-  const own = word === undefined ? undefined : parseIpv4(word);
+  const { kernel } = emulation;
+  const own = word !== undefined && isAddress(word) ? kernel.addressNumberOn(namespace.handle, word) : undefined;
+  if (own !== undefined && isNumberOfIpv6(own) !== isNumberOfIpv6(address))
+    throw new ToolError(`ping: -I ${word ?? ""}: it should be an address of the target's family`);
   const device =
     word === undefined || own !== undefined ? undefined : namespace.devices.find(({ name }) => name === word);
   if (word !== undefined && own === undefined && !device) throw new ToolError(`ping: unknown iface: ${word}`);
@@ -104,7 +124,7 @@ function chooseSource(
   if (!way) throw new ToolError("ping: connect: Network is unreachable");
   if (device && way.device !== device.handle)
     throw new ToolError(
-      `ping: the way to ${formatIpv4(address)} does not leave by ${device.name}; binding to another device is not emulated`,
+      `ping: the way to ${kernel.addressText(namespace.handle, address)} does not leave by ${device.name}; binding to another device is not emulated`,
     );
   return { way, source: own ?? way.source };
 }
@@ -128,11 +148,17 @@ class Pinger {
 
   async run(): Promise<number> {
     const { emulation, namespace, out, signal } = this.#context;
-    const { name, address, bytes, count, intervalNs, deadlineNs } = this.#settings;
+    const { name, six, bytes, count, intervalNs, deadlineNs } = this.#settings;
     const number = emulation.newNumber();
     const socket = emulation.programs.bind(namespace.handle, "icmp", number, number);
     if (socket === undefined) throw new ToolError("ping: socket: Address already in use");
-    out(`PING ${name} (${formatIpv4(address)}) ${bytes}(${bytes + IP_AND_ICMP}) bytes of data.\n`);
+    const shown = this.#text(this.#settings.address);
+    const whole = bytes + headerBytes(six) + ICMP_HEADER;
+    out(
+      six
+        ? `PING ${name}(${shown}) ${bytes} data bytes\n`
+        : `PING ${name} (${shown}) ${bytes}(${whole}) bytes of data.\n`,
+    );
     const ended = (): boolean => signal.aborted || emulation.nowNs >= deadlineNs;
     while (this.#transmitted < count && !ended()) {
       const next = Math.min(emulation.nowNs + intervalNs, deadlineNs);
@@ -154,6 +180,10 @@ class Pinger {
     return enough ? 0 : 1;
   }
 
+  #text(address: number): string {
+    return this.#context.emulation.kernel.addressText(this.#context.namespace.handle, address);
+  }
+
   #answered(): number {
     return this.#rtts.length + this.#errors;
   }
@@ -167,19 +197,27 @@ class Pinger {
 
   #send(number: number): void {
     const { emulation, namespace, err } = this.#context;
-    const { address, source, bytes, ttl, df, way } = this.#settings;
+    const { address, six, source, bytes, ttl, df, way } = this.#settings;
     const sequence = ++this.#transmitted & 0xffff;
     this.#lastNs = emulation.nowNs;
-    const whole = bytes + IP_AND_ICMP;
+    const whole = bytes + headerBytes(six) + ICMP_HEADER;
     if (df === "do" && whole > way.mtu) {
       err(`ping: local error: message too long, mtu=${way.mtu}\n`);
       this.#errors++;
       return;
     }
     this.#sent.set(sequence, emulation.nowNs);
-    const body = icmpMessage(ECHO_REQUEST, 0, number * 65536 + sequence, payload(bytes, emulation.nowNs));
-    const ends = { src: addressBytes(source), dst: addressBytes(address) };
-    const packet = ipPacket({ ...ends, protocol: ICMP, ttl, df: df !== "dont" && whole <= way.mtu }, body);
+    const ends = { src: addressBytes(this.#text(source)), dst: addressBytes(this.#text(address)) };
+    const [id, data] = [number * 65536 + sequence, payload(bytes, emulation.nowNs)];
+    const packet = six
+      ? ip6Packet(
+          { ...ends, protocol: ICMP6, hops: ttl, trafficClass: 0 },
+          icmpMessage(ECHO_REQUEST6, 0, id, data, ends),
+        )
+      : ipPacket(
+          { ...ends, protocol: ICMP, ttl, df: df !== "dont" && whole <= way.mtu },
+          icmpMessage(ECHO_REQUEST, 0, id, data),
+        );
     emulation.programs.sendPacket(namespace.handle, packet, emulation.nowNs);
   }
 
@@ -199,16 +237,17 @@ class Pinger {
     this.#sent.delete(sequence);
     const rtt = mail.atNs - sentNs;
     this.#rtts.push(rtt);
-    const head = `${mail.length - 20} bytes from ${formatIpv4(source)}: icmp_seq=${sequence} ttl=${ttl}`;
+    const head = `${mail.length - headerBytes(this.#settings.six)} bytes from ${source}: icmp_seq=${sequence} ttl=${ttl}`;
     // Without room for a time stamp in its payload ping does not know how long it took.
     this.#say(`${head}${this.#settings.bytes >= TIMESTAMP_BYTES ? ` time=${roundTrip(rtt)} ms` : ""}\n`);
   }
 
   #takeError(mail: Mail): void {
-    const { from, type, code, mtu, quoted } = readIcmpError(mail.bytes);
+    const { six, from, type, code, mtu, quoted } = readIcmpError(mail.bytes);
+    const what = six ? errorText6(type, code, mtu) : errorText(type, code, mtu);
     this.#errors++;
     this.#lastNs = mail.atNs;
-    this.#say(`From ${from} icmp_seq=${quoted.body.readUInt16BE(6)} ${errorText(type, code, mtu)}\n`);
+    this.#say(`From ${from} icmp_seq=${quoted.body.readUInt16BE(6)} ${what}\n`);
   }
 
   #say(line: string): void {
@@ -283,6 +322,23 @@ function errorText(type: number, code: number, mtu: number): string {
       : (UNREACHABLE[code] ?? `Dest Unreachable, Bad Code: ${code}`);
   if (type === 11) return code === 1 ? "Frag reassembly time exceeded" : "Time to live exceeded";
   return type === 12 ? `Parameter problem: pointer = ${mtu >>> 8}` : `Bad ICMP type: ${type}`;
+}
+
+const UNREACHABLE6 = [
+  "No route",
+  "Administratively prohibited",
+  "Beyond scope of source address",
+  "Address unreachable",
+  "Port unreachable",
+];
+
+/** The same of ICMPv6 (print_icmp of ping6_common.c). */
+function errorText6(type: number, code: number, rest: number): string {
+  if (type === 1) return `Destination unreachable: ${UNREACHABLE6[code] ?? `Unknown code ${code}`}`;
+  if (type === 2) return `Packet too big: mtu=${rest}`;
+  if (type === 3)
+    return `Time exceeded: ${code === 0 ? "Hop limit" : code === 1 ? "Defragmentation failure" : `code ${code}`}`;
+  return type === 4 ? `Parameter problem: at ${rest}` : `unknown icmp type: ${type}`;
 }
 
 /** Lets a user read along. */

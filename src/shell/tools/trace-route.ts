@@ -68,7 +68,7 @@ class Prober {
     const rttNs = mail.atNs - startNs;
     if (mail.kind !== "error") {
       const { source, ttl } = readPacket(mail.bytes);
-      return { from: formatIpv4(source), rttNs, last: true, mark: "", mtu: 0, back: hopsBack(ttl) };
+      return { from: source, rttNs, last: true, mark: "", mtu: 0, back: hopsBack(ttl) };
     }
     const { from, ttl, type, code, mtu } = readIcmpError(mail.bytes);
     const reached = type === 3 && code === 3;
