@@ -76,7 +76,8 @@ export function find(ns: usize): usize {
   return record;
 }
 
-let asked: u32 = 0;
+/** What stood where a tuple was asked for last; nobody needs it, but a load without a use may be left out. */
+export let asked: u32 = 0;
 
 /** The current tuple will be looked for soon: its place in the table is on its way from memory meanwhile. */
 export function ask(ns: usize): void {

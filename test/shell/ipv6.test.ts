@@ -72,12 +72,13 @@ test("ip neigh shows neighbours of both families, ip -6 neigh those of IPv6", as
   ]);
 });
 
-test("conntrack lists connections of IPv4, with -f ipv6 those of IPv6, with short addresses", async () => {
-  await shell.out("default/web-1 curl -s -o /dev/null http://[fd00:10:96::c]");
-  const { out } = await shell.run("node-2 conntrack -L -f ipv6 -d fd00:10:96::c -p tcp");
-  expect(out).toMatch(/^tcp {6}6 \d+ \w+ src=fd00:10:244:2::2 dst=fd00:10:96::c sport=\d+ dport=80 src=fd00:10:244:/);
-  expect((await shell.run("node-2 conntrack -L")).out).not.toContain(":");
-  const refused = await shell.run("node-2 conntrack -L -s fd00::1");
+test("conntrack lists connections of both families, with -f those of one, with short addresses", async () => {
+  await shell.out("default/web-1 curl -s -o /dev/null http://[fd00:10:96::d]");
+  const { out } = await shell.run("node-2 conntrack -L -f ipv6 -d fd00:10:96::d -p tcp");
+  expect(out).toMatch(/^tcp {6}6 \d+ \w+ src=fd00:10:244:2::2 dst=fd00:10:96::d sport=\d+ dport=80 src=fd00:10:244:/);
+  expect((await shell.run("node-2 conntrack -L -d fd00:10:96::d")).out).toBe(out);
+  expect((await shell.run("node-2 conntrack -L -f ipv4")).out).not.toContain(":");
+  const refused = await shell.run("node-2 conntrack -L -f ipv4 -s fd00::1");
   expect([refused.err, refused.status]).toEqual([`conntrack: invalid address "fd00::1" behind -s\n`, 2]);
 });
 

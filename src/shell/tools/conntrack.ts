@@ -64,13 +64,16 @@ export const conntrack: Tool = {
       out(`${all.length}\n`);
       return 0;
     }
-    const family = given.value("f") ?? "ipv4";
-    if (family !== "ipv4" && family !== "ipv6") throw new ToolError(`conntrack: unknown family ${family}`);
-    const lines = all.filter((line) => line.startsWith(family)).map(asTool);
+    const family = given.value("f");
+    if (family !== undefined && family !== "ipv4" && family !== "ipv6")
+      throw new ToolError(`conntrack: unknown family ${family}`);
+    const lines = all.filter((line) => family === undefined || line.startsWith(family)).map(asTool);
     if (!given.has("L")) throw new ToolError("conntrack: one of -L, -C and -S is needed; entries are not changed here");
     for (const option of ["s", "d", "r", "q"]) {
       const word = given.value(option);
-      if (word !== undefined && isIP(word) !== (family === "ipv4" ? 4 : 6))
+      if (word === undefined) continue;
+      const is = isIP(word);
+      if (is === 0 || (family !== undefined && is !== (family === "ipv4" ? 4 : 6)))
         throw new ToolError(`conntrack: invalid address "${word}" behind -${option}`);
     }
     const wanted: readonly [value: string | undefined, test: (line: string, value: string) => boolean][] = [
