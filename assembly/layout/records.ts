@@ -378,6 +378,7 @@ export const PORT_MACHINE = PORT_DEVICE + WORD;
 export const PORT_WORKER = PORT_MACHINE + WORD;
 export const PORT_MAC_HIGH = PORT_WORKER + WORD;
 export const PORT_MAC_LOW = PORT_MAC_HIGH + WORD;
+export const PORT_MACHINE_ID = PORT_MAC_LOW + WORD; // as the machine's record changes all the time, and other workers ask for it with each frame
 export const PORT_SIZE = 32;
 
 // Shared control words, at the start of shared state.

@@ -29,11 +29,13 @@ import {
   DEV_NAMESPACE,
   DEV_PORT_ID,
   DEV_SEGMENT,
+  MACHINE_ID,
   NS_MACHINE,
   PORT_DEVICE,
   PORT_MACHINE,
   PORT_MAC_HIGH,
   PORT_MAC_LOW,
+  PORT_MACHINE_ID,
   PORT_SIZE,
   PORT_WORKER,
   SEGMENT_LATENCY,
@@ -83,7 +85,9 @@ export function newSegment(latency: u64, rate: u64, ports: u32): usize {
 export function plug(segment: usize, port: u32, device: usize, worker: u32, macHigh: u32, macLow: u32): void {
   const record = load<usize>(segment, SEGMENT_PORTS) + <usize>port * PORT_SIZE;
   store<usize>(record, device, PORT_DEVICE);
-  store<usize>(record, load<usize>(load<usize>(device, DEV_NAMESPACE), NS_MACHINE), PORT_MACHINE);
+  const owner = load<usize>(load<usize>(device, DEV_NAMESPACE), NS_MACHINE);
+  store<usize>(record, owner, PORT_MACHINE);
+  store<u32>(record, load<u32>(owner, MACHINE_ID), PORT_MACHINE_ID);
   store<u32>(record, worker, PORT_WORKER);
   store<u32>(record, macHigh, PORT_MAC_HIGH);
   store<u32>(record, macLow, PORT_MAC_LOW);
@@ -142,7 +146,7 @@ function outbox(worker: u32, size: u32): usize {
 function deliver(record: usize, arrival: u64, frame: usize): void {
   const target = load<usize>(record, PORT_MACHINE);
   const device = load<usize>(record, PORT_DEVICE);
-  const order = events.orderOf(target, machine);
+  const order = events.orderAt(load<u32>(record, PORT_MACHINE_ID), machine);
   const worker = load<u32>(record, PORT_WORKER);
   if (worker == self) {
     events.pushOrdered(arrival, order, target, events.EVENT_RECEIVE, frame, <u32>device);

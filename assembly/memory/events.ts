@@ -108,13 +108,9 @@ function write(place: usize, at: u64, order: u64, machine: usize, what: i32, abo
   store<usize>(place, machine, MACHINE);
 }
 
-/** The order number of an event at `target` that `source` causes, with the source's next sequence number. */
-export function orderOf(target: usize, source: usize): u64 {
-  return (
-    ((<u64>load<u32>(target, MACHINE_ID)) << 48) |
-    ((<u64>load<u32>(source, MACHINE_ID)) << 32) |
-    (<u64>nextSequence(source))
-  );
+/** The order number of an event at the machine with the id `target` that `source` causes, with the source's next sequence number. */
+export function orderAt(target: u32, source: usize): u64 {
+  return ((<u64>target) << 48) | ((<u64>load<u32>(source, MACHINE_ID)) << 32) | (<u64>nextSequence(source));
 }
 
 /** Whether a lane's last event, if it has any, comes before a moment. */
@@ -169,7 +165,7 @@ export function pushOrdered(at: u64, order: u64, machine: usize, what: i32, abou
 
 /** Adds an event that a machine sets for itself. */
 export function push(at: u64, machine: usize, what: i32, about: usize, more: u32): void {
-  pushOrdered(at, orderOf(machine, machine), machine, what, about, more);
+  pushOrdered(at, orderAt(load<u32>(machine, MACHINE_ID), machine), machine, what, about, more);
 }
 
 /** The first event of a lane or of the heap, `none` if it is empty. */
