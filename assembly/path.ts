@@ -830,19 +830,25 @@ function balanced(ns: usize, frame: usize, ip: usize): bool {
     drop(ns, frame, DROP_NETFILTER_DROP);
     return true;
   }
-  const server = load<u32>(balancer.server, REAL_ADDRESS);
-  if (trace.on) trace.note(T.STEP_BALANCE, ns, frame, server);
-  const decision = route.outgoing(ns, server, ipv4.source(ip));
-  if (trace.on) traceRoute(ns, frame, decision, 0);
-  if (decision != route.TO_FORWARD) {
-    drop(ns, frame, DROP_IP_OUTNOROUTES);
-    return true;
-  }
-  route.remember(frame);
+  if (!findsServer(ns, frame, ipv4.source(ip))) return true;
   const device = route.device;
   if (!hopsLeft(ns, frame, ip)) return true;
   ipv4.decreaseTtl(ip);
   if (passes(ns, HOOK_OUTPUT, frame, 0, device)) ipOutput(ns, frame, 0);
+  return true;
+}
+
+/** Decides where a packet goes for which the balancer has chosen a server, and writes that into it. False: nowhere, it is gone. */
+export function findsServer(ns: usize, frame: usize, source: u32): bool {
+  const server = load<u32>(balancer.server, REAL_ADDRESS);
+  if (trace.on) trace.note(T.STEP_BALANCE, ns, frame, server);
+  const decision = route.outgoing(ns, server, source);
+  if (trace.on) traceRoute(ns, frame, decision, 0);
+  if (decision != route.TO_FORWARD) {
+    drop(ns, frame, DROP_IP_OUTNOROUTES);
+    return false;
+  }
+  route.remember(frame);
   return true;
 }
 

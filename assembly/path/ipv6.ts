@@ -8,7 +8,6 @@ import {
   DROP_IP_INVALID_DEST,
   DROP_IP_INVALID_SOURCE,
   DROP_IP_NOPROTO,
-  DROP_IP_OUTNOROUTES,
   DROP_NETFILTER_DROP,
   DROP_NONE,
   DROP_OTHERHOST,
@@ -22,7 +21,6 @@ import {
   USED_SOCKET,
   USED_SPLIT,
 } from "../layout/codes.ts";
-import { REAL_ADDRESS } from "../layout/balancer.ts";
 import * as F from "../layout/frame.ts";
 import * as R from "../layout/records.ts";
 import * as T from "../layout/trace.ts";
@@ -46,6 +44,7 @@ import * as tcp from "../socket/tcp.ts";
 import {
   NO_MTU,
   echoAnswered,
+  findsServer,
   icmpErrorAbout,
   linkOutput,
   partsLeave,
@@ -234,15 +233,7 @@ function balanced(ns: usize, frame: usize): bool {
     drop(ns, frame, DROP_NETFILTER_DROP);
     return true;
   }
-  const server = load<u32>(balancer.server, REAL_ADDRESS);
-  if (trace.on) trace.note(T.STEP_BALANCE, ns, frame, server);
-  const decision = route.outgoing(ns, server);
-  if (trace.on) traceRoute(ns, frame, decision, 0);
-  if (decision != route.TO_FORWARD) {
-    drop(ns, frame, DROP_IP_OUTNOROUTES);
-    return true;
-  }
-  route.remember(frame);
+  if (!findsServer(ns, frame, 0)) return true;
   const device = route.device;
   const mtu = max<u32>(route.mtu, LEAST_MTU);
   const ip = load<usize>(frame, F.FRAME_NETWORK);
