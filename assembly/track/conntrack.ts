@@ -254,12 +254,12 @@ export function open(ns: usize, ip: usize, length: i32, address: u32, port: u32,
   const bytes = length - ipv4.headerLength(ip);
   const entry = begin(ns, l4, bytes);
   if (!entry) return false;
+  const outcome = follow(ns, entry, DIR_ORIGINAL, <i32>proto, l4, bytes);
   tuple.set(address, source, answered, proto);
-  if (table.find(ns) || follow(ns, entry, DIR_ORIGINAL, <i32>proto, l4, bytes) != trackTcp.TRACK_ACCEPT) {
+  if (outcome != trackTcp.TRACK_ACCEPT || table.find(ns)) {
     table.put(entry);
     return false;
   }
-  tuple.set(address, source, answered, proto);
   tuple.write(entry + CT_REPLY);
   store<u32>(entry, status, CT_STATUS);
   table.insert(entry);
