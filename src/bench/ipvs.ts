@@ -5,7 +5,7 @@ import { addSets, numberSets, type NumberedSet } from "../engine/sets.ts";
 import { compileText } from "../iptables/compile.ts";
 import { parseSets } from "../iptables/ipset.ts";
 import { NameTable } from "../iptables/names.ts";
-import { wholeText } from "../iptables/rules-text.ts";
+import { countRules, wholeText } from "../iptables/rules-text.ts";
 import { survey } from "../iptables/survey.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { compileKernel, newMemory } from "../kernel/load.ts";
@@ -14,7 +14,7 @@ import { ipvsChange } from "../node/kube-proxy/ipvs/change.ts";
 import type { IpvsConfig } from "../seam/ipvs.ts";
 import type { NamespaceConfig } from "../seam/machine.ts";
 import { machinesOf } from "./cluster.ts";
-import { benchStates, best, countRules, ENOUGH_MS, GOES, round, timed, type RulesRow } from "./rules.ts";
+import { benchStates, best, ENOUGH_MS, GOES, round, timed, type RulesRow } from "./rules.ts";
 
 /** A node in ipvs mode: its rules, and what ip_vs is told before and after one Service has another endpoint. */
 export interface ServerTexts {

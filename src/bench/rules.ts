@@ -7,7 +7,7 @@ import { ChangeableRules } from "../engine/rule-family.ts";
 import { PreparedRun } from "../engine/run.ts";
 import { compileText } from "../iptables/compile.ts";
 import { NameTable } from "../iptables/names.ts";
-import { wholeText } from "../iptables/rules-text.ts";
+import { countRules, wholeText } from "../iptables/rules-text.ts";
 import { survey } from "../iptables/survey.ts";
 import { compileWithTable } from "../nftables/compile.ts";
 import { parseTable } from "../nftables/parse.ts";
@@ -100,12 +100,6 @@ export function tableTexts(services: number): TableTexts {
   const after = tablesOf(states.after)[0]?.nft ?? "";
   const own = parseTable(before, "bench").chains.reduce((sum, { rules }) => sum + rules.length, 0);
   return { services, rules: countRules(iptables) + own, iptables, before, after, nodes };
-}
-
-export function countRules(text: string): number {
-  let count = 0;
-  for (let at = text.indexOf("\n-A "); at >= 0; at = text.indexOf("\n-A ", at + 1)) count++;
-  return count;
 }
 
 /** The shortest of several goes, in milliseconds; no more than two once they have taken `enoughMs` together. */

@@ -84,6 +84,13 @@ export function differenceOf(
     .join("");
 }
 
+/** How many rules a text has, without the policies of chains. */
+export function countRules(text: string): number {
+  let count = text.startsWith("-A ") ? 1 : 0;
+  for (let at = text.indexOf("\n-A "); at >= 0; at = text.indexOf("\n-A ", at + 1)) count++;
+  return count;
+}
+
 /** Whether two chains have the same rules; those of a common text mostly are the same list. */
 function sameRules(a: readonly string[] | undefined, b: readonly string[]): boolean {
   return a === b || (a?.length === b.length && a.every((rule, i) => rule === b[i]));

@@ -1,5 +1,5 @@
 // How long iptables-restore takes for a sync of kube-proxy, by the rules that it reads and those that the tables have (docs/saturation.md).
-import type { RulesText } from "../iptables/rules-text.ts";
+import { countRules, type RulesText } from "../iptables/rules-text.ts";
 import type { RestoreCosts } from "../seam/processor.ts";
 
 export class RestoreTimes {
@@ -24,10 +24,4 @@ export class RestoreTimes {
     this.#counted.set(text, count);
     return count;
   }
-}
-
-function countRules(text: string): number {
-  let count = text.startsWith("-A ") ? 1 : 0;
-  for (let at = text.indexOf("\n-A "); at >= 0; at = text.indexOf("\n-A ", at + 1)) count++;
-  return count;
 }
