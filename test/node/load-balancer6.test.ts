@@ -1,11 +1,8 @@
 // Load balancers with addresses of IPv6, by the frames that pass them: whom they hand connections to, and what they ask the nodes.
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { runPlan } from "../../src/engine/run.ts";
 import { frame6, type Frame6 } from "../tools/six.ts";
-import { judge, testWithTshark } from "../tools/tshark.ts";
-import { ended, play, podOn, prepared, serviceOf, type Played } from "./play.ts";
+import { ended, play, podOn, serviceOf, type Played } from "./play.ts";
+import { judgeSame } from "./same.ts";
 
 const CLIENT = "2001:db8:0:a::10";
 const VIRTUAL = "2001:db8:2::1";
@@ -180,24 +177,5 @@ test("loadBalancerSourceRanges of IPv6 let in whom they say, and the others' pac
 
 describe("the same scenario", () => {
   const manifests = [podOn("node-1", "web", 8080), podOn("node-3", "two", 8080, "").replace("app: two", "app: web")];
-  const run = async (workers: number, flowCache: boolean): Promise<string> => {
-    const { folder, prepared: ready } = prepared(`${CLUSTER}${calls()}`, [...manifests, balanced(BOTH)]);
-    await runPlan(ready.plan, { workers, flowCache });
-    return join(folder, "capture.pcapng");
-  };
-
-  test.each([
-    [2, true],
-    [1, false],
-  ])("gives the same bytes with %i workers and the flow cache %s", async (workers, cache) => {
-    const first = readFileSync(await run(1, true));
-    expect(readFileSync(await run(workers, cache)).equals(first)).toBe(true);
-  });
-
-  testWithTshark("has no frame that tshark finds fault with", async () => {
-    const { frames, badChecksums, errors } = judge(await run(1, true));
-    expect(frames).toBeGreaterThan(500);
-    expect(badChecksums).toEqual([]);
-    expect(errors).toEqual([]);
-  });
+  judgeSame(`${CLUSTER}${calls()}`, [...manifests, balanced(BOTH)], 500);
 });
