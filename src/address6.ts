@@ -80,6 +80,11 @@ export function ipv6OfBytes(bytes: Uint8Array): bigint {
   return (halves.getBigUint64(0) << 64n) | halves.getBigUint64(8);
 }
 
+/** An address of either family as it stands where a port may follow: one of IPv6 in brackets (RFC 3986, 3.2.2). */
+export function bracketed(ip: string): string {
+  return ip.includes(":") ? `[${ip}]` : ip;
+}
+
 /** The name under which an address of either family is looked up: 1.2.0.192.in-addr.arpa, or 32 digits in ip6.arpa (RFC 3596, 2.5). */
 export function reverseName(ip: string): string {
   const six = parseIpv6(ip);

@@ -1,4 +1,5 @@
 // A load balancer's records in the kernel: written before a run, read after it; see assembly/layout/balancer.ts.
+import { bracketed } from "../address6.ts";
 import * as B from "../../assembly/layout/balancer.ts";
 import { PROTO_TCP, PROTO_UDP } from "../iptables/protocols.ts";
 import type { Handle, Kernel } from "../kernel/kernel.ts";
@@ -51,8 +52,7 @@ export function addBalancer(kernel: Kernel, ns: Handle, config: BalancerConfig):
 
 function placeCheck(kernel: Kernel, ns: Handle, check: HealthCheckConfig): Handle {
   const { address, port, path, rise, fall } = check;
-  const host = address.includes(":") ? `[${address}]` : address;
-  const head = [`GET ${path} HTTP/1.1`, `Host: ${host}:${port}`, "User-Agent: load-balancer"];
+  const head = [`GET ${path} HTTP/1.1`, `Host: ${bracketed(address)}:${port}`, "User-Agent: load-balancer"];
   const request = new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n`);
   const words = new Uint32Array(B.CHECK_SIZE / 4);
   words[B.CHECK_NAMESPACE / 4] = ns;

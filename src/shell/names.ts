@@ -3,12 +3,12 @@ import { isIP } from "node:net";
 import { namesBlock } from "../engine/names.ts";
 import { seedOf } from "../engine/random.ts";
 import { searchNames } from "../kubernetes/dns.ts";
+import type { Family } from "../iptables/addresses.ts";
 import { podIPs } from "../kubernetes/families.ts";
 import type { Emulation } from "./emulation.ts";
 import type { Namespace } from "./namespaces.ts";
+import type { Given } from "./options.ts";
 import { ToolError, type Context } from "./tool.ts";
-
-export type Family = "ipv4" | "ipv6";
 
 /** What came of a question for an address: EAI_NONAME, EAI_AGAIN, or it was not there in time. */
 export type Unresolved = "unknown" | "no answer" | "too late";
@@ -20,7 +20,12 @@ export function textOf({ emulation, namespace }: Pick<Context, "emulation" | "na
   return emulation.kernel.addressText(namespace.handle, address);
 }
 
-/** The same for tools whose probes are of IPv4 alone; refuses an IPv6 address by name. */
+/** The family that -4 or -6 asks for. */
+export function familyOf(given: Given): Family | undefined {
+  return given.has("6") ? "ipv6" : given.has("4") ? "ipv4" : undefined;
+}
+
+/** An address for tools whose probes are of IPv4 alone; refuses an IPv6 address by name. */
 export function resolve4(
   tool: string,
   { emulation, namespace, signal }: Context,

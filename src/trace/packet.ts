@@ -1,4 +1,5 @@
 // A packet in a few words, as tcpdump would put it: `TCP SYN 10.244.1.3:32768 > 10.96.12.9:7070`.
+import { bracketed } from "../address6.ts";
 import type { IpView, PacketView, TupleView } from "../seam/trace.ts";
 
 export const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
@@ -117,7 +118,7 @@ function end(address: string, port: number | undefined): string {
 
 /** `10.0.0.1:80`, `[fd00::1]:80`. */
 export function endpoint(address: string, port: number): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  return `${bracketed(address)}:${port}`;
 }
 
 /** The two ends of a tuple; for ICMP without numbers that are no ports. */

@@ -1,7 +1,7 @@
 // Addresses and blocks of either family, as kube-proxy reads, compares and prints them.
 import { cidrContains, formatCidr, parseCidr, prefixMask, withoutLeadingZeros, type Cidr } from "../../address.ts";
 import type { Family } from "../../kubernetes/families.ts";
-import { cidr6Contains, formatIpv6, mappedIpv4, parseCidr6, type Cidr6 } from "../../address6.ts";
+import { bracketed, cidr6Contains, formatIpv6, mappedIpv4, parseCidr6, type Cidr6 } from "../../address6.ts";
 
 export type { Family };
 
@@ -45,7 +45,7 @@ export function isLoopback(address: string): boolean {
 
 /** `ip:port`, an IPv6 address in brackets: the text that kube-proxy sorts and hashes endpoints by. */
 export function joinHostPort(ip: string, port: number): string {
-  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+  return `${bracketed(ip)}:${port}`;
 }
 
 function isIpv4(block: Cidr | Cidr6): block is Cidr {

@@ -1,6 +1,7 @@
 // `curl`: one HTTP request over an emulated TCP connection, with curl's words and exit statuses.
+import { bracketed } from "../../address6.ts";
 import { writeFileSync } from "node:fs";
-import { resolve, textOf } from "../names.ts";
+import { familyOf, resolve, textOf } from "../names.ts";
 import { numberOption, readOptions, type Given } from "../options.ts";
 import { TcpStream, type Ending } from "../stream.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
@@ -185,8 +186,14 @@ class Transfer {
 
   async #connect(url: Url): Promise<TcpStream> {
     const { emulation, namespace, signal } = this.#context;
-    const family = this.#given.has("6") ? "ipv6" : this.#given.has("4") ? "ipv4" : undefined;
-    const address = await resolve(emulation, namespace, bare(url.host), signal, this.#deadlineNs, family);
+    const address = await resolve(
+      emulation,
+      namespace,
+      bare(url.host),
+      signal,
+      this.#deadlineNs,
+      familyOf(this.#given),
+    );
     if (typeof address !== "number") {
       const late = address === "too late" && emulation.nowNs >= this.#deadlineNs;
       const code = late ? 28 : 6;
@@ -197,8 +204,7 @@ class Transfer {
     }
     this.facts.time_namelookup = this.#elapsed();
     const shown = textOf(this.#context, address);
-    const bracketed = shown.includes(":") ? `[${shown}]` : shown;
-    if (this.#given.has("v")) this.#context.err(`*   Trying ${bracketed}:${url.port}...\n`);
+    if (this.#given.has("v")) this.#context.err(`*   Trying ${bracketed(shown)}:${url.port}...\n`);
     const began = emulation.nowNs;
     const patience = numberOption("curl", this.#given, "connect-timeout", 0.001) ?? CONNECT_TIMEOUT_S;
     const limit = Math.min(this.#deadlineNs, this.#startNs + patience * 1e9);

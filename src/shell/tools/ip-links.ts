@@ -2,6 +2,7 @@
 import * as codes from "../../../assembly/layout/codes.ts";
 import * as R from "../../../assembly/layout/records.ts";
 import { formatIpv4 } from "../../address.ts";
+import type { Family } from "../../iptables/addresses.ts";
 import type { Handle, Kernel } from "../../kernel/kernel.ts";
 import type { Device, Namespace } from "../namespaces.ts";
 
@@ -10,7 +11,7 @@ export interface IpStyle {
   brief: boolean;
   statistics: boolean;
   /** The family of addresses, routes and neighbours, if one was said. */
-  family?: "ipv4" | "ipv6";
+  family?: Family;
 }
 
 const BROADCAST = "ff:ff:ff:ff:ff:ff";

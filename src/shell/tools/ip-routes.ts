@@ -3,6 +3,7 @@ import * as codes from "../../../assembly/layout/codes.ts";
 import * as R from "../../../assembly/layout/records.ts";
 import { formatIpv4 } from "../../address.ts";
 import { parseIpv6 } from "../../address6.ts";
+import type { Family } from "../../iptables/addresses.ts";
 import { isNumberOfIpv6, type Handle, type Kernel } from "../../kernel/kernel.ts";
 import { macOf, type Namespace } from "../namespaces.ts";
 import { ToolError } from "../tool.ts";
@@ -160,7 +161,7 @@ export function neighbourText(
   namespace: Namespace,
   nowNs: number,
   device?: string,
-  family?: "ipv4" | "ipv6",
+  family?: Family,
 ): string {
   const entries = kernel.records(kernel.word(namespace.handle + R.NS_NEIGHBOURS)).flatMap((at) => {
     const on = namespace.devices.find(({ handle }) => handle === kernel.word(at + R.NEIGH_DEVICE));

@@ -4,7 +4,7 @@ import { icmpMessage, ICMP, ICMP6, ipPacket } from "../../lab/packet.ts";
 import { ip6Packet } from "../../lab/packet6.ts";
 import { isNumberOfIpv6 } from "../../kernel/kernel.ts";
 import type { Mail, Way } from "../../kernel/programs.ts";
-import { resolve } from "../names.ts";
+import { familyOf, resolve, textOf } from "../names.ts";
 import { numberOption, readOptions } from "../options.ts";
 import { readIcmpError, readPacket } from "../packets.ts";
 import { ToolError, type Context, type Tool } from "../tool.ts";
@@ -73,14 +73,7 @@ async function readSettings(context: Context, words: readonly string[]): Promise
     throw new ToolError(`ping: invalid -s value: '${bytes}': out of range: 0 <= value <= ${LARGEST}`, 1);
   const df = given.value("M") ?? "want";
   if (df !== "do" && df !== "want" && df !== "dont") throw new ToolError(`ping: invalid -M argument: ${df}`, 1);
-  const address = await resolve(
-    emulation,
-    namespace,
-    name,
-    signal,
-    Infinity,
-    given.has("6") ? "ipv6" : given.has("4") ? "ipv4" : undefined,
-  );
+  const address = await resolve(emulation, namespace, name, signal, Infinity, familyOf(given));
   if (typeof address !== "number")
     throw new ToolError(
       `ping: ${name}: ${address === "unknown" ? "Name or service not known" : "Temporary failure in name resolution"}`,
@@ -152,7 +145,7 @@ class Pinger {
     const number = emulation.newNumber();
     const socket = emulation.programs.bind(namespace.handle, "icmp", number, number);
     if (socket === undefined) throw new ToolError("ping: socket: Address already in use");
-    const shown = this.#text(this.#settings.address);
+    const shown = textOf(this.#context, this.#settings.address);
     const whole = bytes + headerBytes(six) + ICMP_HEADER;
     out(
       six
@@ -180,10 +173,6 @@ class Pinger {
     return enough ? 0 : 1;
   }
 
-  #text(address: number): string {
-    return this.#context.emulation.kernel.addressText(this.#context.namespace.handle, address);
-  }
-
   #answered(): number {
     return this.#rtts.length + this.#errors;
   }
@@ -207,7 +196,10 @@ class Pinger {
       return;
     }
     this.#sent.set(sequence, emulation.nowNs);
-    const ends = { src: addressBytes(this.#text(source)), dst: addressBytes(this.#text(address)) };
+    const ends = {
+      src: addressBytes(textOf(this.#context, source)),
+      dst: addressBytes(textOf(this.#context, address)),
+    };
     const [id, data] = [number * 65536 + sequence, payload(bytes, emulation.nowNs)];
     const packet = six
       ? ip6Packet(

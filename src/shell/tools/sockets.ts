@@ -1,4 +1,5 @@
 // `ss`: listening sockets and TCP connections of a namespace, in the columns of iproute2.
+import { bracketed } from "../../address6.ts";
 import * as R from "../../../assembly/layout/records.ts";
 import { textOf } from "../names.ts";
 import { readOptions } from "../options.ts";
@@ -50,10 +51,8 @@ export const ss: Tool = {
   },
 };
 
-/** An address as ss shows it: one of IPv6 in brackets. */
 function addressText(context: Context, address: number): string {
-  const text = textOf(context, address);
-  return text.includes(":") ? `[${text}]` : text;
+  return bracketed(textOf(context, address));
 }
 
 function listeners(context: Context): Row[] {
